@@ -1,0 +1,2 @@
+//! keepalived.conf: from text to `Config`, with every finding located.
+pub mod model;

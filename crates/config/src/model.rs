@@ -1,0 +1,201 @@
+//! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on nothing
+//! else; it crosses process borders as JSON.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use vipd_lvs::settings::{VirtualServer, VirtualServerId};
+use vipd_vrrp::settings as vrrp;
+
+/// A whole configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// `global_defs`
+    pub global: Global,
+    /// `vrrp_instance`s in the order of the file; names unique.
+    pub instances: Vec<Instance>,
+    /// `vrrp_sync_group`s; an instance is in one at most.
+    pub groups: Vec<SyncGroup>,
+    /// `vrrp_script`s that an instance or group tracks.
+    pub scripts: Vec<TrackedScript>,
+    /// `virtual_server`s in the order of the file; ids unique.
+    pub services: Vec<Service>,
+}
+
+/// `global_defs`, as far as it outlives the lowering (defaults for other blocks are already in them).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Global {
+    /// `router_id`; the host name if absent.
+    pub router_id: String,
+    /// Where mail goes; `None` if nobody is to be told.
+    pub mail: Option<Mail>,
+    /// `notify_fifo`: every event.
+    pub fifo: Option<Fifo>,
+    /// `vrrp_notify_fifo`
+    pub vrrp_fifo: Option<Fifo>,
+    /// `lvs_notify_fifo`
+    pub lvs_fifo: Option<Fifo>,
+    /// `net_namespace`, or option `-s`.
+    pub net_namespace: Option<String>,
+    /// `lvs_flush`: clear the kernel's table at start.
+    pub lvs_flush: bool,
+    /// `lvs_timeouts`: TCP, TCP FIN, UDP, in seconds; 0 leaves the kernel's value.
+    pub lvs_timeouts: Option<(u32, u32, u32)>,
+}
+
+/// Mail settings.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Mail {
+    /// `notification_email`: the recipients, at least one.
+    pub to: Vec<String>,
+    /// `notification_email_from`
+    pub from: String,
+    /// `smtp_server`; port 25 unless given.
+    pub server: SocketAddr,
+    /// `smtp_helo_name`; the local host name if absent.
+    pub helo: Option<String>,
+    /// `smtp_connect_timeout`
+    pub connect_timeout: Duration,
+}
+
+/// A named pipe that events are written to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fifo {
+    /// Its path.
+    pub path: PathBuf,
+    /// `*_fifo_script`: started with the path appended.
+    pub script: Option<Command>,
+    /// Owner of the pipe (`*_fifo NAME USER [GROUP]`).
+    pub uid: u32,
+    /// Group of the pipe.
+    pub gid: u32,
+}
+
+/// A program to run: argument vector (never empty; the program's path is absolute and was checked) and whom to run it as.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Command {
+    /// What the configuration says, for people.
+    pub text: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// Notify scripts of an instance or a group.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Notify {
+    /// `notify_master`
+    pub master: Option<Command>,
+    /// `notify_backup`
+    pub backup: Option<Command>,
+    /// `notify_fault`
+    pub fault: Option<Command>,
+    /// `notify_stop`
+    pub stop: Option<Command>,
+    /// `notify_deleted`: (also: removal tells DELETED instead of FAULT)
+    pub deleted: Option<Command>,
+    /// `notify_master_rx_lower_pri`
+    pub master_rx_lower_pri: Option<Command>,
+    /// `notify`: four words appended.
+    pub any: Option<Command>,
+    /// `notify_priority_changes`
+    pub priority_changes: bool,
+    /// `smtp_alert`, its global defaults applied.
+    pub smtp_alert: bool,
+}
+
+/// A `vrrp_instance` with what is not the protocol's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    /// The protocol's part.
+    pub vrrp: vrrp::Instance,
+    /// Who is told.
+    pub notify: Notify,
+}
+
+/// A `vrrp_sync_group` with what is not the protocol's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SyncGroup {
+    /// The protocol's part.
+    pub vrrp: vrrp::SyncGroup,
+    /// Who is told.
+    pub notify: Notify,
+}
+
+/// A `vrrp_script`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackedScript {
+    /// Name, rise and fall.
+    pub vrrp: vrrp::Script,
+    /// What to run.
+    pub command: Command,
+    /// `interval`, start to start.
+    pub interval: Duration,
+    /// `timeout`, else `interval`.
+    pub timeout: Duration,
+}
+
+/// A `virtual_server` with what is not the director's decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Service {
+    /// The director's part.
+    pub lvs: VirtualServer,
+    /// `quorum_up`
+    pub quorum_up: Option<Command>,
+    /// `quorum_down`
+    pub quorum_down: Option<Command>,
+    /// `smtp_alert`
+    pub smtp_alert: bool,
+    /// Scripts of the real servers, by their address.
+    #[serde(with = "pairs")]
+    pub servers: BTreeMap<SocketAddr, ServerNotify>,
+}
+
+/// Scripts of one real server.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ServerNotify {
+    /// `notify_up`
+    pub up: Option<Command>,
+    /// `notify_down`
+    pub down: Option<Command>,
+    /// `smtp_alert`
+    pub smtp_alert: bool,
+}
+
+impl Config {
+    /// The instance of that name.
+    pub fn instance(&self, name: &str) -> Option<&Instance> {
+        self.instances.iter().find(|i| i.vrrp.name == name)
+    }
+
+    /// The service of that id.
+    pub fn service(&self, id: &VirtualServerId) -> Option<&Service> {
+        self.services.iter().find(|s| &s.lvs.id == id)
+    }
+
+    /// Every address that some instance may put on this host.
+    pub fn virtual_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.instances.iter().flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded)).map(|a| a.address)
+    }
+}
+
+/// JSON has no maps keyed by addresses: a list of pairs.
+mod pairs {
+    use super::{BTreeMap, ServerNotify, SocketAddr};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<SocketAddr, ServerNotify>, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<SocketAddr, ServerNotify>, D::Error> {
+        Ok(Vec::<(SocketAddr, ServerNotify)>::deserialize(d)?.into_iter().collect())
+    }
+}

@@ -1,0 +1,6 @@
+//! What a Linux Virtual Server director decides: which real servers are healthy, whether a service has its quorum, what
+//! table the kernel should hold, and in what order to edit it. Pure: no socket, no clock, no log.
+#![no_std]
+extern crate alloc;
+
+pub mod settings;

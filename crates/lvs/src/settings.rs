@@ -1,0 +1,329 @@
+//! What a virtual server, its real servers and their checks are told to be. Pure data: the configuration lowers to these
+//! types; every value here is already in range and every default filled in.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// Transport protocol of a service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Protocol {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+    /// SCTP
+    Sctp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Sctp => "sctp",
+        })
+    }
+}
+
+/// Address family of a firewall-mark service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Family {
+    /// IPv4
+    Inet,
+    /// IPv6
+    Inet6,
+}
+
+/// What the kernel identifies one of its services by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum ServiceKey {
+    /// Address, protocol and port (0: every port).
+    Address {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// Virtual address.
+        address: IpAddr,
+        /// Port, 0 for every port.
+        port: u16,
+    },
+    /// Packets that the firewall marked.
+    Fwmark {
+        /// The mark, never 0.
+        mark: u32,
+        /// Family of the packets.
+        family: Family,
+    },
+}
+
+impl fmt::Display for ServiceKey {
+    /// keepalived's form, as its log and its FIFO show it: `[192.0.2.1]:tcp:80`, `FWM 3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServiceKey::Address { protocol, address, port } => write!(f, "[{address}]:{protocol}:{port}"),
+            ServiceKey::Fwmark { mark, .. } => write!(f, "FWM {mark}"),
+        }
+    }
+}
+
+/// `lvs_sched`: the kernel's schedulers by their names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // the variants are the kernel's own names
+pub enum Scheduler {
+    Rr,
+    Wrr,
+    Lc,
+    Wlc,
+    Lblc,
+    Lblcr,
+    Sh,
+    Mh,
+    Dh,
+    Fo,
+    Ovf,
+    Sed,
+    Nq,
+    Twos,
+}
+
+impl Scheduler {
+    /// Every scheduler and the name that the kernel and the configuration know it by.
+    pub const ALL: [(Scheduler, &'static str); 14] = [
+        (Scheduler::Rr, "rr"),
+        (Scheduler::Wrr, "wrr"),
+        (Scheduler::Lc, "lc"),
+        (Scheduler::Wlc, "wlc"),
+        (Scheduler::Lblc, "lblc"),
+        (Scheduler::Lblcr, "lblcr"),
+        (Scheduler::Sh, "sh"),
+        (Scheduler::Mh, "mh"),
+        (Scheduler::Dh, "dh"),
+        (Scheduler::Fo, "fo"),
+        (Scheduler::Ovf, "ovf"),
+        (Scheduler::Sed, "sed"),
+        (Scheduler::Nq, "nq"),
+        (Scheduler::Twos, "twos"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Scheduler::ALL.iter().find(|(s, _)| *s == self).map_or("", |(_, n)| n)
+    }
+}
+
+/// Scheduler flags 1 to 3 and one-packet scheduling, as `IP_VS_SVC_F_*` bits (linux/ip_vs.h): 4 one-packet, 8 flag-1
+/// (`sh-fallback`, `mh-fallback`), 16 flag-2 (`sh-port`, `mh-port`), 32 flag-3. The persistent bit (1) is not kept here:
+/// `persistence` says it.
+pub type ServiceFlags = u32;
+
+/// Encapsulation of tunnelled packets.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // protocol names
+pub enum Tunnel {
+    Ipip,
+    Gue { port: u16, checksum: TunnelChecksum },
+    Gre { checksum: TunnelChecksum },
+}
+
+/// Checksum of a tunnel header.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum TunnelChecksum {
+    /// `nocsum`
+    None,
+    /// `csum`
+    Full,
+    /// `remcsum`
+    Remote,
+}
+
+/// `lvs_method`: how packets reach a real server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Forwarding {
+    /// NAT: the director rewrites both ways.
+    Nat,
+    /// Direct routing: only the link address changes.
+    Dr,
+    /// Tunnelled.
+    Tun(Tunnel),
+}
+
+/// `persistence_timeout` and what goes with it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Persistence {
+    /// Seconds, 1..=2678400.
+    pub timeout: u32,
+    /// `persistence_granularity`: IPv4 mask (host order), or IPv6 prefix length; `None`: the whole address.
+    pub granularity: Option<u32>,
+    /// `persistence_engine`
+    pub engine: Option<String>,
+}
+
+/// What the operator calls a virtual server; unique in a configuration. keepalived's form: `[192.0.2.1]:tcp:80`, `FWM 3`,
+/// and for a group `[GROUP]:N` with N its position among the users of that group.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct VirtualServerId(pub String);
+
+impl fmt::Display for VirtualServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One `virtual_server`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VirtualServer {
+    /// Its name.
+    pub id: VirtualServerId,
+    /// The kernel services it stands for: one, or one for each entry of its group. Never empty.
+    pub keys: Vec<ServiceKey>,
+    /// Transport protocol (for a fwmark service: TCP, as in the kernel).
+    pub protocol: Protocol,
+    /// `lvs_sched`
+    pub scheduler: Scheduler,
+    /// Scheduler flags and one-packet scheduling.
+    pub flags: ServiceFlags,
+    /// `persistence_timeout`, or `None`.
+    pub persistence: Option<Persistence>,
+    /// `quorum`, at least 1, at most the sum of the configured weights.
+    pub quorum: u32,
+    /// `hysteresis`, below `quorum`.
+    pub hysteresis: u32,
+    /// `alpha`: servers start down until a check has passed.
+    pub alpha: bool,
+    /// `omega`: down and quorum-lost notifications at a stop.
+    pub omega: bool,
+    /// `sorry_server`
+    pub sorry: Option<SorryServer>,
+    /// `real_server`s in the order of the file; unique by address.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// `sorry_server`: serves when the quorum is lost.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SorryServer {
+    /// Address and port (0 for a service of every port or a fwmark).
+    pub address: SocketAddr,
+    /// How packets reach it.
+    pub forwarding: Forwarding,
+    /// `sorry_server_inhibit`: stays in the table with weight 0 instead of leaving it.
+    pub inhibit: bool,
+}
+
+/// One `real_server`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RealServer {
+    /// Address and port (0 for a service of every port or a fwmark).
+    pub address: SocketAddr,
+    /// `lvs_method`
+    pub forwarding: Forwarding,
+    /// `weight`, 0..=65535 (larger ones upset the kernel's schedulers).
+    pub weight: u32,
+    /// `uthreshold`: connections above which nothing new is sent; 0: none.
+    pub upper_threshold: u32,
+    /// `lthreshold`
+    pub lower_threshold: u32,
+    /// `inhibit_on_failure`: weight 0 instead of removal.
+    pub inhibit_on_failure: bool,
+    /// Its checks; none: always alive.
+    pub checkers: Vec<Checker>,
+}
+
+/// One check of a real server: when, how often, how patient, and of which kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Checker {
+    /// What is probed.
+    pub probe: Probe,
+    /// Where it connects to: `connect_ip`/`connect_port`, else the real server. Unused by `Probe::Misc`.
+    pub target: SocketAddr,
+    /// `bindto` and `bind_port` (port 0: any).
+    pub bind: Option<SocketAddr>,
+    /// `bind_if`
+    pub bind_device: Option<String>,
+    /// `fwmark` of the probe's packets; 0: none.
+    pub fwmark: u32,
+    /// `connect_timeout`
+    pub timeout: Duration,
+    /// `delay_loop`: from one run to the next.
+    pub delay_loop: Duration,
+    /// `retry`: failures tolerated while up.
+    pub retry: u32,
+    /// `delay_before_retry`
+    pub delay_before_retry: Duration,
+    /// `warmup`: the first run is spread over this time (never used to delay a first run by more than it).
+    pub warmup: Duration,
+    /// `alpha`: starts failed.
+    pub alpha: bool,
+}
+
+/// The kinds of checks.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Probe {
+    /// `TCP_CHECK`
+    Tcp,
+    /// `HTTP_GET`, `SSL_GET`
+    Http(HttpProbe),
+    /// `MISC_CHECK`
+    Misc(MiscProbe),
+}
+
+/// `HTTP_GET` and `SSL_GET`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HttpProbe {
+    /// `Some` for `SSL_GET`.
+    pub tls: Option<TlsProbe>,
+    /// `http_protocol`
+    pub version: HttpVersion,
+    /// The URLs, tested one after the other; never empty.
+    pub urls: Vec<UrlProbe>,
+}
+
+/// The TLS part of `SSL_GET`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TlsProbe {
+    /// Name sent in the handshake (`enable_sni`); `None`: none.
+    pub sni: Option<String>,
+}
+
+/// `http_protocol`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// `1.0`
+    #[default]
+    V10,
+    /// `1.0C`: 1.0 with `Connection: close`.
+    V10Close,
+    /// `1.1`
+    V11,
+}
+
+/// One `url`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UrlProbe {
+    /// `path`
+    pub path: String,
+    /// Host header: `virtualhost` of the URL, checker, real or virtual server; `None`: address and port connected to.
+    pub host: Option<String>,
+    /// `digest`: MD5 of the body.
+    pub digest: Option<[u8; 16]>,
+    /// `status_code`: accepted ranges, both ends included; empty: 200..=299.
+    pub status: Vec<(u16, u16)>,
+}
+
+/// `MISC_CHECK`: a program decides.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MiscProbe {
+    /// What to run, in the order of an argument vector; never empty.
+    pub argv: Vec<String>,
+    /// `misc_timeout`, else `delay_loop`.
+    pub timeout: Duration,
+    /// `misc_dynamic`: exit status 2..=255 sets the weight to status - 2.
+    pub dynamic: bool,
+    /// User id to run as.
+    pub uid: u32,
+    /// Group id to run as.
+    pub gid: u32,
+}
