@@ -1,1 +1,302 @@
-//! api
+//! What leaves the daemon: status, events and commands, as versioned types. No logic.
+//!
+//! The control socket speaks one JSON document a line: a `Request` in, a `Reply` out. `VERSION` rises when a field
+//! changes its meaning or goes away; new fields may appear at any time.
+
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+
+/// Version of the types of this crate.
+pub const VERSION: u32 = 1;
+
+/// Where the control socket is unless told otherwise.
+pub const SOCKET: &str = "/run/vipd/control.sock";
+
+/// What an operator asks of the running daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Request {
+    /// Everything that is known now.
+    Status,
+}
+
+/// The answer to a `Request`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Request::Status`.
+    Status(Box<Status>),
+    /// The request could not be served: what was wrong and what to do.
+    Error {
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// Seconds since 1970 (UTC), with a fraction.
+pub type UnixTime = f64;
+
+/// The state of the whole daemon.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// `VERSION`
+    pub version: u32,
+    /// Version of the program.
+    pub program: String,
+    /// `router_id`
+    pub router_id: String,
+    /// Process id of the supervisor.
+    pub pid: u32,
+    /// When it started.
+    pub started: UnixTime,
+    /// The configuration in force and the last attempt to change it.
+    pub config: ConfigStatus,
+    /// The processes.
+    pub roles: Vec<RoleStatus>,
+    /// The virtual routers.
+    pub instances: Vec<InstanceStatus>,
+    /// The sync groups.
+    pub groups: Vec<GroupStatus>,
+    /// The tracked scripts.
+    pub scripts: Vec<ScriptStatus>,
+    /// The data plane; `None` if there are no virtual servers.
+    pub plane: Option<PlaneStatus>,
+    /// The virtual servers.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// The configuration in force.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ConfigStatus {
+    /// The main file.
+    pub file: String,
+    /// When what is in force was loaded.
+    pub loaded: UnixTime,
+    /// Warnings of that load.
+    pub warnings: usize,
+    /// How many times it was reloaded.
+    pub reloads: u64,
+    /// The last reload that was refused, if nothing was loaded since.
+    pub refused: Option<Refused>,
+}
+
+/// A reload that was refused; the configuration before it stays in force.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Refused {
+    /// When.
+    pub at: UnixTime,
+    /// The errors, located, as `vipd check` prints them.
+    pub errors: String,
+}
+
+/// One process of the daemon.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct RoleStatus {
+    /// supervisor, vrrp, check, director, console
+    pub name: String,
+    /// Process id, 0 while it is not running.
+    pub pid: u32,
+    /// When this process started.
+    pub started: UnixTime,
+    /// How often the role was started again.
+    pub restarts: u64,
+    /// Why it was last started again.
+    pub why: Option<String>,
+}
+
+/// One `vrrp_instance`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Its name.
+    pub name: String,
+    /// MASTER, BACKUP, FAULT or INIT.
+    pub state: String,
+    /// Since when.
+    pub since: UnixTime,
+    /// Why it is in that state.
+    pub why: String,
+    /// Everything that is wrong now, if the state is FAULT.
+    pub faults: Vec<String>,
+    /// `virtual_router_id`
+    pub vrid: u8,
+    /// Protocol version.
+    pub version: u8,
+    /// Its interface.
+    pub interface: String,
+    /// Configured priority.
+    pub base_priority: u8,
+    /// Priority in force.
+    pub priority: u8,
+    /// Address of the master: our own while MASTER.
+    pub master: Option<IpAddr>,
+    /// Priority of the last advert heard from it.
+    pub master_priority: Option<u8>,
+    /// The virtual addresses, advertised and excluded, with whether this host holds them.
+    pub addresses: Vec<AddressStatus>,
+    /// When the machine wants to be called again, in seconds from now, and why.
+    pub next: Option<NextStatus>,
+    /// Its sync group.
+    pub group: Option<String>,
+    /// Counters.
+    pub counters: Counters,
+    /// The last transitions, oldest first.
+    pub history: Vec<TransitionStatus>,
+}
+
+/// A pending timer.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct NextStatus {
+    /// Seconds from now.
+    pub in_secs: f64,
+    /// What for.
+    pub why: String,
+}
+
+/// A virtual address.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct AddressStatus {
+    /// `address/prefix dev DEVICE`
+    pub address: String,
+    /// Whether the kernel of this host holds it.
+    pub present: bool,
+}
+
+/// A state change.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct TransitionStatus {
+    /// When.
+    pub at: UnixTime,
+    /// From.
+    pub from: String,
+    /// To.
+    pub to: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Counters of an instance.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Adverts accepted.
+    pub adverts_received: u64,
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Times it became MASTER.
+    pub became_master: u64,
+    /// Times it left MASTER.
+    pub released_master: u64,
+    /// Priority-0 adverts received.
+    pub priority_zero_received: u64,
+    /// Priority-0 adverts sent.
+    pub priority_zero_sent: u64,
+    /// Addresses put back after somebody removed them.
+    pub addresses_restored: u64,
+    /// Packets that were not admitted, by reason.
+    pub rejected: Vec<(String, u64)>,
+}
+
+/// One `vrrp_sync_group`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: String,
+    /// Its instances.
+    pub members: Vec<String>,
+}
+
+/// One tracked `vrrp_script`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ScriptStatus {
+    /// Its name.
+    pub name: String,
+    /// `good`, `bad` or `unknown`.
+    pub state: String,
+    /// What the last run gave.
+    pub last: Option<String>,
+}
+
+/// The data plane.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PlaneStatus {
+    /// `ipvs` or `absent`.
+    pub name: String,
+    /// Version, or why there is none.
+    pub detail: String,
+    /// Edits that somebody else made and that were undone.
+    pub foreign_edits: u64,
+    /// Writes the kernel refused.
+    pub failed_writes: u64,
+}
+
+/// One `virtual_server`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name: `[192.0.2.1]:tcp:80`.
+    pub name: String,
+    /// Scheduler.
+    pub scheduler: String,
+    /// `up` while it has its quorum, else `down`.
+    pub state: String,
+    /// Weight of the servers that are alive.
+    pub live_weight: u64,
+    /// `quorum`
+    pub quorum: u32,
+    /// Whether the sorry server serves.
+    pub sorry_active: bool,
+    /// `sorry_server`
+    pub sorry: Option<SocketAddr>,
+    /// Connections counted by the plane.
+    pub connections: u64,
+    /// Packets counted by the plane, in and out.
+    pub packets: (u64, u64),
+    /// Bytes counted by the plane, in and out.
+    pub bytes: (u64, u64),
+    /// Its real servers.
+    pub real_servers: Vec<RealServerStatus>,
+}
+
+/// One `real_server`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct RealServerStatus {
+    /// Address and port.
+    pub address: String,
+    /// NAT, DR or TUN.
+    pub forwarding: String,
+    /// Whether every check of it passes.
+    pub alive: bool,
+    /// Since when.
+    pub since: UnixTime,
+    /// Why it is up or down.
+    pub why: String,
+    /// Weight in force: what the plane holds; `None` if it is not in the plane.
+    pub weight: Option<u32>,
+    /// `weight`
+    pub configured_weight: u32,
+    /// Connections established, as the plane counts them.
+    pub active_connections: u64,
+    /// Connections closing.
+    pub inactive_connections: u64,
+    /// Connections since the server was added.
+    pub connections: u64,
+    /// Its checks.
+    pub checks: Vec<CheckStatus>,
+}
+
+/// One check of a real server.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// `TCP_CHECK`, ...
+    pub kind: String,
+    /// Whether it counts as passing.
+    pub up: bool,
+    /// When it last ran; `None` if it has not.
+    pub last_run: Option<UnixTime>,
+    /// What the last run gave.
+    pub last: String,
+    /// How long it took, in seconds.
+    pub took: f64,
+    /// Retries left before it counts as failing.
+    pub retries_left: u32,
+}

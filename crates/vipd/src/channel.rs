@@ -1,0 +1,94 @@
+//! The socket pair between the supervisor and a role: JSON documents, each behind its length. Both ends are ours, and yet
+//! a role that was taken over must not hurt the supervisor: lengths are bounded and a bad document ends the channel.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The longest document, in bytes: a configuration of some ten thousand addresses fits.
+pub(crate) const LONGEST: usize = 64 << 20;
+
+/// One document with its length in front (4 bytes, big endian).
+pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, message)?;
+    let length = u32::try_from(bytes.len() - 4).map_err(|_| io::Error::other("message too long"))?;
+    bytes[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(bytes)
+}
+
+/// Collects bytes and gives documents, for a reader that must not block.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Decoder {
+    /// More bytes have come.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        if self.used > 0 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole document.
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let rest = &self.bytes[self.used..];
+        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length) as usize;
+        if length > LONGEST {
+            return Err(io::Error::other(format!("a message of {length} bytes is longer than {LONGEST}")));
+        }
+        let Some(document) = rest.get(..length) else { return Ok(None) };
+        let message = serde_json::from_slice(document)?;
+        self.used += 4 + length;
+        Ok(Some(message))
+    }
+}
+
+/// The reading end of a channel.
+pub(crate) struct Receiver {
+    half: OwnedReadHalf,
+    decoder: Decoder,
+    buffer: Box<[u8]>,
+}
+
+/// The writing end of a channel.
+pub(crate) struct Sender {
+    half: OwnedWriteHalf,
+}
+
+/// Splits a channel in its two ends.
+pub(crate) fn split(stream: UnixStream) -> (Receiver, Sender) {
+    let (read, write) = stream.into_split();
+    (Receiver { half: read, decoder: Decoder::default(), buffer: vec![0; 64 << 10].into() }, Sender { half: write })
+}
+
+impl Receiver {
+    /// The next document; `None` when the other end is gone. Safe to drop half-way (what was read is kept).
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        loop {
+            if let Some(message) = self.decoder.next()? {
+                return Ok(Some(message));
+            }
+            let n = self.half.read(&mut self.buffer).await?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.decoder.feed(&self.buffer[..n]);
+        }
+    }
+}
+
+impl Sender {
+    /// Sends one document.
+    pub(crate) async fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
+        self.half.write_all(&encode(message)?).await
+    }
+}

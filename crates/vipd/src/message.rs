@@ -1,0 +1,274 @@
+//! What the processes tell each other. The supervisor is the hub: every role has one socket pair, and that is to the
+//! supervisor. A role never reads another role's bytes, only values that the supervisor passed on.
+//!
+//! ```text
+//!              Configure, Script, Ran, Ping, Query, Stop               Transition, Snapshot, Beat, Status
+//!   supervisor ------------------------------------------> vrrp   ----------------------------------------> supervisor
+//!              Configure, Ran, Ping, Query, Stop           check        Verdicts, Run, Snapshot, ...
+//!              Configure, Verdicts, Ping, Query, Stop      director     RealServer, Quorum, Snapshot, ...
+//!              Configure, Mail, Ping, Reply, Stop          console      Request
+//! ```
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+use vipd_api::{
+    CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus, UnixTime,
+};
+use vipd_config::model::Config;
+use vipd_lvs::settings::VirtualServerId;
+
+/// From the supervisor to a role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToRole {
+    /// The configuration: first of all messages, and again at each reload. To every role.
+    Configure(Box<Configure>),
+    /// A tracked script has run. To vrrp.
+    Script {
+        /// Its name.
+        name: String,
+        /// What it gave.
+        exit: Exit,
+    },
+    /// The answer to `FromRole::Run`. To check.
+    Ran {
+        /// The number of the request.
+        id: u64,
+        /// What it gave.
+        exit: Exit,
+    },
+    /// What check found. To director.
+    Verdicts(Vec<Verdict>),
+    /// A mail to send. To console.
+    Mail {
+        /// Without the `[router_id]` in front, which the console adds.
+        subject: String,
+        /// Text.
+        body: String,
+    },
+    /// The answer to `FromRole::Request`. To console.
+    Reply {
+        /// The number of the request.
+        id: u64,
+        /// The answer.
+        reply: Box<Reply>,
+    },
+    /// Tell your status with this number. To vrrp, check and director.
+    Query(u64),
+    /// Answer with `Beat`: whether the role's loop still turns.
+    Ping(u64),
+    /// Leave in order: give up what you hold, answer with `Done`, end.
+    Stop,
+}
+
+/// The configuration for a role and what it needs to go on where its predecessor ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Configure {
+    /// The whole configuration.
+    pub(crate) config: Config,
+    /// The last `FromRole::Snapshot` of this role's predecessor, if it died; `None` at the first start and at a reload.
+    pub(crate) snapshot: Option<serde_json::Value>,
+    /// Options of the command line.
+    pub(crate) options: RoleOptions,
+}
+
+/// Options of the command line that roles heed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct RoleOptions {
+    /// `-V`: leave the addresses at a stop.
+    pub(crate) keep_addresses: bool,
+    /// `-I`: leave the kernel's IPVS table at a stop.
+    pub(crate) keep_ipvs: bool,
+    /// Where the control socket is.
+    pub(crate) socket: String,
+}
+
+/// From a role to the supervisor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum FromRole {
+    /// The first `Configure` is in force.
+    Ready,
+    /// The answer to `Ping`.
+    Beat(u64),
+    /// What the role's successor needs to go on. Opaque to the supervisor, which keeps the last one.
+    Snapshot(serde_json::Value),
+    /// An instance or a sync group changed. From vrrp.
+    Transition(Transition),
+    /// Run this program and answer with `Ran`. From check.
+    Run {
+        /// Number for the answer.
+        id: u64,
+        /// Argument vector, never empty.
+        argv: Vec<String>,
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+        /// After this: SIGTERM, later SIGKILL.
+        timeout: Duration,
+    },
+    /// What the checks found, changes only; everything once after `Configure`. From check.
+    Verdicts(Vec<Verdict>),
+    /// A real server came or went. From director.
+    RealServer {
+        /// Whose.
+        service: VirtualServerId,
+        /// Which.
+        address: SocketAddr,
+        /// Whether it is in use now.
+        up: bool,
+        /// Why.
+        why: String,
+    },
+    /// A service gained or lost its quorum. From director.
+    Quorum {
+        /// Which.
+        service: VirtualServerId,
+        /// Whether it has it.
+        up: bool,
+        /// Why.
+        why: String,
+    },
+    /// The answer to `Query`.
+    Status {
+        /// Its number.
+        id: u64,
+        /// The role's part.
+        part: Box<StatusPart>,
+    },
+    /// An operator asks. From console.
+    Request {
+        /// Number for the answer.
+        id: u64,
+        /// What.
+        request: Request,
+    },
+    /// `Stop` was carried out; the role ends now.
+    Done,
+}
+
+/// What a role adds to the status.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum StatusPart {
+    /// From vrrp.
+    Vrrp {
+        /// Virtual routers.
+        instances: Vec<InstanceStatus>,
+        /// Sync groups.
+        groups: Vec<GroupStatus>,
+        /// Tracked scripts.
+        scripts: Vec<ScriptStatus>,
+    },
+    /// From check: the checks of each real server, to be joined with what the director tells.
+    Check(Vec<(VirtualServerId, SocketAddr, Vec<CheckStatus>)>),
+    /// From director.
+    Director {
+        /// The plane.
+        plane: PlaneStatus,
+        /// The services; their real servers' `checks` are empty.
+        services: Vec<ServiceStatus>,
+    },
+}
+
+/// Whether a real server passes its checks, and what weight they give it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    /// Whose.
+    pub(crate) service: VirtualServerId,
+    /// Which.
+    pub(crate) address: SocketAddr,
+    /// Whether every check passes.
+    pub(crate) alive: bool,
+    /// Weight asked for by dynamic checks instead of the configured one.
+    pub(crate) weight: Option<u32>,
+    /// Why.
+    pub(crate) why: String,
+    /// When it was found.
+    pub(crate) at: UnixTime,
+}
+
+/// How a program ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Exit {
+    /// With this status.
+    Status(u8),
+    /// By this signal.
+    Signal(i32),
+    /// It had to be killed: the time was over.
+    Timeout,
+    /// It could not be started.
+    Failed(String),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Status(0) => f.write_str("success"),
+            Exit::Status(n) => write!(f, "exit status {n}"),
+            Exit::Signal(n) => write!(f, "killed by signal {n}"),
+            Exit::Timeout => f.write_str("timed out"),
+            Exit::Failed(why) => write!(f, "could not be run: {why}"),
+        }
+    }
+}
+
+/// A change that scripts, FIFOs and mail tell of.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Transition {
+    /// Instance or group.
+    pub(crate) subject: Subject,
+    /// What happened.
+    pub(crate) event: NotifyEvent,
+    /// Priority in force; 0 for a group.
+    pub(crate) priority: u8,
+    /// Why.
+    pub(crate) why: String,
+    /// When.
+    pub(crate) at: UnixTime,
+}
+
+/// Whom a transition is about.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(crate) enum Subject {
+    /// A `vrrp_instance`.
+    Instance(String),
+    /// A `vrrp_sync_group`.
+    Group(String),
+}
+
+/// What scripts and FIFOs are told, in keepalived's words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum NotifyEvent {
+    /// `MASTER`
+    Master,
+    /// `BACKUP`
+    Backup,
+    /// `FAULT`
+    Fault,
+    /// `STOP`
+    Stop,
+    /// `DELETED`
+    Deleted,
+    /// `MASTER_RX_LOWER_PRI`
+    MasterRxLowerPri,
+    /// `MASTER_PRIORITY`
+    MasterPriority,
+    /// `BACKUP_PRIORITY`
+    BackupPriority,
+}
+
+impl NotifyEvent {
+    /// The word that scripts and FIFOs get.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            NotifyEvent::Master => "MASTER",
+            NotifyEvent::Backup => "BACKUP",
+            NotifyEvent::Fault => "FAULT",
+            NotifyEvent::Stop => "STOP",
+            NotifyEvent::Deleted => "DELETED",
+            NotifyEvent::MasterRxLowerPri => "MASTER_RX_LOWER_PRI",
+            NotifyEvent::MasterPriority => "MASTER_PRIORITY",
+            NotifyEvent::BackupPriority => "BACKUP_PRIORITY",
+        }
+    }
+}
