@@ -1,0 +1,277 @@
+//! Which packets may be believed. Only an `Admitted` advert reaches a router; everything else is a `Reject` with its reason,
+//! which the caller counts and logs.
+//!
+//! The order of the checks follows the original (wire behaviour is part of being compatible: an operator compares
+//! counters). Two differences, on purpose: type and version are judged before the authentication, since nothing
+//! secret depends on it, and a version 3 checksum is accepted in both forms that exist in the field.
+
+use crate::auth::{self, AhFault, TtlCover};
+use crate::packet::{
+    self, Advert, AuthType, ChecksumForm, Family, Ipv4Datagram, Malformed, NotIpv4, PROTOCOL, PROTOCOL_AH,
+};
+use crate::settings::{Auth, Instance, Transport, Version};
+use crate::units::{Centis, Vrid};
+use core::fmt;
+use core::net::IpAddr;
+
+/// An advert that passed every check.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admitted {
+    /// Who sent it.
+    pub source: IpAddr,
+    /// What it says.
+    pub advert: Advert,
+    /// Sequence number of its authentication header.
+    pub sequence: Option<u32>,
+    /// What is odd about it though it is admitted.
+    pub oddity: Option<Oddity>,
+}
+
+/// Differences that never block an election: they are logged and counted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Oddity {
+    /// Version 3: another interval than ours; the sender's is learned (RFC 9568, 6.4.2).
+    Interval {
+        /// The sender's.
+        got: Centis,
+        /// Ours.
+        own: Centis,
+    },
+    /// Another number of addresses than ours.
+    AddressCount {
+        /// The sender's.
+        got: usize,
+        /// Ours.
+        own: usize,
+    },
+    /// One of our addresses is missing.
+    AddressMissing(IpAddr),
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Oddity::Interval { got, own } => write!(f, "its interval is {got}, ours {own}"),
+            Oddity::AddressCount { got, own } => write!(f, "it lists {got} addresses, we have {own}"),
+            Oddity::AddressMissing(a) => write!(f, "it doesn't list our address {a}"),
+        }
+    }
+}
+
+/// Why a packet is not believed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reject {
+    /// Not IPv4.
+    NotIpv4(NotIpv4),
+    /// Not an advert.
+    Malformed(Malformed),
+    /// Multicast with another TTL than 255: it may have crossed a router (RFC 9568, 5.1.1.3).
+    Ttl(u8),
+    /// Unicast with a TTL outside `min_ttl`..`max_ttl` of its peer.
+    PeerTtl {
+        /// What came.
+        got: u8,
+        /// Accepted range.
+        accepted: (u8, u8),
+    },
+    /// Another protocol version than configured.
+    Version {
+        /// The sender's.
+        got: Version,
+        /// Ours.
+        own: Version,
+    },
+    /// Another authentication type than configured.
+    AuthType {
+        /// The sender's.
+        got: AuthType,
+        /// Ours.
+        own: AuthType,
+    },
+    /// The password is another one. (It is not shown: it may be the right one of another router.)
+    Password,
+    /// The authentication header is not believed.
+    Ah(AhFault),
+    /// Version 2: another interval than ours (RFC 3768, 7.1).
+    Interval {
+        /// The sender's.
+        got: Centis,
+        /// Ours.
+        own: Centis,
+    },
+    /// The checksum doesn't fit, in no known form.
+    Checksum,
+    /// Multicast to a unicast instance or the other way round.
+    Destination(IpAddr),
+    /// Not one of the configured peers.
+    NotAPeer(IpAddr),
+    /// It is our own packet, come back.
+    OwnAddress,
+}
+
+impl Reject {
+    /// The name that counts it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Reject::NotIpv4(_) | Reject::Malformed(Malformed::Length { .. }) => "packet_length",
+            Reject::Malformed(Malformed::Version(_)) | Reject::Version { .. } => "version",
+            Reject::Malformed(Malformed::Type(_)) => "type",
+            Reject::Malformed(Malformed::Vrid) => "vrid",
+            Reject::Ttl(_) | Reject::PeerTtl { .. } => "ttl",
+            Reject::AuthType { .. } => "auth_type",
+            Reject::Password => "auth_password",
+            Reject::Ah(_) => "auth_ah",
+            Reject::Interval { .. } => "advert_interval",
+            Reject::Checksum => "checksum",
+            Reject::Destination(_) => "destination",
+            Reject::NotAPeer(_) => "not_a_peer",
+            Reject::OwnAddress => "own_address",
+        }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reject::NotIpv4(why) => write!(f, "not an IPv4 datagram ({why:?})"),
+            Reject::Malformed(why) => why.fmt(f),
+            Reject::Ttl(ttl) => write!(f, "TTL {ttl} instead of 255: it crossed a router or is forged"),
+            Reject::PeerTtl { got, accepted } => {
+                write!(f, "TTL {got} outside {}..={} of that peer", accepted.0, accepted.1)
+            }
+            Reject::Version { got, own } => write!(f, "VRRP version {got:?}, ours is {own:?}"),
+            Reject::AuthType { got, own } => write!(f, "authentication type {got}, ours is {own}"),
+            Reject::Password => f.write_str("another password (auth_pass) than ours"),
+            Reject::Ah(why) => why.fmt(f),
+            Reject::Interval { got, own } => {
+                write!(f, "advert_int {got}, ours is {own}; version 2 needs them equal")
+            }
+            Reject::Checksum => f.write_str("wrong checksum"),
+            Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
+            Reject::NotAPeer(from) => write!(f, "{from} is not a unicast_peer"),
+            Reject::OwnAddress => f.write_str("sent from our own address: a loop, or a second host with it"),
+        }
+    }
+}
+
+/// The virtual router that an IPv4 datagram claims to be for, before anything of it is believed.
+pub fn vrid_of(datagram: &Ipv4Datagram<'_>) -> Option<Vrid> {
+    match datagram.protocol {
+        PROTOCOL => packet::peek_vrid(datagram.payload),
+        PROTOCOL_AH => packet::peek_vrid(datagram.payload.get(auth::AH_HEADER..)?),
+        _ => None,
+    }
+}
+
+/// Judges an IPv4 datagram for an instance. `last_sequence` is the highest authentication header sequence accepted so far;
+/// `own` our own sending address.
+pub fn admit(
+    settings: &Instance,
+    own: Option<IpAddr>,
+    last_sequence: u32,
+    datagram: &Ipv4Datagram<'_>,
+) -> Result<Admitted, Reject> {
+    let source = IpAddr::V4(datagram.source);
+    let destination = IpAddr::V4(datagram.destination);
+    let own_auth = match settings.auth {
+        Auth::None => AuthType::NONE,
+        Auth::Pass(_) => AuthType::PASS,
+        Auth::Ah(_) => AuthType::AH,
+    };
+    let has_ah = datagram.protocol == PROTOCOL_AH;
+    if has_ah != matches!(settings.auth, Auth::Ah(_)) {
+        let got = if has_ah { AuthType::AH } else { peek_auth_type(datagram.payload) };
+        return Err(Reject::AuthType { got, own: own_auth });
+    }
+    let multicast = matches!(settings.transport, Transport::Multicast { .. });
+    if multicast && datagram.ttl != 255 {
+        return Err(Reject::Ttl(datagram.ttl));
+    }
+    // What is behind the authentication header is parsed, not believed, until the header was checked below.
+    let pdu = if has_ah { datagram.payload.get(auth::AH_HEADER..).unwrap_or_default() } else { datagram.payload };
+    let advert = Advert::parse(pdu, Family::V4).map_err(Reject::Malformed)?;
+    if advert.version != settings.version {
+        return Err(Reject::Version { got: advert.version, own: settings.version });
+    }
+    let mut sequence = None;
+    if let Some(field) = advert.auth {
+        if field.kind != own_auth {
+            return Err(Reject::AuthType { got: field.kind, own: own_auth });
+        }
+        match &settings.auth {
+            Auth::None => {}
+            Auth::Pass(password) => {
+                if !auth::same(password, &field.data) {
+                    return Err(Reject::Password);
+                }
+            }
+            Auth::Ah(key) => {
+                let cover = if multicast { TtlCover::Kept } else { TtlCover::Zeroed };
+                let (_, got) = auth::open(datagram, cover, key, last_sequence).map_err(Reject::Ah)?;
+                sequence = Some(got);
+            }
+        }
+    }
+    if advert.version == Version::V2 && advert.interval != settings.advert_int {
+        return Err(Reject::Interval { got: advert.interval, own: settings.advert_int });
+    }
+    if !checksum_fits(&advert, pdu, source, destination, settings) {
+        return Err(Reject::Checksum);
+    }
+    if destination.is_multicast() != multicast {
+        return Err(Reject::Destination(destination));
+    }
+    if own == Some(source) {
+        return Err(Reject::OwnAddress);
+    }
+    if let Transport::Unicast { peers, check_source, .. } = &settings.transport {
+        let limits = peers.iter().any(|p| p.min_ttl.is_some() || p.max_ttl.is_some());
+        if *check_source || limits {
+            let peer = peers.iter().find(|p| p.address == source).ok_or(Reject::NotAPeer(source))?;
+            let accepted = (peer.min_ttl.unwrap_or(0), peer.max_ttl.unwrap_or(u8::MAX));
+            if datagram.ttl < accepted.0 || datagram.ttl > accepted.1 {
+                return Err(Reject::PeerTtl { got: datagram.ttl, accepted });
+            }
+        }
+    }
+    let oddity = oddity(settings, &advert);
+    Ok(Admitted { source, advert, sequence, oddity })
+}
+
+fn peek_auth_type(pdu: &[u8]) -> AuthType {
+    match pdu {
+        [first, _, _, _, kind, ..] if first >> 4 == 2 => AuthType(*kind),
+        _ => AuthType::NONE,
+    }
+}
+
+fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAddr, settings: &Instance) -> bool {
+    let fits = |form| packet::checksum_fits(pdu, Family::V4, form);
+    match advert.version {
+        Version::V2 => fits(ChecksumForm::Plain),
+        Version::V3 => {
+            // Releases of keepalived up to 1.3.5 sum the group into unicast adverts; 224.0.0.18 is what they know.
+            let group = match settings.transport {
+                Transport::Multicast { group } => group,
+                Transport::Unicast { .. } => IpAddr::V4(core::net::Ipv4Addr::new(224, 0, 0, 18)),
+            };
+            fits(ChecksumForm::Pseudo { source, destination })
+                || fits(ChecksumForm::Plain)
+                || (!destination.is_multicast() && fits(ChecksumForm::Pseudo { source, destination: group }))
+        }
+    }
+}
+
+fn oddity(settings: &Instance, advert: &Advert) -> Option<Oddity> {
+    if advert.interval != settings.advert_int {
+        return Some(Oddity::Interval { got: advert.interval, own: settings.advert_int });
+    }
+    if settings.skip_check_adv_addr {
+        return None;
+    }
+    if advert.addresses.len() != settings.addresses.len() {
+        return Some(Oddity::AddressCount { got: advert.addresses.len(), own: settings.addresses.len() });
+    }
+    let missing = settings.addresses.iter().map(|a| a.address).find(|a| !advert.addresses.contains(a));
+    missing.map(Oddity::AddressMissing)
+}

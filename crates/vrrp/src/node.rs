@@ -1,0 +1,406 @@
+//! All virtual routers of a host: facts shared, sync groups settled, one queue of what to do.
+//!
+//! Four verbs: `handle` (something happened), `poll` (what to do now), `claims` (what the kernel should hold), `wake` (when
+//! to call again).
+
+use crate::admit::Admitted;
+use crate::router::{Carried, Edge, Faults, Key, Name, Router, State, Timer, Wish};
+use crate::settings::{Instance, Script, SyncGroup, VirtualAddress};
+use crate::track::{self, Fault, Facts, Link, ScriptState, Turn};
+use crate::units::{Instant, Priority};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Everything a node is told to be.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// Instances; names unique.
+    pub instances: Vec<Instance>,
+    /// Sync groups; an instance is in one at most.
+    pub groups: Vec<SyncGroup>,
+    /// Tracked scripts.
+    pub scripts: Vec<Script>,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Time passed: do what is due.
+    Tick,
+    /// An advert for the router at this index was admitted.
+    Advert(usize, Admitted),
+    /// An interface changed; `None`: it is gone.
+    Link(String, Option<Link>),
+    /// A tracked script ended: whether well, and in words how.
+    Script(String, bool, String),
+    /// This router is no longer configured: give up.
+    Remove(usize),
+    /// The daemon stops.
+    Stop,
+}
+
+/// What to do, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// An edge of the router at this index.
+    Router(usize, Edge),
+    /// A sync group changed: its index, its state, why.
+    Group(usize, Name, String),
+}
+
+/// What a successor needs to go on.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: Instant,
+    /// The routers.
+    pub routers: Vec<Carried>,
+    /// The scripts: settings under which the state was reached, and the state.
+    pub scripts: Vec<(Script, ScriptState)>,
+    /// The groups by name.
+    pub groups: Vec<(String, Name)>,
+}
+
+/// A sync group at work.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What it is told to be.
+    pub settings: SyncGroup,
+    members: Vec<usize>,
+    state: Name,
+}
+
+impl Group {
+    /// Its state: that of all its members.
+    pub fn state(&self) -> Name {
+        self.state
+    }
+}
+
+/// All virtual routers of a host.
+#[derive(Clone, Debug)]
+pub struct Node {
+    routers: Vec<Router>,
+    groups: Vec<Group>,
+    /// Index of the group of each router.
+    group_of: Vec<Option<usize>>,
+    scripts: BTreeMap<String, (Script, ScriptState)>,
+    facts: Facts,
+    actions: VecDeque<Action>,
+}
+
+impl Node {
+    /// A node with what is known of the interfaces, going on from `before` where a router of it is still configured.
+    /// `sequence`: where the numbers of new authentication headers start; seconds since 1970 keep them rising over restarts.
+    pub fn new(
+        now: Instant,
+        settings: Settings,
+        links: BTreeMap<String, Link>,
+        before: Option<(Instant, Snapshot)>,
+        sequence: u32,
+    ) -> Node {
+        let (last_seen, before) = before.unwrap_or_default();
+        let mut carried = before.routers;
+        let mut routers = Vec::with_capacity(settings.instances.len());
+        for instance in settings.instances {
+            let key = Key::of(&instance);
+            let mut router = Router::new(now, instance, sequence);
+            router.set_facts(&Facts { links: links.clone(), ..Facts::default() });
+            if let Some(at) = carried.iter().position(|c| c.key == key) {
+                router.resume(now, last_seen, carried.swap_remove(at));
+            }
+            routers.push(router);
+        }
+        let mut group_of: Vec<Option<usize>> = routers.iter().map(|_| None).collect();
+        let mut groups = Vec::new();
+        for group in settings.groups {
+            let member = |name: &String| routers.iter().position(|r| r.settings.name == *name);
+            let members: Vec<usize> = group.members.iter().filter_map(member).collect();
+            for member in &members {
+                group_of[*member] = Some(groups.len());
+            }
+            let state = before.groups.iter().find(|(name, _)| *name == group.name).map_or(Name::Init, |(_, s)| *s);
+            groups.push(Group { settings: group, members, state });
+        }
+        let mut scripts = BTreeMap::new();
+        for script in settings.scripts {
+            let known = before.scripts.iter().find(|(s, _)| *s == script).map(|(_, state)| state.clone());
+            let state = known.unwrap_or_else(|| ScriptState::new(&script));
+            scripts.insert(script.name.clone(), (script, state));
+        }
+        let facts = Facts { links, scripts: BTreeMap::new() };
+        let mut node = Node { routers, groups, group_of, scripts, facts, actions: VecDeque::new() };
+        node.note_scripts();
+        node.settle(now);
+        node
+    }
+
+    /// What a successor needs to go on.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        Snapshot {
+            at: now,
+            routers: self.routers.iter().map(Router::carry).collect(),
+            scripts: self.scripts.values().cloned().collect(),
+            groups: self.groups.iter().map(|g| (g.settings.name.clone(), g.state)).collect(),
+        }
+    }
+
+    /// The routers, in the order of the configuration.
+    pub fn routers(&self) -> &[Router] {
+        &self.routers
+    }
+
+    /// The sync groups, in the order of the configuration.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The sync group of the router at this index.
+    pub fn group_of(&self, router: usize) -> Option<&Group> {
+        self.groups.get((*self.group_of.get(router)?)?)
+    }
+
+    /// The tracked scripts with whether they are good.
+    pub fn scripts(&self) -> impl Iterator<Item = (&str, Option<bool>, &ScriptState)> {
+        self.scripts.values().map(|(s, state)| (s.name.as_str(), state.good(s), state))
+    }
+
+    /// The routers that a new configuration no longer has.
+    pub fn removed_by(&self, next: &Settings) -> Vec<usize> {
+        let kept = |r: &Router| next.instances.iter().any(|i| Key::of(i) == Key::of(&r.settings));
+        (0..self.routers.len()).filter(|i| !kept(&self.routers[*i])).collect()
+    }
+
+    /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none.
+    pub fn claims(&self, router: usize) -> impl Iterator<Item = &VirtualAddress> {
+        let router = self.routers.get(router).filter(|r| matches!(r.state, State::Master(_)));
+        router.into_iter().flat_map(|r| r.settings.addresses.iter().chain(&r.settings.excluded))
+    }
+
+    /// When to call `handle(now, Input::Tick)`, for which router, and what for.
+    pub fn wake(&self) -> Option<(Instant, usize, Timer)> {
+        let wakes = self.routers.iter().enumerate();
+        wakes.filter_map(|(i, r)| r.wake().map(|(at, timer)| (at, i, timer))).min_by_key(|(at, _, _)| *at)
+    }
+
+    /// What to do next; call until `None` after each `handle`.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Tick => {
+                for i in 0..self.routers.len() {
+                    let wish = self.routers[i].tick(now);
+                    self.grant(now, i, wish);
+                }
+            }
+            Input::Advert(i, admitted) => {
+                if let Some(router) = self.routers.get_mut(i) {
+                    let wish = router.hear(now, admitted);
+                    self.grant(now, i, wish);
+                }
+            }
+            Input::Link(name, link) => {
+                match link {
+                    Some(link) => self.facts.links.insert(name, link),
+                    None => self.facts.links.remove(&name),
+                };
+                self.settle(now);
+            }
+            Input::Script(name, success, last) => {
+                if let Some((settings, state)) = self.scripts.get_mut(&name)
+                    && state.ran(settings, success, last) == Turn::Changed
+                {
+                    self.note_scripts();
+                    self.settle(now);
+                }
+            }
+            Input::Remove(i) => {
+                if let Some(router) = self.routers.get_mut(i) {
+                    router.stop(now, "no longer configured".to_string());
+                    self.collect(i);
+                }
+            }
+            Input::Stop => {
+                for i in 0..self.routers.len() {
+                    self.routers[i].stop(now, "the daemon stops".to_string());
+                    self.collect(i);
+                }
+                for g in 0..self.groups.len() {
+                    self.group_changed(g, Name::Stop, "the daemon stops".to_string());
+                }
+            }
+        }
+    }
+
+    fn note_scripts(&mut self) {
+        self.facts.scripts = self.scripts.iter().map(|(name, (s, state))| (name.clone(), state.good(s))).collect();
+    }
+
+    /// Moves the edges of a router into the node's queue.
+    fn collect(&mut self, i: usize) {
+        while let Some(edge) = self.routers[i].edges.pop_front() {
+            self.actions.push_back(Action::Router(i, edge));
+        }
+    }
+
+    fn group_changed(&mut self, g: usize, state: Name, why: String) {
+        let group = &mut self.groups[g];
+        if group.state != state {
+            group.state = state;
+            self.actions.push_back(Action::Group(g, state, why));
+        }
+    }
+
+    /// Carries out what a router wishes, as far as its siblings allow.
+    fn grant(&mut self, now: Instant, i: usize, wish: Wish) {
+        match wish {
+            Wish::None => self.collect(i),
+            Wish::Master => self.grant_master(now, i),
+            Wish::Backup { why } => {
+                self.collect(i);
+                let Some(g) = self.group_of[i] else { return };
+                let name = self.routers[i].settings.name.clone();
+                for member in self.groups[g].members.clone() {
+                    if member != i && matches!(self.routers[member].state, State::Master(_)) {
+                        self.routers[member].follow_to_backup(now, format!("follows {name}, which {why}"));
+                        self.collect(member);
+                    }
+                }
+                self.group_changed(g, Name::Backup, format!("{name} {why}"));
+            }
+        }
+    }
+
+    fn grant_master(&mut self, now: Instant, i: usize) {
+        let why = "no master was heard for the master-down interval".to_string();
+        let Some(g) = self.group_of[i] else {
+            self.serve(now, i, why);
+            return;
+        };
+        let members = self.groups[g].members.clone();
+        let ready = |r: &Router| match &r.state {
+            State::Backup(b) => b.wants_master,
+            State::Master(_) => true,
+            State::Init | State::Fault(_) | State::Stopped => false,
+        };
+        if members.iter().any(|m| *m != i && !ready(&self.routers[*m])) {
+            self.routers[i].wait_for_siblings(now);
+            self.collect(i);
+            return;
+        }
+        self.serve(now, i, why.clone());
+        let name = self.routers[i].settings.name.clone();
+        for member in members {
+            if member != i && matches!(self.routers[member].state, State::Backup(_)) {
+                self.serve(now, member, format!("follows {name} of the same sync group"));
+            }
+        }
+        self.group_changed(g, Name::Master, format!("{name}: {why}"));
+    }
+
+    fn serve(&mut self, now: Instant, i: usize, why: String) {
+        let why = match &self.routers[i].state {
+            State::Backup(b) if self.routers[i].effective == Priority::OWNER && b.heard.is_none() => {
+                "owns the addresses (priority 255)".to_string()
+            }
+            State::Backup(b) => match b.heard {
+                Some(h) if h.priority == Priority::RELEASE => format!("{} gave up (priority 0)", h.address),
+                Some(h) if now - h.at < self.routers[i].master_down() => {
+                    format!("{} with priority {} is below our {}", h.address, h.priority, self.routers[i].effective)
+                }
+                Some(h) => format!("{} was not heard for {}", h.address, now - h.at),
+                None => why,
+            },
+            State::Init | State::Master(_) | State::Fault(_) | State::Stopped => why,
+        };
+        self.routers[i].serve(now, why);
+        self.collect(i);
+    }
+
+    /// Brings every router in line with the facts: faults first, then priorities, then who may listen again.
+    fn settle(&mut self, now: Instant) {
+        let own: Vec<BTreeSet<Fault>> = self.routers.iter().map(|r| track::faults(&r.settings, &self.facts)).collect();
+        for i in 0..self.routers.len() {
+            self.routers[i].set_facts(&self.facts);
+            if matches!(self.routers[i].state, State::Stopped) {
+                continue;
+            }
+            let faults = self.with_siblings(i, &own);
+            let hard = faults.iter().any(|f| !f.awaited());
+            match (&self.routers[i].state, Faults::new(faults)) {
+                (State::Init | State::Fault(_), None) => {
+                    let was_init = matches!(self.routers[i].state, State::Init);
+                    let why = if was_init { "started" } else { "what was wrong is mended" };
+                    self.routers[i].listen(now, why.to_string());
+                }
+                (State::Fault(_), Some(faults)) => {
+                    self.routers[i].why = faults.to_string();
+                    self.routers[i].state = State::Fault(faults);
+                }
+                (State::Init | State::Backup(_) | State::Master(_), Some(faults)) if hard => {
+                    self.routers[i].fail(now, faults);
+                }
+                // Scripts that have not reported yet keep a router in INIT and disturb no other state.
+                (State::Init, Some(faults)) => self.routers[i].why = faults.to_string(),
+                (State::Backup(_) | State::Master(_), _) | (State::Stopped, _) => {}
+            }
+            self.collect(i);
+        }
+        for g in 0..self.groups.len() {
+            self.settle_group(g);
+        }
+    }
+
+    /// The faults of a router, those of its siblings included.
+    fn with_siblings(&self, i: usize, own: &[BTreeSet<Fault>]) -> BTreeSet<Fault> {
+        let mut faults = own[i].clone();
+        let Some(g) = self.group_of[i] else { return faults };
+        for member in self.groups[g].members.iter().filter(|m| **m != i) {
+            let name = || self.routers[*member].settings.name.clone();
+            if own[*member].iter().any(|f| !f.awaited()) {
+                faults.insert(Fault::Sibling(name()));
+            } else if !own[*member].is_empty() {
+                faults.insert(Fault::SiblingAwaited(name()));
+            }
+        }
+        faults
+    }
+
+    /// A group is what its members are: FAULT if one is, else BACKUP once they listen. MASTER is decided in `grant_master`.
+    fn settle_group(&mut self, g: usize) {
+        let states: Vec<Name> = self.groups[g].members.iter().map(|m| self.routers[*m].state.name()).collect();
+        let why = |node: &Node, state: Name| {
+            let first = node.groups[g].members.iter().map(|m| &node.routers[*m]).find(|r| r.state.name() == state);
+            first.map(|r| format!("{}: {}", r.settings.name, r.why)).unwrap_or_default()
+        };
+        if states.contains(&Name::Fault) {
+            let why = why(self, Name::Fault);
+            self.group_changed(g, Name::Fault, why);
+        } else if !states.is_empty() && states.iter().all(|s| *s == Name::Backup) {
+            let why = why(self, Name::Backup);
+            self.group_changed(g, Name::Backup, why);
+        }
+    }
+}
+
+impl Router {
+    /// Takes what the facts say of its source address and its priority.
+    fn set_facts(&mut self, facts: &Facts) {
+        let link = facts.links.get(&self.settings.interface);
+        // A lost address is kept for the priority-0 advert that may still get out.
+        self.source = self.settings.source.or(link.and_then(|l| l.address)).or(self.source);
+        let priority = track::effective_priority(&self.settings, facts);
+        if self.history.is_empty() && matches!(self.state, State::Init) {
+            self.effective = priority; // the first facts are no change
+        } else {
+            self.set_priority(priority);
+        }
+    }
+}

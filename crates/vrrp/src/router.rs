@@ -1,0 +1,768 @@
+//! One virtual router: its state with the data of that state, its timers, and what each input does to it. What concerns
+//! several instances at once (sync groups, shared facts) is `node`'s.
+
+use crate::admit::Admitted;
+use crate::packet::{Advert, AuthField, AuthType, ChecksumForm, Ipv4Envelope, PROTOCOL};
+use crate::settings::{Auth, Instance, Preempt, Transport, Version};
+use crate::timers;
+use crate::track::Fault;
+use crate::units::{Centis, Instant, Micros, Priority, Vrid};
+use crate::{auth, auth::TtlCover};
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
+use serde::{Deserialize, Serialize};
+
+/// Transitions kept for the operator.
+const HISTORY: usize = 32;
+
+/// The least time between two answers to lower-priority adverts, so that a flood of them costs no more than this.
+const REPLY_GAP: Micros = Micros(100_000);
+
+/// Whom we hear as master.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// When its last advert came.
+    pub at: Instant,
+}
+
+/// Listening.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Backup {
+    /// When the master counts as gone.
+    pub down: Instant,
+    /// `preempt_delay`: from when on lower priorities are no longer accepted; set by the first lower advert.
+    pub hold: Option<Instant>,
+    /// The master, once heard.
+    pub heard: Option<Heard>,
+    /// The master-down interval is over, but a sibling is not ready.
+    pub wants_master: bool,
+}
+
+/// Serving.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Master {
+    /// When the next advert is due. Nothing that is received ever moves it.
+    pub next_advert: Instant,
+    /// When the second block of gratuitous ARP is due.
+    pub announce_delayed: Option<Instant>,
+    /// When the next refreshing block is due.
+    pub announce_refresh: Option<Instant>,
+    /// When the block after a lower-priority advert is due.
+    pub announce_lower: Option<Instant>,
+    /// Before this no lower-priority advert is answered again.
+    pub reply_after: Instant,
+}
+
+/// What is wrong: never empty, so a FAULT without a reason can't be written down.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Faults(BTreeSet<Fault>);
+
+impl Faults {
+    /// The faults, unless there are none.
+    pub fn new(faults: BTreeSet<Fault>) -> Option<Faults> {
+        (!faults.is_empty()).then_some(Faults(faults))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if i > 0 { "; " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// The state of a virtual router (RFC 9568, 6.3; FAULT and the awaiting INIT are the original's additions).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum State {
+    /// Not listening yet: scripts have not reported.
+    Init,
+    /// Listening.
+    Backup(Backup),
+    /// Serving.
+    Master(Master),
+    /// Something is wrong here: sends nothing, hears nothing.
+    Fault(Faults),
+    /// Given up for good.
+    Stopped,
+}
+
+impl State {
+    /// The operator's word for it.
+    pub fn name(&self) -> Name {
+        match self {
+            State::Init => Name::Init,
+            State::Backup(_) => Name::Backup,
+            State::Master(_) => Name::Master,
+            State::Fault(_) => Name::Fault,
+            State::Stopped => Name::Stop,
+        }
+    }
+}
+
+/// The states without their data.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // the words of the field
+pub enum Name {
+    Init,
+    Backup,
+    Master,
+    Fault,
+    Stop,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Name::Init => "INIT",
+            Name::Backup => "BACKUP",
+            Name::Master => "MASTER",
+            Name::Fault => "FAULT",
+            Name::Stop => "STOP",
+        })
+    }
+}
+
+/// A recorded change of state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Transition {
+    /// When.
+    pub at: Instant,
+    /// From.
+    pub from: Name,
+    /// To.
+    pub to: Name,
+    /// Why.
+    pub why: String,
+}
+
+/// What a router counts.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[allow(missing_docs)] // each says what it counts
+pub struct Counters {
+    pub adverts_received: u64,
+    pub adverts_sent: u64,
+    pub became_master: u64,
+    pub released_master: u64,
+    pub priority_zero_received: u64,
+    pub priority_zero_sent: u64,
+}
+
+/// Why a router wants to be called at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// The master counts as gone.
+    MasterDown,
+    /// An advert is due.
+    Advert,
+    /// The second block of gratuitous ARP.
+    AnnounceDelayed,
+    /// A refreshing block of gratuitous ARP.
+    AnnounceRefresh,
+    /// The block after a lower-priority advert.
+    AnnounceLower,
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Timer::MasterDown => "the master counts as gone",
+            Timer::Advert => "the next advert is due",
+            Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
+            Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
+            Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
+        })
+    }
+}
+
+/// An edge that a router wants carried out, in this order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Edge {
+    /// Send this advert. `sequence`: for the authentication header.
+    Send {
+        /// What.
+        advert: Advert,
+        /// Sequence number, with `Auth::Ah`.
+        sequence: Option<u32>,
+    },
+    /// Announce the addresses by so many gratuitous ARPs each.
+    Announce {
+        /// How many.
+        repeat: u32,
+    },
+    /// The state changed.
+    Changed(Transition),
+    /// A lower-priority advert came while MASTER.
+    LowerPriority {
+        /// From.
+        from: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// The priority in force changed.
+    PriorityChanged {
+        /// From.
+        from: Priority,
+        /// To.
+        to: Priority,
+    },
+}
+
+/// What an input asks of the siblings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Wish {
+    /// Nothing.
+    None,
+    /// The master-down interval is over: MASTER, if the siblings agree.
+    Master,
+    /// A better master was heard: BACKUP, siblings too.
+    Backup {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What another process, or the next configuration, needs to go on with this router.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Carried {
+    /// Which router it is.
+    pub key: Key,
+    /// Its state.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// Why.
+    pub why: String,
+    /// The priority in force.
+    pub priority: Priority,
+    /// The master's interval.
+    pub learned: Centis,
+    /// Highest authentication header sequence.
+    pub sequence: u32,
+    /// Counters.
+    pub counters: Counters,
+    /// Transitions.
+    pub history: VecDeque<Transition>,
+}
+
+/// What makes a router the same one across a reload or a restart: not its name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Key {
+    vrid: Vrid,
+    interface: String,
+    group: Option<IpAddr>,
+    unicast_source: Option<IpAddr>,
+}
+
+impl Key {
+    /// The key of an instance.
+    pub fn of(settings: &Instance) -> Key {
+        let (group, unicast_source) = match settings.transport {
+            Transport::Multicast { group } => (Some(group), None),
+            Transport::Unicast { .. } => (None, settings.source),
+        };
+        Key { vrid: settings.vrid, interface: settings.interface.clone(), group, unicast_source }
+    }
+}
+
+/// One virtual router.
+#[derive(Clone, Debug)]
+pub struct Router {
+    /// What it is told to be.
+    pub settings: Instance,
+    pub(crate) state: State,
+    pub(crate) since: Instant,
+    pub(crate) why: String,
+    pub(crate) effective: Priority,
+    /// The address adverts are sent from; `None` only in FAULT.
+    pub(crate) source: Option<IpAddr>,
+    learned: Centis,
+    sequence: u32,
+    /// What it counted.
+    pub counters: Counters,
+    pub(crate) history: VecDeque<Transition>,
+    pub(crate) edges: VecDeque<Edge>,
+}
+
+impl Router {
+    /// A router that was never heard of. `sequence`: where the authentication header's numbers start.
+    pub(crate) fn new(now: Instant, settings: Instance, sequence: u32) -> Router {
+        Router {
+            state: State::Init,
+            since: now,
+            why: "started".to_string(),
+            effective: settings.priority,
+            source: None,
+            learned: settings.advert_int,
+            sequence,
+            counters: Counters::default(),
+            history: VecDeque::new(),
+            edges: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// Takes over what a predecessor knew. It was last known to run at `last_seen`: a master that was away for longer than
+    /// its backups wait listens first.
+    pub(crate) fn resume(&mut self, now: Instant, last_seen: Instant, carried: Carried) {
+        self.since = carried.since;
+        self.why = carried.why;
+        self.effective = carried.priority;
+        self.sequence = self.sequence.max(carried.sequence);
+        self.counters = carried.counters;
+        self.history = carried.history;
+        self.learned = if self.settings.version == Version::V3 { carried.learned } else { self.settings.advert_int };
+        let away = now - last_seen;
+        let patience = Micros(u64::from(self.settings.down_timer_adverts) * self.settings.advert_int.micros().0);
+        match carried.state {
+            State::Master(master) if away <= patience => {
+                self.state = State::Master(Master { next_advert: now, ..master });
+            }
+            State::Master(_) => {
+                let why = format!("was not running for {away} as MASTER: listens before it serves again");
+                let backup = self.listening(now, None);
+                self.state = State::Master(Master::new(now)); // what it was, for the record
+                self.transition(now, State::Backup(backup), why);
+            }
+            State::Backup(backup) => {
+                let down = now + self.master_down();
+                self.state = State::Backup(Backup { down, wants_master: false, ..backup });
+            }
+            State::Fault(faults) => self.state = State::Fault(faults),
+            State::Init | State::Stopped => self.state = State::Init,
+        }
+    }
+
+    /// What a successor needs.
+    pub fn carry(&self) -> Carried {
+        Carried {
+            key: Key::of(&self.settings),
+            state: self.state.clone(),
+            since: self.since,
+            why: self.why.clone(),
+            priority: self.effective,
+            learned: self.learned,
+            sequence: self.sequence,
+            counters: self.counters.clone(),
+            history: self.history.clone(),
+        }
+    }
+
+    /// Its state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Since when.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Why it is in its state.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The priority in force.
+    pub fn priority(&self) -> Priority {
+        self.effective
+    }
+
+    /// The address that its adverts come from.
+    pub fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
+    /// Highest sequence number of the authentication header sent or accepted.
+    pub fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// The recorded transitions, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &Transition> {
+        self.history.iter()
+    }
+
+    /// When it wants to be called, and what for.
+    pub fn wake(&self) -> Option<(Instant, Timer)> {
+        match &self.state {
+            State::Backup(b) => Some((b.down, Timer::MasterDown)),
+            State::Master(m) => [
+                Some((m.next_advert, Timer::Advert)),
+                m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
+                m.announce_refresh.map(|at| (at, Timer::AnnounceRefresh)),
+                m.announce_lower.map(|at| (at, Timer::AnnounceLower)),
+            ]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at),
+            State::Init | State::Fault(_) | State::Stopped => None,
+        }
+    }
+
+    fn skew(&self) -> Micros {
+        timers::skew(self.settings.version, self.effective, self.learned)
+    }
+
+    pub(crate) fn master_down(&self) -> Micros {
+        let missed = self.settings.down_timer_adverts;
+        timers::master_down(self.settings.version, self.effective, self.learned, missed)
+    }
+
+    fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
+        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false }
+    }
+
+    /// The one place where the state changes.
+    pub(crate) fn transition(&mut self, now: Instant, next: State, why: String) {
+        let (from, to) = (self.state.name(), next.name());
+        self.state = next;
+        if from == to {
+            return;
+        }
+        match (from, to) {
+            (_, Name::Master) => self.counters.became_master += 1,
+            (Name::Master, _) => self.counters.released_master += 1,
+            _ => {}
+        }
+        self.since = now;
+        self.why.clone_from(&why);
+        let transition = Transition { at: now, from, to, why };
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(transition.clone());
+        self.edges.push_back(Edge::Changed(transition));
+    }
+
+    /// BACKUP with a full master-down interval; an owner needn't listen for anybody.
+    pub(crate) fn listen(&mut self, now: Instant, why: String) {
+        self.learned = self.settings.advert_int;
+        let mut backup = self.listening(now, None);
+        if self.effective == Priority::OWNER {
+            backup.down = now;
+        }
+        self.transition(now, State::Backup(backup), why);
+    }
+
+    /// MASTER: the advert first, then the addresses, then everybody is told.
+    pub(crate) fn serve(&mut self, now: Instant, why: String) {
+        self.learned = self.settings.advert_int;
+        self.send(self.effective);
+        let garp = &self.settings.garp;
+        let after = |delay: Micros| (delay > Micros::ZERO).then(|| now + delay);
+        let master = Master {
+            announce_delayed: after(garp.master_delay),
+            announce_refresh: after(garp.refresh).map(|at| at + garp.master_delay),
+            ..Master::new(now + self.settings.advert_int.micros())
+        };
+        let repeat = garp.master_repeat;
+        self.transition(now, State::Master(master), why);
+        self.edges.push_back(Edge::Announce { repeat });
+    }
+
+    /// FAULT; a master says good-bye first.
+    pub(crate) fn fail(&mut self, now: Instant, faults: Faults) {
+        self.release();
+        let why = faults.to_string();
+        self.transition(now, State::Fault(faults), why);
+    }
+
+    /// The end; a master says good-bye first.
+    pub(crate) fn stop(&mut self, now: Instant, why: String) {
+        self.release();
+        self.transition(now, State::Stopped, why);
+    }
+
+    /// Priority 0, if MASTER and able to send.
+    pub(crate) fn release(&mut self) {
+        if matches!(self.state, State::Master(_)) {
+            self.send(Priority::RELEASE);
+        }
+    }
+
+    fn send(&mut self, priority: Priority) {
+        let sequence = match self.settings.auth {
+            Auth::Ah(_) => {
+                self.sequence = self.sequence.saturating_add(1);
+                Some(self.sequence)
+            }
+            Auth::None | Auth::Pass(_) => None,
+        };
+        self.counters.adverts_sent += 1;
+        if priority == Priority::RELEASE {
+            self.counters.priority_zero_sent += 1;
+        }
+        self.edges.push_back(Edge::Send { advert: advert(&self.settings, priority), sequence });
+    }
+
+    /// The priority in force is now this; a running master-down interval moves with it.
+    pub(crate) fn set_priority(&mut self, priority: Priority) {
+        let from = self.effective;
+        if from == priority {
+            return;
+        }
+        let before = self.master_down();
+        self.effective = priority;
+        let after = self.master_down();
+        if let State::Backup(backup) = &mut self.state {
+            backup.down = Instant((backup.down.0 + after.0).saturating_sub(before.0));
+        }
+        self.edges.push_back(Edge::PriorityChanged { from, to: priority });
+    }
+
+    /// Time has come for whatever is due.
+    pub(crate) fn tick(&mut self, now: Instant) -> Wish {
+        let interval = self.settings.advert_int.micros();
+        match &mut self.state {
+            State::Backup(backup) => {
+                if backup.down > now {
+                    return Wish::None;
+                }
+                Wish::Master
+            }
+            State::Master(master) => {
+                let advert_due = master.next_advert <= now;
+                if advert_due {
+                    // In step with the schedule, unless that is already missed by an interval or more.
+                    let next = master.next_advert + interval;
+                    master.next_advert = if next > now { next } else { now + interval };
+                }
+                let garp = &self.settings.garp;
+                let mut repeats = 0;
+                if master.announce_delayed.take_if(|at| *at <= now).is_some() {
+                    repeats = repeats.max(garp.master_repeat);
+                }
+                if let Some(at) = master.announce_refresh.filter(|at| *at <= now) {
+                    repeats = repeats.max(garp.refresh_repeat);
+                    master.announce_refresh = Some(at.max(now) + garp.refresh);
+                }
+                if master.announce_lower.take_if(|at| *at <= now).is_some() {
+                    repeats = repeats.max(garp.lower_prio_repeat);
+                }
+                if advert_due {
+                    self.send(self.effective);
+                }
+                if repeats > 0 {
+                    self.edges.push_back(Edge::Announce { repeat: repeats });
+                }
+                Wish::None
+            }
+            State::Init | State::Fault(_) | State::Stopped => Wish::None,
+        }
+    }
+
+    /// An admitted advert.
+    pub(crate) fn hear(&mut self, now: Instant, admitted: Admitted) -> Wish {
+        let advert = &admitted.advert;
+        if matches!(self.state, State::Init | State::Fault(_) | State::Stopped) {
+            return Wish::None;
+        }
+        self.counters.adverts_received += 1;
+        if advert.priority == Priority::RELEASE {
+            self.counters.priority_zero_received += 1;
+        }
+        let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
+        match self.state {
+            State::Backup(_) => {
+                if let Some(sequence) = admitted.sequence {
+                    self.sequence = self.sequence.max(sequence);
+                }
+                self.hear_as_backup(now, heard, advert.interval);
+                Wish::None
+            }
+            State::Master(_) => self.hear_as_master(now, heard, advert.interval, admitted.sequence),
+            State::Init | State::Fault(_) | State::Stopped => Wish::None,
+        }
+    }
+
+    fn hear_as_backup(&mut self, now: Instant, heard: Heard, interval: Centis) {
+        let skew = self.skew();
+        let lower = heard.priority < self.effective;
+        let delay = match self.settings.preempt {
+            Preempt::Never => None,
+            Preempt::After(delay) => Some(delay),
+        };
+        let State::Backup(backup) = &mut self.state else { return };
+        if heard.priority == Priority::RELEASE {
+            backup.down = now + skew;
+            backup.heard = Some(heard);
+            return;
+        }
+        let accepted = match delay {
+            None => true,
+            Some(_) if !lower => {
+                backup.hold = None;
+                true
+            }
+            Some(delay) if delay > Micros::ZERO => now < *backup.hold.get_or_insert(now + delay),
+            Some(_) => false,
+        };
+        backup.heard = Some(heard);
+        if accepted {
+            backup.wants_master = false;
+            if self.settings.version == Version::V3 {
+                self.learned = interval;
+            }
+            let down = now + self.master_down();
+            if let State::Backup(backup) = &mut self.state {
+                backup.down = down;
+            }
+        }
+    }
+
+    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis, sequence: Option<u32>) -> Wish {
+        if heard.priority == Priority::RELEASE {
+            // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
+            self.answer(now);
+            return Wish::None;
+        }
+        let own_address = self.source.unwrap_or(heard.address);
+        let wins = (heard.priority, heard.address) > (self.effective, own_address);
+        if wins {
+            if self.settings.higher_prio_send_advert {
+                self.answer(now);
+            }
+            if self.settings.version == Version::V3 {
+                self.learned = interval;
+            }
+            if let Some(sequence) = sequence {
+                self.sequence = self.sequence.max(sequence);
+            }
+            let why = if heard.priority == self.effective {
+                format!("heard {} with equal priority {} and the higher address", heard.address, heard.priority)
+            } else {
+                format!("heard {} with priority {} above our {}", heard.address, heard.priority, self.effective)
+            };
+            let backup = self.listening(now, Some(heard));
+            self.transition(now, State::Backup(backup), why.clone());
+            return Wish::Backup { why };
+        }
+        if let Some(sequence) = sequence {
+            self.sequence = self.sequence.max(sequence);
+        }
+        let garp = self.settings.garp.clone();
+        let State::Master(master) = &mut self.state else { return Wish::None };
+        if now < master.reply_after {
+            return Wish::None;
+        }
+        self.edges.push_back(Edge::LowerPriority { from: heard.address, priority: heard.priority });
+        if !self.settings.lower_prio_no_advert {
+            self.answer(now);
+        }
+        let State::Master(master) = &mut self.state else { return Wish::None };
+        master.reply_after = now + REPLY_GAP;
+        if garp.lower_prio_repeat > 0 && master.announce_lower.is_none() {
+            master.announce_lower = (garp.lower_prio_delay > Micros::ZERO).then(|| now + garp.lower_prio_delay);
+            self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
+        }
+        Wish::None
+    }
+
+    /// An advert out of turn, at most one in `REPLY_GAP`.
+    fn answer(&mut self, now: Instant) {
+        let State::Master(master) = &mut self.state else { return };
+        if now < master.reply_after {
+            return;
+        }
+        master.reply_after = now + REPLY_GAP;
+        self.send(self.effective);
+    }
+
+    /// A sibling's better master takes this one along, without a good-bye.
+    pub(crate) fn follow_to_backup(&mut self, now: Instant, why: String) {
+        let backup = self.listening(now, None);
+        self.transition(now, State::Backup(backup), why);
+    }
+
+    /// The master-down interval is over but a sibling is not ready: listen for another.
+    pub(crate) fn wait_for_siblings(&mut self, now: Instant) {
+        let down = now + self.master_down();
+        if let State::Backup(backup) = &mut self.state {
+            backup.wants_master = true;
+            backup.down = down;
+        }
+    }
+}
+
+impl Master {
+    fn new(next_advert: Instant) -> Master {
+        Master {
+            next_advert,
+            announce_delayed: None,
+            announce_refresh: None,
+            announce_lower: None,
+            reply_after: Instant(0),
+        }
+    }
+}
+
+/// The advert an instance sends with this priority.
+pub fn advert(settings: &Instance, priority: Priority) -> Advert {
+    let auth = match (settings.version, &settings.auth) {
+        (Version::V3, _) => None,
+        (Version::V2, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
+        (Version::V2, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
+        (Version::V2, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
+    };
+    Advert {
+        version: settings.version,
+        vrid: settings.vrid,
+        priority,
+        interval: settings.advert_int,
+        addresses: settings.addresses.iter().map(|a| a.address).collect(),
+        auth,
+    }
+}
+
+/// The IPv4 packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
+pub fn packets(
+    settings: &Instance,
+    source: Ipv4Addr,
+    advert: &Advert,
+    id: u16,
+    sequence: Option<u32>,
+) -> Vec<(Ipv4Addr, Vec<u8>)> {
+    let one = |destination: Ipv4Addr, ttl: u8, cover: TtlCover| {
+        let form = match advert.version {
+            Version::V2 => ChecksumForm::Plain,
+            Version::V3 => ChecksumForm::Pseudo { source: source.into(), destination: destination.into() },
+        };
+        let pdu = advert.emit(form);
+        let envelope = Ipv4Envelope { source, destination, ttl, protocol: PROTOCOL, id };
+        let packet = match (&settings.auth, sequence) {
+            (Auth::Ah(key), Some(sequence)) => auth::seal(envelope, cover, key, sequence, &pdu),
+            (Auth::None | Auth::Pass(_) | Auth::Ah(_), _) => {
+                let mut packet = envelope.header(pdu.len()).to_vec();
+                packet.extend_from_slice(&pdu);
+                packet
+            }
+        };
+        (destination, packet)
+    };
+    match &settings.transport {
+        Transport::Multicast { group: IpAddr::V4(group) } => Vec::from([one(*group, 255, TtlCover::Kept)]),
+        Transport::Multicast { group: IpAddr::V6(_) } => Vec::new(),
+        Transport::Unicast { peers, ttl, .. } => peers
+            .iter()
+            .filter_map(|peer| match peer.address {
+                IpAddr::V4(to) => Some(one(to, *ttl, TtlCover::Zeroed)),
+                IpAddr::V6(_) => None,
+            })
+            .collect(),
+    }
+}
