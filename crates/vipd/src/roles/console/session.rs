@@ -1,0 +1,135 @@
+//! One operator's connection: a request a line in, a reply a line out. Everything about it is bounded: the length of a
+//! line, the time to send it, the time to answer it, the time to take the answer.
+
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tracing::debug;
+use vipd_api::{Reply, Request};
+
+/// The longest request line, in bytes, its newline included.
+pub(super) const LONGEST: usize = 64 << 10;
+
+/// How long a client has to send a whole request.
+pub(super) const SEND: Duration = Duration::from_secs(5);
+
+/// How long the supervisor has to answer it.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a client has to take the answer.
+const TAKE: Duration = Duration::from_secs(10);
+
+/// A request and where its answer goes.
+pub(super) struct Ask {
+    /// What.
+    pub(super) request: Request,
+    /// The session that waits.
+    pub(super) answer: oneshot::Sender<Reply>,
+}
+
+/// Serves a connection until the client leaves or breaks a bound.
+pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>) {
+    let (read, mut write) = stream.split();
+    let mut read = BufReader::new(read);
+    loop {
+        let (reply, more) = match timeout(SEND, line(&mut read)).await {
+            Ok(Ok(Line::Request(line))) => (answer(&line, &asks).await, true),
+            Ok(Ok(Line::TooLong)) => (
+                error(format!("a request has at most {LONGEST} bytes in one line")),
+                false,
+            ),
+            Ok(Ok(Line::End)) => return,
+            Ok(Err(e)) => {
+                debug!("a connection to the control socket broke: {e}");
+                return;
+            }
+            Err(_) => (
+                error(format!(
+                    "no whole line came within {} s: connect, send, read",
+                    SEND.as_secs()
+                )),
+                false,
+            ),
+        };
+        let mut bytes = match serde_json::to_vec(&reply) {
+            Ok(bytes) => bytes,
+            Err(e) => {
+                debug!("a reply could not be written as JSON: {e}");
+                return;
+            }
+        };
+        bytes.push(b'\n');
+        match timeout(TAKE, write.write_all(&bytes)).await {
+            Ok(Ok(())) if more => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Tells a client that there are too many already. What doesn't fit in its buffer at once is not sent.
+pub(super) fn turn_away(stream: &UnixStream, sessions: usize) {
+    let busy = error(format!(
+        "{sessions} connections are being served already: try again in a moment"
+    ));
+    if let Ok(mut bytes) = serde_json::to_vec(&busy) {
+        bytes.push(b'\n');
+        // It could not be told: it sees the connection end.
+        let _ = stream.try_write(&bytes);
+    }
+}
+
+enum Line {
+    Request(Vec<u8>),
+    TooLong,
+    End,
+}
+
+/// The next line that isn't empty. A last line may lack its newline.
+async fn line(read: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Line> {
+    loop {
+        let mut line = Vec::new();
+        let n = (&mut *read).take(LONGEST as u64).read_until(b'\n', &mut line).await?;
+        if n == 0 {
+            return Ok(Line::End);
+        }
+        if n == LONGEST && line.last() != Some(&b'\n') {
+            return Ok(Line::TooLong);
+        }
+        if !line.trim_ascii().is_empty() {
+            return Ok(Line::Request(line));
+        }
+    }
+}
+
+async fn answer(line: &[u8], asks: &mpsc::Sender<Ask>) -> Reply {
+    let request = match serde_json::from_slice(line) {
+        Ok(request) => request,
+        Err(e) => {
+            let e: String = e.to_string().chars().take(200).collect();
+            return error(format!(
+                "this daemon does not know the request: {e}; is the client a newer version?"
+            ));
+        }
+    };
+    let (answer, answered) = oneshot::channel();
+    if asks.send(Ask { request, answer }).await.is_err() {
+        return error("the daemon is stopping".to_owned());
+    }
+    match timeout(ANSWER, answered).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => error("the daemon is stopping".to_owned()),
+        Err(_) => {
+            let waited = ANSWER.as_secs();
+            error(format!(
+                "the supervisor did not answer within {waited} s: it may hang; the log may say why"
+            ))
+        }
+    }
+}
+
+fn error(message: String) -> Reply {
+    Reply::Error { message }
+}
