@@ -1,1 +1,15 @@
-//! sys
+//! Linux, as far as vipd needs it: sockets, netlink, timers, processes, privileges. No policy: nothing here knows what a
+//! virtual router or a real server is.
+//!
+//! This is the only crate with `unsafe` code. Each block says why it is needed and why it is sound.
+
+pub mod arp;
+pub mod clock;
+pub mod netlink;
+pub mod netns;
+pub mod pidfile;
+pub mod poll;
+pub mod privilege;
+pub mod process;
+pub mod raw;
+pub mod syslog;

@@ -1,0 +1,297 @@
+//! Interfaces and addresses through route netlink: what there is, what changes, and changing it.
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR` (linux/rtnetlink.h)
+const GROUPS: [u32; 3] = [1, 5, 9];
+
+/// Receive buffer of the monitor: some ten thousand changes at once.
+const ROOM: usize = 8 << 20;
+
+/// An interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Kernel index.
+    pub index: u32,
+    /// Name.
+    pub name: String,
+    /// `IFF_UP` and `IFF_RUNNING`.
+    pub up: bool,
+    /// `IFF_MULTICAST`
+    pub multicast: bool,
+    /// Whether it resolves addresses (`IFF_NOARP` and `IFF_LOOPBACK` off, Ethernet).
+    pub arp: bool,
+    /// Hardware address, if it is one of Ethernet.
+    pub mac: Option<[u8; 6]>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+}
+
+/// An address on an interface.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address {
+    /// Index of the interface.
+    pub index: u32,
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// Scope (`rt_scope_t`).
+    pub scope: u8,
+    /// Broadcast address, IPv4.
+    pub broadcast: Option<Ipv4Addr>,
+    /// Label, IPv4.
+    pub label: Option<String>,
+}
+
+/// A change that the kernel tells of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// An interface came or changed.
+    Link(Link),
+    /// An interface went.
+    LinkGone(u32),
+    /// An address came or changed.
+    Address(Address),
+    /// An address went.
+    AddressGone(Address),
+    /// Changes were lost: everything must be read anew.
+    Overrun,
+}
+
+/// Hears of changes.
+pub struct Monitor {
+    socket: Socket,
+}
+
+impl Monitor {
+    /// Opens it, non-blocking.
+    pub fn open() -> io::Result<Monitor> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        socket.set_non_blocking(true)?;
+        // More than net.core.rmem_max may be refused: then the kernel's default has to do, and Overrun mends the rest.
+        let _ = socket.set_rx_buf_sz(libc::c_int::try_from(ROOM).unwrap_or(libc::c_int::MAX));
+        for group in GROUPS {
+            socket.add_membership(group)?;
+        }
+        Ok(Monitor { socket })
+    }
+
+    /// What has changed, at most one datagram's worth; `None` if nothing has.
+    pub fn read(&mut self) -> io::Result<Option<Vec<Change>>> {
+        let (bytes, from) = match self.socket.recv_from_full() {
+            Ok(got) => got,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => return Ok(Some(vec![Change::Overrun])),
+            Err(e) => return Err(e),
+        };
+        if from.port_number() != 0 {
+            return Ok(Some(Vec::new())); // not from the kernel
+        }
+        let mut changes = Vec::new();
+        for message in messages(&bytes) {
+            if let NetlinkPayload::InnerMessage(message) = message.payload {
+                changes.extend(change(message));
+            }
+        }
+        Ok(Some(changes))
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn change(message: RouteNetlinkMessage) -> Option<Change> {
+    match message {
+        RouteNetlinkMessage::NewLink(m) => link(&m).map(Change::Link),
+        RouteNetlinkMessage::DelLink(m) => Some(Change::LinkGone(m.header.index)),
+        RouteNetlinkMessage::NewAddress(m) => address(&m).map(Change::Address),
+        RouteNetlinkMessage::DelAddress(m) => address(&m).map(Change::AddressGone),
+        _ => None, // groups that were not joined
+    }
+}
+
+/// Asks and changes; one request after the other.
+pub struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Netlink {
+    /// Opens it.
+    pub fn open() -> io::Result<Netlink> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        // The kernel answers within the call; this only keeps a surprise from hanging the caller for ever.
+        crate::process::receive_timeout(&socket, std::time::Duration::from_secs(5))?;
+        Ok(Netlink { socket, sequence: 0 })
+    }
+
+    /// Every interface.
+    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+        let mut links = Vec::new();
+        let ask = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        self.request(ask, NLM_F_DUMP, |m| {
+            if let RouteNetlinkMessage::NewLink(m) = m {
+                links.extend(link(&m));
+            }
+        })?;
+        Ok(links)
+    }
+
+    /// Every address of both families.
+    pub fn addresses(&mut self) -> io::Result<Vec<Address>> {
+        let mut addresses = Vec::new();
+        let ask = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        self.request(ask, NLM_F_DUMP, |m| {
+            if let RouteNetlinkMessage::NewAddress(m) = m {
+                addresses.extend(address(&m));
+            }
+        })?;
+        Ok(addresses)
+    }
+
+    /// Adds an address; one that is there already is brought in line.
+    pub fn add(&mut self, address: &Address) -> io::Result<()> {
+        let ask = RouteNetlinkMessage::NewAddress(message(address));
+        self.request(ask, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, |_| {})
+    }
+
+    /// Removes an address; one that isn't there is no error.
+    pub fn remove(&mut self, address: &Address) -> io::Result<()> {
+        let ask = RouteNetlinkMessage::DelAddress(message(address));
+        match self.request(ask, NLM_F_ACK, |_| {}) {
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn request(
+        &mut self,
+        ask: RouteNetlinkMessage,
+        flags: u16,
+        mut each: impl FnMut(RouteNetlinkMessage),
+    ) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(ask));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.socket.send(&bytes, 0)?;
+        loop {
+            let (bytes, from) = self.socket.recv_from_full()?;
+            if from.port_number() != 0 {
+                continue; // not from the kernel
+            }
+            for message in messages(&bytes) {
+                if message.header.sequence_number != self.sequence {
+                    continue; // the late end of a request that timed out
+                }
+                match message.payload {
+                    NetlinkPayload::Done(_) => return Ok(()),
+                    NetlinkPayload::Error(e) if e.code.is_none() => return Ok(()),
+                    NetlinkPayload::Error(e) => return Err(e.to_io()),
+                    NetlinkPayload::InnerMessage(m) => each(m),
+                    _ => {} // no-ops and overruns: the kernel sends neither in answer to a request
+                }
+            }
+        }
+    }
+}
+
+/// The netlink messages of a datagram, those that can't be read left out (newer kernels may say things unknown here).
+fn messages(bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> + '_ {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        loop {
+            let length = usize::try_from(u32::from_ne_bytes(*rest.first_chunk()?)).ok()?;
+            if length < 16 || length > rest.len() {
+                return None;
+            }
+            let (one, _) = rest.split_at(length);
+            rest = rest.get((length + 3) & !3..).unwrap_or_default();
+            if let Ok(message) = NetlinkMessage::deserialize(one) {
+                return Some(message);
+            }
+        }
+    })
+}
+
+fn link(message: &LinkMessage) -> Option<Link> {
+    let flags = message.header.flags;
+    let mut name = None;
+    let mut mac = None;
+    let mut mtu = 1500;
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(n) => name = Some(n.clone()),
+            LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            LinkAttribute::Mtu(m) => mtu = *m,
+            _ => {} // the many others
+        }
+    }
+    let ethernet = message.header.link_layer_type == LinkLayerType::Ether;
+    Some(Link {
+        index: message.header.index,
+        name: name?,
+        up: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        multicast: flags.contains(LinkFlags::Multicast),
+        arp: ethernet && !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
+        mac: mac.filter(|_| ethernet),
+        mtu,
+    })
+}
+
+fn address(message: &AddressMessage) -> Option<Address> {
+    let (mut local, mut peer, mut broadcast, mut label) = (None, None, None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(a) => local = Some(*a),
+            AddressAttribute::Address(a) => peer = Some(*a),
+            AddressAttribute::Broadcast(a) => broadcast = Some(*a),
+            AddressAttribute::Label(l) => label = Some(l.clone()),
+            _ => {} // times, flags and the like
+        }
+    }
+    Some(Address {
+        index: message.header.index,
+        address: local.or(peer)?,
+        prefix: message.header.prefix_len,
+        scope: message.header.scope.into(),
+        broadcast,
+        label,
+    })
+}
+
+fn message(address: &Address) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = match address.address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    message.header.prefix_len = address.prefix;
+    message.header.index = address.index;
+    message.header.scope = AddressScope::from(address.scope);
+    message.attributes.push(AddressAttribute::Local(address.address));
+    message.attributes.push(AddressAttribute::Address(address.address));
+    message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
+    message.attributes.extend(address.label.clone().map(AddressAttribute::Label));
+    message
+}

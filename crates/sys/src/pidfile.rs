@@ -1,0 +1,49 @@
+//! Pid files, held by a lock: a stale file of a dead process never keeps a new one from starting.
+
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A pid file; removed when dropped.
+pub struct PidFile {
+    path: PathBuf,
+    file: Flock<File>,
+}
+
+impl PidFile {
+    /// Creates or takes over the file, which then says that `pid` runs. An error of kind `AlreadyExists` names the process that holds it.
+    pub fn hold(path: &Path, pid: u32) -> io::Result<PidFile> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o644);
+        let file = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path)?;
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+                let mut holder = String::new();
+                let _ = (&mut file).take(32).read_to_string(&mut holder);
+                let why = format!("{} is held by process {}", path.display(), holder.trim());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+            }
+            Err((_, errno)) => return Err(errno.into()),
+        };
+        file.set_len(0)?;
+        writeln!(file, "{pid}")?;
+        Ok(PidFile { path: path.to_owned(), file })
+    }
+
+    /// The file now says that another process runs.
+    pub fn rewrite(&mut self, pid: u32) -> io::Result<()> {
+        use std::io::Seek;
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{pid}")
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

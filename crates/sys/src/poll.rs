@@ -1,0 +1,72 @@
+//! Waiting for descriptors and for one absolute point in time: epoll and a timerfd, nothing more, so that a role that
+//! counts microseconds has nothing between itself and the kernel.
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::io;
+use std::os::fd::AsFd;
+
+/// The token that `Poller::wait` gives when the deadline has come.
+pub const DEADLINE: u64 = u64::MAX;
+
+/// Descriptors to watch, each under a token of the caller's, and one deadline.
+pub struct Poller {
+    epoll: Epoll,
+    timer: TimerFd,
+    armed: Option<u64>,
+}
+
+impl Poller {
+    /// Nothing watched, no deadline.
+    pub fn new() -> io::Result<Poller> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, DEADLINE))?;
+        Ok(Poller { epoll, timer, armed: None })
+    }
+
+    /// Watches a descriptor for something to read.
+    pub fn watch(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        Ok(self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?)
+    }
+
+    /// No longer watches it. (A closed descriptor is forgotten by the kernel itself.)
+    pub fn forget(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(self.epoll.delete(fd)?)
+    }
+
+    /// Waits for descriptors or for the deadline (`CLOCK_MONOTONIC`, in microseconds). Gives the tokens of what is ready,
+    /// at most as many as `ready` has room for; an interruption by a signal gives none.
+    pub fn wait(&mut self, deadline: Option<u64>, ready: &mut Vec<u64>) -> io::Result<()> {
+        ready.clear();
+        if deadline != self.armed {
+            match deadline {
+                // 0 would disarm the timer: one microsecond after boot is just as much in the past.
+                Some(at) => {
+                    let at = at.max(1);
+                    let secs = i64::try_from(at / 1_000_000).unwrap_or(i64::MAX);
+                    let nanos = i64::try_from(at % 1_000_000 * 1000).unwrap_or(0);
+                    let at = TimeSpec::new(secs, nanos);
+                    self.timer.set(Expiration::OneShot(at), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
+                }
+                None => self.timer.unset()?,
+            }
+            self.armed = deadline;
+        }
+        let mut events = [EpollEvent::empty(); 64];
+        match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+            Ok(n) => {
+                ready.extend(events[..n].iter().map(EpollEvent::data));
+                if ready.contains(&DEADLINE) {
+                    self.armed = None;
+                    self.timer.unset()?;
+                }
+                Ok(())
+            }
+            Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a process may do, and how urgently: capabilities, real-time scheduling, locked memory.
+
+use caps::{CapSet, CapsHashSet};
+use std::io;
+
+pub use caps::Capability;
+
+/// Gives up every capability but these, for this process and all it starts, and forbids gaining any.
+pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
+    let kept: CapsHashSet = kept.iter().copied().collect();
+    let error = |e: caps::errors::CapsError| io::Error::other(e.to_string());
+    for capability in caps::all() {
+        if !kept.contains(&capability) && caps::has_cap(None, CapSet::Bounding, capability).map_err(error)? {
+            caps::drop(None, CapSet::Bounding, capability).map_err(error)?;
+        }
+    }
+    caps::clear(None, CapSet::Ambient).map_err(error)?;
+    let permitted = caps::read(None, CapSet::Permitted).map_err(error)?;
+    let rest: CapsHashSet = permitted.intersection(&kept).copied().collect();
+    caps::set(None, CapSet::Effective, &rest).map_err(error)?;
+    caps::set(None, CapSet::Permitted, &rest).map_err(error)?;
+    caps::clear(None, CapSet::Inheritable).map_err(error)?;
+    nix::sys::prctl::set_no_new_privs().map_err(io::Error::from)
+}
+
+/// Runs this process before every ordinary one: `SCHED_RR` with this priority (1..=99), not inherited by what it starts.
+pub fn real_time(priority: i32) -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: priority };
+    // SAFETY: needed because the libraries in use have no safe form of this call. It only reads `parameters`, which
+    // lives through it; 0 means the calling process.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &parameters) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Keeps every page that this process touches in memory, now and later.
+pub fn lock_memory() -> io::Result<()> {
+    // `MCL_ONFAULT` (linux/mman.h): pages are locked when touched, not all of them at once.
+    const ON_FAULT: libc::c_int = 4;
+    // SAFETY: needed because the library's form doesn't know `MCL_ONFAULT`. The call takes flags alone and changes no
+    // memory contents.
+    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | ON_FAULT) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether this process runs as root.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}

@@ -1,0 +1,83 @@
+//! Other processes: scripts as another user, signals to a whole group, and a receive timeout for any socket.
+
+use nix::errno::Errno;
+use nix::sys::signal::{self, SigSet, SigmaskHow, Signal};
+use nix::unistd::{Gid, Pid, Uid, setgid, setgroups, setuid};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Variables that must not reach a script of another user.
+const UNSAFE_VARIABLES: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
+
+/// Whom a program runs as.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Credentials {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// A command for a script: in its own process group, as another user, with nothing inherited but the environment, and told
+/// to end when its parent dies. `argv` must not be empty.
+pub fn script(argv: &[String], credentials: &Credentials) -> io::Result<Command> {
+    let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("an empty command"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    for name in UNSAFE_VARIABLES {
+        command.env_remove(name);
+    }
+    let (uid, gid) = (Uid::from_raw(credentials.uid), Gid::from_raw(credentials.gid));
+    let groups: Vec<Gid> = credentials.groups.iter().map(|g| Gid::from_raw(*g)).collect();
+    let become_other = move || -> io::Result<()> {
+        let root = Uid::effective().is_root();
+        if root {
+            setgroups(&groups)?;
+            setgid(gid)?;
+            setuid(uid)?;
+        } else if Uid::effective() != uid {
+            return Err(Errno::EPERM.into());
+        }
+        // After the change of user, which would clear it.
+        nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+        signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+        Ok(())
+    };
+    // SAFETY: needed to change the user in the right order between fork and exec. The closure makes system calls alone:
+    // it allocates nothing, takes no lock, and what it captured was made before the fork.
+    unsafe { command.pre_exec(become_other) };
+    Ok(command)
+}
+
+/// Sends a signal to the process group that a script leads. That it is gone already is no error.
+pub fn signal_group(leader: u32, signal: i32) -> io::Result<()> {
+    let group = i32::try_from(leader).ok().filter(|g| *g > 1);
+    let group = group.ok_or_else(|| io::Error::other("no process group to signal"))?;
+    let signal = Signal::try_from(signal)?;
+    match signal::killpg(Pid::from_raw(group), signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Sends a signal to one process. That it is gone already is no error.
+pub fn signal_process(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().filter(|p| *p > 1);
+    let pid = pid.ok_or_else(|| io::Error::other("no process to signal"))?;
+    let signal = Signal::try_from(signal)?;
+    match signal::kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Bounds how long a blocking receive may take.
+pub(crate) fn receive_timeout(socket: &impl AsFd, timeout: Duration) -> io::Result<()> {
+    socket2::SockRef::from(socket).set_read_timeout(Some(timeout))
+}
