@@ -71,6 +71,7 @@ impl Rig {
             ..RoleOptions::default()
         };
         let configure = Box::new(Configure {
+            last_seen: 0,
             config,
             snapshot,
             options,

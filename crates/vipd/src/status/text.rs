@@ -1,0 +1,483 @@
+//! A status as an operator reads it: who is up, since when, why, and what is wrong, in that order.
+
+use super::table::{Cell, Colour, Page, Table, Tint};
+use std::time::{Duration, UNIX_EPOCH};
+use vipd_api::{
+    AddressStatus, CheckStatus, Counters, InstanceStatus, RealServerStatus, ServiceStatus, Status, UnixTime, VERSION,
+};
+
+/// How much to show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Depth {
+    /// What fits a terminal: of many addresses, those that are not as they should be.
+    Brief,
+    /// All addresses, all checks, the last transitions.
+    Full,
+}
+
+/// Addresses of an instance that a brief page lists one by one.
+const ADDRESSES: usize = 16;
+
+/// The whole page, as of `now`.
+pub(super) fn page(status: &Status, now: UnixTime, depth: Depth, colour: Colour) -> String {
+    let mut page = Page::new(colour);
+    head(&mut page, status, now);
+    roles(&mut page, status, now);
+    instances(&mut page, status, now, depth);
+    groups(&mut page, status);
+    scripts(&mut page, status);
+    services(&mut page, status, now, depth);
+    page.text()
+}
+
+fn head(page: &mut Page, status: &Status, now: UnixTime) {
+    page.line(
+        0,
+        &[
+            Cell::new(format!("vipd {}", status.program), Tint::Head),
+            format!(
+                "on {}: pid {}, up {}",
+                status.router_id,
+                status.pid,
+                span(now - status.started)
+            )
+            .into(),
+        ],
+    );
+    let config = &status.config;
+    let mut loaded = format!("loaded {} ago ({})", span(now - config.loaded), date(config.loaded));
+    if config.reloads > 0 {
+        loaded += &format!(", {}", count(config.reloads, "reload"));
+    }
+    let mut line = vec![Cell::from(format!("configuration {}, {loaded}", config.file))];
+    if config.warnings > 0 {
+        line.push(Cell::new(
+            format!("with {}", count(config.warnings as u64, "warning")),
+            Tint::Warn,
+        ));
+    }
+    page.line(0, &line);
+    if status.version > VERSION {
+        let newer = format!(
+            "the daemon is newer than this program (status version {} > {VERSION})",
+            status.version
+        );
+        page.line(
+            0,
+            &[
+                Cell::new(newer, Tint::Warn),
+                "and may know more than is shown here".into(),
+            ],
+        );
+    }
+    if let Some(refused) = &config.refused {
+        page.gap();
+        let when = format!("RELOAD REFUSED {} ago", span(now - refused.at));
+        let rest = format!("({}); what was loaded before stays in force:", date(refused.at));
+        page.line(0, &[Cell::new(when, Tint::Bad), rest.into()]);
+        for line in refused.errors.trim_end().lines() {
+            // Blanks in front show columns: they stay.
+            let text = line.trim_start();
+            if text.is_empty() {
+                page.gap();
+            } else {
+                page.line(4 + line.len() - text.len(), &[text.into()]);
+            }
+        }
+    }
+}
+
+fn title(page: &mut Page, title: &str) {
+    page.gap();
+    page.line(0, &[Cell::new(title, Tint::Head)]);
+}
+
+fn roles(page: &mut Page, status: &Status, now: UnixTime) {
+    if status.roles.is_empty() {
+        return;
+    }
+    title(page, "Processes");
+    let mut table = Table::new(2, &["NAME", "PID", "UP", "RESTARTS", "LAST RESTART"]);
+    for role in &status.roles {
+        let (pid, up) = match role.pid {
+            0 => (Cell::new("-", Tint::Bad), Cell::new("not running", Tint::Bad)),
+            pid => (pid.to_string().into(), span(now - role.started).into()),
+        };
+        let tint = if role.restarts > 0 { Tint::Warn } else { Tint::Plain };
+        let restarts = Cell::new(role.restarts.to_string(), tint);
+        table.row(vec![
+            (&role.name).into(),
+            pid,
+            up,
+            restarts,
+            role.why.as_deref().unwrap_or("").into(),
+        ]);
+    }
+    page.table(table);
+}
+
+fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
+    if status.instances.is_empty() {
+        return;
+    }
+    title(page, "Virtual routers");
+    let mut table = Table::new(
+        2,
+        &["NAME", "STATE", "SINCE", "VRID", "IFACE", "PRIO/BASE", "MASTER", "WHY"],
+    );
+    for instance in &status.instances {
+        let priority = format!("{}/{}", instance.priority, instance.base_priority);
+        let tint = if instance.priority == instance.base_priority {
+            Tint::Plain
+        } else {
+            Tint::Warn
+        };
+        table.row(vec![
+            (&instance.name).into(),
+            state(&instance.state),
+            span(now - instance.since).into(),
+            instance.vrid.to_string().into(),
+            (&instance.interface).into(),
+            Cell::new(priority, tint),
+            master(instance).into(),
+            (&instance.why).into(),
+        ]);
+        for fault in &instance.faults {
+            table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
+        }
+        addresses(&mut table, instance, depth);
+        table.note(vec![Cell::new(particulars(instance), Tint::Faint)]);
+        rejects(&mut table, &instance.counters);
+        if depth == Depth::Full {
+            for change in &instance.history {
+                let when = format!("{} ago:", span(now - change.at));
+                table.note(vec![
+                    when.into(),
+                    format!("{} -> {}: {}", change.from, change.to, change.why).into(),
+                ]);
+            }
+        }
+    }
+    page.table(table);
+}
+
+fn state(word: &str) -> Cell {
+    let tint = match word {
+        "MASTER" | "up" | "good" => Tint::Good,
+        "FAULT" | "down" | "bad" => Tint::Bad,
+        "INIT" | "unknown" => Tint::Warn,
+        _ => Tint::Plain,
+    };
+    Cell::new(word, tint)
+}
+
+fn is_master(instance: &InstanceStatus) -> bool {
+    instance.state == "MASTER"
+}
+
+fn master(instance: &InstanceStatus) -> String {
+    match (instance.master, instance.master_priority) {
+        (Some(address), _) if is_master(instance) => format!("{address} (this host)"),
+        (Some(address), Some(priority)) => format!("{address} (prio {priority})"),
+        (Some(address), None) => address.to_string(),
+        (None, _) => String::new(),
+    }
+}
+
+/// A line for each address, or a summary and a line for each that is not as it should be.
+fn addresses(table: &mut Table, instance: &InstanceStatus, depth: Depth) {
+    let wanted = is_master(instance);
+    let all = &instance.addresses;
+    if depth == Depth::Full || all.len() <= ADDRESSES {
+        all.iter().for_each(|a| table.note(address(a, wanted)));
+        return;
+    }
+    let here = all.iter().filter(|a| a.present).count();
+    table.note(vec![format!("{} addresses, {here} here", all.len()).into()]);
+    let odd: Vec<&AddressStatus> = all.iter().filter(|a| a.present != wanted).collect();
+    odd.iter().take(ADDRESSES).for_each(|a| table.note(address(a, wanted)));
+    if odd.len() > ADDRESSES {
+        table.note(vec![format!("and {} more of that kind", odd.len() - ADDRESSES).into()]);
+    }
+}
+
+fn address(address: &AddressStatus, wanted: bool) -> Vec<Cell> {
+    let text = &address.address;
+    match (address.present, wanted) {
+        (true, true) => vec![Cell::new("+", Tint::Good), text.into()],
+        (false, false) => vec!["-".into(), text.into()],
+        (false, true) => vec![
+            Cell::new("-", Tint::Bad),
+            text.into(),
+            Cell::new("MISSING here", Tint::Bad),
+        ],
+        (true, false) => vec![
+            Cell::new("+", Tint::Bad),
+            text.into(),
+            Cell::new("here, though this router is not MASTER", Tint::Bad),
+        ],
+    }
+}
+
+fn particulars(instance: &InstanceStatus) -> String {
+    let counters = &instance.counters;
+    let mut text = format!("VRRP version {}", instance.version);
+    if let Some(group) = &instance.group {
+        text += &format!(", group {group}");
+    }
+    text += &format!(
+        ", adverts {} in {} out, became master {}",
+        counters.adverts_received,
+        counters.adverts_sent,
+        count(counters.became_master, "time")
+    );
+    if counters.addresses_restored > 0 {
+        text += &format!(", {} restored", count(counters.addresses_restored, "address"));
+    }
+    if let Some(next) = &instance.next {
+        text += &format!(", next: {} in {}", next.why, fine(next.in_secs));
+    }
+    text
+}
+
+fn rejects(table: &mut Table, counters: &Counters) {
+    let rejected: Vec<String> = counters
+        .rejected
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(why, n)| format!("{n} {why}"))
+        .collect();
+    if !rejected.is_empty() {
+        table.note(vec![Cell::new("not admitted:", Tint::Warn), rejected.join(", ").into()]);
+    }
+}
+
+fn groups(page: &mut Page, status: &Status) {
+    if status.groups.is_empty() {
+        return;
+    }
+    title(page, "Sync groups");
+    let mut table = Table::new(2, &["NAME", "STATE", "MEMBERS"]);
+    for group in &status.groups {
+        table.row(vec![
+            (&group.name).into(),
+            state(&group.state),
+            group.members.join(" ").into(),
+        ]);
+    }
+    page.table(table);
+}
+
+fn scripts(page: &mut Page, status: &Status) {
+    if status.scripts.is_empty() {
+        return;
+    }
+    title(page, "Tracked scripts");
+    let mut table = Table::new(2, &["NAME", "STATE", "LAST RUN"]);
+    for script in &status.scripts {
+        let last = script.last.as_deref().unwrap_or("has not run yet");
+        table.row(vec![(&script.name).into(), state(&script.state), last.into()]);
+    }
+    page.table(table);
+}
+
+fn services(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
+    if let Some(plane) = &status.plane {
+        title(page, "Data plane");
+        let tint = if plane.name == "absent" { Tint::Bad } else { Tint::Good };
+        page.line(2, &[Cell::new(&plane.name, tint), (&plane.detail).into()]);
+        if plane.foreign_edits > 0 {
+            let edits = count(plane.foreign_edits, "edit");
+            page.line(2, &[Cell::new(format!("{edits} by somebody else undone"), Tint::Warn)]);
+        }
+        if plane.failed_writes > 0 {
+            let writes = count(plane.failed_writes, "write");
+            page.line(
+                2,
+                &[Cell::new(
+                    format!("the kernel refused {writes}; the log says which"),
+                    Tint::Bad,
+                )],
+            );
+        }
+    }
+    if status.services.is_empty() {
+        return;
+    }
+    title(page, "Virtual servers");
+    for service in &status.services {
+        virtual_server(page, service, now, depth);
+    }
+}
+
+fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth: Depth) {
+    let scheduling = format!(
+        "{}, live weight {}, quorum {}",
+        service.scheduler, service.live_weight, service.quorum
+    );
+    let mut line = vec![
+        Cell::new(&service.name, Tint::Head),
+        state(&service.state),
+        scheduling.into(),
+    ];
+    if let Some(sorry) = service.sorry {
+        line.push(match service.sorry_active {
+            true => Cell::new(format!("(sorry server {sorry} SERVES)"), Tint::Warn),
+            false => format!("(sorry server {sorry} waits)").into(),
+        });
+    }
+    page.line(2, &line);
+    let traffic = format!(
+        "{} connections, packets {} in {} out, bytes {} in {} out",
+        large(service.connections),
+        large(service.packets.0),
+        large(service.packets.1),
+        large(service.bytes.0),
+        large(service.bytes.1)
+    );
+    page.line(4, &[Cell::new(traffic, Tint::Faint)]);
+    if service.real_servers.is_empty() {
+        page.line(4, &[Cell::new("no real servers", Tint::Warn)]);
+        return;
+    }
+    let head = &[
+        "REAL SERVER",
+        "FWD",
+        "STATE",
+        "SINCE",
+        "WEIGHT",
+        "ACTIVE",
+        "INACTIVE",
+        "CONNS",
+        "LAST CHECK",
+        "WHY",
+    ];
+    let mut table = Table::new(4, head);
+    for server in &service.real_servers {
+        table.row(vec![
+            (&server.address).into(),
+            (&server.forwarding).into(),
+            state(if server.alive { "up" } else { "down" }),
+            span(now - server.since).into(),
+            weight(server),
+            large(server.active_connections).into(),
+            large(server.inactive_connections).into(),
+            large(server.connections).into(),
+            last_check(server, now).into(),
+            (&server.why).into(),
+        ]);
+        let several = server.checks.len() > 1;
+        for check in server
+            .checks
+            .iter()
+            .filter(|c| several || !c.up || depth == Depth::Full)
+        {
+            table.note(probe(check, now));
+        }
+    }
+    page.table(table);
+}
+
+fn weight(server: &RealServerStatus) -> Cell {
+    match server.weight {
+        Some(weight) if weight == server.configured_weight => weight.to_string().into(),
+        Some(weight) => Cell::new(format!("{weight} of {}", server.configured_weight), Tint::Warn),
+        None => Cell::new(format!("out (of {})", server.configured_weight), Tint::Warn),
+    }
+}
+
+fn last_check(server: &RealServerStatus, now: UnixTime) -> String {
+    match server.checks.iter().filter_map(|c| c.last_run).max_by(f64::total_cmp) {
+        Some(at) => format!("{} ago", span(now - at)),
+        None if server.checks.is_empty() => "none".to_owned(),
+        None => "not yet".to_owned(),
+    }
+}
+
+fn probe(check: &CheckStatus, now: UnixTime) -> Vec<Cell> {
+    let (word, tint) = if check.up {
+        ("passes", Tint::Good)
+    } else {
+        ("fails", Tint::Bad)
+    };
+    let run = match check.last_run {
+        Some(at) => format!("({} ago, took {}): {}", span(now - at), fine(check.took), check.last),
+        None => "(has not run yet)".to_owned(),
+    };
+    let mut line = vec![Cell::from(&check.kind), Cell::new(word, tint), run.into()];
+    if check.retries_left > 0 {
+        line.push(Cell::new(
+            format!("({} left)", count(u64::from(check.retries_left), "retry")),
+            Tint::Faint,
+        ));
+    }
+    line
+}
+
+/// Seconds as the two largest units: `3 m 12 s`.
+pub(super) fn span(seconds: f64) -> String {
+    // Saturates: a clock that was set back, or a number that is none, is 0.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturating is what is wanted"
+    )]
+    let s = seconds.max(0.0) as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3_600 => format!("{} m {} s", s / 60, s % 60),
+        3_600..86_400 => format!("{} h {} m", s / 3_600, s / 60 % 60),
+        _ => format!("{} d {} h", s / 86_400, s / 3_600 % 24),
+    }
+}
+
+/// Seconds where fractions count: `2.41 s`, `1.30 ms`.
+pub(super) fn fine(seconds: f64) -> String {
+    if seconds >= 60.0 {
+        span(seconds)
+    } else if seconds >= 1.0 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{:.2} ms", seconds.max(0.0) * 1e3)
+    }
+}
+
+/// The date of a time.
+fn date(at: UnixTime) -> String {
+    let at = Duration::try_from_secs_f64(at)
+        .ok()
+        .and_then(|d| UNIX_EPOCH.checked_add(d));
+    // Beyond the year 9999 the library has no words.
+    match at.filter(|at| {
+        at.duration_since(UNIX_EPOCH)
+            .is_ok_and(|d| d.as_secs() < 253_402_300_800)
+    }) {
+        Some(at) => httpdate::fmt_http_date(at),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// A counter in at most five places: `1234`, `12.3 k`, `4.6 G`.
+pub(super) fn large(n: u64) -> String {
+    if n < 10_000 {
+        return n.to_string();
+    }
+    let mut value = n as f64 / 1e3;
+    for unit in ["k", "M", "G", "T", "P"] {
+        if value < 999.95 {
+            return format!("{value:.1} {unit}");
+        }
+        value /= 1e3;
+    }
+    format!("{value:.1} E")
+}
+
+/// `1 reload`, `2 reloads`, `2 addresses`, `3 retries`.
+fn count(n: u64, noun: &str) -> String {
+    match (n, noun) {
+        (1, _) => format!("1 {noun}"),
+        (_, "address") => format!("{n} addresses"),
+        (_, "retry") => format!("{n} retries"),
+        _ => format!("{n} {noun}s"),
+    }
+}
