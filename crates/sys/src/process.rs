@@ -77,6 +77,34 @@ pub fn signal_process(pid: u32, signal: i32) -> io::Result<()> {
     }
 }
 
+/// Makes a FIFO, mode 0644.
+pub fn make_fifo(path: &std::path::Path) -> io::Result<()> {
+    use nix::sys::stat::Mode;
+    Ok(nix::unistd::mkfifo(path, Mode::from_bits_truncate(0o644))?)
+}
+
+/// Sets the file mode creation mask of this process.
+pub fn set_umask(mask: u32) {
+    use nix::sys::stat::{Mode, umask};
+    umask(Mode::from_bits_truncate(mask & 0o777));
+}
+
+/// Lets core dumps grow as large as they need, for this process and all it starts.
+pub fn allow_core_dumps() -> io::Result<()> {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    Ok(setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?)
+}
+
+/// Makes a command the leader of a session of its own, without a terminal.
+pub fn detach(command: &mut Command) {
+    let own_session = || -> io::Result<()> {
+        nix::unistd::setsid()?;
+        Ok(())
+    };
+    // SAFETY: needed to run between fork and exec. The closure makes one system call and captures nothing.
+    unsafe { command.pre_exec(own_session) };
+}
+
 /// Bounds how long a blocking receive may take.
 pub(crate) fn receive_timeout(socket: &impl AsFd, timeout: Duration) -> io::Result<()> {
     socket2::SockRef::from(socket).set_read_timeout(Some(timeout))

@@ -89,6 +89,11 @@ impl Receiver {
 impl Sender {
     /// Sends one document.
     pub(crate) async fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
-        self.half.write_all(&encode(message)?).await
+        self.send_bytes(&encode(message)?).await
+    }
+
+    /// Sends a document that is encoded already.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.half.write_all(bytes).await
     }
 }

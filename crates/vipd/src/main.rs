@@ -1,1 +1,314 @@
-fn main() {}
+//! vipd: highly available virtual IPs and a Linux Virtual Server director, from a keepalived.conf.
+//!
+//! This file only decides what to be: the supervisor, one of its roles, or a command for the operator.
+
+mod apply;
+mod channel;
+mod cli;
+mod log;
+mod message;
+mod rate;
+mod roles;
+mod status;
+mod supervisor;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use cli::{Cli, Command, Daemon};
+use message::RoleOptions;
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use supervisor::{Plan, Respawn, RoleName};
+use tracing::{info, warn};
+use vipd_config::diag::Level;
+use vipd_config::{Color, Loaded, Options, Strictness};
+
+/// Where the configuration is unless told otherwise.
+const CONFIG: &str = "/etc/keepalived/keepalived.conf";
+
+/// `O_NOFOLLOW` (asm-generic/fcntl.h).
+const NO_FOLLOW: i32 = 0o400_000;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    };
+    match cli.command {
+        Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Status(arguments)) => status::run(&arguments.socket, arguments.json),
+        Some(Command::Role(arguments)) => role(&arguments),
+        None => daemon(&cli.daemon),
+    }
+}
+
+/// `vipd check FILE`
+fn check(arguments: &cli::Check) -> ExitCode {
+    let options = Options {
+        config_id: arguments.config_id.clone(),
+        include_checks_all: arguments.all_config,
+        strictness: Strictness::Check,
+        ..Options::default()
+    };
+    let loaded = vipd_config::load(&arguments.file, &options);
+    if arguments.json {
+        let report = serde_json::json!({
+            "file": arguments.file,
+            "usable": !loaded.failed(),
+            "files": loaded.files,
+            "findings": loaded.diagnostics,
+            "findings_left_out": loaded.unkept,
+        });
+        println!("{report:#}");
+    } else {
+        print!("{}", vipd_config::render_text(&loaded, color(io::stdout().is_terminal())));
+        println!("{}", vipd_config::summary(&loaded));
+    }
+    if loaded.failed() {
+        ExitCode::from(2)
+    } else if arguments.strict && loaded.any(Level::Warning) {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn color(terminal: bool) -> Color {
+    if terminal && std::env::var_os("NO_COLOR").is_none() { Color::Always } else { Color::Never }
+}
+
+/// One of the daemon's processes; its standard input is the socket to the supervisor.
+fn role(arguments: &cli::RoleArguments) -> ExitCode {
+    let Some(name) = RoleName::parse(&arguments.name) else {
+        eprintln!("vipd: there is no role {:?}", arguments.name);
+        return ExitCode::FAILURE;
+    };
+    let ident = match name {
+        RoleName::Vrrp => c"vipd_vrrp",
+        RoleName::Check => c"vipd_check",
+        RoleName::Director => c"vipd_director",
+        RoleName::Console => c"vipd_console",
+    };
+    if let Err(e) = log::start(ident, &arguments.log.destination()) {
+        eprintln!("vipd: no log: {e}");
+    }
+    let stream = match io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) {
+        Ok(stream) if stream.peer_addr().is_ok() => stream,
+        Ok(_) | Err(_) => {
+            eprintln!("vipd: a role is started by the supervisor alone");
+            return ExitCode::FAILURE;
+        }
+    };
+    if name == RoleName::Vrrp {
+        return roles::vrrp::run(stream);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let run = || -> io::Result<ExitCode> {
+        let runtime = runtime?;
+        stream.set_nonblocking(true)?;
+        Ok(runtime.block_on(async {
+            let stream = match tokio::net::UnixStream::from_std(stream) {
+                Ok(stream) => stream,
+                Err(e) => {
+                    tracing::error!("the socket to the supervisor can't be used: {e}");
+                    return ExitCode::FAILURE;
+                }
+            };
+            match name {
+                RoleName::Check => roles::check::run(stream).await,
+                RoleName::Director => roles::director::run(stream).await,
+                RoleName::Console | RoleName::Vrrp => roles::console::run(stream).await,
+            }
+        }))
+    };
+    run().unwrap_or_else(|e| {
+        tracing::error!("the {name} role can't start: {e}");
+        ExitCode::FAILURE
+    })
+}
+
+/// `vipd [OPTIONS]`: the daemon, or one of the small things that options ask for instead.
+fn daemon(arguments: &Daemon) -> ExitCode {
+    if arguments.version {
+        eprintln!("vipd {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    if let Some(name) = &arguments.signum {
+        return signum(name);
+    }
+    let file = arguments.use_file.clone().unwrap_or_else(|| PathBuf::from(CONFIG));
+    // After forking the working directory is "/": a relative name is made absolute while it still means what was meant.
+    let file = std::path::absolute(&file).unwrap_or(file);
+    let options = Options {
+        config_id: arguments.config_id.clone(),
+        include_checks_all: arguments.all_config,
+        strictness: Strictness::Daemon,
+        net_namespace: arguments.namespace.clone(),
+        ..Options::default()
+    };
+    let loaded = vipd_config::load(&file, &options);
+    if let Some(to) = &arguments.config_test {
+        return config_test(&loaded, to);
+    }
+    if loaded.failed() {
+        eprint!("{}", vipd_config::render_text(&loaded, color(io::stderr().is_terminal())));
+        eprintln!("vipd: {} is not usable: nothing was started", file.display());
+        return ExitCode::from(2);
+    }
+    if !arguments.dont_fork {
+        eprint!("{}", vipd_config::render_text(&loaded, color(io::stderr().is_terminal())));
+        return background();
+    }
+    if let Err(e) = log::start(c"vipd", &arguments.log.destination()) {
+        eprintln!("vipd: no log: {e}");
+        return ExitCode::FAILURE;
+    }
+    foreground(arguments, file, options, loaded)
+}
+
+fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loaded) -> ExitCode {
+    info!("vipd {} starts with {}", env!("CARGO_PKG_VERSION"), file.display());
+    for line in vipd_config::render_text(&loaded, Color::Never).lines() {
+        warn!("{line}");
+    }
+    if !vipd_sys::privilege::is_root() {
+        tracing::error!("the daemon needs to be root; `vipd check FILE` and `vipd status` don't");
+        return ExitCode::from(4);
+    }
+    if arguments.snmp || arguments.snmp_agent_socket.is_some() {
+        warn!("SNMP (-x, -A) is not there yet: the options do nothing");
+    }
+    if arguments.core_dump_pattern.is_some() {
+        warn!("the pattern of core dumps (-M) is the whole host's and is left alone: set kernel.core_pattern yourself");
+    }
+    if (arguments.core_dump || arguments.core_dump_pattern.is_some())
+        && let Err(e) = vipd_sys::process::allow_core_dumps()
+    {
+        warn!("core dumps can't be allowed: {e}");
+    }
+    if let Some(mask) = arguments.umask {
+        vipd_sys::process::set_umask(mask);
+    }
+    let config = loaded.config.as_ref();
+    if arguments.dump_conf
+        && let Some(Ok(text)) = config.map(serde_json::to_string_pretty)
+    {
+        text.lines().for_each(|line| info!("{line}"));
+    }
+    let namespace = config.and_then(|c| c.global.net_namespace.clone());
+    if let Some(name) = &namespace
+        && let Err(e) = vipd_sys::netns::enter(name)
+    {
+        tracing::error!("network namespace {name} can't be entered: {e}");
+        return ExitCode::FAILURE;
+    }
+    supervisor::run(plan(arguments, file, options), loaded)
+}
+
+fn plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {
+    let roles = RoleName::ALL.into_iter().filter(|name| match name {
+        RoleName::Vrrp => !arguments.check,
+        RoleName::Check | RoleName::Director => !arguments.vrrp,
+        RoleName::Console => true,
+    });
+    let roles: Vec<RoleName> = roles.collect();
+    let mut pid_files = vec![(None, arguments.pid.clone())];
+    if roles.contains(&RoleName::Vrrp) {
+        pid_files.push((Some(RoleName::Vrrp), arguments.vrrp_pid.clone()));
+    }
+    if roles.contains(&RoleName::Check) {
+        pid_files.push((Some(RoleName::Check), arguments.checkers_pid.clone()));
+    }
+    for (_, path) in &pid_files {
+        if let Some(directory) = path.parent().filter(|d| d.starts_with("/run/vipd"))
+            && let Err(e) = std::fs::create_dir_all(directory)
+        {
+            warn!("{} can't be made: {e}", directory.display());
+        }
+    }
+    let role_options = RoleOptions {
+        keep_addresses: arguments.dont_release_vrrp,
+        keep_ipvs: arguments.dont_release_ipvs,
+        log_addresses: arguments.address_monitoring,
+        socket: arguments.socket.display().to_string(),
+    };
+    Plan {
+        file,
+        options,
+        roles,
+        all_roles: arguments.all,
+        pid_files,
+        role_arguments: arguments.log.arguments(),
+        role_options,
+        respawn: if arguments.dont_respawn { Respawn::No } else { Respawn::Yes },
+        ignore_sigint: arguments.ignore_sigint,
+        announce_ready: arguments.announce_ready,
+    }
+}
+
+/// Without `-n`: starts the same again, in a session of its own, and waits until it says that it is ready.
+fn background() -> ExitCode {
+    let start = || -> io::Result<bool> {
+        let here = std::env::current_dir()?;
+        let mut command = std::process::Command::new("/proc/self/exe");
+        command.args(std::env::args_os().skip(1)).args(["--dont-fork", "--announce-ready"]);
+        command.current_dir(here).stdin(Stdio::null()).stdout(Stdio::piped());
+        vipd_sys::process::detach(&mut command);
+        let mut child = command.spawn()?;
+        let Some(stdout) = child.stdout.take() else { return Ok(false) };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok(line.trim() == "ready")
+    };
+    match start() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("vipd: the daemon ended before it was ready: see its log (-l shows it here)");
+            ExitCode::FAILURE
+        }
+        Err(e) => {
+            eprintln!("vipd: the daemon can't be started: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `-t`: 0 usable, 2 not.
+fn config_test(loaded: &Loaded, to: &Path) -> ExitCode {
+    let text = vipd_config::render_text(loaded, Color::Never);
+    let written = if to.as_os_str().is_empty() {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW).open(to);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+    };
+    if let Err(e) = written {
+        eprintln!("vipd: the findings can't be written: {e}");
+        return ExitCode::FAILURE;
+    }
+    if loaded.failed() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// `--signum=NAME`
+fn signum(name: &str) -> ExitCode {
+    let number = match name {
+        "STOP" => 15,
+        "RELOAD" => 1,
+        "DATA" => 10,
+        _ => {
+            eprintln!("vipd: no signal for {name}: STOP, RELOAD or DATA");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{number}");
+    ExitCode::SUCCESS
+}

@@ -68,6 +68,8 @@ pub(crate) struct Configure {
     pub(crate) config: Config,
     /// The last `FromRole::Snapshot` of this role's predecessor, if it died; `None` at the first start and at a reload.
     pub(crate) snapshot: Option<serde_json::Value>,
+    /// When that predecessor was last known to run: `CLOCK_MONOTONIC`, microseconds.
+    pub(crate) last_seen: u64,
     /// Options of the command line.
     pub(crate) options: RoleOptions,
 }
@@ -79,6 +81,8 @@ pub(crate) struct RoleOptions {
     pub(crate) keep_addresses: bool,
     /// `-I`: leave the kernel's IPVS table at a stop.
     pub(crate) keep_ipvs: bool,
+    /// `-a`: log every change of an address.
+    pub(crate) log_addresses: bool,
     /// Where the control socket is.
     pub(crate) socket: String,
 }

@@ -1,0 +1,7 @@
+//! What the vrrp role does to the kernel: levels are reconciled (`addresses`), packets go through `ports`.
+
+mod addresses;
+mod ports;
+
+pub(crate) use addresses::Addresses;
+pub(crate) use ports::Ports;

@@ -1,0 +1,134 @@
+//! The sockets of the vrrp role: one receiver for each interface, protocol and group or source, shared by the instances
+//! there; one sender for each interface.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use tracing::warn;
+use vipd_sys::poll::Poller;
+use vipd_sys::raw::{Device, Listen, Receiver, Sender};
+use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
+use vipd_vrrp::settings::{Auth, Instance, Transport};
+
+/// Receive buffer of one port in bytes: some hundred adverts. More than that waiting is a flood.
+const ROOM: usize = 256 << 10;
+
+/// What makes two instances share a receiver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Key {
+    device: Device,
+    protocol: u8,
+    listen: Listen,
+}
+
+struct Port {
+    key: Key,
+    token: u64,
+    receiver: Receiver,
+    instances: Vec<usize>,
+}
+
+/// All sockets.
+#[derive(Default)]
+pub(crate) struct Ports {
+    ports: Vec<Port>,
+    senders: BTreeMap<String, (Device, Sender)>,
+    next_token: u64,
+}
+
+impl Ports {
+    /// Opens what the instances need and is not open, closes what none needs, keeps the rest. An interface that doesn't
+    /// exist has no port; when it comes, this is called again.
+    pub(crate) fn open<'a>(
+        &mut self,
+        instances: impl Iterator<Item = &'a Instance>,
+        devices: &BTreeMap<String, u32>,
+        poller: &Poller,
+        first_token: u64,
+    ) {
+        let mut old = std::mem::take(&mut self.ports);
+        let mut old_senders = std::mem::take(&mut self.senders);
+        self.next_token = self.next_token.max(first_token);
+        for (i, instance) in instances.enumerate() {
+            let Some(index) = devices.get(&instance.interface) else { continue };
+            let device = Device { name: instance.interface.clone(), index: *index };
+            self.open_sender(&device, &mut old_senders);
+            let key = key(instance, device);
+            if let Some(port) = self.ports.iter_mut().find(|p| p.key == key) {
+                port.instances.push(i);
+                continue;
+            }
+            if let Some(at) = old.iter().position(|p| p.key == key) {
+                let port = old.swap_remove(at);
+                self.ports.push(Port { instances: vec![i], ..port });
+                continue;
+            }
+            let token = self.next_token;
+            match Receiver::open(&key.device, key.protocol, key.listen, ROOM)
+                .and_then(|receiver| poller.watch(&receiver, token).map(|()| receiver))
+            {
+                Ok(receiver) => {
+                    self.next_token += 1;
+                    self.ports.push(Port { key, token, receiver, instances: vec![i] });
+                }
+                Err(e) => warn!("({}) can't listen on {}: {e}", instance.name, key.device.name),
+            }
+        }
+    }
+
+    fn open_sender(&mut self, device: &Device, old: &mut BTreeMap<String, (Device, Sender)>) {
+        if self.senders.contains_key(&device.name) {
+            return;
+        }
+        match old.remove(&device.name) {
+            Some((d, sender)) if d == *device => {
+                self.senders.insert(device.name.clone(), (d, sender));
+            }
+            _ => match Sender::open(device) {
+                Ok(sender) => {
+                    self.senders.insert(device.name.clone(), (device.clone(), sender));
+                }
+                Err(e) => warn!("can't send on {}: {e}", device.name),
+            },
+        }
+    }
+
+    /// Sends a packet for an instance.
+    pub(crate) fn send(&self, instance: &Instance, packet: &[u8], to: Ipv4Addr) -> io::Result<()> {
+        match self.senders.get(&instance.interface) {
+            Some((_, sender)) => sender.send(packet, to),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
+        }
+    }
+
+    /// The next datagram on the port with this token.
+    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+        match self.ports.iter_mut().find(|p| p.token == token) {
+            Some(port) => port.receiver.receive(buffer),
+            None => Ok(None),
+        }
+    }
+
+    /// The instances that listen on the port with this token.
+    pub(crate) fn instances(&self, token: u64) -> impl Iterator<Item = usize> + use<> {
+        let instances = self.ports.iter().find(|p| p.token == token).map(|p| p.instances.clone());
+        instances.unwrap_or_default().into_iter()
+    }
+}
+
+fn key(instance: &Instance, device: Device) -> Key {
+    let protocol = match instance.auth {
+        Auth::Ah(_) => PROTOCOL_AH,
+        Auth::None | Auth::Pass(_) => PROTOCOL,
+    };
+    let listen = match &instance.transport {
+        Transport::Multicast { group: IpAddr::V4(group) } => Listen::Group(*group),
+        // IPv6 virtual routers are refused by the configuration; nothing can be heard for them here.
+        Transport::Multicast { group: IpAddr::V6(_) } => Listen::Unicast(None),
+        Transport::Unicast { .. } => Listen::Unicast(match instance.source {
+            Some(IpAddr::V4(source)) => Some(source),
+            Some(IpAddr::V6(_)) | None => None,
+        }),
+    };
+    Key { device, protocol, listen }
+}

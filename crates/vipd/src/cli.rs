@@ -1,0 +1,245 @@
+//! The command line: the options of keepalived, and the commands that are vipd's own.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Keeps virtual IPs alive and balances what arrives on them, from a keepalived.conf.
+#[derive(Parser, Debug)]
+#[command(name = "vipd", disable_version_flag = true, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    /// What to do instead of running the daemon.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Options of the daemon.
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+}
+
+/// Commands.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Judge a configuration file: exit status 0 usable, 1 warnings (with --strict), 2 not usable.
+    Check(Check),
+    /// Ask the running daemon for the state of everything.
+    Status(StatusArguments),
+    /// One of the daemon's own processes; started by the supervisor alone.
+    #[command(hide = true)]
+    Role(RoleArguments),
+}
+
+/// `vipd check`
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// The configuration file.
+    pub(crate) file: PathBuf,
+    /// Warnings are worth exit status 1.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Configuration id for conditional lines (`@ID`); the host name by default.
+    #[arg(short = 'i', long)]
+    pub(crate) config_id: Option<String>,
+    /// Every include that fails is an error.
+    #[arg(short = 'e', long)]
+    pub(crate) all_config: bool,
+}
+
+/// `vipd status`
+#[derive(Args, Debug)]
+pub(crate) struct StatusArguments {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The daemon's control socket.
+    #[arg(long, default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+}
+
+/// `vipd role`
+#[derive(Args, Debug)]
+pub(crate) struct RoleArguments {
+    /// Which.
+    pub(crate) name: String,
+    /// Where to log.
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+/// Options about logging.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Log {
+    /// Log to the console too.
+    #[arg(short = 'l', long)]
+    pub(crate) log_console: bool,
+    /// Log in detail; twice: every packet.
+    #[arg(short = 'D', long, action = ArgAction::Count)]
+    pub(crate) log_detail: u8,
+    /// Facility of the system's log: 0 to 7, local0 to local7, user or daemon.
+    #[arg(short = 'S', long, value_name = "FACILITY", default_value = "daemon", value_parser = facility)]
+    pub(crate) log_facility: i32,
+    /// Do not use the system's log.
+    #[arg(short = 'G', long)]
+    pub(crate) no_syslog: bool,
+    /// Log to a file too.
+    #[arg(short = 'g', long, value_name = "FILE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "/tmp/keepalived.log")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// Accepted; every line is written at once.
+    #[arg(long)]
+    pub(crate) flush_log_file: bool,
+}
+
+/// Options of the daemon, as keepalived has them.
+#[derive(Args, Debug)]
+pub(crate) struct Daemon {
+    /// The configuration file.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) use_file: Option<PathBuf>,
+    /// Only VRRP: no health checks, no director.
+    #[arg(short = 'P', long)]
+    pub(crate) vrrp: bool,
+    /// Only health checks and the director: no VRRP.
+    #[arg(short = 'C', long)]
+    pub(crate) check: bool,
+    /// No BFD.
+    #[arg(short = 'B', long = "no_bfd")]
+    pub(crate) no_bfd: bool,
+    /// Run every role even if the configuration has nothing for it.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Where to log.
+    #[command(flatten)]
+    pub(crate) log: Log,
+    /// File mode creation mask, in octal.
+    #[arg(short = 'u', long, value_name = "MASK", value_parser = mask)]
+    pub(crate) umask: Option<u32>,
+    /// Give up the addresses when ended by a signal. (vipd always does, unless -V.)
+    #[arg(short = 'X', long)]
+    pub(crate) release_vips: bool,
+    /// Leave the addresses where they are at a stop.
+    #[arg(short = 'V', long)]
+    pub(crate) dont_release_vrrp: bool,
+    /// Leave the kernel's IPVS table as it is at a stop.
+    #[arg(short = 'I', long)]
+    pub(crate) dont_release_ipvs: bool,
+    /// A process that died ends the daemon.
+    #[arg(short = 'R', long)]
+    pub(crate) dont_respawn: bool,
+    /// Stay in the foreground.
+    #[arg(short = 'n', long)]
+    pub(crate) dont_fork: bool,
+    /// Log the configuration at the start.
+    #[arg(short = 'd', long)]
+    pub(crate) dump_conf: bool,
+    /// Pid file of the daemon.
+    #[arg(short = 'p', long, value_name = "FILE", default_value = "/run/vipd/vipd.pid")]
+    pub(crate) pid: PathBuf,
+    /// Pid file of the vrrp role.
+    #[arg(short = 'r', long = "vrrp_pid", value_name = "FILE", default_value = "/run/vipd/vrrp.pid")]
+    pub(crate) vrrp_pid: PathBuf,
+    /// Pid file of the check role.
+    #[arg(short = 'c', long = "checkers_pid", value_name = "FILE", default_value = "/run/vipd/checkers.pid")]
+    pub(crate) checkers_pid: PathBuf,
+    /// Pid file of BFD: accepted; there is no such process.
+    #[arg(short = 'b', long = "bfd_pid", value_name = "FILE")]
+    pub(crate) bfd_pid: Option<PathBuf>,
+    /// Log every change of an address.
+    #[arg(short = 'a', long)]
+    pub(crate) address_monitoring: bool,
+    /// SNMP: not there yet.
+    #[arg(short = 'x', long)]
+    pub(crate) snmp: bool,
+    /// SNMP: not there yet.
+    #[arg(short = 'A', long, value_name = "ADDRESS")]
+    pub(crate) snmp_agent_socket: Option<String>,
+    /// Network namespace to run in.
+    #[arg(short = 's', long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Allow core dumps.
+    #[arg(short = 'm', long)]
+    pub(crate) core_dump: bool,
+    /// Pattern of core dumps: not set, it is the whole host's.
+    #[arg(short = 'M', long, value_name = "PATTERN", num_args = 0..=1, require_equals = true,
+          default_missing_value = "core")]
+    pub(crate) core_dump_pattern: Option<String>,
+    /// Every include that fails is an error.
+    #[arg(short = 'e', long)]
+    pub(crate) all_config: bool,
+    /// Configuration id for conditional lines (`@ID`); the host name by default.
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub(crate) config_id: Option<String>,
+    /// Only check the configuration; findings go to standard error or are appended to FILE.
+    #[arg(short = 't', long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) config_test: Option<PathBuf>,
+    /// Ignore SIGINT.
+    #[arg(long)]
+    pub(crate) ignore_sigint: bool,
+    /// Print the number of a signal: STOP, RELOAD, DATA.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) signum: Option<String>,
+    /// Control socket.
+    #[arg(long, value_name = "PATH", default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+    /// Say "ready" on standard output when every role runs.
+    #[arg(long, hide = true)]
+    pub(crate) announce_ready: bool,
+    /// Print the version.
+    #[arg(short = 'v', long)]
+    pub(crate) version: bool,
+}
+
+impl Log {
+    /// The same for a role's command line.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if self.log_console {
+            arguments.push("-l".to_owned());
+        }
+        arguments.extend((0..self.log_detail).map(|_| "-D".to_owned()));
+        if self.no_syslog {
+            arguments.push("-G".to_owned());
+        }
+        arguments.push(format!("-S={}", self.log_facility_name()));
+        arguments.extend(self.log_file.as_ref().map(|f| format!("--log-file={}", f.display())));
+        arguments
+    }
+
+    fn log_facility_name(&self) -> String {
+        let names = (0..=7).map(|n| n.to_string()).chain(["user".to_owned(), "daemon".to_owned()]);
+        let mut names = names.filter(|name| facility(name) == Ok(self.log_facility));
+        names.next().unwrap_or_else(|| "daemon".to_owned())
+    }
+
+    /// For `log::start`.
+    pub(crate) fn destination(&self) -> crate::log::Destination {
+        crate::log::Destination {
+            console: self.log_console,
+            syslog: (!self.no_syslog).then_some(self.log_facility),
+            file: self.log_file.clone(),
+            detail: self.log_detail,
+        }
+    }
+}
+
+fn facility(text: &str) -> Result<i32, String> {
+    let number = text.strip_prefix("local").unwrap_or(text);
+    match text {
+        "daemon" => Ok(vipd_sys::syslog::DAEMON),
+        "user" => Ok(vipd_sys::syslog::USER),
+        _ => number
+            .parse()
+            .ok()
+            .and_then(vipd_sys::syslog::local)
+            .ok_or_else(|| "not a facility: 0 to 7, local0 to local7, user or daemon".to_owned()),
+    }
+}
+
+fn mask(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text.trim_start_matches('0'), 8) {
+        _ if text.bytes().all(|b| b == b'0') && !text.is_empty() => Ok(0),
+        Ok(mask) if mask <= 0o777 => Ok(mask),
+        Ok(_) | Err(_) => Err("not a mask: three octal digits, such as 022".to_owned()),
+    }
+}

@@ -1,0 +1,629 @@
+//! The vrrp role: adverts in and out, addresses on and off. Its loop is epoll and one timer; what it decides is
+//! `vipd_vrrp::node`'s, what it does to the kernel is `apply`'s.
+//!
+//! ```text
+//!  ports (raw sockets) --datagram--> admit --+
+//!  netlink monitor -----link, address--------+--> Node::handle --> poll --> send, tell
+//!  supervisor ---script, Stop, Configure-----+                 --> claims --> apply::Addresses --> netlink, ARP
+//! ```
+
+use crate::apply::{Addresses, Ports};
+use crate::channel::{self, Decoder};
+use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, StatusPart, Subject, ToRole, Transition};
+use crate::rate::Limit;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use tracing::{debug, error, info, warn};
+use vipd_api::{
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus,
+};
+use vipd_config::model::Config;
+use vipd_sys::clock::{monotonic_micros, unix_time};
+use vipd_sys::poll::{DEADLINE, Poller};
+use vipd_vrrp::admit::{self, Admitted, Reject};
+use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
+use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::router::{Edge, Name, Router, State, packets};
+use vipd_vrrp::settings::Version;
+use vipd_vrrp::units::{Instant, Micros};
+
+/// Tokens of the poller; ports follow from `FIRST_PORT` on.
+const CHANNEL: u64 = 0;
+const MONITOR: u64 = 1;
+const FIRST_PORT: u64 = 16;
+
+/// Datagrams read from one port before the timers get their turn.
+const BURST: usize = 64;
+
+/// The least time between two snapshots, in microseconds, and the most.
+const SNAPSHOT_GAP: u64 = 50_000;
+const SNAPSHOT_AGE: u64 = 5_000_000;
+
+/// Runs the role until the supervisor says `Stop` or is gone.
+pub(crate) fn run(stream: UnixStream) -> ExitCode {
+    // Adverts must leave in time whatever else this host does. Where that may not be had, it still works.
+    if let Err(e) = vipd_sys::privilege::real_time(1) {
+        warn!("no real-time scheduling: {e}; adverts may be late on a busy host");
+    }
+    if let Err(e) = vipd_sys::privilege::lock_memory() {
+        warn!("memory can't be locked: {e}; adverts may be late on a host that swaps");
+    }
+    use vipd_sys::privilege::{Capability, keep_only};
+    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW]) {
+        warn!("privileges can't be given up: {e}");
+    }
+    let mut role = match Role::new(stream) {
+        Ok(role) => role,
+        Err(e) => {
+            error!("the vrrp role can't start: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match role.turn_until_told() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            error!("the vrrp role ends: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn now() -> Instant {
+    Instant(monotonic_micros())
+}
+
+/// What the shell around the node keeps of one instance.
+#[derive(Default)]
+struct Shell {
+    id: u16,
+    rejected: BTreeMap<&'static str, u64>,
+    log: Limit,
+}
+
+struct Role {
+    stream: UnixStream,
+    decoder: Decoder,
+    poller: Poller,
+    node: Node,
+    config: Config,
+    options: RoleOptions,
+    ports: Ports,
+    addresses: Addresses,
+    shells: Vec<Shell>,
+    oddities: Limit,
+    unknown_vrids: u64,
+    snapshot_at: u64,
+    snapshot_due: bool,
+    /// Bytes that the supervisor has not taken yet.
+    unsent: Vec<u8>,
+    configured: bool,
+    /// A reload is taking instances away: their end is told as DELETED.
+    removing: bool,
+    stopping: bool,
+}
+
+impl Role {
+    fn new(stream: UnixStream) -> io::Result<Role> {
+        stream.set_nonblocking(true)?;
+        let poller = Poller::new()?;
+        poller.watch(&stream, CHANNEL)?;
+        let addresses = Addresses::open()?;
+        poller.watch(addresses.monitor(), MONITOR)?;
+        let nothing = Settings::default();
+        Ok(Role {
+            stream,
+            decoder: Decoder::default(),
+            poller,
+            node: Node::new(now(), nothing, BTreeMap::new(), None, 0),
+            config: Config::default(),
+            options: RoleOptions::default(),
+            ports: Ports::default(),
+            addresses,
+            shells: Vec::new(),
+            oddities: Limit::default(),
+            unknown_vrids: 0,
+            snapshot_at: 0,
+            snapshot_due: false,
+            unsent: Vec::new(),
+            configured: false,
+            removing: false,
+            stopping: false,
+        })
+    }
+
+    fn turn_until_told(&mut self) -> io::Result<()> {
+        let mut ready = Vec::with_capacity(64);
+        let mut buffer = vec![0; 64 << 10];
+        while !self.stopping {
+            let deadline = if self.addresses.busy() {
+                Some(self.addresses.next_at(monotonic_micros()))
+            } else {
+                None
+            };
+            let node = self.node.wake().map(|(at, _, _)| at.0);
+            let snapshot = self.configured.then(|| {
+                self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE }
+            });
+            let deadline = [deadline, node, snapshot].into_iter().flatten().min();
+            self.poller.wait(deadline, &mut ready)?;
+            self.tick();
+            for token in std::mem::take(&mut ready) {
+                match token {
+                    DEADLINE => {}
+                    CHANNEL => self.read_channel(&mut buffer)?,
+                    MONITOR => self.read_monitor()?,
+                    port => self.read_port(port, &mut buffer),
+                }
+            }
+            self.addresses.work();
+            self.flush()?;
+            self.take_snapshot();
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        let now = now();
+        if self.node.wake().is_some_and(|(at, _, _)| at <= now) {
+            self.handle(now, Input::Tick);
+        }
+    }
+
+    /// Something happened: let the node decide, then act.
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.node.handle(now, input);
+        self.act();
+    }
+
+    /// Carries out what the node wants, then brings the addresses in line with its claims.
+    fn act(&mut self) {
+        let mut changed = false;
+        while let Some(action) = self.node.poll() {
+            match action {
+                Action::Router(i, Edge::Send { advert, sequence }) => self.send(i, &advert, sequence),
+                Action::Router(i, Edge::Announce { repeat }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let claims: Vec<_> = self.node.claims(i).cloned().collect();
+                    let interval = router.settings.garp.interval;
+                    self.addresses.announce(&claims, repeat, interval.0);
+                }
+                Action::Router(i, Edge::Changed(transition)) => {
+                    changed = true;
+                    // Addresses follow the state at once: a backup's go before anybody is told, a master's come in order.
+                    self.reconcile();
+                    self.tell_transition(i, &transition);
+                }
+                Action::Router(i, Edge::LowerPriority { from, priority }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = router.settings.name.clone();
+                    let own = router.priority();
+                    let why = format!("advert from {from} with priority {priority}, below our {own}");
+                    info!("({name}) Received lower priority advert: {why}");
+                    self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
+                }
+                Action::Router(i, Edge::PriorityChanged { from, to }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = router.settings.name.clone();
+                    info!("({name}) Changing effective priority from {from} to {to}");
+                    let event = match router.state().name() {
+                        Name::Master => NotifyEvent::MasterPriority,
+                        Name::Backup => NotifyEvent::BackupPriority,
+                        Name::Init | Name::Fault | Name::Stop => continue,
+                    };
+                    self.tell(Subject::Instance(name), event, to.0, format!("priority {from} became {to}"));
+                    changed = true;
+                }
+                Action::Group(g, state, why) => {
+                    changed = true;
+                    let Some(group) = self.node.groups().get(g) else { continue };
+                    let name = group.settings.name.clone();
+                    info!("VRRP_Group({name}) Syncing instances to {state} state: {why}");
+                    if let Some(event) = event_of(state) {
+                        self.tell(Subject::Group(name), event, 0, why);
+                    }
+                }
+            }
+        }
+        if changed {
+            self.reconcile();
+            self.snapshot_due = true;
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let routers = 0..self.node.routers().len();
+        let claims = routers.flat_map(|i| self.node.claims(i)).cloned().collect();
+        self.addresses.reconcile(claims);
+    }
+
+    fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<u32>) {
+        let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
+        let Some(IpAddr::V4(source)) = router.source() else { return };
+        shell.id = shell.id.checked_add(1).unwrap_or(1);
+        for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
+            if let Err(e) = self.ports.send(&router.settings, &packet, to)
+                && let Some(silent) = shell.log.allow(monotonic_micros())
+            {
+                let name = &router.settings.name;
+                let interface = &router.settings.interface;
+                warn!("({name}) advert to {to} on {interface} could not be sent: {e}{silent}");
+            }
+        }
+    }
+
+    fn tell_transition(&mut self, i: usize, transition: &vipd_vrrp::router::Transition) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        info!("({name}) Entering {} STATE: {}", transition.to, transition.why);
+        let Some(mut event) = event_of(transition.to) else { return };
+        if self.removing && event == NotifyEvent::Stop {
+            event = NotifyEvent::Deleted;
+        }
+        self.tell(Subject::Instance(name), event, router.priority().0, transition.why.clone());
+    }
+
+    fn tell(&mut self, subject: Subject, event: NotifyEvent, priority: u8, why: String) {
+        let transition = Transition { subject, event, priority, why, at: unix_time() };
+        self.queue(&FromRole::Transition(transition));
+    }
+
+    fn read_channel(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    warn!("the supervisor is gone: giving up what is held");
+                    self.stop();
+                    return Ok(());
+                }
+                Ok(n) => self.decoder.feed(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        while let Some(message) = self.decoder.next::<ToRole>()? {
+            match message {
+                ToRole::Configure(configure) => self.configure(*configure)?,
+                ToRole::Script { name, exit } => {
+                    let success = exit == crate::message::Exit::Status(0);
+                    self.handle(now(), Input::Script(name, success, exit.to_string()));
+                }
+                ToRole::Query(id) => {
+                    let part = Box::new(self.status());
+                    self.queue(&FromRole::Status { id, part });
+                }
+                ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
+                ToRole::Stop => {
+                    self.stop();
+                    self.queue(&FromRole::Done);
+                    self.flush()?;
+                    return Ok(());
+                }
+                ToRole::Ran { .. } | ToRole::Verdicts(_) | ToRole::Mail { .. } | ToRole::Reply { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a configuration: the first one, perhaps with what a predecessor knew, or a new one in place of the old.
+    fn configure(&mut self, configure: Configure) -> io::Result<()> {
+        let Configure { config, snapshot, last_seen, options } = configure;
+        let settings = Settings {
+            instances: config.instances.iter().map(|i| i.vrrp.clone()).collect(),
+            groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
+            scripts: config.scripts.iter().map(|s| s.vrrp.clone()).collect(),
+        };
+        let before = if self.configured {
+            self.removing = true;
+            for i in self.node.removed_by(&settings) {
+                self.handle(now(), Input::Remove(i));
+            }
+            self.removing = false;
+            Some((now(), self.node.snapshot(now())))
+        } else {
+            snapshot.and_then(|value| match serde_json::from_value::<Snapshot>(value) {
+                Ok(snapshot) => Some((Instant(last_seen), snapshot)),
+                Err(e) => {
+                    warn!("what the predecessor knew can't be read ({e}): starting anew");
+                    None
+                }
+            })
+        };
+        self.options = options;
+        // An instance keeps its counters by what it is, not by where it stands in the file.
+        let mut shells: BTreeMap<String, Shell> = self
+            .node
+            .routers()
+            .iter()
+            .map(|r| r.settings.name.clone())
+            .zip(std::mem::take(&mut self.shells))
+            .collect();
+        self.shells =
+            settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
+        self.addresses.manage(&settings.instances)?;
+        self.addresses.log_changes = self.options.log_addresses;
+        let links = self.addresses.facts();
+        // Numbers of a new authentication header start at the time of day: above all that an earlier life of this host sent.
+        let sequence = u32::try_from(unix_time() as u64).unwrap_or(u32::MAX >> 1);
+        self.config = config;
+        self.node = Node::new(now(), settings, links, before, sequence);
+        self.open_ports();
+        self.act();
+        self.reconcile();
+        if !self.configured {
+            self.configured = true;
+            self.queue(&FromRole::Ready);
+        }
+        self.snapshot_due = true;
+        Ok(())
+    }
+
+    fn open_ports(&mut self) {
+        let devices = self.addresses.devices();
+        let instances = self.node.routers().iter().map(|r| &r.settings);
+        self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+    }
+
+    fn read_monitor(&mut self) -> io::Result<()> {
+        let changes = self.addresses.observe()?;
+        if changes.links {
+            self.open_ports();
+        }
+        if changes.links || changes.addresses {
+            let facts = self.addresses.facts();
+            let now = now();
+            for (name, link) in self.addresses.changed_facts(&facts) {
+                self.handle(now, Input::Link(name, link));
+            }
+            self.reconcile();
+        }
+        Ok(())
+    }
+
+    fn read_port(&mut self, token: u64, buffer: &mut [u8]) {
+        for _ in 0..BURST {
+            let datagram = match self.ports.receive(token, buffer) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return,
+                Err(e) => {
+                    debug!("receiving adverts: {e}"); // the interface went; the monitor tells
+                    return;
+                }
+            };
+            self.receive(token, datagram);
+        }
+    }
+
+    fn receive(&mut self, token: u64, bytes: &[u8]) {
+        let now = now();
+        let datagram = match Ipv4Datagram::parse(bytes) {
+            Ok(datagram) => datagram,
+            Err(why) => {
+                for i in self.ports.instances(token) {
+                    self.reject(i, &Reject::NotIpv4(why), None);
+                }
+                return;
+            }
+        };
+        let vrid = admit::vrid_of(&datagram);
+        let routers = self.node.routers();
+        let candidates: Vec<usize> = self
+            .ports
+            .instances(token)
+            .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
+            .collect();
+        let Some(i) = choose(routers, &candidates, datagram.source.into()) else {
+            self.unknown_vrids += 1;
+            return;
+        };
+        let router = &routers[i];
+        // In FAULT and INIT nothing is heard and nothing is wrong with what is not heard.
+        if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
+            return;
+        }
+        match admit::admit(&router.settings, router.source(), router.sequence(), &datagram) {
+            Ok(admitted) => {
+                self.note_oddity(i, &admitted);
+                self.handle(now, Input::Advert(i, admitted));
+            }
+            Err(why) => self.reject(i, &why, Some(datagram.source.into())),
+        }
+    }
+
+    fn note_oddity(&mut self, i: usize, admitted: &Admitted) {
+        let Some(oddity) = admitted.oddity else { return };
+        if let Some(silent) = self.oddities.allow(monotonic_micros()) {
+            let name = &self.node.routers()[i].settings.name;
+            warn!("({name}) advert from {}: {oddity} (accepted){silent}", admitted.source);
+        }
+    }
+
+    fn reject(&mut self, i: usize, why: &Reject, from: Option<IpAddr>) {
+        let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
+        *shell.rejected.entry(why.name()).or_default() += 1;
+        if let Some(silent) = shell.log.allow(monotonic_micros()) {
+            let name = &router.settings.name;
+            let from = from.map_or_else(|| "somebody".to_string(), |a| a.to_string());
+            warn!("({name}) packet from {from} not believed: {why}{silent}");
+        }
+    }
+
+    /// Gives up everything: priority 0, addresses off.
+    fn stop(&mut self) {
+        self.handle(now(), Input::Stop);
+        if self.options.keep_addresses {
+            info!("leaving the addresses where they are, as told (-V)");
+        } else {
+            self.reconcile();
+            self.addresses.finish();
+        }
+        self.stopping = true;
+    }
+
+    fn take_snapshot(&mut self) {
+        let at = monotonic_micros();
+        let age = at.saturating_sub(self.snapshot_at);
+        if !self.configured || age < if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE } {
+            return;
+        }
+        self.snapshot_at = at;
+        self.snapshot_due = false;
+        match serde_json::to_value(self.node.snapshot(Instant(at))) {
+            Ok(value) => self.queue(&FromRole::Snapshot(value)),
+            Err(e) => warn!("the state can't be kept for a successor: {e}"),
+        }
+    }
+
+    /// Queues a message for the supervisor; `flush` sends it. The supervisor being slow must not delay an advert.
+    fn queue<T: Serialize>(&mut self, message: &T) {
+        if self.unsent.len() > channel::LONGEST {
+            return; // the supervisor has not read for very long: it will notice the missing beats
+        }
+        match channel::encode(message) {
+            Ok(bytes) => self.unsent.extend_from_slice(&bytes),
+            Err(e) => warn!("a message to the supervisor can't be written: {e}"),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(n) => drop(self.unsent.drain(..n)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // The other end is gone: reading will tell, and then everything is given up in order.
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.unsent.clear(),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> StatusPart {
+        let clocks = Clocks { mono: now(), unix: unix_time() };
+        let routers = self.node.routers().iter().enumerate();
+        let instances = routers.map(|(i, r)| self.instance_status(i, r, clocks)).collect();
+        let groups = self.node.groups().iter();
+        let groups = groups.map(|g| GroupStatus {
+            name: g.settings.name.clone(),
+            state: g.state().to_string(),
+            members: g.settings.members.clone(),
+        });
+        let scripts = self.node.scripts().map(|(name, good, state)| ScriptStatus {
+            name: name.to_owned(),
+            state: match good {
+                Some(true) => "good",
+                Some(false) => "bad",
+                None => "unknown",
+            }
+            .to_owned(),
+            last: state.last.clone(),
+        });
+        StatusPart::Vrrp { instances, groups: groups.collect(), scripts: scripts.collect() }
+    }
+
+    fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
+        let settings = &router.settings;
+        let heard = match router.state() {
+            State::Backup(b) => b.heard,
+            State::Master(_) | State::Init | State::Fault(_) | State::Stopped => None,
+        };
+        let master = match router.state() {
+            State::Master(_) => router.source(),
+            _ => heard.map(|h| h.address),
+        };
+        let addresses = settings.addresses.iter().chain(&settings.excluded).map(|a| AddressStatus {
+            address: format!("{}/{} dev {}", a.address, a.prefix, a.device),
+            present: self.addresses.holds(a),
+        });
+        let faults = match router.state() {
+            State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
+            State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
+        };
+        let next = router.wake().map(|(at, timer)| NextStatus {
+            in_secs: (at - clocks.mono).as_secs_f64(),
+            why: timer.to_string(),
+        });
+        let rejected = self.shells.get(i).map(|s| s.rejected.iter());
+        let rejected = rejected.into_iter().flatten().map(|(name, n)| ((*name).to_owned(), *n));
+        let counters = Counters {
+            adverts_received: router.counters.adverts_received,
+            adverts_sent: router.counters.adverts_sent,
+            became_master: router.counters.became_master,
+            released_master: router.counters.released_master,
+            priority_zero_received: router.counters.priority_zero_received,
+            priority_zero_sent: router.counters.priority_zero_sent,
+            addresses_restored: self.addresses.restored(settings),
+            rejected: rejected.collect(),
+        };
+        let history = router.history().map(|t| TransitionStatus {
+            at: clocks.unix(t.at),
+            from: t.from.to_string(),
+            to: t.to.to_string(),
+            why: t.why.clone(),
+        });
+        InstanceStatus {
+            name: settings.name.clone(),
+            state: router.state().name().to_string(),
+            since: clocks.unix(router.since()),
+            why: router.why().to_owned(),
+            faults,
+            vrid: settings.vrid.0.get(),
+            version: match settings.version {
+                Version::V2 => 2,
+                Version::V3 => 3,
+            },
+            interface: settings.interface.clone(),
+            base_priority: settings.priority.0,
+            priority: router.priority().0,
+            master,
+            master_priority: heard.map(|h| h.priority.0),
+            addresses: addresses.collect(),
+            next,
+            group: self.node.group_of(i).map(|g| g.settings.name.clone()),
+            counters,
+            history: history.collect(),
+        }
+    }
+}
+
+/// The same moment on both clocks.
+#[derive(Clone, Copy)]
+struct Clocks {
+    mono: Instant,
+    unix: f64,
+}
+
+impl Clocks {
+    fn unix(self, at: Instant) -> f64 {
+        let ago: Micros = self.mono - at;
+        self.unix - ago.as_secs_f64()
+    }
+}
+
+/// Which of several instances with one VRID on one wire a packet is for: they differ by their unicast peers.
+fn choose(routers: &[Router], candidates: &[usize], from: IpAddr) -> Option<usize> {
+    let [first, rest @ ..] = candidates else { return None };
+    if rest.is_empty() {
+        return Some(*first);
+    }
+    let knows = |i: &&usize| match &routers[**i].settings.transport {
+        vipd_vrrp::settings::Transport::Unicast { peers, .. } => peers.iter().any(|p| p.address == from),
+        vipd_vrrp::settings::Transport::Multicast { .. } => false,
+    };
+    candidates.iter().find(knows).copied()
+}
+
+fn event_of(state: Name) -> Option<NotifyEvent> {
+    match state {
+        Name::Master => Some(NotifyEvent::Master),
+        Name::Backup => Some(NotifyEvent::Backup),
+        Name::Fault => Some(NotifyEvent::Fault),
+        Name::Stop => Some(NotifyEvent::Stop),
+        Name::Init => None,
+    }
+}

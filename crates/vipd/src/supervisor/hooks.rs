@@ -1,0 +1,233 @@
+//! Telling the outside of an event: notify scripts, FIFO lines, mail, in that order.
+//!
+//! Scripts of one instance, group or service run one after the other, in the order of the events: a slow MASTER script
+//! can't end after the BACKUP script that followed it.
+
+use super::fifo::Fifos;
+use super::program;
+use crate::message::{Exit, NotifyEvent, Subject, Transition};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+use vipd_config::model::{Command, Config, Notify};
+use vipd_lvs::settings::VirtualServerId;
+use vipd_sys::process::Credentials;
+
+/// Scripts that may wait for one subject; an event beyond that is told by FIFO and mail alone.
+const QUEUE: usize = 64;
+
+/// The longest a notify script may run: after that the next event's script is more useful.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// One script to run.
+struct Job {
+    argv: Vec<String>,
+    credentials: Credentials,
+    about: String,
+}
+
+/// A mail to be sent.
+pub(crate) struct Mail {
+    /// Subject, without the router id.
+    pub(crate) subject: String,
+    /// Text.
+    pub(crate) body: String,
+}
+
+struct Queue {
+    jobs: mpsc::Sender<Job>,
+    worker: JoinHandle<()>,
+}
+
+/// Whoever is to be told.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    queues: HashMap<String, Queue>,
+    fifos: Fifos,
+    /// The state last mailed, by subject.
+    mailed: HashMap<Subject, NotifyEvent>,
+}
+
+impl Hooks {
+    /// Opens the FIFOs of a configuration, and closes those that it no longer has.
+    pub(crate) fn configure(&mut self, config: &Config) {
+        self.fifos.configure(&config.global);
+    }
+
+    /// An instance or a group changed.
+    pub(crate) fn transition(&mut self, config: &Config, old: &Config, transition: &Transition) -> Option<Mail> {
+        let (kind, name) = match &transition.subject {
+            Subject::Instance(name) => ("INSTANCE", name),
+            Subject::Group(name) => ("GROUP", name),
+        };
+        let notify = notify_of(config, &transition.subject).or_else(|| notify_of(old, &transition.subject))?;
+        // A removed instance is told as FAULT unless the configuration asks for DELETED.
+        let event = match transition.event {
+            NotifyEvent::Deleted if notify.deleted.is_none() => NotifyEvent::Fault,
+            event => event,
+        };
+        let word = event.word();
+        let (script, general) = match event {
+            NotifyEvent::Master => (&notify.master, true),
+            NotifyEvent::Backup => (&notify.backup, true),
+            NotifyEvent::Fault => (&notify.fault, true),
+            NotifyEvent::Stop => (&notify.stop, true),
+            NotifyEvent::Deleted => (&notify.deleted, true),
+            NotifyEvent::MasterRxLowerPri => (&notify.master_rx_lower_pri, true),
+            NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => {
+                if notify.priority_changes {
+                    self.fifos.vrrp(&format!("{kind} \"{name}\" {word} {}\n", transition.priority));
+                }
+                return None;
+            }
+        };
+        let queue = format!("{kind} {name}");
+        if let Some(script) = script {
+            self.run(&queue, script, &[], word);
+        }
+        if let Some(script) = notify.any.as_ref().filter(|_| general) {
+            let priority = transition.priority.to_string();
+            self.run(&queue, script, &[kind, name, word, &priority], word);
+        }
+        self.fifos.vrrp(&format!("{kind} \"{name}\" {word} {}\n", transition.priority));
+        let state = matches!(event, NotifyEvent::Master | NotifyEvent::Backup | NotifyEvent::Fault);
+        if !notify.smtp_alert || !state || self.mailed.get(&transition.subject) == Some(&event) {
+            return None;
+        }
+        self.mailed.insert(transition.subject.clone(), event);
+        let kind = if kind == "GROUP" { "Group" } else { "Instance" };
+        Some(Mail {
+            subject: format!("VRRP {kind} {name} - Entering {word} state"),
+            body: format!("VRRP {kind} {name} is {word} now.\n\nWhy: {}\n", transition.why),
+        })
+    }
+
+    /// A real server came or went.
+    pub(crate) fn real_server(
+        &mut self,
+        config: &Config,
+        id: &VirtualServerId,
+        address: SocketAddr,
+        up: Direction,
+        why: &str,
+    ) -> Option<Mail> {
+        let service = config.service(id)?;
+        let word = up.word();
+        let server = format!("[{}]:{}:{}", address.ip(), service.lvs.protocol, address.port());
+        let notify = service.servers.get(&address).cloned().unwrap_or_default();
+        let script = match up {
+            Direction::Up => notify.up,
+            Direction::Down => notify.down,
+        };
+        if let Some(script) = script {
+            self.run(&format!("VS {id}"), &script, &[], word);
+        }
+        self.fifos.lvs(&format!("RS {server} {id} {word}\n"));
+        notify.smtp_alert.then(|| Mail {
+            subject: format!("Realserver {server} of virtual server {id} - {word}"),
+            body: format!("Real server {server} of virtual server {id} is {word} now.\n\nWhy: {why}\n"),
+        })
+    }
+
+    /// A service gained or lost its quorum.
+    pub(crate) fn quorum(
+        &mut self,
+        config: &Config,
+        id: &VirtualServerId,
+        up: Direction,
+        why: &str,
+    ) -> Option<Mail> {
+        let service = config.service(id)?;
+        let word = up.word();
+        let script = match up {
+            Direction::Up => &service.quorum_up,
+            Direction::Down => &service.quorum_down,
+        };
+        if let Some(script) = script {
+            self.run(&format!("VS {id}"), script, &[], word);
+        }
+        self.fifos.lvs(&format!("VS {id} {word}\n"));
+        service.smtp_alert.then(|| Mail {
+            subject: format!("Virtualserver {id} - {word}"),
+            body: format!("Virtual server {id} is {word} now.\n\nWhy: {why}\n"),
+        })
+    }
+
+    fn run(&mut self, queue: &str, command: &Command, more: &[&str], word: &str) {
+        let mut argv = command.argv.clone();
+        argv.extend(more.iter().map(ToString::to_string));
+        let job = Job { argv, credentials: credentials(command), about: format!("{queue} {word}: {}", command.text) };
+        let entry = self.queues.entry(queue.to_owned()).or_insert_with(|| {
+            let (jobs, rest) = mpsc::channel(QUEUE);
+            Queue { jobs, worker: tokio::spawn(work(rest)) }
+        });
+        if let Err(e) = entry.jobs.try_send(job) {
+            let job = match &e {
+                mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
+            };
+            warn!("{QUEUE} scripts are waiting already: not run: {}", job.about);
+        }
+    }
+
+    /// Waits until every queued script has run, for so long at most; closes the FIFOs.
+    pub(crate) async fn finish(&mut self, patience: Duration) {
+        let deadline = tokio::time::Instant::now() + patience;
+        for (name, queue) in self.queues.drain() {
+            drop(queue.jobs);
+            let abort = queue.worker.abort_handle();
+            if tokio::time::timeout_at(deadline, queue.worker).await.is_err() {
+                warn!("scripts of {name} have not ended in time: they are told to");
+                abort.abort();
+            }
+        }
+        self.fifos.close();
+    }
+}
+
+/// Whether something came or went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    /// Came.
+    Up,
+    /// Went.
+    Down,
+}
+
+impl Direction {
+    /// From a message's flag.
+    pub(crate) fn of(up: bool) -> Direction {
+        if up { Direction::Up } else { Direction::Down }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Direction::Up => "UP",
+            Direction::Down => "DOWN",
+        }
+    }
+}
+
+/// Whom a program of the configuration runs as.
+pub(crate) fn credentials(command: &Command) -> Credentials {
+    Credentials { uid: command.uid, gid: command.gid, groups: command.groups.clone() }
+}
+
+fn notify_of<'a>(config: &'a Config, subject: &Subject) -> Option<&'a Notify> {
+    match subject {
+        Subject::Instance(name) => config.instance(name).map(|i| &i.notify),
+        Subject::Group(name) => config.groups.iter().find(|g| g.vrrp.name == *name).map(|g| &g.notify),
+    }
+}
+
+/// Runs the scripts of one subject, one after the other.
+async fn work(mut jobs: mpsc::Receiver<Job>) {
+    while let Some(job) = jobs.recv().await {
+        match program::run(&job.argv, &job.credentials, LIMIT).await {
+            Exit::Status(0) => info!("notify script ended well: {}", job.about),
+            other => warn!("notify script: {other}: {}", job.about),
+        }
+    }
+}

@@ -1,0 +1,704 @@
+//! The supervisor: starts the roles and starts them again, reads the configuration, runs the scripts, passes messages on.
+//! It decides nothing about virtual routers or real servers.
+//!
+//! ```text
+//!   signals --+                     +--> role: start, watch, start again with what it knew
+//!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
+//!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
+//!                                   +--> view: the status of all roles as one
+//! ```
+
+mod fifo;
+mod hooks;
+mod program;
+mod role;
+mod view;
+
+use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
+use hooks::{Direction, Hooks, Mail, credentials};
+pub(crate) use role::RoleName;
+use role::{Role, Running};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{debug, error, info, warn};
+use vipd_api::{ConfigStatus, Refused, Reply, Request, RoleStatus, Status};
+use vipd_config::model::{Config, TrackedScript};
+use vipd_config::{Color, Loaded, Options};
+use vipd_lvs::settings::VirtualServerId;
+use vipd_sys::clock::{monotonic_micros, unix_time};
+use vipd_sys::pidfile::PidFile;
+use vipd_sys::process::Credentials;
+
+/// How often the roles are asked for a sign of life.
+const PULSE: Duration = Duration::from_millis(200);
+/// How long a status may take; what has not answered by then is shown as silent.
+const STATUS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a role may take to leave in order.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// `MISC_CHECK` programs at once.
+const PROGRAMS: usize = 64;
+
+/// What the supervisor is told on the command line.
+pub(crate) struct Plan {
+    /// The configuration file, absolute.
+    pub(crate) file: PathBuf,
+    /// How to read it.
+    pub(crate) options: Options,
+    /// The roles that may run.
+    pub(crate) roles: Vec<RoleName>,
+    /// `--all`: they run even if the configuration has nothing for them.
+    pub(crate) all_roles: bool,
+    /// Pid files, by role; `None` is the supervisor itself.
+    pub(crate) pid_files: Vec<(Option<RoleName>, PathBuf)>,
+    /// Arguments that every role gets.
+    pub(crate) role_arguments: Vec<String>,
+    /// Options that roles heed.
+    pub(crate) role_options: RoleOptions,
+    /// `-R`: a dead role ends the daemon.
+    pub(crate) respawn: Respawn,
+    /// `--ignore-sigint`
+    pub(crate) ignore_sigint: bool,
+    /// Whether to say on standard output that everything runs.
+    pub(crate) announce_ready: bool,
+}
+
+/// What to do when a role has died.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Respawn {
+    /// Start it again.
+    Yes,
+    /// `-R`: end.
+    No,
+}
+
+/// Something happened.
+pub(crate) enum Event {
+    /// A role said something.
+    Role { name: RoleName, generation: u64, message: Box<FromRole> },
+    /// The process of a role has ended.
+    Gone { name: RoleName, generation: u64, how: String },
+    /// A tracked script has run.
+    Script { name: String, exit: Exit },
+    /// A program for the check role has run.
+    Ran { generation: u64, id: u64, exit: Exit },
+    /// A configuration was read.
+    Loaded(Box<Loaded>),
+}
+
+/// Who wants a status.
+enum Asker {
+    /// The console, with its number.
+    Console(u64),
+    /// SIGUSR1.
+    Dump,
+}
+
+struct Query {
+    asker: Asker,
+    awaited: Vec<RoleName>,
+    status: Status,
+    deadline: Instant,
+}
+
+struct Script {
+    settings: TrackedScript,
+    task: JoinHandle<()>,
+}
+
+struct Supervisor {
+    plan: Plan,
+    config: Config,
+    /// The configuration before the last reload: what it removed is still told of.
+    old: Config,
+    config_status: ConfigStatus,
+    started: f64,
+    roles: BTreeMap<RoleName, Role>,
+    pid_files: BTreeMap<RoleName, PidFile>,
+    events: mpsc::Sender<Event>,
+    hooks: Hooks,
+    scripts: BTreeMap<String, Script>,
+    programs: Arc<Semaphore>,
+    verdicts: BTreeMap<(VirtualServerId, SocketAddr), Verdict>,
+    queries: BTreeMap<u64, Query>,
+    next_query: u64,
+    pulse: u64,
+    reloading: Reload,
+    announced: bool,
+}
+
+/// Whether a configuration is being read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reload {
+    No,
+    Reading,
+    /// Another one was asked for meanwhile.
+    Again,
+}
+
+/// Runs the daemon to its end.
+pub(crate) fn run(plan: Plan, loaded: Loaded) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            error!("the daemon can't start: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(supervise(plan, loaded))
+}
+
+async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
+    let warnings = loaded.diagnostics.len();
+    let Some(config) = loaded.config else { return ExitCode::from(2) };
+    let mut held = Vec::new();
+    let mut pid_files = BTreeMap::new();
+    for (role, path) in &plan.pid_files {
+        match (PidFile::hold(path, std::process::id()), role) {
+            (Ok(file), Some(role)) => drop(pid_files.insert(*role, file)),
+            (Ok(file), None) => held.push(file),
+            (Err(e), _) => {
+                error!("pid file {}: {e}; is the daemon running already?", path.display());
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let (events, queue) = mpsc::channel(4096);
+    let config_status =
+        ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
+    let supervisor = Supervisor {
+        plan,
+        old: config.clone(),
+        config,
+        config_status,
+        started: unix_time(),
+        roles: BTreeMap::new(),
+        pid_files,
+        events,
+        hooks: Hooks::default(),
+        scripts: BTreeMap::new(),
+        programs: Arc::new(Semaphore::new(PROGRAMS)),
+        verdicts: BTreeMap::new(),
+        queries: BTreeMap::new(),
+        next_query: 0,
+        pulse: 0,
+        reloading: Reload::No,
+        announced: false,
+    };
+    let code = supervisor.turn(queue).await;
+    drop(held);
+    code
+}
+
+impl Supervisor {
+    async fn turn(mut self, mut queue: mpsc::Receiver<Event>) -> ExitCode {
+        let signals = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::hangup()),
+            signal(SignalKind::user_defined1()),
+        );
+        let (Ok(mut term), Ok(mut int), Ok(mut hup), Ok(mut usr1)) = signals else {
+            error!("signals can't be received");
+            return ExitCode::FAILURE;
+        };
+        self.hooks.configure(&self.config);
+        self.start_roles();
+        self.start_scripts();
+        let mut pulse = tokio::time::interval(PULSE);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_pulse = Instant::now();
+        loop {
+            let again = self.roles.values().filter_map(|r| r.again).min();
+            let query = self.queries.values().map(|q| q.deadline).min();
+            let wake = [again, query].into_iter().flatten().min();
+            let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            tokio::select! {
+                biased;
+                Some(event) = queue.recv() => {
+                    if let Some(code) = self.handle(event) {
+                        return code;
+                    }
+                }
+                _ = term.recv() => break,
+                _ = int.recv() => {
+                    if !self.plan.ignore_sigint {
+                        break;
+                    }
+                }
+                _ = hup.recv() => self.reload(),
+                _ = usr1.recv() => self.ask(Asker::Dump),
+                now = pulse.tick() => {
+                    // If this process itself did not run, the others are not to blame for what it didn't hear.
+                    let late = now.duration_since(last_pulse) > 3 * PULSE;
+                    last_pulse = now;
+                    self.feel_pulse(late);
+                }
+                () = tokio::time::sleep_until(wake) => self.wake(),
+            }
+        }
+        self.stop(&mut queue).await
+    }
+
+    fn wanted(&self, name: RoleName) -> bool {
+        let used = match name {
+            RoleName::Vrrp => !self.config.instances.is_empty(),
+            RoleName::Check | RoleName::Director => !self.config.services.is_empty(),
+            RoleName::Console => true,
+        };
+        (used || self.plan.all_roles) && self.plan.roles.contains(&name)
+    }
+
+    fn start_roles(&mut self) {
+        for name in RoleName::ALL {
+            if self.wanted(name) && self.roles.get(&name).is_none_or(|r| r.running.is_none()) {
+                self.start(name);
+            }
+        }
+    }
+
+    fn start(&mut self, name: RoleName) {
+        let role = self.roles.entry(name).or_default();
+        role.again = None;
+        role.generation += 1;
+        match Running::start(name, role.generation, &self.plan.role_arguments, &self.events) {
+            Ok(running) => {
+                if let Some(file) = self.pid_files.get_mut(&name)
+                    && let Err(e) = file.rewrite(running.pid)
+                {
+                    warn!("pid file of the {name} role: {e}");
+                }
+                running.tell(&ToRole::Configure(Box::new(Configure {
+                    config: self.config.clone(),
+                    snapshot: role.snapshot.clone(),
+                    last_seen: role.last_seen,
+                    options: self.plan.role_options.clone(),
+                })));
+                if name == RoleName::Director && !self.verdicts.is_empty() {
+                    running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
+                }
+                info!("started the {name} role, process {}", running.pid);
+                role.running = Some(running);
+            }
+            Err(e) => {
+                error!("the {name} role can't be started: {e}");
+                role.died(&format!("could not be started: {e}"));
+            }
+        }
+    }
+
+    fn tell(&self, name: RoleName, message: &ToRole) {
+        if let Some(running) = self.roles.get(&name).and_then(|r| r.running.as_ref()) {
+            running.tell(message);
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = Instant::now();
+        let due: Vec<RoleName> =
+            self.roles.iter().filter(|(_, r)| r.again.is_some_and(|at| at <= now)).map(|(n, _)| *n).collect();
+        for name in due {
+            self.start(name);
+        }
+        let late: Vec<u64> = self.queries.iter().filter(|(_, q)| q.deadline <= now).map(|(id, _)| *id).collect();
+        for id in late {
+            self.answer(id);
+        }
+    }
+
+    fn feel_pulse(&mut self, late: bool) {
+        self.pulse += 1;
+        let pulse = self.pulse;
+        for (name, role) in &mut self.roles {
+            let Some(running) = &mut role.running else { continue };
+            if late {
+                running.beat = Instant::now();
+            }
+            running.tell(&ToRole::Ping(pulse));
+            let pid = running.pid;
+            if let Some(silent) = role.hangs(*name) {
+                error!("the {name} role (process {pid}) has not answered for {silent:.1?}: it is ended and started anew");
+                if let Err(e) = vipd_sys::process::signal_process(pid, 9) {
+                    error!("process {pid} can't be ended: {e}");
+                }
+            }
+        }
+    }
+
+    /// Handles an event; an exit code if that was the end.
+    fn handle(&mut self, event: Event) -> Option<ExitCode> {
+        match event {
+            Event::Role { name, generation, message } => {
+                let role = self.roles.get_mut(&name)?;
+                if role.generation == generation {
+                    self.heard(name, generation, *message);
+                }
+                None
+            }
+            Event::Gone { name, generation, how } => self.gone(name, generation, &how),
+            Event::Script { name, exit } => {
+                self.tell(RoleName::Vrrp, &ToRole::Script { name, exit });
+                None
+            }
+            Event::Ran { generation, id, exit } => {
+                if self.roles.get(&RoleName::Check).is_some_and(|r| r.generation == generation) {
+                    self.tell(RoleName::Check, &ToRole::Ran { id, exit });
+                }
+                None
+            }
+            Event::Loaded(loaded) => {
+                self.loaded(*loaded);
+                None
+            }
+        }
+    }
+
+    fn gone(&mut self, name: RoleName, generation: u64, how: &str) -> Option<ExitCode> {
+        let role = self.roles.get_mut(&name).filter(|r| r.generation == generation)?;
+        let silent = role.running.as_ref().map(|r| r.beat.elapsed()).filter(|s| *s > name.patience());
+        let how = match silent {
+            Some(silent) => format!("did not answer for {silent:.1?}"),
+            None => format!("ended ({how})"),
+        };
+        role.died(&how);
+        error!("the {name} role {how}");
+        if self.plan.respawn == Respawn::No {
+            error!("ending, as told (-R)");
+            return Some(ExitCode::FAILURE);
+        }
+        // A status that waits for it won't get it.
+        let waiting: Vec<u64> = self.queries.iter().filter(|(_, q)| q.awaited.contains(&name)).map(|(i, _)| *i).collect();
+        for id in waiting {
+            self.arrived(id, name);
+        }
+        let now = Instant::now();
+        if self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= now) {
+            self.start(name);
+        }
+        None
+    }
+
+    fn heard(&mut self, name: RoleName, generation: u64, message: FromRole) {
+        let Some(role) = self.roles.get_mut(&name) else { return };
+        role.seen();
+        match message {
+            FromRole::Ready => {
+                if let Some(running) = &mut role.running {
+                    running.ready = true;
+                }
+                debug!("the {name} role is ready");
+                self.announce();
+            }
+            FromRole::Beat(_) => {}
+            FromRole::Snapshot(value) => role.snapshot = Some(value),
+            FromRole::Transition(transition) => self.transition(&transition),
+            FromRole::Run { id, argv, uid, gid, timeout } => {
+                let who = Credentials { uid, gid, groups: Vec::new() };
+                let (events, programs) = (self.events.clone(), self.programs.clone());
+                tokio::spawn(async move {
+                    // Closed only at the end of the process, when nobody waits for the result any more.
+                    let Ok(_permit) = programs.acquire().await else { return };
+                    let exit = program::run(&argv, &who, timeout).await;
+                    let _ = events.send(Event::Ran { generation, id, exit }).await;
+                });
+            }
+            FromRole::Verdicts(verdicts) => {
+                for verdict in &verdicts {
+                    self.verdicts.insert((verdict.service.clone(), verdict.address), verdict.clone());
+                }
+                self.tell(RoleName::Director, &ToRole::Verdicts(verdicts));
+            }
+            FromRole::RealServer { service, address, up, why } => {
+                let mail = self.hooks.real_server(&self.config, &service, address, Direction::of(up), &why);
+                self.mail(mail);
+            }
+            FromRole::Quorum { service, up, why } => {
+                let mail = self.hooks.quorum(&self.config, &service, Direction::of(up), &why);
+                self.mail(mail);
+            }
+            FromRole::Status { id, part } => {
+                if let Some(query) = self.queries.get_mut(&id) {
+                    view::add(&mut query.status, *part);
+                    self.arrived(id, name);
+                }
+            }
+            FromRole::Request { id, request: Request::Status } => self.ask(Asker::Console(id)),
+            FromRole::Done => {}
+        }
+    }
+
+    /// Tells whoever started the daemon that everything runs.
+    fn announce(&mut self) {
+        let ready = |name: &RoleName| {
+            self.roles.get(name).and_then(|r| r.running.as_ref()).is_some_and(|running| running.ready)
+        };
+        if self.announced || !RoleName::ALL.iter().filter(|n| self.wanted(**n)).all(ready) {
+            return;
+        }
+        self.announced = true;
+        info!("every role is ready");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]); // not started by systemd: nobody to tell
+        if self.plan.announce_ready {
+            println!("ready");
+        }
+    }
+
+    fn transition(&mut self, transition: &Transition) {
+        let mail = self.hooks.transition(&self.config, &self.old, transition);
+        self.mail(mail);
+    }
+
+    fn mail(&self, mail: Option<Mail>) {
+        if let Some(Mail { subject, body }) = mail {
+            self.tell(RoleName::Console, &ToRole::Mail { subject, body });
+        }
+    }
+
+    /// Starts the tracked scripts that are new or changed, ends those that are gone; what didn't change runs on in step.
+    fn start_scripts(&mut self) {
+        let wanted = self.config.scripts.clone();
+        self.scripts.retain(|_, script| {
+            let keep = wanted.contains(&script.settings);
+            if !keep {
+                script.task.abort();
+            }
+            keep
+        });
+        if !self.plan.roles.contains(&RoleName::Vrrp) {
+            return;
+        }
+        for settings in wanted {
+            let name = settings.vrrp.name.clone();
+            if self.scripts.contains_key(&name) {
+                continue;
+            }
+            let task = tokio::spawn(track(settings.clone(), self.events.clone()));
+            self.scripts.insert(name, Script { settings, task });
+        }
+    }
+
+    fn ask(&mut self, asker: Asker) {
+        self.next_query += 1;
+        let id = self.next_query;
+        let answering = |name: &RoleName| {
+            *name != RoleName::Console && self.roles.get(name).is_some_and(|r| r.running.is_some())
+        };
+        let awaited: Vec<RoleName> = RoleName::ALL.into_iter().filter(answering).collect();
+        for name in &awaited {
+            self.tell(*name, &ToRole::Query(id));
+        }
+        let status = Status {
+            version: vipd_api::VERSION,
+            program: format!("vipd {}", env!("CARGO_PKG_VERSION")),
+            router_id: self.config.global.router_id.clone(),
+            pid: std::process::id(),
+            started: self.started,
+            config: self.config_status.clone(),
+            ..Status::default()
+        };
+        let deadline = Instant::now() + STATUS_PATIENCE;
+        self.queries.insert(id, Query { asker, awaited, status, deadline });
+        if self.queries.get(&id).is_some_and(|q| q.awaited.is_empty()) {
+            self.answer(id);
+        }
+    }
+
+    fn arrived(&mut self, id: u64, name: RoleName) {
+        let Some(query) = self.queries.get_mut(&id) else { return };
+        query.awaited.retain(|n| *n != name);
+        if query.awaited.is_empty() {
+            self.answer(id);
+        }
+    }
+
+    fn answer(&mut self, id: u64) {
+        let Some(mut query) = self.queries.remove(&id) else { return };
+        query.status.roles = self.role_statuses();
+        view::fill(&mut query.status, &self.config);
+        match query.asker {
+            Asker::Console(id) => {
+                let reply = Box::new(Reply::Status(Box::new(query.status)));
+                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
+            }
+            Asker::Dump => dump(&query.status),
+        }
+    }
+
+    fn role_statuses(&self) -> Vec<RoleStatus> {
+        let own = RoleStatus {
+            name: "supervisor".to_owned(),
+            pid: std::process::id(),
+            started: self.started,
+            ..Default::default()
+        };
+        let roles = self.roles.iter().map(|(name, role)| RoleStatus {
+            name: name.to_string(),
+            pid: role.running.as_ref().map_or(0, |r| r.pid),
+            started: role.running.as_ref().map_or(0.0, |r| r.started),
+            restarts: role.restarts,
+            why: role.why.clone(),
+        });
+        std::iter::once(own).chain(roles).collect()
+    }
+
+    /// SIGHUP: reads the configuration off to the side. Requests that come meanwhile are one more afterwards.
+    fn reload(&mut self) {
+        if self.reloading != Reload::No {
+            self.reloading = Reload::Again;
+            return;
+        }
+        self.reloading = Reload::Reading;
+        info!("reading {} again", self.plan.file.display());
+        let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let loaded = vipd_config::load(&file, &options);
+            let _ = events.blocking_send(Event::Loaded(Box::new(loaded)));
+        });
+    }
+
+    /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
+    fn loaded(&mut self, loaded: Loaded) {
+        let again = std::mem::replace(&mut self.reloading, Reload::No) == Reload::Again;
+        let findings = vipd_config::render_text(&loaded, Color::Never);
+        let fixed = loaded.config.as_ref().is_some_and(|c| c.global.net_namespace != self.config.global.net_namespace);
+        match loaded.config {
+            Some(_) if fixed => {
+                self.refuse("net_namespace can't change while the daemon runs: restart it".to_owned());
+            }
+            Some(config) => {
+                for line in findings.lines() {
+                    warn!("{line}");
+                }
+                self.take(config, loaded.diagnostics.len());
+            }
+            None => self.refuse(findings),
+        }
+        if again {
+            self.reload();
+        }
+    }
+
+    fn refuse(&mut self, errors: String) {
+        error!("the new configuration is not usable; the running one stays in force:");
+        for line in errors.lines() {
+            error!("{line}");
+        }
+        self.config_status.refused = Some(Refused { at: unix_time(), errors });
+    }
+
+    fn take(&mut self, config: Config, warnings: usize) {
+        self.old = std::mem::replace(&mut self.config, config);
+        self.config_status.loaded = unix_time();
+        self.config_status.reloads += 1;
+        self.config_status.warnings = warnings;
+        self.config_status.refused = None;
+        let config = &self.config;
+        self.verdicts.retain(|(id, address), _| {
+            config.service(id).is_some_and(|s| s.lvs.real_servers.iter().any(|r| r.address == *address))
+        });
+        self.hooks.configure(&self.config);
+        for role in self.roles.values() {
+            if let Some(running) = &role.running {
+                running.tell(&ToRole::Configure(Box::new(Configure {
+                    config: self.config.clone(),
+                    snapshot: None,
+                    last_seen: monotonic_micros(),
+                    options: self.plan.role_options.clone(),
+                })));
+            }
+        }
+        self.start_roles();
+        self.start_scripts();
+        info!("the new configuration is in force");
+    }
+
+    /// The end: addresses first, so that a peer takes over while the rest is cleared away.
+    async fn stop(mut self, queue: &mut mpsc::Receiver<Event>) -> ExitCode {
+        info!("stopping");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        for script in self.scripts.values() {
+            script.task.abort();
+        }
+        for phase in [&[RoleName::Vrrp][..], &[RoleName::Director, RoleName::Check]] {
+            self.stop_roles(phase, queue).await;
+        }
+        self.hooks.finish(STOP_PATIENCE).await;
+        self.stop_roles(&[RoleName::Console], queue).await;
+        info!("stopped");
+        ExitCode::SUCCESS
+    }
+
+    async fn stop_roles(&mut self, names: &[RoleName], queue: &mut mpsc::Receiver<Event>) {
+        for name in names {
+            self.tell(*name, &ToRole::Stop);
+        }
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let running = |s: &Supervisor| names.iter().any(|n| s.roles.get(n).is_some_and(|r| r.running.is_some()));
+        while running(self) {
+            match tokio::time::timeout_at(deadline, queue.recv()).await {
+                Ok(Some(Event::Gone { name, generation, .. })) => {
+                    if let Some(role) = self.roles.get_mut(&name).filter(|r| r.generation == generation) {
+                        role.running = None;
+                    }
+                }
+                Ok(Some(Event::Role { name, generation, message })) => {
+                    if self.roles.get(&name).is_some_and(|r| r.generation == generation) {
+                        self.heard(name, generation, *message);
+                    }
+                }
+                Ok(Some(Event::Script { .. } | Event::Ran { .. } | Event::Loaded(_))) => {}
+                Ok(None) => return,
+                Err(_) => {
+                    warn!("not every role left in order within {STOP_PATIENCE:?}: the rest is ended");
+                    for name in names {
+                        if let Some(running) = self.roles.get_mut(name).and_then(|r| r.running.take()) {
+                            let _ = vipd_sys::process::signal_process(running.pid, 9);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs a tracked script at its interval, start to start; one that still runs is not started a second time.
+async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
+    let mut interval = tokio::time::interval(script.interval.max(Duration::from_millis(1)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let who = credentials(&script.command);
+    loop {
+        interval.tick().await;
+        let exit = program::run(&script.command.argv, &who, script.timeout).await;
+        let name = script.vrrp.name.clone();
+        if events.send(Event::Script { name, exit }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// SIGUSR1: writes the state where the original does, under a new name first, so that no prepared link is followed.
+fn dump(status: &Status) {
+    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|d| d.is_absolute() && d.is_dir());
+    let path = directory.unwrap_or_else(|| PathBuf::from("/tmp")).join("keepalived.data");
+    let text = crate::status::render(status);
+    let temporary = path.with_extension(format!("data.{}", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        let _ = std::fs::remove_file(&temporary);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        std::fs::rename(&temporary, &path)
+    };
+    match write() {
+        Ok(()) => info!("the state is in {}", path.display()),
+        Err(e) => warn!("the state can't be written to {}: {e}", path.display()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Running the programs of the configuration: as their user, in their own process group, within their time.
+
+use crate::message::Exit;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tracing::debug;
+use vipd_sys::process::{self, Credentials};
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+
+/// How long a program may go on after SIGTERM before SIGKILL.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs a program to its end, or for this long: then SIGTERM to its process group, two seconds later SIGKILL.
+pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Duration) -> Exit {
+    let child = process::script(argv, credentials).and_then(|command| Command::from(command).spawn());
+    let mut running = match child {
+        Ok(child) => Running { child },
+        Err(e) => return Exit::Failed(e.to_string()),
+    };
+    if let Ok(ended) = tokio::time::timeout(timeout, running.child.wait()).await {
+        return exit_of(ended);
+    }
+    running.signal(SIGTERM);
+    if tokio::time::timeout(GRACE, running.child.wait()).await.is_err() {
+        running.signal(SIGKILL);
+        let _ = running.child.wait().await; // killed: it ends
+    }
+    Exit::Timeout
+}
+
+/// A program that must not outlive our interest in it.
+struct Running {
+    child: Child,
+}
+
+impl Running {
+    fn signal(&self, signal: i32) {
+        // `id` is gone once the child was waited for: no other process can be hit.
+        if let Some(pid) = self.child.id()
+            && let Err(e) = process::signal_group(pid, signal)
+        {
+            debug!("program {pid} could not be signalled: {e}");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal(SIGTERM);
+    }
+}
+
+fn exit_of(ended: std::io::Result<std::process::ExitStatus>) -> Exit {
+    use std::os::unix::process::ExitStatusExt;
+    match ended {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Status(u8::try_from(code).unwrap_or(u8::MAX)),
+            (None, Some(signal)) => Exit::Signal(signal),
+            (None, None) => Exit::Failed(format!("ended oddly: {status}")),
+        },
+        Err(e) => Exit::Failed(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::message::Exit;
+    use std::time::{Duration, Instant};
+    use vipd_sys::process::Credentials;
+
+    fn nobody() -> Credentials {
+        Credentials { uid: 65534, gid: 65534, groups: vec![] }
+    }
+
+    fn shell(text: &str) -> Vec<String> {
+        ["/bin/sh", "-c", text].map(String::from).to_vec()
+    }
+
+    async fn exit(text: &str, timeout: Duration) -> Exit {
+        run(&shell(text), &nobody(), timeout).await
+    }
+
+    #[tokio::test]
+    async fn a_program_ends_with_its_status_signal_or_time() {
+        let long = Duration::from_secs(20);
+        assert_eq!(exit("exit 0", long).await, Exit::Status(0));
+        assert_eq!(exit("exit 7", long).await, Exit::Status(7));
+        assert_eq!(exit("kill -9 $$", long).await, Exit::Signal(9));
+        assert_eq!(exit("sleep 60", Duration::from_millis(100)).await, Exit::Timeout);
+        let none = run(&["/does/not/exist".to_string()], &nobody(), long).await;
+        assert!(matches!(none, Exit::Failed(_)), "{none:?}");
+    }
+
+    #[tokio::test]
+    async fn one_that_ignores_sigterm_is_killed_with_its_children() {
+        let start = Instant::now();
+        let marker = format!("61.{}", std::process::id());
+        let text = format!("trap '' TERM; sleep {marker} & wait; wait");
+        assert_eq!(exit(&text, Duration::from_millis(200)).await, Exit::Timeout);
+        assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output().unwrap();
+        assert!(left.stdout.is_empty(), "a child of the script is left");
+    }
+
+    #[tokio::test]
+    async fn it_runs_as_its_user_without_groups() {
+        if !vipd_sys::privilege::is_root() {
+            panic!("needs root: a script runs as another user");
+        }
+        assert_eq!(exit("test $(id -u) = 65534 && test \"$(id -G)\" = 65534", Duration::from_secs(5)).await, Exit::Status(0));
+    }
+}
