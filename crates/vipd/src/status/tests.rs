@@ -120,7 +120,7 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
 fn status() -> Status {
     Status {
         version: VERSION,
-        program: "0.1.0".to_owned(),
+        program: "vipd 0.1.0".to_owned(),
         router_id: "lb1".to_owned(),
         pid: 4711,
         started: NOW - 11_523.0,
@@ -263,7 +263,7 @@ fn a_full_page_has_history_and_every_check() {
 fn a_fresh_daemon_has_a_short_page() {
     let mut status = Status {
         version: VERSION,
-        program: "0.1.0".to_owned(),
+        program: "vipd 0.1.0".to_owned(),
         ..Status::default()
     };
     status.started = NOW;

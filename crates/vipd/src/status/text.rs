@@ -34,7 +34,7 @@ fn head(page: &mut Page, status: &Status, now: UnixTime) {
     page.line(
         0,
         &[
-            Cell::new(format!("vipd {}", status.program), Tint::Head),
+            Cell::new(&status.program, Tint::Head),
             format!(
                 "on {}: pid {}, up {}",
                 status.router_id,
@@ -164,7 +164,7 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
 fn state(word: &str) -> Cell {
     let tint = match word {
         "MASTER" | "up" | "good" => Tint::Good,
-        "FAULT" | "down" | "bad" => Tint::Bad,
+        "FAULT" | "UNKNOWN" | "down" | "bad" => Tint::Bad,
         "INIT" | "unknown" => Tint::Warn,
         _ => Tint::Plain,
     };
