@@ -1,2 +1,94 @@
-//! keepalived.conf: from text to `Config`, with every finding located.
+//! keepalived.conf: from text to [`model::Config`], with every finding located.
+//!
+//! ```text
+//!   source ──► lex ──► tree (by keyword: THE TABLE) ──► lower ──► model::Config
+//!     files     logical lines    blocks, arguments        meaning
+//!                      └──────── diag: what was found, and where ────────┘──► render
+//! ```
+//!
+//! Nothing here panics, hangs or grows without bound on any input: a hostile file is a file with findings.
+
+pub mod diag;
+pub mod keyword;
+mod lex;
+mod lower;
 pub mod model;
+mod options;
+mod render;
+mod source;
+mod tree;
+mod value;
+
+use diag::{Diagnostic, Findings, Level};
+use model::Config;
+pub use options::{Options, ScriptCheck, Strictness};
+pub use render::{Color, render_text, summary};
+use std::path::{Path, PathBuf};
+
+/// What came of reading a configuration.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` if there was any error.
+    pub config: Option<Config>,
+    /// What was found, in the order of reading, errors first among those of one stage.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Findings beyond those kept.
+    pub unkept: usize,
+    /// The files that were read, each once.
+    pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Whether there was any error.
+    pub fn failed(&self) -> bool {
+        self.config.is_none()
+    }
+
+    /// Whether there is anything of that level.
+    pub fn any(&self, level: Level) -> bool {
+        self.diagnostics.iter().any(|d| d.level == level)
+    }
+}
+
+/// Reads a file (or all that a pattern matches) with everything it includes.
+pub fn load(path: &Path, options: &Options) -> Loaded {
+    let mut findings = Findings::default();
+    let items = lex::Lexer::new(options, &mut findings).run(path);
+    finish(items, findings, options)
+}
+
+/// Reads a text as if it were a file of that name in the current directory.
+pub fn load_str(name: &str, text: &str, options: &Options) -> Loaded {
+    let mut findings = Findings::default();
+    let file = findings
+        .map
+        .add(source::File::new(name.to_owned(), text.as_bytes().to_vec(), None));
+    let items = lex::Lexer::new(options, &mut findings).run_text(file);
+    finish(items, findings, options)
+}
+
+fn finish(items: Vec<lex::Item>, mut findings: Findings, options: &Options) -> Loaded {
+    let root = tree::parse(items, &mut findings);
+    let config = lower::lower(root, &mut findings, options);
+    let failed = findings.failed();
+    let mut files: Vec<PathBuf> = Vec::new();
+    for file in &findings.map.files {
+        let path = PathBuf::from(&file.name);
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    let mut diagnostics = findings.list;
+    // By place, so that the text reads from the top of the file down; what has no place comes first.
+    diagnostics.sort_by_key(|d| d.span.as_ref().map(|s| (order(&files, &s.file), s.line, s.col)));
+    Loaded {
+        config: (!failed).then_some(config),
+        diagnostics,
+        unkept: findings.dropped,
+        files,
+    }
+}
+
+fn order(files: &[PathBuf], name: &str) -> usize {
+    files.iter().position(|f| f.as_os_str() == name).unwrap_or(files.len())
+}

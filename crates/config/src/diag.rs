@@ -1,0 +1,324 @@
+//! What `vipd` has to say about a configuration: findings with a level, a stable code, a place in a file and a way out.
+//! Not how they look on a terminal: that is `render`.
+
+use crate::source::{Map, Place};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The configuration can't be used.
+    Error,
+    /// It can be used, but does something else than it seems to say, or less.
+    Warning,
+    /// A matter of taste, or of old habits.
+    Lint,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Lint => "lint",
+        })
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident $id:literal $title:literal,)*) => {
+        /// The kinds of findings. The identifiers are stable: scripts and tests may rely on them.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Code {
+            $(#[doc = concat!($id, ": ", $title)] $name,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of their identifiers.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+
+            /// The stable identifier, such as `V0201`.
+            pub fn id(self) -> &'static str {
+                match self { $(Code::$name => $id,)* }
+            }
+
+            /// What findings of this kind have in common.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    FileUnusable "V0101" "a configuration file can't be read",
+    IncludeNothing "V0102" "an include reads nothing",
+    IncludeSkipped "V0103" "an include skips a file",
+    TooMuch "V0104" "the configuration exceeds a limit",
+    LineUnusable "V0105" "a line is too long or is not text",
+    UnmatchedQuote "V0106" "a quote is not closed",
+    BadCondition "V0107" "a condition is malformed",
+    BadDefinition "V0108" "a definition is malformed",
+    BadSequence "V0109" "a sequence or list is malformed",
+    Undefined "V0110" "a name is not defined",
+    CyclicDefinition "V0111" "a definition refers to itself",
+    MisplacedReference "V0112" "a multi-line definition is used in the middle of a line",
+    BadPredefined "V0113" "a predefined name has bad parameters",
+    BadEscape "V0114" "an escape sequence can't be used",
+    UnknownKeyword "V0201" "a keyword is not known here",
+    MisplacedKeyword "V0202" "a keyword belongs elsewhere",
+    UnexpectedOpen "V0203" "a block opens where none is expected",
+    MissingOpen "V0204" "a block has no opening brace",
+    ExtraClose "V0205" "a closing brace has nothing to close",
+    MissingClose "V0206" "a block is not closed",
+    MissingValue "V0207" "a value is missing",
+    ExtraWord "V0208" "a word is ignored",
+    Repeated "V0209" "something is given twice",
+    BadNumber "V0301" "not a number",
+    OutOfRange "V0302" "a number is out of range",
+    Rounded "V0303" "a number is rounded",
+    BadWord "V0304" "a word is not among the possible ones",
+    BadAddress "V0305" "an address is malformed",
+    WrongFamily "V0306" "an address is of the wrong family",
+    BadName "V0307" "a name is too long or malformed",
+    Missing "V0401" "something needed is missing",
+    DuplicateName "V0402" "a name is used twice",
+    DuplicateVrid "V0403" "a virtual router identifier is used twice on one interface",
+    Adjusted "V0404" "a setting does not fit the others and was adjusted",
+    AuthDropped "V0405" "authentication is not used",
+    UnknownReference "V0406" "a name refers to nothing",
+    GroupMembership "V0407" "a sync group has unusable members",
+    NoIpv6Router "V0408" "IPv6 virtual routers are not supported yet",
+    Unused "V0409" "something is defined but has no effect",
+    DuplicateServer "V0501" "a virtual or real server is given twice",
+    RangeTooLarge "V0502" "a range of addresses is too large",
+    PortRule "V0503" "a port does not fit the forwarding method",
+    EmptyService "V0504" "a virtual server has no real server",
+    WeakCheck "V0505" "a check tests less than the file says",
+    ScriptUnusable "V0601" "a script can't be run",
+    ScriptInsecure "V0602" "a script could be changed by somebody else",
+    UnknownUser "V0603" "a user or group does not exist",
+    Unresolvable "V0604" "a host name can't be resolved",
+    NotYet "V0901" "a keyword is read but not acted on yet",
+    Refused "V0902" "a keyword that would break the service if it were ignored is not supported yet",
+    Obsolete "V0903" "a keyword has no use any more",
+    OldSpelling "V0904" "a keyword has a newer name",
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.id())
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// A place in a file, with the line itself, so that a finding can be shown without the file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Span {
+    /// The file, as it was named.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub col: u32,
+    /// Length in characters, at least 1 unless the line is empty.
+    pub len: u32,
+    /// The source line; very long ones are cut to the neighbourhood of the place.
+    pub source: String,
+    /// Where `col` lies in `source`, in bytes: start and end.
+    #[serde(skip)]
+    pub(crate) range: (usize, usize),
+}
+
+/// A second place that a finding points at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Related {
+    /// What is there.
+    pub label: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// One finding.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Diagnostic {
+    /// How bad.
+    pub level: Level,
+    /// Which kind; stable.
+    pub code: Code,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to read under the place; may be empty.
+    pub label: String,
+    /// Where; `None` if it concerns no line (a file that can't be opened from the command line).
+    pub span: Option<Span>,
+    /// Other places that matter: where it was expanded, included, defined first.
+    pub related: Vec<Related>,
+    /// What to do.
+    pub help: Vec<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    /// One line, as a log wants it: `FILE:LINE:COL: error[V0201]: message; help`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(span) = &self.span {
+            write!(f, "{}:{}:{}: ", span.file, span.line, span.col)?;
+        }
+        write!(f, "{}[{}]: {}", self.level, self.code, self.message)?;
+        for help in &self.help {
+            write!(f, "; {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A finding under construction, its places not yet looked up.
+#[must_use = "a report does nothing until it is pushed"]
+pub(crate) struct Report {
+    level: Level,
+    code: Code,
+    message: String,
+    label: String,
+    place: Option<Place>,
+    related: Vec<(String, Place)>,
+    help: Vec<String>,
+}
+
+impl Report {
+    fn new(level: Level, code: Code, place: Place, message: String) -> Report {
+        Report {
+            level,
+            code,
+            message,
+            label: String::new(),
+            place: Some(place),
+            related: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    pub(crate) fn error(code: Code, place: Place, message: impl Into<String>) -> Report {
+        Report::new(Level::Error, code, place, message.into())
+    }
+
+    pub(crate) fn warning(code: Code, place: Place, message: impl Into<String>) -> Report {
+        Report::new(Level::Warning, code, place, message.into())
+    }
+
+    pub(crate) fn lint(code: Code, place: Place, message: impl Into<String>) -> Report {
+        Report::new(Level::Lint, code, place, message.into())
+    }
+
+    /// A finding about no particular line.
+    pub(crate) fn placeless(level: Level, code: Code, message: impl Into<String>) -> Report {
+        Report {
+            place: None,
+            ..Report::new(level, code, Place::NOWHERE, message.into())
+        }
+    }
+
+    pub(crate) fn at_level(mut self, level: Level) -> Report {
+        self.level = level;
+        self
+    }
+
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Report {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn also(mut self, place: Place, label: impl Into<String>) -> Report {
+        self.related.push((label.into(), place));
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Report {
+        self.help.push(help.into());
+        self
+    }
+}
+
+/// Errors kept at most, and others as many; a file that draws more is a different kind of file.
+const KEPT: usize = 500;
+/// Levels of "expanded here" and "included here" that are shown.
+const TRACE: usize = 4;
+
+/// The sources and what was found in them, handed through all stages.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) map: Map,
+    pub(crate) list: Vec<Diagnostic>,
+    /// How many were not kept.
+    pub(crate) dropped: usize,
+    errors: usize,
+    kept_errors: usize,
+    kept_others: usize,
+}
+
+impl Findings {
+    pub(crate) fn push(&mut self, report: Report) {
+        if report.level == Level::Error {
+            self.errors += 1;
+        }
+        // Errors and the rest each have their share, so that a thousand lints don't hide the one error.
+        let share = if report.level == Level::Error {
+            &mut self.kept_errors
+        } else {
+            &mut self.kept_others
+        };
+        if *share >= KEPT {
+            self.dropped += 1;
+            return;
+        }
+        *share += 1;
+        let mut related: Vec<Related> = report
+            .related
+            .iter()
+            .filter_map(|(label, place)| {
+                Some(Related {
+                    label: label.clone(),
+                    span: self.map.span(*place)?,
+                })
+            })
+            .collect();
+        if let Some(place) = report.place {
+            let trace = self.map.trace(place, TRACE);
+            related.extend(trace.into_iter().filter_map(|(label, place)| {
+                Some(Related {
+                    label: label.to_owned(),
+                    span: self.map.span(place)?,
+                })
+            }));
+        }
+        let diagnostic = Diagnostic {
+            level: report.level,
+            code: report.code,
+            message: report.message,
+            label: report.label,
+            span: report.place.and_then(|p| self.map.span(p)),
+            related,
+            help: report.help,
+        };
+        // The same line may be replayed (a sequence, a definition used twice): say it once.
+        if !self.list.contains(&diagnostic) {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// Whether further errors are only counted: no need to think up a suggestion.
+    pub(crate) fn full(&self) -> bool {
+        self.kept_errors >= KEPT
+    }
+
+    /// Whether the configuration can't be used.
+    pub(crate) fn failed(&self) -> bool {
+        self.errors > 0
+    }
+}

@@ -1,0 +1,171 @@
+//! From checked keywords to [`Config`]: defaults, inheritance, what values do to each other, references between blocks.
+//! Everything that keepalived corrects or drops in silence is told.
+
+mod address;
+mod checker;
+mod global;
+mod group;
+mod notify;
+mod script;
+mod server_group;
+mod service;
+mod track;
+mod users;
+mod vrrp;
+
+use crate::diag::{Code, Findings, Report};
+use crate::model::Config;
+use crate::options::{Options, Strictness};
+use crate::source::Place;
+use crate::tree::{Node, Nodes, Value};
+use global::Defaults;
+use std::collections::HashMap;
+use users::Identity;
+
+/// What all parts of the lowering share.
+struct Lower<'a> {
+    findings: &'a mut Findings,
+    options: &'a Options,
+    defaults: Defaults,
+    users: users::Users,
+    /// Whom scripts run as without a user of their own; `None` if that was told to be impossible.
+    identity: Option<Identity>,
+    /// A script that runs without `enable_script_security`: told once.
+    unguarded: Option<Place>,
+    /// What may still be made by copying: trackers of groups, entries of server groups.
+    copies: usize,
+}
+
+/// Copies of group members that one configuration may make.
+const MAX_COPIES: usize = 200_000;
+
+/// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
+pub(crate) fn lower(mut root: Nodes, findings: &mut Findings, options: &Options) -> Config {
+    let globals = merged(&mut root, "global_defs");
+    let mut lower = Lower {
+        findings,
+        options,
+        defaults: Defaults::from(&globals),
+        users: users::Users::read(),
+        identity: None,
+        unguarded: None,
+        copies: MAX_COPIES,
+    };
+    lower.identity = lower.default_identity(&globals);
+    let mut config = Config {
+        global: lower.global(&globals, &root),
+        ..Config::default()
+    };
+    lower.vrrp(&root, &mut config);
+    lower.services(&root, &mut config);
+    if let Some(at) = lower.unguarded {
+        let message = "scripts run, and `enable_script_security` is off";
+        let help = "with it in `global_defs`, a script that others than root could change never runs as root";
+        lower.push(Report::lint(Code::ScriptInsecure, at, message).help(help));
+    }
+    config
+}
+
+/// The words of all blocks of that name as one block, later ones first so that they are found first.
+fn merged(root: &mut Nodes, name: &str) -> Nodes {
+    let (found, rest): (Vec<Node>, Vec<Node>) = root.list.drain(..).partition(|n| n.keyword.name == name);
+    root.list = rest;
+    let mut out = Nodes::default();
+    for node in found.into_iter().rev() {
+        if let crate::tree::Body::Block(nodes) = node.body {
+            out.flawed |= nodes.flawed;
+            out.list.extend(nodes.list);
+        }
+    }
+    out
+}
+
+impl Lower<'_> {
+    fn push(&mut self, report: Report) {
+        self.findings.push(report);
+    }
+
+    /// Accounts for copies that one line of the file makes; `false`, and told, once there are too many.
+    fn copy(&mut self, n: usize, at: Place) -> bool {
+        if self.copies < n {
+            if self.copies > 0 {
+                let message = format!("groups make more than {MAX_COPIES} entries of this configuration");
+                self.push(Report::error(Code::TooMuch, at, message));
+            }
+            self.copies = 0;
+            return false;
+        }
+        self.copies -= n;
+        true
+    }
+
+    /// A suggestion for a name that is not there.
+    fn suggest<'n>(&self, report: Report, given: &str, names: impl Iterator<Item = &'n str>) -> Report {
+        match crate::tree::nearest(given, names).filter(|_| !self.findings.full()) {
+            Some(near) => report.help(format!("did you mean `{near}`?")),
+            None => report,
+        }
+    }
+
+    /// The value, or its report told.
+    fn take<T>(&mut self, result: Result<T, Report>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(report) => {
+                self.push(report);
+                None
+            }
+        }
+    }
+
+    /// Tells that something of this machine is not as the configuration needs it: the daemon must not start with it,
+    /// but a check may be made elsewhere.
+    fn here(&mut self, report: Report) {
+        let report = match self.options.strictness {
+            Strictness::Daemon => report,
+            Strictness::Check => report
+                .at_level(crate::diag::Level::Warning)
+                .help("the daemon would refuse to start"),
+        };
+        self.push(report);
+    }
+}
+
+/// Named blocks in the order of the file, each name once.
+struct Named<'a> {
+    list: Vec<(&'a str, &'a Node)>,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Named<'a> {
+    /// Collects them; a name given again is told at the given level and its block left out.
+    fn collect(lower: &mut Lower<'_>, root: &'a Nodes, keyword: &'a str, again: crate::diag::Level) -> Named<'a> {
+        let mut list: Vec<(&str, &Node)> = Vec::new();
+        let mut index: HashMap<&str, usize> = HashMap::new();
+        for node in root.all(keyword) {
+            let Value::Text(name) = &node.value else { continue };
+            if let Some((_, first)) = index.get(name.as_str()).and_then(|i| list.get(*i)) {
+                let message = format!("there is already a {keyword} named `{name}`");
+                let report = Report::error(Code::DuplicateName, node.argument(), message).at_level(again);
+                lower.push(report.label("left out").also(first.argument(), "the first one"));
+                continue;
+            }
+            index.insert(name, list.len());
+            list.push((name, node));
+        }
+        Named { list, index }
+    }
+
+    fn find(&self, name: &str) -> Option<&'a Node> {
+        self.list.get(*self.index.get(name)?).map(|(_, node)| *node)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.list.iter().map(|(n, _)| *n)
+    }
+}
+
+/// Out-of-range values were told by the table; this only narrows the type.
+fn narrow<T: TryFrom<i64> + Default>(value: i64) -> T {
+    T::try_from(value).unwrap_or_default()
+}

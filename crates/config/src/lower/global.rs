@@ -1,0 +1,291 @@
+//! `global_defs`: what outlives the lowering, and what is a default for other blocks.
+
+use super::users::Supplementary;
+use super::{Lower, narrow};
+use crate::diag::{Code, Report};
+use crate::lex::words::Word;
+use crate::model::{Fifo, Global, Mail};
+use crate::options::{Strictness, host_name};
+use crate::tree::{Nodes, Value};
+use crate::value;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+use vipd_vrrp::settings::{Garp, Version};
+use vipd_vrrp::units::Micros;
+
+/// What `global_defs` gives to blocks that don't say.
+pub(super) struct Defaults {
+    pub(super) version: Version,
+    pub(super) group4: Ipv4Addr,
+    pub(super) garp: Garp,
+    /// Whether `vrrp_garp_lower_prio_*` were given: else they follow the instance's own values.
+    pub(super) lower_prio_repeat: Option<u32>,
+    pub(super) lower_prio_delay: Option<Micros>,
+    pub(super) down_timer_adverts: u8,
+    pub(super) lower_prio_no_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
+    pub(super) check_unicast_src: bool,
+    pub(super) skip_check_adv_addr: bool,
+    pub(super) strict: bool,
+    pub(super) smtp_vrrp: bool,
+    /// For virtual servers; real servers tell by mail unless this is said to be off.
+    pub(super) smtp_checker: Option<bool>,
+    pub(super) priority_changes: bool,
+    pub(super) script_security: bool,
+    pub(super) no_default_user: bool,
+    pub(super) supplementary: Supplementary,
+}
+
+impl Defaults {
+    pub(super) fn from(nodes: &Nodes) -> Defaults {
+        let secs = |name| nodes.int(name).map(|s| Micros::from_secs(narrow(s)));
+        let least = nodes.on("vrrp_min_garp");
+        let repeat = |name, default, minimal| match nodes.int(name) {
+            Some(n) => narrow::<u32>(n).max(1),
+            None if least => minimal,
+            None => default,
+        };
+        let garp = Garp {
+            master_repeat: repeat("vrrp_garp_master_repeat", 5, 1),
+            master_delay: secs("vrrp_garp_master_delay").unwrap_or(Micros::from_secs(if least { 0 } else { 5 })),
+            refresh: secs("vrrp_garp_master_refresh").unwrap_or_default(),
+            refresh_repeat: repeat("vrrp_garp_master_refresh_repeat", 1, 1),
+            interval: Micros(nodes.micros("vrrp_garp_interval").unwrap_or(0)),
+            ..Garp::default()
+        };
+        let smtp = nodes.switch("smtp_alert");
+        let group4 = match nodes.ip("vrrp_mcast_group4") {
+            Some(IpAddr::V4(group)) => group,
+            _ => Ipv4Addr::new(224, 0, 0, 18),
+        };
+        Defaults {
+            version: if nodes.text("vrrp_version") == Some("3") {
+                Version::V3
+            } else {
+                Version::V2
+            },
+            group4,
+            garp,
+            lower_prio_repeat: nodes.int("vrrp_garp_lower_prio_repeat").map(narrow),
+            lower_prio_delay: secs("vrrp_garp_lower_prio_delay"),
+            down_timer_adverts: nodes.int("vrrp_down_timer_adverts").map_or(3, narrow),
+            lower_prio_no_advert: nodes.on("vrrp_lower_prio_no_advert"),
+            higher_prio_send_advert: nodes.on("vrrp_higher_prio_send_advert"),
+            check_unicast_src: nodes.on("vrrp_check_unicast_src"),
+            skip_check_adv_addr: nodes.on("vrrp_skip_check_adv_addr"),
+            strict: nodes.on("vrrp_strict"),
+            smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
+            smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),
+            priority_changes: nodes.on("vrrp_notify_priority_changes"),
+            script_security: nodes.on("enable_script_security"),
+            no_default_user: nodes.on("enable_script_security") && nodes.find("script_user").is_none(),
+            supplementary: if nodes.on("set_supplementary_groups") {
+                Supplementary::Set
+            } else {
+                Supplementary::Cleared
+            },
+        }
+    }
+}
+
+impl Lower<'_> {
+    pub(super) fn global(&mut self, nodes: &Nodes, root: &Nodes) -> Global {
+        if let Some(node) = nodes.find("vrrp_mcast_group4") {
+            if nodes.ip("vrrp_mcast_group4").is_some_and(|ip| !ip.is_multicast()) {
+                let message = "`vrrp_mcast_group4`: this is not a multicast address";
+                self.push(
+                    Report::error(Code::BadAddress, node.argument(), message).help("224.0.0.0 to 239.255.255.255"),
+                );
+            }
+        }
+        if let Some(node) = nodes.find("include_check") {
+            self.include_check(&node.words);
+        }
+        let namespace = root.text("net_namespace").map(str::to_owned);
+        Global {
+            router_id: nodes.text("router_id").map_or_else(host_name, str::to_owned),
+            mail: self.mail(nodes),
+            fifo: self.fifo(nodes, "notify_fifo"),
+            vrrp_fifo: self.fifo(nodes, "vrrp_notify_fifo"),
+            lvs_fifo: self.fifo(nodes, "lvs_notify_fifo"),
+            net_namespace: self.options.net_namespace.clone().or(namespace),
+            lvs_flush: nodes.on("lvs_flush"),
+            lvs_timeouts: self.timeouts(nodes),
+        }
+    }
+
+    fn include_check(&mut self, words: &[Word]) {
+        const KNOWN: &[&str] = &["read", "match", "wildcard_match", "brace_match"];
+        for word in words {
+            let name = word.text.strip_prefix(['+', '-']).unwrap_or(&word.text);
+            if !KNOWN.contains(&name) {
+                self.push(value::one_of(word, "`include_check`", KNOWN, name));
+            }
+        }
+    }
+
+    fn timeouts(&mut self, nodes: &Nodes) -> Option<(u32, u32, u32)> {
+        let node = nodes.find("lvs_timeouts")?;
+        let (mut tcp, mut fin, mut udp) = (0, 0, 0);
+        if node.words.is_empty() {
+            let report = Report::error(Code::MissingValue, node.at, "`lvs_timeouts` needs at least one timeout");
+            self.push(report.help(node.keyword.usage));
+        }
+        let mut words = node.words.iter();
+        while let Some(word) = words.next() {
+            let slot = match word.text.as_str() {
+                "tcp" => &mut tcp,
+                "tcpfin" => &mut fin,
+                "udp" => &mut udp,
+                other => {
+                    let report = value::one_of(word, "`lvs_timeouts`", &["tcp", "tcpfin", "udp"], other);
+                    self.push(report);
+                    return None;
+                }
+            };
+            let Some(number) = words.next() else {
+                let message = format!("`{}` needs a number of seconds", word.text);
+                self.push(Report::error(Code::MissingValue, word.at, message));
+                return None;
+            };
+            let number = value::int(number, "`lvs_timeouts`", 0, 2_678_400);
+            *slot = narrow(self.take(number)?);
+        }
+        Some((tcp, fin, udp))
+    }
+
+    fn fifo(&mut self, nodes: &Nodes, name: &str) -> Option<Fifo> {
+        let script_name = format!("{name}_script");
+        let Some(node) = nodes.find(name) else {
+            if let Some(script) = nodes.find(&script_name) {
+                let message = format!("`{script_name}` has nothing to read: there is no `{name}`");
+                self.push(Report::warning(Code::Unused, script.at, message));
+            }
+            return None;
+        };
+        let path = node.words.first()?;
+        if !path.text.starts_with('/') {
+            let message = format!("`{name}`: `{}` is a relative path", path.text);
+            self.push(Report::error(Code::BadName, path.at, message).help("write the whole path"));
+            return None;
+        }
+        let identity = if node.words.len() > 1 {
+            self.identity_of(&node.words[1..].to_vec())
+        } else {
+            self.identity.clone()
+        };
+        let identity = identity.unwrap_or_default();
+        let script = self.script(nodes, &script_name);
+        Some(Fifo {
+            path: PathBuf::from(&path.text),
+            script,
+            uid: identity.uid,
+            gid: identity.gid,
+        })
+    }
+
+    fn mail(&mut self, nodes: &Nodes) -> Option<Mail> {
+        let mut to: Vec<String> = Vec::new();
+        let lines: Vec<&crate::lex::words::Line> = nodes.lines("notification_email").collect();
+        for word in lines.iter().flat_map(|l| &l.words) {
+            if word.text.contains(|c: char| c.is_control()) || word.text.trim().is_empty() {
+                self.push(Report::error(Code::BadWord, word.at, "this can't be a mail address"));
+            } else if !to.contains(&word.text) {
+                to.push(word.text.clone());
+            }
+        }
+        let node = nodes.find("smtp_server");
+        if to.is_empty() {
+            return None;
+        }
+        let Some(node) = node else {
+            if let Some(first) = lines.first() {
+                let message = "nobody gets mail: there is no `smtp_server`";
+                self.push(Report::lint(Code::Unused, first.at(), message));
+            }
+            return None;
+        };
+        let host = node.words.first()?;
+        let port = value::port_or_none(node.words.get(1), "`smtp_server`");
+        let port = match self.take(port)? {
+            0 => 25,
+            port => port,
+        };
+        let server = match host.text.parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, port),
+            Err(_) => self.resolve(host, port)?,
+        };
+        let user = self.users.name(self.identity_of_daemon());
+        let from = nodes
+            .text("notification_email_from")
+            .map_or_else(|| format!("{user}@{}", host_name()), str::to_owned);
+        let timeout = nodes.int("smtp_connect_timeout").unwrap_or(30);
+        if timeout == 0 {
+            let at = nodes.at("smtp_connect_timeout", node.at);
+            self.push(Report::warning(
+                Code::Adjusted,
+                at,
+                "`smtp_connect_timeout` 0 is taken for 1 second",
+            ));
+        }
+        Some(Mail {
+            to,
+            from,
+            server,
+            helo: nodes.text("smtp_helo_name").map(str::to_owned),
+            connect_timeout: Duration::from_secs(narrow::<u64>(timeout).max(1)),
+        })
+    }
+
+    fn identity_of_daemon(&self) -> u32 {
+        use std::os::unix::fs::MetadataExt;
+        match self.options.strictness {
+            Strictness::Check => 0,
+            Strictness::Daemon => std::fs::metadata("/proc/self").map_or(0, |m| m.uid()),
+        }
+    }
+
+    /// A mail server by its name. The resolver may hang for long, a start must not.
+    fn resolve(&mut self, host: &Word, port: u16) -> Option<SocketAddr> {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let name = host.text.clone();
+        let plausible = !name.is_empty()
+            && name.len() < 254
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        if !plausible {
+            let message = format!("`smtp_server`: `{name}` is neither an address nor a host name");
+            self.push(Report::error(Code::BadAddress, host.at, message));
+            return None;
+        }
+        if self.options.strictness == Strictness::Check {
+            let message = format!("`{name}` is looked up when the daemon starts");
+            self.push(Report::lint(Code::Unresolvable, host.at, message).help("an address does not depend on DNS"));
+            return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port));
+        }
+        let (sender, receiver) = mpsc::channel();
+        let asked = name.clone();
+        std::thread::spawn(move || {
+            let found = (asked.as_str(), port).to_socket_addrs().map(|mut found| found.next());
+            // Nobody listens any more if it took too long.
+            let _ = sender.send(found);
+        });
+        let why = match receiver.recv_timeout(PATIENCE) {
+            Ok(Ok(Some(address))) => return Some(address),
+            Ok(Ok(None)) => "it has no address".to_owned(),
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => format!("no answer within {} seconds", PATIENCE.as_secs()),
+        };
+        let message = format!("`smtp_server`: `{name}` can't be resolved ({why}); no mail will be sent");
+        self.push(Report::warning(Code::Unresolvable, host.at, message).help("an address does not depend on DNS"));
+        None
+    }
+}
+
+/// Whether a value of that keyword is usable.
+pub(super) fn valid(nodes: &Nodes, name: &str) -> bool {
+    nodes.find(name).is_some_and(|n| n.value != Value::Invalid)
+}

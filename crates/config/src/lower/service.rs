@@ -1,0 +1,605 @@
+//! `virtual_server` and `real_server`: what the director balances, over what, and how they inherit.
+
+use super::server_group::{Entry, family};
+use super::{Lower, Named, narrow};
+use crate::diag::{Code, Level, Report};
+use crate::keyword::Family as Takes;
+use crate::lex::words::Word;
+use crate::model::{Config, ServerNotify, Service};
+use crate::source::Place;
+use crate::tree::{Node, Nodes};
+use crate::value;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use vipd_lvs::settings::{
+    Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey, SorryServer, Tunnel,
+    TunnelChecksum, VirtualServer, VirtualServerId,
+};
+
+/// Persistence that a service without a port gets, as the kernel asks for some.
+const PORTLESS_PERSISTENCE: u32 = 360;
+/// Weights above this upset the kernel's schedulers.
+const MAX_WEIGHT: i64 = 65_535;
+
+/// What a `virtual_server` names.
+enum Target {
+    Address(SocketAddr),
+    Mark(u32),
+    Group(String, Vec<Entry>),
+}
+
+impl Lower<'_> {
+    /// All virtual servers.
+    pub(super) fn services(&mut self, root: &Nodes, config: &mut Config) {
+        let groups = Named::collect(self, root, "virtual_server_group", Level::Warning);
+        let mut users: HashMap<String, usize> = HashMap::new();
+        let mut seen: HashMap<ServiceKey, Place> = HashMap::new();
+        for node in root.all("virtual_server") {
+            let Some(target) = self.target(node, &groups) else {
+                continue;
+            };
+            if let Target::Group(name, _) = &target {
+                *users.entry(name.clone()).or_default() += 1;
+            }
+            let position = match &target {
+                Target::Group(name, _) => users.get(name).map_or(0, |n| n - 1),
+                Target::Address(_) | Target::Mark(_) => 0,
+            };
+            let Some(service) = self.service(node, target, position) else {
+                continue;
+            };
+            let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));
+            if let Some((key, first)) = clash {
+                let message = format!("virtual server {key} is given twice");
+                self.push(Report::error(Code::DuplicateServer, node.whole(), message).also(first, "the first one"));
+                continue;
+            }
+            seen.extend(service.lvs.keys.iter().map(|k| (*k, node.whole())));
+            config.services.push(service);
+        }
+        for (name, node) in &groups.list {
+            if !users.contains_key(*name) && !self.findings.failed() {
+                let message = format!("no virtual_server uses the group `{name}`");
+                let report = Report::warning(Code::Unused, node.argument(), message);
+                self.push(report.help(format!("virtual_server group {name} {{ ... }}")));
+            }
+        }
+    }
+
+    fn target(&mut self, node: &Node, groups: &Named<'_>) -> Option<Target> {
+        let first = node.words.first()?;
+        let second = node.words.get(1);
+        let two = |lower: &mut Self, what: &str| {
+            if second.is_none() {
+                lower.push(Report::error(
+                    Code::MissingValue,
+                    first.at,
+                    format!("`{}` needs {what}", first.text),
+                ));
+            }
+            second
+        };
+        match first.text.as_str() {
+            "group" => {
+                let name = two(self, "the name of a virtual_server_group")?;
+                Some(Target::Group(
+                    name.text.clone(),
+                    self.server_group(groups, name)?.entries,
+                ))
+            }
+            "fwmark" => {
+                let number = two(self, "a number")?;
+                let mark = value::int(number, "`fwmark`", 1, i64::from(u32::MAX));
+                Some(Target::Mark(narrow(self.take(mark)?)))
+            }
+            _ => Some(Target::Address(self.socket("virtual_server", &node.words)?)),
+        }
+    }
+
+    /// `ADDRESS [PORT]`; no port is 0.
+    fn socket(&mut self, what: &str, words: &[Word]) -> Option<SocketAddr> {
+        let what = format!("`{what}`");
+        let ip = value::ip(words.first()?, &what, Takes::Any);
+        let port = value::port_or_none(words.get(1), "port");
+        let (ip, port) = (self.take(ip), self.take(port));
+        if let Some(extra) = words.get(2) {
+            let message = format!("{what} takes an address and a port");
+            self.push(Report::warning(Code::ExtraWord, extra.at, message).label("ignored"));
+        }
+        Some(SocketAddr::new(ip?, port?))
+    }
+
+    fn service(&mut self, node: &Node, target: Target, position: usize) -> Option<Service> {
+        let nodes = node.nodes();
+        let servers: Vec<&Node> = nodes.all("real_server").collect();
+        let family = self.family(nodes, &target, &servers);
+        let protocol = self.protocol(node, &target);
+        let keys = self.keys(node, &target, protocol, family)?;
+        let port = common_port(&target);
+        let forwarding = self.forwarding(nodes, "lvs_method").unwrap_or(Forwarding::Nat);
+        let persistence = self.persistence(node, &target, family);
+        let id = match &target {
+            Target::Group(name, _) => format!("[{name}]:{position}"),
+            Target::Address(_) | Target::Mark(_) => keys.first()?.to_string(),
+        };
+        let mut real_servers: Vec<RealServer> = Vec::new();
+        let mut notify: BTreeMap<SocketAddr, ServerNotify> = BTreeMap::new();
+        let mut places: HashMap<SocketAddr, Place> = HashMap::new();
+        for server in servers {
+            let Some((real, told)) = self.real_server(server, nodes, &target, family, port, forwarding) else {
+                continue;
+            };
+            if let Some(first) = places.get(&real.address) {
+                let message = format!("real server {} is given twice in this virtual server", real.address);
+                let report = Report::warning(Code::DuplicateServer, server.whole(), message);
+                self.push(report.label("left out").also(*first, "the first one"));
+                continue;
+            }
+            places.insert(real.address, server.whole());
+            notify.insert(real.address, told);
+            real_servers.push(real);
+        }
+        let sorry = self.sorry(nodes, &target, family, port, forwarding);
+        if real_servers.is_empty() {
+            if !nodes.flawed && nodes.find("real_server").is_none() {
+                let message = "this virtual server has no real server and is left out";
+                self.push(Report::warning(Code::EmptyService, node.whole(), message));
+            }
+            return None;
+        }
+        let (quorum, hysteresis) = self.quorum(nodes, &real_servers);
+        Some(Service {
+            lvs: VirtualServer {
+                id: VirtualServerId(id),
+                keys,
+                protocol,
+                scheduler: scheduler(nodes),
+                flags: self.flags(nodes, &target, protocol),
+                persistence,
+                quorum,
+                hysteresis,
+                alpha: nodes.on("alpha"),
+                omega: nodes.on("omega"),
+                sorry,
+                real_servers,
+            },
+            quorum_up: self.script(nodes, "quorum_up"),
+            quorum_down: self.script(nodes, "quorum_down"),
+            smtp_alert: nodes
+                .switch("smtp_alert")
+                .unwrap_or(self.defaults.smtp_checker.unwrap_or(false)),
+            servers: notify,
+        })
+    }
+
+    /// The family: of the address; for marks, said or guessed from the servers.
+    fn family(&mut self, nodes: &Nodes, target: &Target, servers: &[&Node]) -> Family {
+        let of = |ip: IpAddr| if ip.is_ipv6() { Family::Inet6 } else { Family::Inet };
+        let own = match target {
+            Target::Address(a) => Some(of(a.ip())),
+            Target::Mark(_) => None,
+            Target::Group(_, entries) => entries.iter().find_map(|e| match e {
+                Entry::Address { address, .. } => Some(of(*address)),
+                Entry::Mark { family, .. } => *family,
+            }),
+        };
+        let said = nodes
+            .find("ip_family")
+            .and_then(|n| Some((n, family(n.words.first()?).ok()?)));
+        if let (Some(own), Some((node, said))) = (own, said) {
+            if own != said {
+                let message = "`ip_family` contradicts the address of this virtual server";
+                self.push(Report::error(Code::WrongFamily, node.whole(), message));
+            }
+        }
+        let tunnelled = nodes
+            .find("lvs_method")
+            .and_then(|n| n.words.first())
+            .is_some_and(|w| w.text == "TUN");
+        let guessed = servers
+            .iter()
+            .filter(|_| !tunnelled)
+            .find_map(|s| s.words.first().and_then(|w| w.text.parse::<IpAddr>().ok()))
+            .map(of);
+        own.or(said.map(|s| s.1)).or(guessed).unwrap_or(Family::Inet)
+    }
+
+    fn protocol(&mut self, node: &Node, target: &Target) -> Protocol {
+        let nodes = node.nodes();
+        let said = nodes.text("protocol").map(|p| match p {
+            "TCP" => Protocol::Tcp,
+            "SCTP" => Protocol::Sctp,
+            _ => Protocol::Udp,
+        });
+        match (target, said) {
+            // As in the kernel, which has no protocol for marked packets.
+            (Target::Mark(_), _) => Protocol::Tcp,
+            (_, Some(protocol)) => protocol,
+            (_, None) => {
+                let marks_only =
+                    matches!(target, Target::Group(_, e) if e.iter().all(|e| matches!(e, Entry::Mark { .. })));
+                if marks_only {
+                    return Protocol::Tcp;
+                }
+                if !nodes.flawed {
+                    let message = "without `protocol`, this virtual server is for UDP";
+                    self.push(Report::warning(Code::Adjusted, node.whole(), message).help("say so: protocol TCP"));
+                }
+                Protocol::Udp
+            }
+        }
+    }
+
+    fn keys(&mut self, node: &Node, target: &Target, protocol: Protocol, family: Family) -> Option<Vec<ServiceKey>> {
+        let key = |address: IpAddr, port| ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        };
+        match target {
+            Target::Address(a) => Some(vec![key(a.ip(), a.port())]),
+            Target::Mark(mark) => Some(vec![ServiceKey::Fwmark { mark: *mark, family }]),
+            Target::Group(_, entries) => {
+                if !self.copy(entries.len(), node.whole()) {
+                    return None;
+                }
+                let families = |v6: bool| {
+                    entries
+                        .iter()
+                        .any(|e| matches!(e, Entry::Address { address, .. } if address.is_ipv6() == v6))
+                };
+                let unsaid = entries.iter().any(|e| matches!(e, Entry::Mark { family: None, .. }));
+                if families(true) && families(false) && unsaid {
+                    let message = "the group holds both IPv4 and IPv6 addresses, so its marks need a family";
+                    let report = Report::error(Code::WrongFamily, node.whole(), message);
+                    self.push(report.help("fwmark N inet, or fwmark N inet6"));
+                    return None;
+                }
+                let keys = entries.iter().map(|e| match e {
+                    Entry::Address { address, port } => key(*address, *port),
+                    Entry::Mark { mark, family: own } => ServiceKey::Fwmark {
+                        mark: *mark,
+                        family: own.unwrap_or(family),
+                    },
+                });
+                Some(keys.collect())
+            }
+        }
+    }
+
+    /// `NAT`, `DR` or `TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]`
+    fn forwarding(&mut self, nodes: &Nodes, name: &str) -> Option<Forwarding> {
+        let node = nodes.find(name)?;
+        let what = format!("`{name}`");
+        let Some(first) = node.words.first() else {
+            let report = Report::error(Code::MissingValue, node.at, format!("{what} needs a forwarding method"));
+            self.push(report.help(node.keyword.usage));
+            return None;
+        };
+        let rest = &node.words[1..];
+        let plain = match first.text.as_str() {
+            "NAT" => Forwarding::Nat,
+            "DR" => Forwarding::Dr,
+            "TUN" => {
+                let tunnel = tunnel(&what, first, rest);
+                return self.take(tunnel).map(Forwarding::Tun);
+            }
+            other => {
+                self.push(value::one_of(first, &what, &["NAT", "DR", "TUN"], other));
+                return None;
+            }
+        };
+        if let Some(extra) = rest.first() {
+            let message = format!("`{}` is for TUN alone", extra.text);
+            self.push(Report::error(Code::BadWord, extra.at, message));
+        }
+        Some(plain)
+    }
+
+    fn persistence(&mut self, node: &Node, target: &Target, family: Family) -> Option<Persistence> {
+        let nodes = node.nodes();
+        let portless = match target {
+            Target::Address(a) => a.port() == 0,
+            Target::Mark(_) => false,
+            Target::Group(_, entries) => entries.iter().any(|e| matches!(e, Entry::Address { port: 0, .. })),
+        };
+        let granularity = nodes.find("persistence_granularity").and_then(|n| n.words.first());
+        let granularity = match granularity {
+            Some(word) => self.take(mask(word, family)),
+            None => None,
+        };
+        let said = nodes.find("persistence_timeout");
+        let timeout = match said {
+            Some(_) => nodes.int("persistence_timeout").map_or(PORTLESS_PERSISTENCE, narrow),
+            None if granularity.is_some() => PORTLESS_PERSISTENCE,
+            None if portless => {
+                let message = "a virtual server for every port needs persistence: it gets 360 seconds";
+                let report = Report::warning(Code::Adjusted, node.whole(), message);
+                self.push(report.help("say so: persistence_timeout 360; or give a port"));
+                PORTLESS_PERSISTENCE
+            }
+            None => {
+                if let Some(engine) = nodes.find("persistence_engine") {
+                    let message = "`persistence_engine` has no effect without `persistence_timeout`";
+                    self.push(Report::warning(Code::Unused, engine.whole(), message));
+                }
+                return None;
+            }
+        };
+        let engine = nodes.text("persistence_engine").map(str::to_owned);
+        if let Some(name) = engine.as_ref().filter(|e| e.len() > 16) {
+            let at = nodes.find("persistence_engine").map_or(node.at, Node::argument);
+            self.push(Report::error(
+                Code::BadName,
+                at,
+                format!("`{name}` has more than 16 bytes"),
+            ));
+        }
+        Some(Persistence {
+            timeout,
+            granularity,
+            engine,
+        })
+    }
+
+    /// Scheduler flags, each for its scheduler.
+    fn flags(&mut self, nodes: &Nodes, target: &Target, protocol: Protocol) -> ServiceFlags {
+        let scheduler = scheduler(nodes);
+        let mut flags = 0;
+        for (name, bit, of) in [
+            ("flag-1", 8, None),
+            ("flag-2", 16, None),
+            ("flag-3", 32, None),
+            ("sh-fallback", 8, Some(Scheduler::Sh)),
+            ("sh-port", 16, Some(Scheduler::Sh)),
+            ("mh-fallback", 8, Some(Scheduler::Mh)),
+            ("mh-port", 16, Some(Scheduler::Mh)),
+        ] {
+            let Some(node) = nodes.find(name) else { continue };
+            match of.filter(|of| *of != scheduler) {
+                Some(of) => {
+                    let message = format!(
+                        "`{name}` has no effect: the scheduler is {}, not {}",
+                        scheduler.name(),
+                        of.name()
+                    );
+                    self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+                }
+                None => flags |= bit,
+            }
+        }
+        if let Some(node) = nodes.find("ops") {
+            if protocol == Protocol::Udp || matches!(target, Target::Mark(_)) {
+                flags |= 4;
+            } else {
+                let message = "`ops` has no effect: one-packet scheduling is for UDP and marks";
+                self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+            }
+        }
+        flags
+    }
+
+    fn quorum(&mut self, nodes: &Nodes, servers: &[RealServer]) -> (u32, u32) {
+        let sum = servers.iter().fold(0u32, |sum, s| sum.saturating_add(s.weight));
+        let said: u32 = nodes.int("quorum").map_or(1, narrow);
+        let mut quorum = said;
+        if said > sum.max(1) {
+            quorum = sum.max(1);
+            let at = nodes.find("quorum").map_or(Place::NOWHERE, Node::argument);
+            let message = format!("`quorum` {said} can't be reached: all weights together are {sum}");
+            self.push(Report::warning(Code::Adjusted, at, message).label(format!("taken for {quorum}")));
+        }
+        let mut hysteresis: u32 = nodes.int("hysteresis").map_or(0, narrow);
+        if hysteresis >= quorum {
+            if hysteresis > 0 {
+                let at = nodes.find("hysteresis").map_or(Place::NOWHERE, Node::argument);
+                let message = format!("`hysteresis` {hysteresis} must be below the quorum, {quorum}");
+                self.push(Report::warning(Code::Adjusted, at, message).label(format!("taken for {}", quorum - 1)));
+            }
+            hysteresis = quorum - 1;
+        }
+        (quorum, hysteresis)
+    }
+
+    /// The port that a server is reached at: for DR and TUN packets keep the service's.
+    fn port(&mut self, given: SocketAddr, at: Place, target: &Target, service: Option<u16>, by: Forwarding) -> u16 {
+        let must = match (target, service, by) {
+            (_, Some(port), Forwarding::Nat) if given.port() == 0 => return port,
+            (_, _, Forwarding::Nat) => return given.port(),
+            (Target::Mark(_), ..) => 0,
+            (_, Some(port), _) => port,
+            (_, None, _) => return given.port(),
+        };
+        if given.port() != must && given.port() != 0 {
+            let message = match must {
+                0 => "packets are not rewritten here, so a server has no port of its own".to_owned(),
+                must => format!("packets are not rewritten here, so a server is reached at the service's port, {must}"),
+            };
+            let report = Report::warning(Code::PortRule, at, message).label(format!("taken for {must}"));
+            self.push(report.help("only NAT can change ports"));
+        }
+        must
+    }
+
+    /// Whether a server fits the service's family: only tunnels carry another one.
+    fn fits(&mut self, server: SocketAddr, at: Place, family: Family, by: Forwarding) -> Option<()> {
+        if server.is_ipv6() == (family == Family::Inet6) || matches!(by, Forwarding::Tun(_)) {
+            return Some(());
+        }
+        let message = format!("{} is not of the virtual server's address family", server.ip());
+        self.push(Report::error(Code::WrongFamily, at, message).help("only `lvs_method TUN` can mix IPv4 and IPv6"));
+        None
+    }
+
+    fn sorry(
+        &mut self,
+        nodes: &Nodes,
+        target: &Target,
+        family: Family,
+        port: Option<u16>,
+        by: Forwarding,
+    ) -> Option<SorryServer> {
+        let Some(node) = nodes.find("sorry_server") else {
+            for name in ["sorry_server_inhibit", "sorry_server_lvs_method"] {
+                if let Some(node) = nodes.find(name) {
+                    let message = format!("`{name}` has no effect without `sorry_server`");
+                    self.push(Report::warning(Code::Unused, node.whole(), message));
+                }
+            }
+            return None;
+        };
+        let given = self.socket("sorry_server", &node.words)?;
+        let by = self.forwarding(nodes, "sorry_server_lvs_method").unwrap_or(by);
+        self.fits(given, node.argument(), family, by)?;
+        let port = self.port(given, node.argument(), target, port, by);
+        let address = SocketAddr::new(given.ip(), port);
+        Some(SorryServer {
+            address,
+            forwarding: by,
+            inhibit: nodes.on("sorry_server_inhibit"),
+        })
+    }
+
+    fn real_server(
+        &mut self,
+        node: &Node,
+        above: &Nodes,
+        target: &Target,
+        family: Family,
+        port: Option<u16>,
+        by: Forwarding,
+    ) -> Option<(RealServer, ServerNotify)> {
+        let nodes = node.nodes();
+        let given = self.socket("real_server", &node.words)?;
+        let by = self.forwarding(nodes, "lvs_method").unwrap_or(by);
+        self.fits(given, node.argument(), family, by)?;
+        let port = self.port(given, node.argument(), target, port, by);
+        let address = SocketAddr::new(given.ip(), port);
+        let weigh = |nodes: &Nodes| {
+            nodes
+                .int("weight")
+                .map(|w| (w, nodes.find("weight").map_or(node.at, Node::argument)))
+        };
+        let (weight, weight_at) = weigh(nodes).or_else(|| weigh(above)).unwrap_or((1, node.at));
+        if weight > MAX_WEIGHT {
+            let message = format!("weights above {MAX_WEIGHT} upset the kernel's schedulers");
+            self.push(Report::warning(Code::Adjusted, weight_at, message).label(format!("taken for {MAX_WEIGHT}")));
+        }
+        let upper: u32 = nodes.int("uthreshold").map_or(0, narrow);
+        let lower: u32 = nodes.int("lthreshold").map_or(0, narrow);
+        if upper > 0 && lower > upper {
+            let at = nodes.find("lthreshold").map_or(node.at, Node::argument);
+            let message = format!("`lthreshold` {lower} is above `uthreshold` {upper}: the kernel refuses that");
+            self.push(Report::error(Code::OutOfRange, at, message));
+        }
+        let checkers = self.checkers(node, above, address);
+        let told = ServerNotify {
+            up: self.script(nodes, "notify_up"),
+            down: self.script(nodes, "notify_down"),
+            smtp_alert: nodes
+                .switch("smtp_alert")
+                .or(self.defaults.smtp_checker)
+                .unwrap_or(true),
+        };
+        let inhibit = nodes
+            .switch("inhibit_on_failure")
+            .or(above.switch("inhibit_on_failure"))
+            .unwrap_or(false);
+        let server = RealServer {
+            address,
+            forwarding: by,
+            weight: narrow(weight.min(MAX_WEIGHT)),
+            upper_threshold: upper,
+            lower_threshold: lower,
+            inhibit_on_failure: inhibit,
+            checkers,
+        };
+        Some((server, told))
+    }
+}
+
+/// The one port that all of a target has, if it has one.
+fn common_port(target: &Target) -> Option<u16> {
+    match target {
+        Target::Address(a) => Some(a.port()),
+        Target::Mark(_) => None,
+        Target::Group(_, entries) => {
+            let mut ports = entries.iter().map(|e| match e {
+                Entry::Address { port, .. } => Some(*port),
+                Entry::Mark { .. } => None,
+            });
+            let first = ports.next()??;
+            ports.all(|p| p == Some(first)).then_some(first)
+        }
+    }
+}
+
+fn scheduler(nodes: &Nodes) -> Scheduler {
+    let name = nodes.text("lvs_sched").unwrap_or("wlc");
+    Scheduler::ALL
+        .iter()
+        .find(|(_, n)| *n == name)
+        .map_or(Scheduler::Wlc, |(s, _)| *s)
+}
+
+fn tunnel(what: &str, first: &Word, rest: &[Word]) -> Result<Tunnel, Report> {
+    let (mut kind, mut port, mut checksum) = (None, None, None);
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        let missing = || Report::error(Code::MissingValue, word.at, format!("`{}` needs a value", word.text));
+        match word.text.as_str() {
+            "type" => kind = Some(words.next().ok_or_else(missing)?),
+            "port" => {
+                let number = words.next().ok_or_else(missing)?;
+                port = Some((narrow::<u16>(value::int(number, "`port`", 1, 65_535)?), word));
+            }
+            "nocsum" => checksum = Some((TunnelChecksum::None, word)),
+            "csum" => checksum = Some((TunnelChecksum::Full, word)),
+            "remcsum" => checksum = Some((TunnelChecksum::Remote, word)),
+            other => {
+                return Err(value::one_of(
+                    word,
+                    what,
+                    &["type", "port", "nocsum", "csum", "remcsum"],
+                    other,
+                ));
+            }
+        }
+    }
+    let refuse = |at: &Word, message: &str| Err(Report::error(Code::BadWord, at.at, message));
+    let sum = checksum.map_or(TunnelChecksum::None, |c| c.0);
+    match (kind.map_or("ipip", |k| k.text.as_str()), port, checksum) {
+        ("gue", Some((port, _)), _) => Ok(Tunnel::Gue { port, checksum: sum }),
+        ("gue", None, _) => {
+            let at = kind.map_or(first.at, |k| k.at);
+            Err(Report::error(Code::MissingValue, at, "a gue tunnel needs a port").help("TUN type gue port 6080"))
+        }
+        ("ipip" | "gre", Some((_, word)), _) => refuse(word, "only a gue tunnel has a port"),
+        ("ipip", None, Some((TunnelChecksum::Full | TunnelChecksum::Remote, word))) => {
+            refuse(word, "an ipip tunnel has no checksum")
+        }
+        ("ipip", None, _) => Ok(Tunnel::Ipip),
+        ("gre", None, Some((TunnelChecksum::Remote, word))) => refuse(word, "a gre tunnel has no remote checksum"),
+        ("gre", None, _) => Ok(Tunnel::Gre { checksum: sum }),
+        (other, ..) => Err(value::one_of(
+            kind.unwrap_or(first),
+            what,
+            &["ipip", "gue", "gre"],
+            other,
+        )),
+    }
+}
+
+/// An IPv4 mask, or an IPv6 prefix length.
+fn mask(word: &Word, family: Family) -> Result<u32, Report> {
+    match family {
+        Family::Inet => match word.text.parse::<Ipv4Addr>() {
+            Ok(mask) if mask != Ipv4Addr::UNSPECIFIED => Ok(u32::from(mask)),
+            _ => {
+                let message = format!("`persistence_granularity`: `{}` is not a mask", word.text);
+                Err(Report::error(Code::BadAddress, word.at, message).help("such as 255.255.255.0"))
+            }
+        },
+        Family::Inet6 => Ok(narrow(value::int(word, "`persistence_granularity`", 1, 128)?)),
+    }
+}

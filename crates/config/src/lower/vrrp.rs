@@ -1,0 +1,598 @@
+//! `vrrp_instance`: what a virtual router is told to be, and how its settings bear on each other.
+
+use super::group::Group;
+use super::{Lower, Named, narrow};
+use crate::diag::{Code, Level, Report};
+use crate::keyword::{Block, Family};
+use crate::model::{Config, Instance};
+use crate::source::Place;
+use crate::tree::{Node, Nodes, Value};
+use crate::value;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use vipd_vrrp::settings::{
+    self, Auth, Bearing, Garp, Initial, Peer, Preempt, Track, Transport, Version, VirtualAddress,
+};
+use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
+
+/// Addresses that one advert can list (the count is a byte).
+const MAX_ADVERTISED: usize = 255;
+
+/// Unicast peers of one instance at most.
+const MAX_PEERS: usize = 1000;
+/// Routers of one identifier on one interface that are compared with each other.
+const MAX_COMPARED: usize = 256;
+
+/// An instance with the places that later checks point at.
+struct Made {
+    instance: Instance,
+    vrid_at: Place,
+}
+
+impl Lower<'_> {
+    /// Instances, groups and tracked scripts.
+    pub(super) fn vrrp(&mut self, root: &Nodes, config: &mut Config) {
+        let scripts = Named::collect(self, root, "vrrp_script", Level::Warning);
+        let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
+        let groups = self.groups(root, &instances, &scripts);
+        let mut made: Vec<Made> = Vec::new();
+        let joined: HashMap<&str, &Group<'_>> = groups
+            .iter()
+            .flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g)))
+            .collect();
+        for (name, node) in &instances.list {
+            let group = joined.get(name).copied();
+            made.extend(self.instance(name, node, group, &scripts));
+        }
+        self.distinct(&made);
+        config.instances = made.into_iter().map(|m| m.instance).collect();
+        config.groups = groups.into_iter().map(Group::model).collect();
+        let mut used: HashSet<String> = HashSet::new();
+        for instance in &config.instances {
+            used.extend(instance.vrrp.track_scripts.iter().map(|t| t.name.clone()));
+        }
+        // An instance that could not be made leaves its scripts unused, which is no finding of its own.
+        if self.findings.failed() {
+            used.extend(scripts.names().map(str::to_owned));
+        }
+        config.scripts = self.scripts(&scripts, &used);
+    }
+
+    fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, scripts: &Named<'_>) -> Option<Made> {
+        let nodes = node.nodes();
+        let strict = nodes.switch("strict_mode").unwrap_or(self.defaults.strict);
+        let version = match nodes.text("version") {
+            Some("2") => Version::V2,
+            Some(_) => Version::V3,
+            None => self.defaults.version,
+        };
+        let interface = self
+            .needed(node, "interface")
+            .and_then(|()| nodes.text("interface"))
+            .map(str::to_owned);
+        let vrid = self
+            .needed(node, "virtual_router_id")
+            .and_then(|()| nodes.int("virtual_router_id"));
+        let (priority, initial) = self.standing(nodes, strict);
+        let preempt = self.preempt(nodes, priority, initial, strict);
+        let advert_int = self.advert_int(nodes, version);
+        let (auth, initial) = self.auth(node, version, strict, priority, initial);
+        let transport = self.transport(node, strict);
+        let source = self.source(nodes, &transport);
+        let device = interface.as_deref().unwrap_or_default();
+        let (addresses, excluded) = self.addresses(node, device, version, strict);
+        let garp = self.garp(nodes, strict);
+        let (track_scripts, track_interfaces) = self.trackers(nodes, device, priority, group, scripts);
+        let notify = self.notify(nodes, group.and_then(Group::priority_changes));
+        let lower_no_advert = nodes.switch("lower_prio_no_advert");
+        let higher_send = nodes.switch("higher_prio_send_advert");
+        let instance = settings::Instance {
+            name: name.to_owned(),
+            vrid: Vrid::new(narrow(vrid?))?,
+            interface: interface?,
+            version,
+            priority,
+            initial,
+            advert_int,
+            preempt,
+            auth,
+            transport,
+            source,
+            addresses,
+            excluded,
+            garp,
+            down_timer_adverts: if strict {
+                3
+            } else {
+                nodes
+                    .int("down_timer_adverts")
+                    .map_or(self.defaults.down_timer_adverts, narrow)
+            },
+            lower_prio_no_advert: lower_no_advert.unwrap_or(strict || self.defaults.lower_prio_no_advert),
+            higher_prio_send_advert: higher_send.unwrap_or(!strict && self.defaults.higher_prio_send_advert),
+            skip_check_adv_addr: nodes
+                .switch("skip_check_adv_addr")
+                .unwrap_or(self.defaults.skip_check_adv_addr),
+            track_primary: !nodes.on("dont_track_primary"),
+            track_interfaces,
+            track_scripts,
+        };
+        let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
+        Some(Made {
+            instance: Instance { vrrp: instance, notify },
+            vrid_at,
+        })
+    }
+
+    /// Tells if a keyword is missing, unless something in the block was not understood (it may be that).
+    fn needed(&mut self, node: &Node, name: &str) -> Option<()> {
+        if super::global::valid(node.nodes(), name) {
+            return Some(());
+        }
+        if !node.nodes().flawed {
+            let message = format!("`{name}` is missing");
+            self.push(Report::error(Code::Missing, node.whole(), message));
+        }
+        None
+    }
+
+    /// Priority and first state: each has a default that depends on the other.
+    fn standing(&mut self, nodes: &Nodes, strict: bool) -> (Priority, Initial) {
+        let state = nodes.text("state").map(|s| {
+            if s == "MASTER" {
+                Initial::Master
+            } else {
+                Initial::Backup
+            }
+        });
+        let priority = nodes.int("priority").map(|p| Priority(narrow(p)));
+        let priority = match (priority, state) {
+            (Some(priority), _) => priority,
+            (None, Some(Initial::Master)) if !nodes.flawed => {
+                let at = nodes.at("state", Place::NOWHERE);
+                let message = "without `priority`, `state MASTER` makes this router the owner: its priority is 255";
+                self.push(
+                    Report::warning(Code::Adjusted, at, message).help("say which: priority 100, or priority 255"),
+                );
+                Priority::OWNER
+            }
+            (None, _) => Priority(100),
+        };
+        let owner = priority == Priority::OWNER;
+        let initial = match state {
+            None if owner => Initial::Master,
+            None => Initial::Backup,
+            Some(state) if strict && (state == Initial::Master) != owner => {
+                let message = "strict mode: only a router of priority 255 starts as MASTER, and it always does";
+                self.push(Report::warning(Code::Adjusted, nodes.at("state", Place::NOWHERE), message).label("ignored"));
+                if owner { Initial::Master } else { Initial::Backup }
+            }
+            Some(state) => state,
+        };
+        (priority, initial)
+    }
+
+    fn preempt(&mut self, nodes: &Nodes, priority: Priority, initial: Initial, strict: bool) -> Preempt {
+        let never = match (nodes.find("nopreempt"), nodes.find("preempt")) {
+            (Some(never), Some(always)) => {
+                let report = Report::warning(
+                    Code::Repeated,
+                    never.at,
+                    "`nopreempt` and `preempt` contradict each other",
+                );
+                self.push(report.label("ignored").also(always.at, "this one counts"));
+                None
+            }
+            (never, _) => never,
+        };
+        let delay = nodes.micros("preempt_delay").unwrap_or(0);
+        let delay_at = nodes.at("preempt_delay", Place::NOWHERE);
+        let why_not_never = match (priority == Priority::OWNER, initial) {
+            (true, _) => Some("a router of priority 255 owns the addresses and always takes over"),
+            (false, Initial::Master) => Some("it is for routers that start as BACKUP"),
+            (false, Initial::Backup) => None,
+        };
+        if let Some(never) = never {
+            match why_not_never {
+                Some(why) => {
+                    let report = Report::warning(Code::Adjusted, never.at, format!("`nopreempt` has no effect: {why}"));
+                    self.push(
+                        report
+                            .label("ignored")
+                            .help("state BACKUP, on every router of the group"),
+                    );
+                }
+                None => {
+                    if delay > 0 {
+                        let message = "`preempt_delay` has no effect: with `nopreempt` nothing is taken over";
+                        self.push(Report::warning(Code::Adjusted, delay_at, message).label("ignored"));
+                    }
+                    return Preempt::Never;
+                }
+            }
+        }
+        let why_no_delay = match initial {
+            _ if strict => Some("strict mode has none"),
+            Initial::Master => Some("it is for routers that start as BACKUP"),
+            Initial::Backup => None,
+        };
+        match why_no_delay {
+            Some(why) if delay > 0 => {
+                let message = format!("`preempt_delay` has no effect: {why}");
+                self.push(Report::warning(Code::Adjusted, delay_at, message).label("ignored"));
+                Preempt::After(Micros::ZERO)
+            }
+            _ => Preempt::After(Micros(delay)),
+        }
+    }
+
+    /// Version 2 carries whole seconds, version 3 hundredths.
+    fn advert_int(&mut self, nodes: &Nodes, version: Version) -> Centis {
+        let Some(micros) = nodes.micros("advert_int") else {
+            return Centis(100);
+        };
+        let at = nodes.find("advert_int").map_or(Place::NOWHERE, Node::argument);
+        let (unit, least, most) = match version {
+            Version::V2 => (1_000_000, 1, 255),
+            Version::V3 => (10_000, 1, 4095),
+        };
+        let units = ((micros + unit / 2) / unit).clamp(least, most);
+        let centis = Centis(u16::try_from(units * (unit / 10_000)).unwrap_or(u16::MAX));
+        if units * unit != micros {
+            let what = match version {
+                Version::V2 => "VRRP version 2 knows whole seconds only",
+                Version::V3 => "VRRP version 3 knows 0.01 to 40.95 seconds",
+            };
+            let report = Report::warning(Code::Rounded, at, format!("{what}: the interval is {centis}"));
+            self.push(match version {
+                Version::V2 => report.help("version 3 has shorter intervals, if all routers of the group speak it"),
+                Version::V3 => report,
+            });
+        }
+        centis
+    }
+
+    fn auth(
+        &mut self,
+        node: &Node,
+        version: Version,
+        strict: bool,
+        priority: Priority,
+        initial: Initial,
+    ) -> (Auth, Initial) {
+        let Some(block) = node.nodes().find("authentication") else {
+            return (Auth::None, initial);
+        };
+        let nodes = block.nodes();
+        let drop = |lower: &mut Self, why: &str| {
+            if !nodes.flawed {
+                let message = format!("this authentication is not used: {why}");
+                lower.push(Report::warning(Code::AuthDropped, block.at, message));
+            }
+            (Auth::None, initial)
+        };
+        if strict {
+            return drop(self, "strict mode has none (RFC 3768 removed it)");
+        }
+        if version == Version::V3 {
+            return drop(self, "VRRP version 3 has none");
+        }
+        let Some(kind) = nodes.text("auth_type") else {
+            return drop(self, "`auth_type` is missing");
+        };
+        let Some(password) = nodes.text("auth_pass") else {
+            return drop(self, "`auth_pass` is missing");
+        };
+        let mut key = [0; 8];
+        for (to, from) in key.iter_mut().zip(password.bytes()) {
+            *to = from;
+        }
+        if password.len() > 8 {
+            let at = nodes.find("auth_pass").map_or(block.at, Node::argument);
+            let message = "only the first 8 bytes of this password are used";
+            self.push(Report::warning(Code::AuthDropped, at, message).help("the field on the wire has 8 bytes"));
+        }
+        match kind {
+            "AH" if initial == Initial::Master && priority != Priority::OWNER => (Auth::Ah(key), Initial::Backup),
+            "AH" => (Auth::Ah(key), initial),
+            _ => (Auth::Pass(key), initial),
+        }
+    }
+
+    /// Refuses what belongs to an IPv6 router.
+    fn ipv4(&mut self, ip: IpAddr, at: Place) -> Option<IpAddr> {
+        if ip.is_ipv6() {
+            let message = format!("{ip} is an IPv6 address, and IPv6 virtual routers are not supported yet");
+            self.push(Report::error(Code::NoIpv6Router, at, message));
+            return None;
+        }
+        Some(ip)
+    }
+
+    fn transport(&mut self, node: &Node, strict: bool) -> Transport {
+        let nodes = node.nodes();
+        let mut peers: Vec<Peer> = Vec::new();
+        let mut limited = false;
+        for line in nodes.lines("unicast_peer") {
+            let first = &line.words[0];
+            let ip = value::ip(first, "`unicast_peer`", Family::Any);
+            let Some(address) = self.take(ip).and_then(|ip| self.ipv4(ip, first.at)) else {
+                continue;
+            };
+            let mut peer = Peer {
+                address,
+                min_ttl: None,
+                max_ttl: None,
+            };
+            let mut words = line.words[1..].iter();
+            while let Some(word) = words.next() {
+                let slot = match word.text.as_str() {
+                    "min_ttl" => &mut peer.min_ttl,
+                    "max_ttl" => &mut peer.max_ttl,
+                    other => {
+                        let report = value::one_of(word, "`unicast_peer`", &["min_ttl", "max_ttl"], other);
+                        self.push(report);
+                        break;
+                    }
+                };
+                let Some(number) = words.next() else {
+                    self.push(Report::error(
+                        Code::MissingValue,
+                        word.at,
+                        format!("`{}` needs a number", word.text),
+                    ));
+                    break;
+                };
+                *slot = match value::int(number, "TTL", 0, 255) {
+                    Ok(ttl) => Some(narrow(ttl)),
+                    Err(report) => {
+                        self.push(report);
+                        None
+                    }
+                };
+            }
+            if let (Some(least), Some(most)) = (peer.min_ttl, peer.max_ttl) {
+                if least > most {
+                    let message = format!("no TTL is from {least} to {most}: everything would be dropped");
+                    self.push(Report::error(Code::OutOfRange, line.at(), message));
+                }
+            }
+            limited |= peer.min_ttl.is_some() || peer.max_ttl.is_some();
+            if peers.len() >= MAX_PEERS {
+                let message = format!("more than {MAX_PEERS} unicast peers");
+                self.push(Report::error(Code::TooMuch, first.at, message));
+            } else if peers.iter().any(|p| p.address == address) {
+                let message = format!("peer {address} is given twice");
+                self.push(Report::warning(Code::Repeated, first.at, message).label("ignored"));
+            } else {
+                peers.push(peer);
+            }
+        }
+        if peers.is_empty() {
+            return self.multicast(nodes);
+        }
+        if strict {
+            let message = "strict mode has no unicast: every advert goes to the multicast group";
+            self.push(Report::error(
+                Code::Adjusted,
+                nodes.at("unicast_peer", node.at),
+                message,
+            ));
+        }
+        if let Some(group) = nodes.find("mcast_dst_ip") {
+            let message = "`mcast_dst_ip` has no effect: this router sends to its unicast peers";
+            self.push(Report::warning(Code::Adjusted, group.at, message).label("ignored"));
+        }
+        Transport::Unicast {
+            peers,
+            ttl: nodes.int("unicast_ttl").map_or(255, narrow),
+            check_source: nodes.on("check_unicast_src") || self.defaults.check_unicast_src || limited,
+        }
+    }
+
+    fn multicast(&mut self, nodes: &Nodes) -> Transport {
+        for name in ["unicast_ttl", "check_unicast_src", "unicast_src_ip"] {
+            if let Some(node) = nodes.find(name).filter(|_| !nodes.flawed) {
+                let message = format!("`{name}` is for unicast, but there is no `unicast_peer`: adverts are multicast");
+                self.push(Report::warning(Code::Adjusted, node.at, message));
+            }
+        }
+        let mut group = IpAddr::V4(self.defaults.group4);
+        if let Some(ip) = nodes.ip("mcast_dst_ip") {
+            let at = nodes.find("mcast_dst_ip").map_or(Place::NOWHERE, Node::argument);
+            if let Some(ip) = self.ipv4(ip, at) {
+                if ip.is_multicast() {
+                    group = ip;
+                } else {
+                    let message = format!("`mcast_dst_ip`: {ip} is not a multicast address");
+                    self.push(Report::error(Code::BadAddress, at, message));
+                }
+            }
+        }
+        Transport::Multicast { group }
+    }
+
+    /// `unicast_src_ip` or `mcast_src_ip`, whichever fits how adverts travel.
+    fn source(&mut self, nodes: &Nodes, transport: &Transport) -> Option<IpAddr> {
+        let mut of = |name: &str| {
+            let node = nodes.find(name)?;
+            match node.value {
+                Value::Ip(ip) => self.ipv4(ip, node.argument()),
+                _ => None,
+            }
+        };
+        let (unicast, multicast) = (of("unicast_src_ip"), of("mcast_src_ip"));
+        match transport {
+            Transport::Unicast { .. } => unicast.or(multicast),
+            Transport::Multicast { .. } => multicast.or(unicast),
+        }
+    }
+
+    fn addresses(
+        &mut self,
+        node: &Node,
+        device: &str,
+        version: Version,
+        strict: bool,
+    ) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
+        let nodes = node.nodes();
+        let mut listed: Vec<VirtualAddress> = Vec::new();
+        let mut excluded: Vec<VirtualAddress> = Vec::new();
+        let mut seen: HashSet<(IpAddr, Option<String>)> = HashSet::new();
+        for keyword in ["virtual_ipaddress", "virtual_ipaddress_excluded"] {
+            let advertised = keyword == "virtual_ipaddress";
+            for block in nodes.all(keyword) {
+                let Some(row) = block.keyword.args.block() else {
+                    continue;
+                };
+                let crate::tree::Body::Lines(lines) = &block.body else {
+                    continue;
+                };
+                for line in lines {
+                    let row: &'static Block = row;
+                    let Some(address) = self.address(line, row, device) else {
+                        continue;
+                    };
+                    // An advertised address is unique; an excluded one may repeat it on another interface.
+                    let fresh = if advertised {
+                        seen.insert((address.address, None))
+                            && seen.insert((address.address, Some(address.device.clone())))
+                    } else {
+                        seen.insert((address.address, Some(address.device.clone())))
+                    };
+                    if !fresh {
+                        let message = format!("address {} is given twice", address.address);
+                        self.push(Report::warning(Code::Repeated, line.at(), message).label("ignored"));
+                    } else if advertised && listed.len() < MAX_ADVERTISED {
+                        listed.push(address);
+                    } else {
+                        if advertised && listed.len() == MAX_ADVERTISED && excluded.is_empty() {
+                            let message =
+                                "an advert lists 255 addresses at most: this and later ones are held, not listed";
+                            let report = Report::warning(Code::Adjusted, line.at(), message);
+                            self.push(report.help("put them in `virtual_ipaddress_excluded`, on every router alike"));
+                        }
+                        excluded.push(address);
+                    }
+                }
+            }
+        }
+        let needs = (version == Version::V3 && !nodes.on("no_virtual_ipaddress")) || strict;
+        if needs && listed.is_empty() && !nodes.flawed && !self.findings.failed() {
+            let what = if strict { "strict mode" } else { "VRRP version 3" };
+            let message = format!("{what} needs at least one address in `virtual_ipaddress`");
+            self.push(Report::error(Code::Missing, node.whole(), message));
+        }
+        (listed, excluded)
+    }
+
+    fn garp(&mut self, nodes: &Nodes, strict: bool) -> Garp {
+        let secs = |name| nodes.int(name).map(|s| Micros::from_secs(narrow(s)));
+        let count = |name: &str| nodes.int(name).map(narrow::<u32>);
+        let defaults = &self.defaults;
+        let garp = &defaults.garp;
+        let master_repeat = count("garp_master_repeat").map_or(garp.master_repeat, |n| n.max(1));
+        let master_delay = secs("garp_master_delay").unwrap_or(garp.master_delay);
+        let repeat = count("garp_lower_prio_repeat");
+        let delay = secs("garp_lower_prio_delay");
+        Garp {
+            master_repeat,
+            master_delay,
+            refresh: secs("garp_master_refresh").unwrap_or(garp.refresh),
+            refresh_repeat: count("garp_master_refresh_repeat").map_or(garp.refresh_repeat, |n| n.max(1)),
+            lower_prio_repeat: match (repeat, strict) {
+                (_, true) => 0,
+                (Some(n), false) => n,
+                (None, false) => defaults.lower_prio_repeat.unwrap_or(master_repeat),
+            },
+            lower_prio_delay: match (delay, strict) {
+                (_, true) => Micros::ZERO,
+                (Some(d), false) => d,
+                (None, false) => defaults.lower_prio_delay.unwrap_or(master_delay),
+            },
+            interval: garp.interval,
+        }
+    }
+
+    fn trackers(
+        &mut self,
+        nodes: &Nodes,
+        device: &str,
+        priority: Priority,
+        group: Option<&Group<'_>>,
+        scripts: &Named<'_>,
+    ) -> (Vec<Track>, Vec<Track>) {
+        let mut of_scripts = self.track_scripts(nodes, scripts);
+        let mut of_interfaces = self.track_interfaces(nodes);
+        of_interfaces.retain(|t| {
+            let own = t.track.name == device;
+            if own {
+                let message = format!("`{device}` is the instance's own interface, which is tracked anyway");
+                self.findings
+                    .push(Report::warning(Code::Unused, t.at, message).label("ignored"));
+            }
+            !own
+        });
+        if let Some(group) = group {
+            if !group.weighs {
+                let why = "members of a sync group keep none of their own unless it says `sync_group_tracking_weight`";
+                self.unweigh(&mut of_scripts, "script", why);
+                self.unweigh(&mut of_interfaces, "interface", why);
+            }
+            of_scripts = self.join(of_scripts, &group.scripts, "script");
+            let others: Vec<_> = group
+                .interfaces
+                .iter()
+                .filter(|t| t.track.name != device)
+                .cloned()
+                .collect();
+            of_interfaces = self.join(of_interfaces, &others, "interface");
+        }
+        if priority == Priority::OWNER {
+            let why = "the priority of an owner (255) never changes";
+            self.unweigh(&mut of_scripts, "script", why);
+            self.unweigh(&mut of_interfaces, "interface", why);
+        }
+        let plain = |tracked: Vec<super::track::Tracked>| -> Vec<Track> {
+            tracked
+                .into_iter()
+                .map(|t| t.track)
+                .filter(|t| !matches!(t.bearing, Bearing::Weight { weight: 0, .. }))
+                .collect()
+        };
+        (plain(of_scripts), plain(of_interfaces))
+    }
+
+    /// One virtual router identifier stands for one router on an interface.
+    fn distinct(&mut self, made: &[Made]) {
+        let mut seen: HashMap<(Vrid, &str), Vec<&Made>> = HashMap::new();
+        for one in made {
+            let a = &one.instance.vrrp;
+            let alike = seen.entry((a.vrid, a.interface.as_str())).or_default();
+            let clash = alike.iter().copied().find(|other| {
+                let b = &other.instance.vrrp;
+                let meets = match (&a.transport, &b.transport) {
+                    (Transport::Multicast { group: g }, Transport::Multicast { group: h }) => g == h,
+                    (Transport::Unicast { peers: p, .. }, Transport::Unicast { peers: q, .. }) => {
+                        a.source == b.source && p.iter().any(|p| q.iter().any(|q| q.address == p.address))
+                    }
+                    (Transport::Multicast { .. }, Transport::Unicast { .. })
+                    | (Transport::Unicast { .. }, Transport::Multicast { .. }) => false,
+                };
+                meets
+            });
+            if alike.len() < MAX_COMPARED {
+                alike.push(one);
+            }
+            if let Some(other) = clash {
+                let message = format!("virtual_router_id {} is used twice on {}", a.vrid, a.interface);
+                let label = format!("by `{}` here", other.instance.vrrp.name);
+                self.push(
+                    Report::error(Code::DuplicateVrid, one.vrid_at, message)
+                        .also(other.vrid_at, label)
+                        .help("1 to 255, unique on the network segment"),
+                );
+            }
+        }
+    }
+}

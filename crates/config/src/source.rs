@@ -1,0 +1,299 @@
+//! The text that a configuration is made of: files, places in them, and how a character came to stand where it stands.
+//! Reads files within bounds; knows nothing of what they say.
+
+use crate::diag::Span;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes of one file at most.
+pub(crate) const MAX_FILE: u64 = 8 << 20;
+/// Bytes of all files at most.
+pub(crate) const MAX_TOTAL: usize = 32 << 20;
+/// Files at most, each include counted.
+pub(crate) const MAX_FILES: usize = 1000;
+/// Characters of one physical line at most (keepalived cuts at 1022 and takes the rest for a new line).
+pub(crate) const MAX_LINE: usize = 16 << 10;
+/// Bytes of a source line that a finding carries.
+const SHOWN: usize = 400;
+
+/// A run of characters in a file, and the expansion that brought it here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Place {
+    pub(crate) file: u32,
+    /// From 1.
+    pub(crate) line: u32,
+    /// Bytes from the start of the line.
+    pub(crate) col: u32,
+    /// Bytes.
+    pub(crate) len: u32,
+    /// Index of the expansion, or `DIRECT`.
+    pub(crate) via: u32,
+}
+
+/// Not expanded from anything.
+pub(crate) const DIRECT: u32 = u32::MAX;
+
+impl Place {
+    /// No file at all.
+    pub(crate) const NOWHERE: Place = Place {
+        file: u32::MAX,
+        line: 0,
+        col: 0,
+        len: 0,
+        via: DIRECT,
+    };
+
+    /// From here to the end of `other`, if both are on one line; else just here.
+    pub(crate) fn to(self, other: Place) -> Place {
+        let end = other.col + other.len;
+        let same = self.file == other.file && self.line == other.line && self.via == other.via;
+        if same && end > self.col {
+            Place {
+                len: end - self.col,
+                ..self
+            }
+        } else {
+            self
+        }
+    }
+}
+
+/// A character and where it was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ch {
+    pub(crate) c: char,
+    /// The character has no meaning to the lexer (`\#`, `${_HASH}`): no comment, no brace, no reference.
+    pub(crate) literal: bool,
+    pub(crate) at: Place,
+}
+
+/// The text of a run of characters.
+pub(crate) fn text_of(chars: &[Ch]) -> String {
+    chars.iter().map(|c| c.c).collect()
+}
+
+/// The place of a run of characters.
+pub(crate) fn place_of(chars: &[Ch]) -> Place {
+    match (chars.first(), chars.last()) {
+        (Some(first), Some(last)) => first.at.to(last.at),
+        _ => Place::NOWHERE,
+    }
+}
+
+/// Without blanks and tabs at both ends.
+pub(crate) fn trim(chars: &[Ch]) -> &[Ch] {
+    let blank = |c: &Ch| c.c == ' ' || c.c == '\t';
+    let start = chars.iter().position(|c| !blank(c)).unwrap_or(chars.len());
+    let end = chars.iter().rposition(|c| !blank(c)).map_or(start, |e| e + 1);
+    &chars[start..end]
+}
+
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    /// Start and end of each line, without its line end.
+    lines: Vec<(usize, usize)>,
+    /// The include that named it.
+    pub(crate) included: Option<Place>,
+}
+
+impl File {
+    pub(crate) fn new(name: String, bytes: Vec<u8>, included: Option<Place>) -> File {
+        let mut lines = Vec::new();
+        let mut start = 0;
+        while start < bytes.len() {
+            let end = bytes[start..]
+                .iter()
+                .position(|b| *b == b'\n')
+                .map_or(bytes.len(), |n| start + n);
+            let mut text_end = end;
+            while text_end > start && bytes[text_end - 1] == b'\r' {
+                text_end -= 1;
+            }
+            lines.push((start, text_end));
+            start = end + 1;
+        }
+        File {
+            name,
+            bytes,
+            lines,
+            included,
+        }
+    }
+
+    /// The bytes of a line, counted from 1.
+    pub(crate) fn line(&self, number: usize) -> Option<&[u8]> {
+        let (start, end) = *self.lines.get(number.checked_sub(1)?)?;
+        Some(&self.bytes[start..end])
+    }
+}
+
+/// An expansion: what was written where something else now stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Expansion {
+    /// Where it was used, with its own `via`.
+    pub(crate) at: Place,
+    /// The definition's name; empty for a sequence.
+    pub(crate) name: Box<str>,
+}
+
+/// All files and expansions.
+#[derive(Debug, Default)]
+pub(crate) struct Map {
+    pub(crate) files: Vec<File>,
+    pub(crate) expansions: Vec<Expansion>,
+    pub(crate) total: usize,
+}
+
+impl Map {
+    /// The file's index.
+    pub(crate) fn add(&mut self, file: File) -> u32 {
+        self.total += file.bytes.len();
+        self.files.push(file);
+        u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The expansion's index.
+    pub(crate) fn expand(&mut self, at: Place, name: &str) -> u32 {
+        self.expansions.push(Expansion { at, name: name.into() });
+        u32::try_from(self.expansions.len() - 1).unwrap_or(DIRECT)
+    }
+
+    /// Whether `name` is being expanded already where `via` leads; and how deep the chain is.
+    pub(crate) fn chain(&self, mut via: u32, name: &str) -> (bool, usize) {
+        let mut depth = 0;
+        while let Some(e) = self.expansions.get(via as usize) {
+            depth += 1;
+            if &*e.name == name {
+                return (true, depth);
+            }
+            via = e.at.via;
+        }
+        (false, depth)
+    }
+
+    /// Where a place was expanded and included from, innermost first.
+    pub(crate) fn trace(&self, place: Place, most: usize) -> Vec<(&'static str, Place)> {
+        let mut out = Vec::new();
+        let mut via = place.via;
+        while let Some(e) = self.expansions.get(via as usize).filter(|_| out.len() < most) {
+            out.push((
+                if e.name.is_empty() {
+                    "repeated by this"
+                } else {
+                    "expanded here"
+                },
+                e.at,
+            ));
+            via = e.at.via;
+        }
+        let mut file = place.file;
+        while let Some(at) = self
+            .files
+            .get(file as usize)
+            .and_then(|f| f.included)
+            .filter(|_| out.len() < most)
+        {
+            out.push(("included here", at));
+            file = at.file;
+        }
+        out
+    }
+
+    /// The place as people read it, with its line.
+    pub(crate) fn span(&self, place: Place) -> Option<Span> {
+        let file = self.files.get(place.file as usize)?;
+        let line = file.line(place.line as usize).unwrap_or_default();
+        let start = (place.col as usize).min(line.len());
+        let end = (start + place.len as usize).min(line.len());
+        // A very long line is cut around the place.
+        let from = if line.len() > SHOWN {
+            start.saturating_sub(SHOWN / 4)
+        } else {
+            0
+        };
+        let to = (from + SHOWN).min(line.len());
+        let head = String::from_utf8_lossy(&line[from..start]);
+        let body = String::from_utf8_lossy(&line[start..end.min(to).max(start)]);
+        let tail = String::from_utf8_lossy(&line[end.min(to).max(start)..to.max(start)]);
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Some(Span {
+            file: file.name.clone(),
+            line: place.line,
+            col: number(String::from_utf8_lossy(&line[..start]).chars().count() + 1),
+            len: number(body.chars().count()),
+            range: (head.len(), head.len() + body.len()),
+            source: format!("{head}{body}{tail}"),
+        })
+    }
+}
+
+/// Why a file is not read.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Directory,
+    NotRegular,
+    /// keepalived never reads executable files, so that a script in the directory is not taken for configuration.
+    Executable(u32),
+    TooLarge(u64),
+    Io(io::Error),
+}
+
+impl Unreadable {
+    /// What is wrong with the file, to follow "`NAME` ...".
+    pub(crate) fn why(&self) -> String {
+        match self {
+            Unreadable::Directory => "is a directory".to_owned(),
+            Unreadable::NotRegular => "is not a regular file".to_owned(),
+            Unreadable::Executable(mode) => format!("is executable (mode {mode:04o})"),
+            Unreadable::TooLarge(size) => format!("has {size} bytes, more than {MAX_FILE}"),
+            Unreadable::Io(e) => format!("can't be read: {e}"),
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn help(&self, path: &Path) -> Option<String> {
+        match self {
+            Unreadable::Executable(_) => Some(format!(
+                "executable files are taken for scripts: chmod a-x {}",
+                path.display()
+            )),
+            Unreadable::Directory => Some(format!("to read what is in it: {}/*.conf", path.display())),
+            Unreadable::NotRegular | Unreadable::TooLarge(_) | Unreadable::Io(_) => None,
+        }
+    }
+}
+
+/// Reads one file, within bounds.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let meta = fs::metadata(path).map_err(Unreadable::Io)?;
+    if meta.is_dir() {
+        return Err(Unreadable::Directory);
+    }
+    if !meta.is_file() {
+        return Err(Unreadable::NotRegular);
+    }
+    let mode = meta.permissions().mode() & 0o7777;
+    if mode & 0o111 != 0 {
+        return Err(Unreadable::Executable(mode));
+    }
+    if meta.len() > MAX_FILE {
+        return Err(Unreadable::TooLarge(meta.len()));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(Unreadable::Io)?;
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+    Ok(bytes)
+}
+
+/// The directory that relative names in `path` start from.
+pub(crate) fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}

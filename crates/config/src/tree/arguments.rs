@@ -1,0 +1,250 @@
+//! What follows a keyword, judged by its row.
+
+use super::{Command, Parser, Value};
+use crate::diag::{Code, Report};
+use crate::keyword::{Args, Keyword};
+use crate::lex::words::{CommandError, Line, Word, arguments};
+use crate::value;
+
+impl Parser<'_> {
+    /// The checked argument; tells what is wrong with it.
+    pub(super) fn argument(&mut self, keyword: &'static Keyword, line: &Line) -> Value {
+        if keyword.args.is_command() {
+            return self.command(keyword, line);
+        }
+        let name = keyword.name;
+        let words = &line.words[1..];
+        let (least, most) = counts(keyword.args);
+        if words.len() < least {
+            let what = if keyword.usage.is_empty() {
+                "a value"
+            } else {
+                keyword.usage
+            };
+            let report = Report::error(Code::MissingValue, line.at(), format!("`{name}` needs {what}"));
+            self.findings.push(if keyword.range.is_empty() {
+                report
+            } else {
+                report.help(keyword.range)
+            });
+            return Value::Invalid;
+        }
+        if let Some(extra) = words.get(most) {
+            let place = extra.at.to(words[words.len() - 1].at);
+            let message = match most {
+                0 => format!("`{name}` takes no value"),
+                1 => format!("`{name}` takes one value"),
+                _ => format!("`{name}` takes no more than {most} values"),
+            };
+            self.findings
+                .push(Report::warning(Code::ExtraWord, place, message).label("ignored"));
+        }
+        let result = match words.first() {
+            None => Value::None.fine(),
+            Some(first) => one(keyword, first, words),
+        };
+        match result {
+            Ok((value, report)) => {
+                if let Some(report) = report {
+                    self.findings.push(report);
+                }
+                value
+            }
+            Err(report) => {
+                self.findings.push(report);
+                Value::Invalid
+            }
+        }
+    }
+
+    fn command(&mut self, keyword: &'static Keyword, line: &Line) -> Value {
+        let name = keyword.name;
+        let words = match line.shell_words() {
+            Ok(words) => words,
+            Err(e) => return self.bad_command(e),
+        };
+        let Some(first) = words.get(1).filter(|w| !w.text.trim().is_empty()) else {
+            if matches!(keyword.args, Args::OptScript) && words.len() < 2 {
+                return Value::None;
+            }
+            let report = Report::error(Code::MissingValue, line.at(), format!("`{name}` needs a command"));
+            self.findings
+                .push(report.help("quote it if it has arguments: \"/path/to/script arg\""));
+            return Value::Invalid;
+        };
+        let argv = match arguments(first) {
+            Ok(argv) => argv,
+            Err(e) => return self.bad_command(e),
+        };
+        if argv.is_empty() || argv[0].is_empty() {
+            self.findings.push(Report::error(
+                Code::MissingValue,
+                first.at,
+                format!("`{name}` needs a command"),
+            ));
+            return Value::Invalid;
+        }
+        let most = if matches!(keyword.args, Args::Program) { 2 } else { 4 };
+        if let Some(extra) = words.get(most) {
+            let message = format!("words behind the command of `{name}` are not part of it");
+            let report = Report::warning(Code::ExtraWord, extra.at.to(words[words.len() - 1].at), message);
+            self.findings.push(
+                report
+                    .label("ignored")
+                    .help("quote the command together with its arguments"),
+            );
+        }
+        let user = words[2..].iter().take(most - 2).cloned().collect();
+        Value::Command(Command {
+            text: first.text.clone(),
+            argv,
+            at: first.at,
+            user,
+        })
+    }
+
+    fn bad_command(&mut self, error: CommandError) -> Value {
+        self.findings.push(match error {
+            CommandError::Unclosed(at) => {
+                Report::error(Code::UnmatchedQuote, at, "a quote in this command is not closed")
+            }
+            CommandError::TrailingBackslash(at) => {
+                Report::error(Code::BadEscape, at, "a backslash at the end protects nothing")
+            }
+            CommandError::Byte(at) => Report::error(
+                Code::BadEscape,
+                at,
+                "this command holds an escape that is no ASCII character",
+            )
+            .help("an argument can't hold NUL or a single byte above 127; write the character itself"),
+        });
+        Value::Invalid
+    }
+}
+
+/// How many words belong to the keyword, at least and at most.
+fn counts(args: Args) -> (usize, usize) {
+    match args {
+        Args::Flag | Args::Block(_) | Args::Lines(_) => (0, 0),
+        Args::Switch | Args::OptInt(..) | Args::OptWord | Args::OptOneOf(_) => (0, 1),
+        Args::Int(..)
+        | Args::Seconds(..)
+        | Args::Millis(..)
+        | Args::Word
+        | Args::Device
+        | Args::OneOf(_)
+        | Args::OneOfIgnoreCase(_)
+        | Args::Ip(_)
+        | Args::Prefix
+        | Args::NamedBlock(_)
+        | Args::NamedLines(_) => (1, 1),
+        Args::Weight(..) => (1, 2),
+        Args::User => (1, 2),
+        Args::HeadedBlock(_) => (1, 3),
+        Args::Words(least, most) => (least, most),
+        Args::Script | Args::OptScript | Args::Program | Args::Custom => (0, usize::MAX),
+    }
+}
+
+type Judged = Result<(Value, Option<Report>), Report>;
+
+trait Fine {
+    fn fine(self) -> Judged;
+}
+
+impl Fine for Value {
+    fn fine(self) -> Judged {
+        Ok((self, None))
+    }
+}
+
+/// The value of a keyword with at least one word.
+fn one(keyword: &'static Keyword, word: &Word, words: &[Word]) -> Judged {
+    let name = format!("`{}`", keyword.name);
+    let timer = |decimals: usize, unit: u64, min: u64, max: u64| {
+        let (value, rounded) = value::decimal(word, &name, decimals, min, max)?;
+        let note = rounded.then(|| {
+            let message = format!("{name}: more than {decimals} decimals are rounded");
+            Report::warning(Code::Rounded, word.at, message)
+        });
+        Ok((Value::Micros(value * unit), note))
+    };
+    let member = |set: &[&str], fold: bool| match set
+        .iter()
+        .find(|s| **s == word.text || (fold && s.eq_ignore_ascii_case(&word.text)))
+    {
+        Some(found) => Value::Text((*found).to_owned()).fine(),
+        None => Err(value::one_of(word, &name, set, &word.text)),
+    };
+    match keyword.args {
+        Args::Switch => Value::Switch(value::switch(word, &name)?).fine(),
+        Args::Int(min, max) | Args::OptInt(min, max) => Value::Int(value::int(word, &name, min, max)?).fine(),
+        Args::Seconds(min, max) => timer(6, 1, min, max),
+        Args::Millis(min, max) => timer(3, 1, min * 1000, max * 1000),
+        Args::Weight(min, max) => {
+            let value = value::int(word, &name, min, max)?;
+            let reverse = match words.get(1) {
+                None => false,
+                Some(w) if w.text == "reverse" => true,
+                Some(w) if w.text == "noreverse" => false,
+                Some(w) => return Err(value::one_of(w, &name, &["reverse"], &w.text)),
+            };
+            Value::Weight {
+                weight: i16::try_from(value).unwrap_or(0),
+                reverse,
+            }
+            .fine()
+        }
+        Args::Device => Value::Text(value::device(word, &name)?).fine(),
+        Args::OneOf(set) | Args::OptOneOf(set) => member(set, false),
+        Args::OneOfIgnoreCase(set) => member(set, true),
+        Args::Ip(family) => Value::Ip(value::ip(word, &name, family)?).fine(),
+        Args::Prefix => {
+            if !matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
+                value::prefix(word, &name)?;
+            }
+            Value::Text(word.text.clone()).fine()
+        }
+        Args::Word | Args::OptWord | Args::NamedBlock(_) | Args::NamedLines(_) => {
+            if word.text.is_empty() {
+                return Err(Report::error(
+                    Code::MissingValue,
+                    word.at,
+                    format!("{name}: this is empty"),
+                ));
+            }
+            Value::Text(word.text.clone()).fine()
+        }
+        Args::Flag
+        | Args::Words(..)
+        | Args::User
+        | Args::Custom
+        | Args::Script
+        | Args::OptScript
+        | Args::Program
+        | Args::Block(_)
+        | Args::HeadedBlock(_)
+        | Args::Lines(_) => Value::None.fine(),
+    }
+}
+
+/// Judges one option word of a value line by its row; how many words behind it were used.
+pub(super) fn option(keyword: &'static Keyword, words: &[Word]) -> Result<usize, Report> {
+    let (least, _) = counts(keyword.args);
+    if least == 0 {
+        return Ok(0);
+    }
+    // `mtu lock 1400`, `via inet6 ...`, `as to ...`
+    let skip = usize::from(
+        keyword.usage.contains(" [")
+            && words
+                .get(1)
+                .is_some_and(|w| matches!(w.text.as_str(), "lock" | "inet" | "inet6" | "to")),
+    );
+    let Some(value) = words.get(1 + skip) else {
+        let message = format!("`{}` needs a value", keyword.name);
+        return Err(Report::error(Code::MissingValue, words[0].at, message).help(keyword.usage));
+    };
+    let value = one(keyword, value, &words[1 + skip..]);
+    value.map(|_| 1 + skip)
+}
