@@ -135,25 +135,23 @@ pub struct Keyword {
     pub standing: Standing,
 }
 
-const fn row(
-    name: &'static str,
-    args: Args,
-    usage: &'static str,
-    range: &'static str,
-    default: &'static str,
-    doc: &'static str,
-    standing: Standing,
-) -> Keyword {
-    Keyword {
-        name,
-        args,
-        usage,
-        range,
-        default,
-        doc,
-        standing,
-    }
+/// Rows of the table, two lines each: `"name" args, "usage", "range", "default", standing; "documentation"`.
+macro_rules! rows {
+    ($(#[$doc:meta])* $group:ident: $($name:literal $args:expr, $usage:literal, $range:literal, $default:literal,
+        $standing:expr; $text:literal)*) => {
+        $(#[$doc])*
+        const $group: &[Keyword] = &[$(Keyword {
+            name: $name,
+            args: $args,
+            usage: $usage,
+            range: $range,
+            default: $default,
+            doc: $text,
+            standing: $standing,
+        }),*];
+    };
 }
+use rows;
 
 /// The words of one block.
 pub struct Block {

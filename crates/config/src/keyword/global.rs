@@ -3,1504 +3,426 @@
 use super::lines::*;
 use super::lvs::*;
 use super::vrrp::*;
-use super::{Args::*, Block, Family, Keyword, Standing::*, row};
+use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
+rows! {
 /// Words at the top level.
-const ROOT_ROWS: &[Keyword] = &[
-    row(
-        "linkbeat_use_polling",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Use polled link detection for every VRRP interface instead of netlink.",
-        Obsolete("the kernel reports link changes by itself"),
-    ),
-    row(
-        "net_namespace",
-        Word,
-        "NAME",
-        "",
-        "unset (current namespace)",
-        "Run in the named network namespace.",
-        Acts,
-    ),
-    row(
-        "net_namespace_ipvs",
-        OptWord,
-        "[NAME]",
-        "",
-        "same namespace as the daemon",
-        "Namespace in which IPVS is programmed; no NAME means the default namespace.",
-        NotYet("IPVS is programmed in the namespace of the daemon"),
-    ),
-    row(
-        "namespace_with_ipsets",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Allow ipsets inside a namespace on kernels before 3.13.",
-        Obsolete("no ipsets are used"),
-    ),
-    row(
-        "use_pid_dir",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Put pid files in the run directory's keepalived sub-directory.",
-        NotYet("pid files stay where options -p, -r, -c and -b put them"),
-    ),
-    row(
-        "instance",
-        Word,
-        "NAME",
-        "",
-        "unset",
-        "Instance name added to pid files, log identity and optionally dump files.",
-        NotYet("pid files stay where options -p, -r, -c and -b put them"),
-    ),
-    row(
-        "child_wait_time",
-        Int(0, 4_294_967_295),
-        "SECONDS(int)",
-        "0..4294967295 s",
-        "5",
-        "How long the parent waits for children at shutdown before SIGKILL.",
-        NotYet("roles get a fixed time to stop"),
-    ),
-    row(
-        "global_defs",
-        Block(&GLOBAL_DEFS),
-        "{ }",
-        "",
-        "",
-        "Global settings block.",
-        Acts,
-    ),
-    row(
-        "linkbeat_interfaces",
-        Lines(&LINKBEAT_LINE),
-        "{ IFLINE... }",
-        "",
-        "",
-        "Interfaces that use polled link detection.",
-        Obsolete("the kernel reports link changes by itself"),
-    ),
-    row(
-        "static_ipaddress",
-        Lines(&STATIC_ADDRESS_LINE),
-        "{ ADDRLINE... }",
-        "",
-        "",
-        "Addresses installed while the daemon runs, independent of VRRP state.",
-        NotYet("these addresses are not installed"),
-    ),
-    row(
-        "static_routes",
-        Lines(&STATIC_ROUTE_LINE),
-        "{ ROUTELINE... }",
-        "",
-        "",
-        "Routes installed while the daemon runs.",
-        NotYet("these routes are not installed"),
-    ),
-    row(
-        "static_rules",
-        Lines(&STATIC_RULE_LINE),
-        "{ RULELINE... }",
-        "",
-        "",
-        "Policy rules installed while the daemon runs.",
-        NotYet("these rules are not installed"),
-    ),
-    row(
-        "track_group",
-        NamedBlock(&TRACK_GROUP),
-        "NAME { group { } }",
-        "unique NAME",
-        "",
-        "Names VRRP instances that follow a static address/route/rule.",
-        NotYet("static addresses, routes and rules are not installed, so nothing follows this group"),
-    ),
-    row(
-        "vrrp_sync_group",
-        NamedBlock(&VRRP_SYNC_GROUP),
-        "NAME { }",
-        "unique NAME",
-        "",
-        "Set of VRRP instances that change state together.",
-        Acts,
-    ),
-    row(
-        "garp_group",
-        Block(&GARP_GROUP),
-        "{ }",
-        "",
-        "",
-        "Pacing of gratuitous ARP/NA for one interface or a set.",
-        NotYet("gratuitous ARP is paced by vrrp_garp_interval alone"),
-    ),
-    row(
-        "vrrp_instance",
-        NamedBlock(&VRRP_INSTANCE),
-        "NAME { }",
-        "unique NAME; exactly one word",
-        "",
-        "One virtual router.",
-        Acts,
-    ),
-    row(
-        "vrrp_script",
-        NamedBlock(&VRRP_SCRIPT),
-        "NAME { }",
-        "",
-        "",
-        "Periodic check script usable by track_script.",
-        Acts,
-    ),
-    row(
-        "vrrp_track_process",
-        NamedBlock(&VRRP_TRACK_PROCESS),
-        "NAME { }",
-        "",
-        "",
-        "Process presence check usable by track_process.",
-        NotYet("processes are not watched"),
-    ),
-    row(
-        "track_file",
-        NamedBlock(&TRACK_FILE),
-        "NAME { }",
-        "",
-        "",
-        "File whose integer content adjusts priority or weight.",
-        NotYet("files are not watched"),
-    ),
-    row(
-        "vrrp_track_file",
-        NamedBlock(&TRACK_FILE),
-        "NAME { }",
-        "",
-        "",
-        "Another name of track_file.",
-        OldName("track_file"),
-    ),
-    row(
-        "interface_up_down_delays",
-        Lines(&DELAY_LINE),
-        "{ IFDELAYLINE... }",
-        "",
-        "",
-        "Debounce of interface up/down events.",
-        NotYet("link changes act at once"),
-    ),
-    row(
-        "bfd_instance",
-        NamedBlock(&BFD_INSTANCE),
-        "NAME { }",
-        "NAME max 31 characters, unique",
-        "",
-        "One BFD neighbour monitor.",
-        NotYet("BFD sessions are not run"),
-    ),
-    row(
-        "SSL",
-        Block(&SSL),
-        "{ }",
-        "",
-        "auto-generated context",
-        "TLS client material for SSL_GET.",
-        NotYet("SSL_GET sends no client certificate"),
-    ),
-    row(
-        "virtual_server_group",
-        NamedLines(&SERVER_GROUP_LINE),
-        "NAME { VSGLINE... }",
-        "",
-        "",
-        "Set of addresses/ranges/fwmarks sharing one server pool.",
-        Acts,
-    ),
-    row(
-        "virtual_server",
-        HeadedBlock(&VIRTUAL_SERVER),
-        "IPADDR [PORT] | fwmark UINT | group NAME",
-        "PORT 1..65535 (0 or all zeros = none); fwmark 0..4294967295",
-        "",
-        "One IPVS service.",
-        Acts,
-    ),
-];
+ROOT_ROWS:
+    "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
+        "Use polled link detection for every VRRP interface instead of netlink."
+    "net_namespace" Word, "NAME", "", "unset (current namespace)", Acts;
+        "Run in the named network namespace."
+    "net_namespace_ipvs" OptWord, "[NAME]", "", "same namespace as the daemon",
+        NotYet("IPVS is programmed in the namespace of the daemon");
+        "Namespace in which IPVS is programmed; no NAME means the default namespace."
+    "namespace_with_ipsets" Flag, "", "flag", "off", Obsolete("no ipsets are used");
+        "Allow ipsets inside a namespace on kernels before 3.13."
+    "use_pid_dir" Flag, "", "flag", "off", NotYet("pid files stay where options -p, -r, -c and -b put them");
+        "Put pid files in the run directory's keepalived sub-directory."
+    "instance" Word, "NAME", "", "unset", NotYet("pid files stay where options -p, -r, -c and -b put them");
+        "Instance name added to pid files, log identity and optionally dump files."
+    "child_wait_time" Int(0, 4_294_967_295), "SECONDS(int)", "0..4294967295 s", "5",
+        NotYet("roles get a fixed time to stop");
+        "How long the parent waits for children at shutdown before SIGKILL."
+    "global_defs" Block(&GLOBAL_DEFS), "{ }", "", "", Acts;
+        "Global settings block."
+    "linkbeat_interfaces" Lines(&LINKBEAT_LINE), "{ IFLINE... }", "", "",
+        Obsolete("the kernel reports link changes by itself");
+        "Interfaces that use polled link detection."
+    "static_ipaddress" Lines(&STATIC_ADDRESS_LINE), "{ ADDRLINE... }", "", "",
+        NotYet("these addresses are not installed");
+        "Addresses installed while the daemon runs, independent of VRRP state."
+    "static_routes" Lines(&STATIC_ROUTE_LINE), "{ ROUTELINE... }", "", "", NotYet("these routes are not installed");
+        "Routes installed while the daemon runs."
+    "static_rules" Lines(&STATIC_RULE_LINE), "{ RULELINE... }", "", "", NotYet("these rules are not installed");
+        "Policy rules installed while the daemon runs."
+    "track_group" NamedBlock(&TRACK_GROUP), "NAME { group { } }", "unique NAME", "",
+        NotYet("static addresses, routes and rules are not installed, so nothing follows this group");
+        "Names VRRP instances that follow a static address/route/rule."
+    "vrrp_sync_group" NamedBlock(&VRRP_SYNC_GROUP), "NAME { }", "unique NAME", "", Acts;
+        "Set of VRRP instances that change state together."
+    "garp_group" Block(&GARP_GROUP), "{ }", "", "", NotYet("gratuitous ARP is paced by vrrp_garp_interval alone");
+        "Pacing of gratuitous ARP/NA for one interface or a set."
+    "vrrp_instance" NamedBlock(&VRRP_INSTANCE), "NAME { }", "unique NAME; exactly one word", "", Acts;
+        "One virtual router."
+    "vrrp_script" NamedBlock(&VRRP_SCRIPT), "NAME { }", "", "", Acts;
+        "Periodic check script usable by track_script."
+    "vrrp_track_process" NamedBlock(&VRRP_TRACK_PROCESS), "NAME { }", "", "", NotYet("processes are not watched");
+        "Process presence check usable by track_process."
+    "track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", NotYet("files are not watched");
+        "File whose integer content adjusts priority or weight."
+    "vrrp_track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", OldName("track_file");
+        "Another name of track_file."
+    "interface_up_down_delays" Lines(&DELAY_LINE), "{ IFDELAYLINE... }", "", "", NotYet("link changes act at once");
+        "Debounce of interface up/down events."
+    "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "",
+        NotYet("BFD sessions are not run");
+        "One BFD neighbour monitor."
+    "SSL" Block(&SSL), "{ }", "", "auto-generated context", NotYet("SSL_GET sends no client certificate");
+        "TLS client material for SSL_GET."
+    "virtual_server_group" NamedLines(&SERVER_GROUP_LINE), "NAME { VSGLINE... }", "", "", Acts;
+        "Set of addresses/ranges/fwmarks sharing one server pool."
+    "virtual_server" HeadedBlock(&VIRTUAL_SERVER), "IPADDR [PORT] | fwmark UINT | group NAME",
+        "PORT 1..65535 (0 or all zeros = none); fwmark 0..4294967295", "", Acts;
+        "One IPVS service."
+}
+
 /// `/`
 pub static ROOT: Block = Block {
     path: "/",
     keywords: &[ROOT_ROWS],
 };
+
+rows! {
 /// Words of `global_defs`.
-const GLOBAL_ROWS: &[Keyword] = &[
-    row(
-        "process_names",
-        Flag,
-        "",
-        "flag",
-        "",
-        "Set child process names to keepalived_vrrp, keepalived_lvs and keepalived_bfd.",
-        NotYet("processes keep their own names"),
-    ),
-    row(
-        "process_name",
-        Word,
-        "NAME",
-        "truncated to 15 characters",
-        "program name",
-        "Parent process name.",
-        NotYet("processes keep their own names"),
-    ),
-    row(
-        "vrrp_process_name",
-        Word,
-        "NAME",
-        "truncated to 15",
-        "inherited",
-        "VRRP child process name.",
-        NotYet("processes keep their own names"),
-    ),
-    row(
-        "checker_process_name",
-        Word,
-        "NAME",
-        "truncated to 15",
-        "inherited",
-        "Checker child process name.",
-        NotYet("processes keep their own names"),
-    ),
-    row(
-        "lvs_process_name",
-        Custom,
-        "NAME",
-        "",
-        "",
-        "Another name of checker_process_name.",
-        OldName("checker_process_name"),
-    ),
-    row(
-        "bfd_process_name",
-        Word,
-        "NAME",
-        "truncated to 15",
-        "inherited",
-        "BFD child process name.",
-        NotYet("processes keep their own names"),
-    ),
-    row(
-        "use_symlink_paths",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Execute scripts by the configured path instead of the resolved real path.",
-        Obsolete("scripts always run by the path that is written"),
-    ),
-    row(
-        "set_supplementary_groups",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Give scripts their user's supplementary groups by default.",
-        Acts,
-    ),
-    row(
-        "router_id",
-        Word,
-        "STRING",
-        "one word used",
-        "canonical local host name",
-        "Machine name shown in mail subjects.",
-        Acts,
-    ),
-    row(
-        "notification_email_from",
-        Word,
-        "ADDRESS",
-        "one word; quote to include a display name",
-        "USER@LOCALHOST of the daemon uid",
-        "Mail sender.",
-        Acts,
-    ),
-    row(
-        "smtp_server",
-        Words(1, 2),
-        "IPADDR|HOSTNAME [PORT]",
-        "PORT 1..65535, default 25",
-        "unset (no mail)",
-        "Mail relay.",
-        Acts,
-    ),
-    row(
-        "smtp_helo_name",
-        Word,
-        "STRING",
-        "",
-        "canonical local host name",
-        "Name sent in HELO.",
-        Acts,
-    ),
-    row(
-        "smtp_connect_timeout",
-        Int(0, 4_294),
-        "SECONDS(int)",
-        "0..4294; 0 becomes 1 with a message",
-        "30",
-        "Mail connection timeout.",
-        Acts,
-    ),
-    row(
-        "notification_email",
-        Lines(&NAMES),
-        "{ ADDRESS... }",
-        "",
-        "empty",
-        "Mail recipients.",
-        Acts,
-    ),
-    row(
-        "smtp_alert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "unset",
-        "Default for all mail alerts.",
-        Acts,
-    ),
-    row(
-        "startup_script",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Command run by the parent before starting children.",
-        NotYet("no script runs at start or stop"),
-    ),
-    row(
-        "startup_script_timeout",
-        Int(1, 1_000),
-        "SECONDS(int)",
-        "1..1000",
-        "10",
-        "Time allowed for startup_script.",
-        NotYet("no script runs at start or stop"),
-    ),
-    row(
-        "shutdown_script",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Command run by the parent after all children have stopped.",
-        NotYet("no script runs at start or stop"),
-    ),
-    row(
-        "shutdown_script_timeout",
-        Int(1, 1_000),
-        "SECONDS(int)",
-        "1..1000",
-        "10",
-        "Time allowed for shutdown_script.",
-        NotYet("no script runs at start or stop"),
-    ),
-    row(
-        "max_auto_priority",
-        OptInt(-1, 99),
-        "[INT]",
-        "-1..99 (system SCHED_RR maximum)",
-        "0 (no automatic real-time)",
-        "Highest real-time priority the daemon may raise itself to when it runs late.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "min_auto_priority_delay",
-        Int(1, 10_000_000),
-        "MICROSECONDS(int)",
-        "1..10000000 us",
-        "1000000",
-        "Lateness that triggers an automatic priority increase.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "smtp_alert_vrrp",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "unset",
-        "Default mail alert setting for VRRP instances and sync groups.",
-        Acts,
-    ),
-    row(
-        "smtp_alert_checker",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "unset",
-        "Default mail alert setting for virtual and real servers.",
-        Acts,
-    ),
-    row(
-        "checker_log_all_failures",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Log each failed check even while retries remain.",
-        NotYet("every failed check is in the log with its reason"),
-    ),
-    row(
-        "dynamic_interfaces",
-        OptOneOf(&["allow_if_changes"]),
-        "[allow_if_changes]",
-        "",
-        "off",
-        "Accept interface names that do not exist yet.",
-        Obsolete("an interface that does not exist yet puts its instance in FAULT until it comes"),
-    ),
-    row(
-        "no_email_faults",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "No mail for transitions to FAULT.",
-        NotYet("mail on FAULT is sent like any other"),
-    ),
-    row(
-        "default_interface",
-        Device,
-        "IFNAME",
-        "",
-        "eth0",
-        "Interface for static addresses without dev.",
-        NotYet("static addresses are not installed"),
-    ),
-    row(
-        "disable_local_igmp",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Turn off IGMP reports for link-local multicast in the kernel.",
-        NotYet("IGMP reports are left to the kernel"),
-    ),
-    row(
-        "v3_checksum_as_v2",
-        Switch,
-        "",
-        "flag; argument ignored",
-        "off",
-        "Leave the pseudo-header out of the VRRPv3 IPv4 checksum by default.",
-        Refused("peers would reject the adverts and both would be master"),
-    ),
-    row(
-        "lvs_timeouts",
-        Custom,
-        "[tcp SECS] [tcpfin SECS] [udp SECS]",
-        "each 0..2678400 s",
-        "unchanged",
-        "IPVS connection timeouts.",
-        Acts,
-    ),
-    row(
-        "lvs_flush",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Clear all IPVS state at start (not at reload).",
-        Acts,
-    ),
-    row(
-        "lvs_flush_on_stop",
-        OptOneOf(&["VS"]),
-        "[VS]",
-        "",
-        "off",
-        "Clear IPVS at stop: everything, or each managed service with VS.",
-        NotYet("services are removed one by one at stop"),
-    ),
-    row(
-        "lvs_flush_onstop",
-        Custom,
-        "[VS]",
-        "",
-        "",
-        "Another name of lvs_flush_on_stop.",
-        OldName("lvs_flush_on_stop"),
-    ),
-    row(
-        "lvs_sync_daemon",
-        Words(1, 16),
-        "IFNAME [[inst] VRRP_NAME] [id N] [maxlen N] [port N] [ttl N] [group IPADDR]",
-        "",
-        "unset",
-        "Run the kernel IPVS connection sync daemon.",
-        NotYet("connections are not synchronised between directors"),
-    ),
-    row(
-        "vrrp_mcast_group4",
-        Ip(Family::V4),
-        "IPADDR",
-        "IPv4 multicast",
-        "224.0.0.18",
-        "Default IPv4 advert destination.",
-        Acts,
-    ),
-    row(
-        "vrrp_mcast_group6",
-        Ip(Family::V6),
-        "IPADDR",
-        "IPv6 multicast; link-local expected (warning)",
-        "ff02::12",
-        "Default IPv6 advert destination.",
-        NotYet("IPv6 virtual routers are not supported"),
-    ),
-    row(
-        "vrrp_garp_master_delay",
-        Int(0, 4_294),
-        "SECONDS(int)",
-        "0..4294; 0 = no second burst",
-        "5",
-        "Delay before the second gratuitous ARP/NA burst after becoming master.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_master_repeat",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295; 0 becomes 1",
-        "5",
-        "Messages per burst after becoming master.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_master_refresh",
-        Int(0, 4_294_967_295),
-        "SECONDS(int)",
-        "0..4294967295",
-        "0 (off)",
-        "Period of gratuitous ARP/NA while master.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_master_refresh_repeat",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295; 0 becomes 1",
-        "1",
-        "Messages per periodic refresh.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_lower_prio_delay",
-        Int(0, 4_294),
-        "SECONDS(int)",
-        "0..4294",
-        "vrrp_garp_master_delay",
-        "Second burst delay after seeing a lower priority advert as master.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_lower_prio_repeat",
-        Int(0, 2_147_483_647),
-        "INT",
-        "0..2147483647",
-        "vrrp_garp_master_repeat",
-        "Messages after seeing a lower priority advert as master.",
-        Acts,
-    ),
-    row(
-        "vrrp_down_timer_adverts",
-        Int(1, 100),
-        "INT",
-        "1..100",
-        "3",
-        "Default number of advert intervals before a master is declared dead.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_interval",
-        Seconds(0, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.000001..4294.967295",
-        "0 (no pacing)",
-        "Minimum gap between gratuitous ARPs on an interface.",
-        Acts,
-    ),
-    row(
-        "vrrp_gna_interval",
-        Seconds(0, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.000001..4294.967295",
-        "0 (no pacing)",
-        "Minimum gap between unsolicited NAs on an interface.",
-        NotYet("IPv6 virtual routers are not supported"),
-    ),
-    row(
-        "vrrp_min_garp",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Reduce to one gratuitous ARP/NA and no second burst.",
-        Acts,
-    ),
-    row(
-        "vrrp_garp_extra_if",
-        Words(1, 2),
-        "[all] SECONDS(int)",
-        "1..86400; words in any order",
-        "0 (off)",
-        "Periodic gratuitous ARP/NA on VIP interfaces other than the instance interface; only VMACs unless all.",
-        NotYet("no periodic gratuitous ARP on other interfaces"),
-    ),
-    row(
-        "vrrp_vmac_garp_intvl",
-        Custom,
-        "[all] SECONDS(int)",
-        "",
-        "",
-        "Another name of vrrp_garp_extra_if.",
-        OldName("vrrp_garp_extra_if"),
-    ),
-    row(
-        "vrrp_lower_prio_no_advert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Do not answer a lower priority advert with an advert.",
-        Acts,
-    ),
-    row(
-        "vrrp_higher_prio_send_advert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Send one advert before yielding to a higher priority master.",
-        Acts,
-    ),
-    row(
-        "vrrp_version",
-        OneOf(&["2", "3"]),
-        "2|3",
-        "2..3",
-        "2",
-        "Default protocol version for IPv4 instances.",
-        Acts,
-    ),
-    row(
-        "vrrp_iptables",
-        Words(0, 2),
-        "[IN_CHAIN [OUT_CHAIN]]",
-        "names 1..27 characters, different",
-        "unset; no argument = INPUT and OUTPUT",
-        "Use iptables with these chains.",
-        Obsolete("no packet filter is touched"),
-    ),
-    row(
-        "vrrp_ipsets",
-        Words(0, 6),
-        "[V4 [V6 [V6IF [IGMP [MLD [ND]]]]]]",
-        "names 1..30 characters, all different",
+GLOBAL_ROWS:
+    "process_names" Flag, "", "flag", "", NotYet("processes keep their own names");
+        "Set child process names to keepalived_vrrp, keepalived_lvs and keepalived_bfd."
+    "process_name" Word, "NAME", "truncated to 15 characters", "program name",
+        NotYet("processes keep their own names");
+        "Parent process name."
+    "vrrp_process_name" Word, "NAME", "truncated to 15", "inherited", NotYet("processes keep their own names");
+        "VRRP child process name."
+    "checker_process_name" Word, "NAME", "truncated to 15", "inherited", NotYet("processes keep their own names");
+        "Checker child process name."
+    "lvs_process_name" Custom, "NAME", "", "", OldName("checker_process_name");
+        "Another name of checker_process_name."
+    "bfd_process_name" Word, "NAME", "truncated to 15", "inherited", NotYet("processes keep their own names");
+        "BFD child process name."
+    "use_symlink_paths" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        Obsolete("scripts always run by the path that is written");
+        "Execute scripts by the configured path instead of the resolved real path."
+    "set_supplementary_groups" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Give scripts their user's supplementary groups by default."
+    "router_id" Word, "STRING", "one word used", "canonical local host name", Acts;
+        "Machine name shown in mail subjects."
+    "notification_email_from" Word, "ADDRESS", "one word; quote to include a display name",
+        "USER@LOCALHOST of the daemon uid", Acts;
+        "Mail sender."
+    "smtp_server" Words(1, 2), "IPADDR|HOSTNAME [PORT]", "PORT 1..65535, default 25", "unset (no mail)", Acts;
+        "Mail relay."
+    "smtp_helo_name" Word, "STRING", "", "canonical local host name", Acts;
+        "Name sent in HELO."
+    "smtp_connect_timeout" Int(0, 4_294), "SECONDS(int)", "0..4294; 0 becomes 1 with a message", "30", Acts;
+        "Mail connection timeout."
+    "notification_email" Lines(&NAMES), "{ ADDRESS... }", "", "empty", Acts;
+        "Mail recipients."
+    "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
+        "Default for all mail alerts."
+    "startup_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", NotYet("no script runs at start or stop");
+        "Command run by the parent before starting children."
+    "startup_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10",
+        NotYet("no script runs at start or stop");
+        "Time allowed for startup_script."
+    "shutdown_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", NotYet("no script runs at start or stop");
+        "Command run by the parent after all children have stopped."
+    "shutdown_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10",
+        NotYet("no script runs at start or stop");
+        "Time allowed for shutdown_script."
+    "max_auto_priority" OptInt(-1,99), "[INT]", "-1..99 (system SCHED_RR maximum)", "0 (no automatic real-time)",
+        NotYet("scheduling priorities are the daemon's own");
+        "Highest real-time priority the daemon may raise itself to when it runs late."
+    "min_auto_priority_delay" Int(1, 10_000_000), "MICROSECONDS(int)", "1..10000000 us", "1000000",
+        NotYet("scheduling priorities are the daemon's own");
+        "Lateness that triggers an automatic priority increase."
+    "smtp_alert_vrrp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
+        "Default mail alert setting for VRRP instances and sync groups."
+    "smtp_alert_checker" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
+        "Default mail alert setting for virtual and real servers."
+    "checker_log_all_failures" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("every failed check is in the log with its reason");
+        "Log each failed check even while retries remain."
+    "dynamic_interfaces" OptOneOf(&["allow_if_changes"]), "[allow_if_changes]", "", "off",
+        Obsolete("an interface that does not exist yet puts its instance in FAULT until it comes");
+        "Accept interface names that do not exist yet."
+    "no_email_faults" Flag, "", "flag", "off", NotYet("mail on FAULT is sent like any other");
+        "No mail for transitions to FAULT."
+    "default_interface" Device, "IFNAME", "", "eth0", NotYet("static addresses are not installed");
+        "Interface for static addresses without dev."
+    "disable_local_igmp" Flag, "", "flag", "off", NotYet("IGMP reports are left to the kernel");
+        "Turn off IGMP reports for link-local multicast in the kernel."
+    "v3_checksum_as_v2" Switch, "", "flag; argument ignored", "off",
+        Refused("peers would reject the adverts and both would be master");
+        "Leave the pseudo-header out of the VRRPv3 IPv4 checksum by default."
+    "lvs_timeouts" Custom, "[tcp SECS] [tcpfin SECS] [udp SECS]", "each 0..2678400 s", "unchanged", Acts;
+        "IPVS connection timeouts."
+    "lvs_flush" Flag, "", "flag", "off", Acts;
+        "Clear all IPVS state at start (not at reload)."
+    "lvs_flush_on_stop" OptOneOf(&["VS"]), "[VS]", "", "off", NotYet("services are removed one by one at stop");
+        "Clear IPVS at stop: everything, or each managed service with VS."
+    "lvs_flush_onstop" Custom, "[VS]", "", "", OldName("lvs_flush_on_stop");
+        "Another name of lvs_flush_on_stop."
+    "lvs_sync_daemon" Words(1, 16), "IFNAME [[inst] VRRP_NAME] [id N] [maxlen N] [port N] [ttl N] [group IPADDR]", "",
+        "unset", NotYet("connections are not synchronised between directors");
+        "Run the kernel IPVS connection sync daemon."
+    "vrrp_mcast_group4" Ip(Family::V4), "IPADDR", "IPv4 multicast", "224.0.0.18", Acts;
+        "Default IPv4 advert destination."
+    "vrrp_mcast_group6" Ip(Family::V6), "IPADDR", "IPv6 multicast; link-local expected (warning)", "ff02::12",
+        NotYet("IPv6 virtual routers are not supported");
+        "Default IPv6 advert destination."
+    "vrrp_garp_master_delay" Int(0, 4_294), "SECONDS(int)", "0..4294; 0 = no second burst", "5", Acts;
+        "Delay before the second gratuitous ARP/NA burst after becoming master."
+    "vrrp_garp_master_repeat" Int(0, 4_294_967_295), "INT", "0..4294967295; 0 becomes 1", "5", Acts;
+        "Messages per burst after becoming master."
+    "vrrp_garp_master_refresh" Int(0, 4_294_967_295), "SECONDS(int)", "0..4294967295", "0 (off)", Acts;
+        "Period of gratuitous ARP/NA while master."
+    "vrrp_garp_master_refresh_repeat" Int(0, 4_294_967_295), "INT", "0..4294967295; 0 becomes 1", "1", Acts;
+        "Messages per periodic refresh."
+    "vrrp_garp_lower_prio_delay" Int(0, 4_294), "SECONDS(int)", "0..4294", "vrrp_garp_master_delay", Acts;
+        "Second burst delay after seeing a lower priority advert as master."
+    "vrrp_garp_lower_prio_repeat" Int(0, 2_147_483_647), "INT", "0..2147483647", "vrrp_garp_master_repeat", Acts;
+        "Messages after seeing a lower priority advert as master."
+    "vrrp_down_timer_adverts" Int(1, 100), "INT", "1..100", "3", Acts;
+        "Default number of advert intervals before a master is declared dead."
+    "vrrp_garp_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "0 (no pacing)", Acts;
+        "Minimum gap between gratuitous ARPs on an interface."
+    "vrrp_gna_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "0 (no pacing)",
+        NotYet("IPv6 virtual routers are not supported");
+        "Minimum gap between unsolicited NAs on an interface."
+    "vrrp_min_garp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Reduce to one gratuitous ARP/NA and no second burst."
+    "vrrp_garp_extra_if" Words(1, 2), "[all] SECONDS(int)", "1..86400; words in any order", "0 (off)",
+        NotYet("no periodic gratuitous ARP on other interfaces");
+        "Periodic gratuitous ARP/NA on VIP interfaces other than the instance interface; only VMACs unless all."
+    "vrrp_vmac_garp_intvl" Custom, "[all] SECONDS(int)", "", "", OldName("vrrp_garp_extra_if");
+        "Another name of vrrp_garp_extra_if."
+    "vrrp_lower_prio_no_advert" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Do not answer a lower priority advert with an advert."
+    "vrrp_higher_prio_send_advert" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Send one advert before yielding to a higher priority master."
+    "vrrp_version" OneOf(&["2", "3"]), "2|3", "2..3", "2", Acts;
+        "Default protocol version for IPv4 instances."
+    "vrrp_iptables" Words(0, 2), "[IN_CHAIN [OUT_CHAIN]]", "names 1..27 characters, different",
+        "unset; no argument = INPUT and OUTPUT", Obsolete("no packet filter is touched");
+        "Use iptables with these chains."
+    "vrrp_ipsets" Words(0, 6), "[V4 [V6 [V6IF [IGMP [MLD [ND]]]]]]", "names 1..30 characters, all different",
         "keepalived, keepalived6, keepalived_if6, keepalived_igmp, keepalived_mld, keepalived_nd when iptables is used",
-        "ipset names; no argument disables ipsets.",
-        Obsolete("no packet filter is touched"),
-    ),
-    row(
-        "nftables",
-        OptWord,
-        "[TABLE]",
-        "1..254 characters",
-        "unset; no argument = keepalived",
-        "Use nftables with this table.",
-        Obsolete("no packet filter is touched"),
-    ),
-    row(
-        "nftables_priority",
-        Int(-2_147_483_648, 2_147_483_647),
-        "INT",
-        "-2147483648..2147483647",
-        "-1",
-        "Base chain priority.",
-        Obsolete("no packet filter is touched"),
-    ),
-    row(
-        "nftables_ifindex",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Key IPv6 link-local sets by interface index.",
-        Obsolete("no packet filter is touched"),
-    ),
-    row(
-        "vrrp_check_unicast_src",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Default: drop unicast adverts from addresses that are not peers.",
-        Acts,
-    ),
-    row(
-        "vrrp_skip_check_adv_addr",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Default: skip address list check when the sender is unchanged.",
-        Acts,
-    ),
-    row(
-        "vrrp_strict",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Default strict protocol mode.",
-        Acts,
-    ),
-    row(
-        "vrrp_priority",
-        Int(-20, 19),
-        "INT",
-        "-20..19",
-        "0 (unchanged)",
-        "Nice value of the VRRP process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "vrrp_no_swap",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Lock VRRP process memory.",
-        NotYet("memory is locked as the daemon sees fit"),
-    ),
-    row(
-        "vrrp_rt_priority",
-        Int(0, 99),
-        "INT",
-        "clamped to 1..99",
-        "0 (not real time)",
-        "SCHED_RR priority of the VRRP process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "vrrp_cpu_affinity",
-        Words(1, 1024),
-        "CPU...",
-        "0..online CPUs-1",
-        "all",
-        "CPUs for the VRRP process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "vrrp_rlimit_rttime",
-        Int(1, 4_294_967_295),
-        "MICROSECONDS(int)",
-        "1..4294967295; 1 becomes 2",
-        "10000",
-        "CPU time limit between blocking calls under real-time scheduling.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "vrrp_rlimit_rtime",
-        Custom,
-        "MICROSECONDS(int)",
-        "",
-        "",
-        "Another name of vrrp_rlimit_rttime.",
-        OldName("vrrp_rlimit_rttime"),
-    ),
-    row(
-        "nftables_ipvs",
-        OptWord,
-        "[TABLE]",
-        "1..254 characters",
-        "unset; no argument = keepalived_ipvs",
-        "Set fwmarks for virtual server groups through nftables.",
-        Obsolete("virtual server groups need no firewall marks"),
-    ),
-    row(
-        "nftables_ipvs_priority",
-        Int(-2_147_483_648, 2_147_483_647),
-        "INT",
-        "-2147483648..2147483647",
-        "-1",
-        "Base chain priority of the IPVS table.",
-        Obsolete("virtual server groups need no firewall marks"),
-    ),
-    row(
-        "nftables_ipvs_start_fwmark",
-        Int(1, 4_294_967_295),
-        "UINT",
-        "1..4294967295",
-        "1000",
-        "First fwmark handed out.",
-        Obsolete("virtual server groups need no firewall marks"),
-    ),
-    row(
-        "nftables_counters",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Add counters to generated nftables rules.",
-        Obsolete("no packet filter is touched"),
-    ),
-    row(
-        "notify_fifo",
-        Words(1, 3),
-        "PATH [USER [[:]GROUP]]",
-        "",
-        "unset",
-        "FIFO receiving VRRP and LVS events.",
-        Acts,
-    ),
-    row(
-        "notify_fifo_script",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Program reading notify_fifo; gets the FIFO path as extra last argument.",
-        Acts,
-    ),
-    row(
-        "vrrp_notify_fifo",
-        Words(1, 3),
-        "PATH [USER [[:]GROUP]]",
-        "",
-        "unset",
-        "FIFO receiving VRRP events only.",
-        Acts,
-    ),
-    row(
-        "vrrp_notify_fifo_script",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Program reading vrrp_notify_fifo.",
-        Acts,
-    ),
-    row(
-        "vrrp_notify_priority_changes",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Default: write priority changes to the FIFOs.",
-        Acts,
-    ),
-    row(
-        "fifo_write_vrrp_states_on_reload",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Write current VRRP states to the FIFOs after a reload.",
-        NotYet("states are written when they change"),
-    ),
-    row(
-        "lvs_notify_fifo",
-        Words(1, 3),
-        "PATH [USER [[:]GROUP]]",
-        "",
-        "unset",
-        "FIFO receiving LVS events only.",
-        Acts,
-    ),
-    row(
-        "lvs_notify_fifo_script",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Program reading lvs_notify_fifo.",
-        Acts,
-    ),
-    row(
-        "checker_priority",
-        Int(-20, 19),
-        "INT",
-        "-20..19",
-        "0 (unchanged)",
-        "Nice value of the checker process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "checker_no_swap",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Lock checker process memory.",
-        NotYet("memory is locked as the daemon sees fit"),
-    ),
-    row(
-        "checker_rt_priority",
-        Int(0, 99),
-        "INT",
-        "clamped to 1..99",
-        "0 (not real time)",
-        "SCHED_RR priority of the checker process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "checker_cpu_affinity",
-        Words(1, 1024),
-        "CPU...",
-        "0..online CPUs-1",
-        "all",
-        "CPUs for the checker process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "checker_rlimit_rttime",
-        Int(1, 4_294_967_295),
-        "MICROSECONDS(int)",
-        "1..4294967295; 1 becomes 2",
-        "10000",
-        "Real-time CPU limit of the checker process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "checker_rlimit_rtime",
-        Custom,
-        "MICROSECONDS(int)",
-        "",
-        "",
-        "Another name of checker_rlimit_rttime.",
-        OldName("checker_rlimit_rttime"),
-    ),
-    row(
-        "bfd_priority",
-        Int(-20, 19),
-        "INT",
-        "-20..19",
-        "0 (unchanged)",
-        "Nice value of the BFD process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "bfd_no_swap",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Lock BFD process memory.",
-        NotYet("memory is locked as the daemon sees fit"),
-    ),
-    row(
-        "bfd_rt_priority",
-        Int(0, 99),
-        "INT",
-        "clamped to 1..99",
-        "0 (not real time)",
-        "SCHED_RR priority of the BFD process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "bfd_cpu_affinity",
-        Words(1, 1024),
-        "CPU...",
-        "0..online CPUs-1",
-        "all",
-        "CPUs for the BFD process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "bfd_rlimit_rttime",
-        Int(1, 4_294_967_295),
-        "MICROSECONDS(int)",
-        "1..4294967295; 1 becomes 2",
-        "10000",
-        "Real-time CPU limit of the BFD process.",
-        NotYet("scheduling priorities are the daemon's own"),
-    ),
-    row(
-        "bfd_rlimit_rtime",
-        Custom,
-        "MICROSECONDS(int)",
-        "",
-        "",
-        "Another name of bfd_rlimit_rttime.",
-        OldName("bfd_rlimit_rttime"),
-    ),
-    row(
-        "snmp_socket",
-        Word,
-        "STRING",
-        "exactly one word, shorter than the path limit",
-        "option -A, else unix:/var/agentx/master",
-        "Address of the SNMP master.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_traps",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Send SNMP traps.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_snmp_vrrp",
-        Flag,
-        "",
-        "flag",
-        "off (on with -x)",
-        "Serve the VRRP part of the daemon MIB.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_snmp_keepalived",
-        Custom,
-        "",
-        "",
-        "",
-        "Another name of enable_snmp_vrrp.",
-        OldName("enable_snmp_vrrp"),
-    ),
-    row(
-        "enable_snmp_rfc",
-        Flag,
-        "",
-        "flag",
-        "off (on with -x)",
-        "Both RFC2787 and RFC6527 MIBs.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_snmp_rfcv2",
-        Flag,
-        "",
-        "flag",
-        "off (on with -x)",
-        "RFC2787 MIB.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_snmp_rfcv3",
-        Flag,
-        "",
-        "flag",
-        "off (on with -x)",
-        "RFC6527 MIB.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_snmp_checker",
-        Flag,
-        "",
-        "flag",
-        "off (on with -x)",
-        "Serve the checker part of the daemon MIB.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "snmp_vs_stats_update_interval",
-        Seconds(1_000, 30_000_000),
-        "SECONDS(dec)",
-        "0.001..30",
-        "5",
-        "Minimum age of virtual server counters before re-reading them.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "snmp_rs_stats_update_interval",
-        Seconds(1_000, 30_000_000),
-        "SECONDS(dec)",
-        "0.001..30",
-        "snmp_vs_stats_update_interval",
-        "Minimum age of real server counters before re-reading them.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "enable_dbus",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Start the D-Bus interface.",
-        NotYet("there is no D-Bus interface"),
-    ),
-    row(
-        "dbus_service_name",
-        Word,
-        "NAME",
-        "",
-        "org.keepalived.Vrrp1",
-        "D-Bus service name.",
-        NotYet("there is no D-Bus interface"),
-    ),
-    row(
-        "dbus_no_interface_name",
-        Word,
-        "NAME",
-        "",
-        "none",
-        "Path element for instances without interface.",
-        NotYet("there is no D-Bus interface"),
-    ),
-    row(
-        "script_user",
-        User,
-        "USER [[:]GROUP]",
-        "\":\" prefix adds supplementary groups",
-        "keepalived_script if it exists, else the daemon uid/gid",
-        "Default user for scripts and FIFOs.",
-        Acts,
-    ),
-    row(
-        "enable_script_security",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Refuse root-run scripts whose path a non-root user could change; require the default script user to exist.",
-        Acts,
-    ),
-    row(
-        "vrrp_netlink_cmd_rcv_bufs",
-        Int(0, 4_294_967_295),
-        "BYTES",
-        "0..4294967295; 0 ignored",
-        "kernel default",
-        "Receive buffer of the VRRP netlink command socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "vrrp_netlink_cmd_rcv_bufs_force",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Exceed the system receive buffer limit for the VRRP netlink command socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "vrrp_netlink_monitor_rcv_bufs",
-        Int(0, 4_294_967_295),
-        "BYTES",
-        "0..4294967295; 0 ignored",
-        "kernel default",
-        "Receive buffer of the VRRP netlink monitor socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "vrrp_netlink_monitor_rcv_bufs_force",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Exceed the system receive buffer limit for the VRRP netlink monitor socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "process_monitor_rcv_bufs",
-        Int(0, 4_294_967_295),
-        "BYTES",
-        "0..4294967295; 0 ignored",
-        "kernel default",
-        "Receive buffer of the process event socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "process_monitor_rcv_bufs_force",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Exceed the system receive buffer limit for the process event socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "lvs_netlink_cmd_rcv_bufs",
-        Int(0, 4_294_967_295),
-        "BYTES",
-        "0..4294967295; 0 ignored",
-        "kernel default",
-        "Receive buffer of the checker netlink command socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "lvs_netlink_cmd_rcv_bufs_force",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Exceed the system receive buffer limit for the checker netlink command socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "lvs_netlink_monitor_rcv_bufs",
-        Int(0, 4_294_967_295),
-        "BYTES",
-        "0..4294967295; 0 ignored",
-        "kernel default",
-        "Receive buffer of the checker netlink monitor socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "lvs_netlink_monitor_rcv_bufs_force",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Exceed the system receive buffer limit for the checker netlink monitor socket.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "rs_init_notifies",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Send notifications for real servers coming up at start.",
-        NotYet("the first result of a check at start is told only if it changes something"),
-    ),
-    row(
-        "no_checker_emails",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Mail only when a real server as a whole changes state.",
-        NotYet("mail tells of servers, not of single checks"),
-    ),
-    row(
-        "vrrp_rx_bufs_policy",
-        Words(1, 3),
-        "MTU|ADVERT|BYTES",
-        "words case-insensitive",
-        "system default",
-        "Receive buffer sizing for VRRP sockets.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "vrrp_rx_bufs_multiplier",
-        Int(1, 4_294_967_295),
-        "INT",
-        "1..4294967295",
-        "3",
-        "Multiplier for the MTU/ADVERT policies.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "vrrp_startup_delay",
-        Seconds(1_000, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.001..4294.967295",
-        "0",
-        "Delay before instances start after daemon start.",
-        NotYet("instances start at once"),
-    ),
-    row(
-        "vrrp_delay_after_boot",
-        Seconds(1_000, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.001..4294.967295",
-        "0",
-        "Delay measured from system boot.",
-        NotYet("instances start at once"),
-    ),
-    row(
-        "log_unknown_vrids",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Log adverts for router ids that are not configured.",
-        NotYet("adverts for other routers are counted, not logged"),
-    ),
-    row(
-        "vrrp_owner_ignore_adverts",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Default: a priority 255 instance ignores received adverts.",
-        NotYet("an owner hears adverts"),
-    ),
-    row(
-        "vmac_prefix",
-        Word,
-        "STRING",
-        "",
-        "vrrp",
-        "Prefix of generated VMAC names.",
-        NotYet("virtual MAC addresses are not used"),
-    ),
-    row(
-        "vmac_addr_prefix",
-        Word,
-        "STRING",
-        "",
-        "vmac_prefix",
-        "Prefix of VMACs generated for VIPs on other interfaces.",
-        NotYet("virtual MAC addresses are not used"),
-    ),
-    row(
-        "umask",
-        Words(1, 24),
-        "NUMBER | BITS[|BITS]...",
-        "NUMBER 0..0777 in C notation; BITS I{R,W,X}{USR,GRP,OTH} or IRWX{U,G,O}",
-        "0177",
-        "File creation mask.",
-        NotYet("the mask is that of option -u"),
-    ),
-    row(
-        "random_seed",
-        Int(0, 4_294_967_295),
-        "UINT",
-        "0..4294967295",
-        "time of day",
-        "Intended seed for ${_RANDOM}.",
-        Obsolete("the generator seeds itself"),
-    ),
-    row(
-        "reload_check_config",
-        OptWord,
-        "[LOGFILE]",
-        "",
-        "off; no argument = /dev/null",
-        "Validate new configuration in a separate process before reloading.",
-        Obsolete("a reload that does not load never replaces the running configuration"),
-    ),
-    row(
-        "reload_time_file",
-        Word,
-        "PATH",
-        "exactly one word",
-        "unset",
-        "File holding a time at which to reload.",
-        NotYet("there is no timed reload"),
-    ),
-    row(
-        "reload_repeat",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Keep reload_time_file after use so a time without date repeats daily.",
-        NotYet("there is no timed reload"),
-    ),
-    row(
-        "reload_file",
-        OptWord,
-        "[PATH]",
-        "",
-        "unset; no argument = keepalived.reload beside the pid file",
-        "File created while configuration is read and removed afterwards.",
-        NotYet("no file marks a reload"),
-    ),
-    row(
-        "include_check",
-        Custom,
-        "[[+|-]read|match|wildcard_match|brace_match]...",
-        "",
-        "none; no argument = all four",
-        "Which include failures count as errors from here to the end of this file and its includes.",
-        Acts,
-    ),
-    row(
-        "config_save_dir",
-        Word,
-        "DIR",
-        "",
-        "unset",
-        "Debug aid: keep configuration and state snapshots around reloads.",
-        NotYet("no snapshots are kept"),
-    ),
-    row(
-        "tmp_config_directory",
-        Word,
-        "DIR",
-        "",
-        "in-memory file",
-        "Hold the consolidated configuration copy on this file system.",
-        Obsolete("the configuration is never copied to a file"),
-    ),
-    row(
-        "data_use_instance",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Add namespace and instance to the state dump file name.",
-        NotYet("the state file has a fixed name"),
-    ),
-    row(
-        "json_version",
-        OneOf(&["1", "2"]),
-        "1|2",
-        "1..2",
-        "1",
-        "Shape of the JSON dump.",
-        NotYet("the state file has one form"),
-    ),
-    row(
-        "iproute_usr_dir",
-        Word,
-        "DIR",
-        "exactly one word",
-        "build setting",
-        "Vendor directory of iproute2 name tables.",
-        NotYet("names of the routing tables are not looked up"),
-    ),
-    row(
-        "iproute_etc_dir",
-        Word,
-        "DIR",
-        "exactly one word",
-        "build setting",
-        "Local directory of iproute2 name tables.",
-        NotYet("names of the routing tables are not looked up"),
-    ),
-    row(
-        "state_dump_file",
-        Word,
-        "PATH",
-        "non-empty; trailing \"/\" = directory; no leading \"/\" = under TMPDIR",
-        "TMPDIR/keepalived.data",
-        "State dump location template.",
-        NotYet("the state file has a fixed name"),
-    ),
-    row(
-        "stats_dump_file",
-        Word,
-        "PATH",
-        "non-empty",
-        "TMPDIR/keepalived.stats",
-        "Intended statistics location.",
-        NotYet("the state file has a fixed name"),
-    ),
-    row(
-        "json_dump_file",
-        Word,
-        "PATH",
-        "non-empty",
-        "TMPDIR/keepalived.json",
-        "Intended JSON location.",
-        NotYet("the state file has a fixed name"),
-    ),
-];
+        Obsolete("no packet filter is touched");
+        "ipset names; no argument disables ipsets."
+    "nftables" OptWord, "[TABLE]", "1..254 characters", "unset; no argument = keepalived",
+        Obsolete("no packet filter is touched");
+        "Use nftables with this table."
+    "nftables_priority" Int(-2_147_483_648, 2_147_483_647), "INT", "-2147483648..2147483647", "-1",
+        Obsolete("no packet filter is touched");
+        "Base chain priority."
+    "nftables_ifindex" Flag, "", "flag", "off", Obsolete("no packet filter is touched");
+        "Key IPv6 link-local sets by interface index."
+    "vrrp_check_unicast_src" Flag, "", "flag", "off", Acts;
+        "Default: drop unicast adverts from addresses that are not peers."
+    "vrrp_skip_check_adv_addr" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Default: skip address list check when the sender is unchanged."
+    "vrrp_strict" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Default strict protocol mode."
+    "vrrp_priority" Int(-20, 19), "INT", "-20..19", "0 (unchanged)",
+        NotYet("scheduling priorities are the daemon's own");
+        "Nice value of the VRRP process."
+    "vrrp_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
+        "Lock VRRP process memory."
+    "vrrp_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
+        NotYet("scheduling priorities are the daemon's own");
+        "SCHED_RR priority of the VRRP process."
+    "vrrp_cpu_affinity" Words(1, 1024), "CPU...", "0..online CPUs-1", "all",
+        NotYet("scheduling priorities are the daemon's own");
+        "CPUs for the VRRP process."
+    "vrrp_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
+        NotYet("scheduling priorities are the daemon's own");
+        "CPU time limit between blocking calls under real-time scheduling."
+    "vrrp_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("vrrp_rlimit_rttime");
+        "Another name of vrrp_rlimit_rttime."
+    "nftables_ipvs" OptWord, "[TABLE]", "1..254 characters", "unset; no argument = keepalived_ipvs",
+        Obsolete("virtual server groups need no firewall marks");
+        "Set fwmarks for virtual server groups through nftables."
+    "nftables_ipvs_priority" Int(-2_147_483_648, 2_147_483_647), "INT", "-2147483648..2147483647", "-1",
+        Obsolete("virtual server groups need no firewall marks");
+        "Base chain priority of the IPVS table."
+    "nftables_ipvs_start_fwmark" Int(1, 4_294_967_295), "UINT", "1..4294967295", "1000",
+        Obsolete("virtual server groups need no firewall marks");
+        "First fwmark handed out."
+    "nftables_counters" Flag, "", "flag", "off", Obsolete("no packet filter is touched");
+        "Add counters to generated nftables rules."
+    "notify_fifo" Words(1, 3), "PATH [USER [[:]GROUP]]", "", "unset", Acts;
+        "FIFO receiving VRRP and LVS events."
+    "notify_fifo_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Program reading notify_fifo; gets the FIFO path as extra last argument."
+    "vrrp_notify_fifo" Words(1, 3), "PATH [USER [[:]GROUP]]", "", "unset", Acts;
+        "FIFO receiving VRRP events only."
+    "vrrp_notify_fifo_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Program reading vrrp_notify_fifo."
+    "vrrp_notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Default: write priority changes to the FIFOs."
+    "fifo_write_vrrp_states_on_reload" Flag, "", "flag", "off", NotYet("states are written when they change");
+        "Write current VRRP states to the FIFOs after a reload."
+    "lvs_notify_fifo" Words(1, 3), "PATH [USER [[:]GROUP]]", "", "unset", Acts;
+        "FIFO receiving LVS events only."
+    "lvs_notify_fifo_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Program reading lvs_notify_fifo."
+    "checker_priority" Int(-20, 19), "INT", "-20..19", "0 (unchanged)",
+        NotYet("scheduling priorities are the daemon's own");
+        "Nice value of the checker process."
+    "checker_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
+        "Lock checker process memory."
+    "checker_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
+        NotYet("scheduling priorities are the daemon's own");
+        "SCHED_RR priority of the checker process."
+    "checker_cpu_affinity" Words(1, 1024), "CPU...", "0..online CPUs-1", "all",
+        NotYet("scheduling priorities are the daemon's own");
+        "CPUs for the checker process."
+    "checker_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
+        NotYet("scheduling priorities are the daemon's own");
+        "Real-time CPU limit of the checker process."
+    "checker_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("checker_rlimit_rttime");
+        "Another name of checker_rlimit_rttime."
+    "bfd_priority" Int(-20, 19), "INT", "-20..19", "0 (unchanged)",
+        NotYet("scheduling priorities are the daemon's own");
+        "Nice value of the BFD process."
+    "bfd_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
+        "Lock BFD process memory."
+    "bfd_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
+        NotYet("scheduling priorities are the daemon's own");
+        "SCHED_RR priority of the BFD process."
+    "bfd_cpu_affinity" Words(1, 1024), "CPU...", "0..online CPUs-1", "all",
+        NotYet("scheduling priorities are the daemon's own");
+        "CPUs for the BFD process."
+    "bfd_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
+        NotYet("scheduling priorities are the daemon's own");
+        "Real-time CPU limit of the BFD process."
+    "bfd_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("bfd_rlimit_rttime");
+        "Another name of bfd_rlimit_rttime."
+    "snmp_socket" Word, "STRING", "exactly one word, shorter than the path limit",
+        "option -A, else unix:/var/agentx/master", NotYet("there is no SNMP agent");
+        "Address of the SNMP master."
+    "enable_traps" Flag, "", "flag", "off", NotYet("there is no SNMP agent");
+        "Send SNMP traps."
+    "enable_snmp_vrrp" Flag, "", "flag", "off (on with -x)", NotYet("there is no SNMP agent");
+        "Serve the VRRP part of the daemon MIB."
+    "enable_snmp_keepalived" Custom, "", "", "", OldName("enable_snmp_vrrp");
+        "Another name of enable_snmp_vrrp."
+    "enable_snmp_rfc" Flag, "", "flag", "off (on with -x)", NotYet("there is no SNMP agent");
+        "Both RFC2787 and RFC6527 MIBs."
+    "enable_snmp_rfcv2" Flag, "", "flag", "off (on with -x)", NotYet("there is no SNMP agent");
+        "RFC2787 MIB."
+    "enable_snmp_rfcv3" Flag, "", "flag", "off (on with -x)", NotYet("there is no SNMP agent");
+        "RFC6527 MIB."
+    "enable_snmp_checker" Flag, "", "flag", "off (on with -x)", NotYet("there is no SNMP agent");
+        "Serve the checker part of the daemon MIB."
+    "snmp_vs_stats_update_interval" Seconds(1_000, 30_000_000), "SECONDS(dec)", "0.001..30", "5",
+        NotYet("there is no SNMP agent");
+        "Minimum age of virtual server counters before re-reading them."
+    "snmp_rs_stats_update_interval" Seconds(1_000, 30_000_000), "SECONDS(dec)", "0.001..30",
+        "snmp_vs_stats_update_interval", NotYet("there is no SNMP agent");
+        "Minimum age of real server counters before re-reading them."
+    "enable_dbus" Flag, "", "flag", "off", NotYet("there is no D-Bus interface");
+        "Start the D-Bus interface."
+    "dbus_service_name" Word, "NAME", "", "org.keepalived.Vrrp1", NotYet("there is no D-Bus interface");
+        "D-Bus service name."
+    "dbus_no_interface_name" Word, "NAME", "", "none", NotYet("there is no D-Bus interface");
+        "Path element for instances without interface."
+    "script_user" User, "USER [[:]GROUP]", "\":\" prefix adds supplementary groups",
+        "keepalived_script if it exists, else the daemon uid/gid", Acts;
+        "Default user for scripts and FIFOs."
+    "enable_script_security" Flag, "", "flag", "off", Acts;
+        "Refuse root-run scripts whose path a non-root user could change; require the default script user to exist."
+    "vrrp_netlink_cmd_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer of the VRRP netlink command socket."
+    "vrrp_netlink_cmd_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("socket buffers have fixed sizes");
+        "Exceed the system receive buffer limit for the VRRP netlink command socket."
+    "vrrp_netlink_monitor_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer of the VRRP netlink monitor socket."
+    "vrrp_netlink_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("socket buffers have fixed sizes");
+        "Exceed the system receive buffer limit for the VRRP netlink monitor socket."
+    "process_monitor_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer of the process event socket."
+    "process_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("socket buffers have fixed sizes");
+        "Exceed the system receive buffer limit for the process event socket."
+    "lvs_netlink_cmd_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer of the checker netlink command socket."
+    "lvs_netlink_cmd_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("socket buffers have fixed sizes");
+        "Exceed the system receive buffer limit for the checker netlink command socket."
+    "lvs_netlink_monitor_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer of the checker netlink monitor socket."
+    "lvs_netlink_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("socket buffers have fixed sizes");
+        "Exceed the system receive buffer limit for the checker netlink monitor socket."
+    "rs_init_notifies" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("the first result of a check at start is told only if it changes something");
+        "Send notifications for real servers coming up at start."
+    "no_checker_emails" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("mail tells of servers, not of single checks");
+        "Mail only when a real server as a whole changes state."
+    "vrrp_rx_bufs_policy" Words(1, 3), "MTU|ADVERT|BYTES", "words case-insensitive", "system default",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer sizing for VRRP sockets."
+    "vrrp_rx_bufs_multiplier" Int(1, 4_294_967_295), "INT", "1..4294967295", "3",
+        NotYet("socket buffers have fixed sizes");
+        "Multiplier for the MTU/ADVERT policies."
+    "vrrp_startup_delay" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
+        NotYet("instances start at once");
+        "Delay before instances start after daemon start."
+    "vrrp_delay_after_boot" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
+        NotYet("instances start at once");
+        "Delay measured from system boot."
+    "log_unknown_vrids" Flag, "", "flag", "off", NotYet("adverts for other routers are counted, not logged");
+        "Log adverts for router ids that are not configured."
+    "vrrp_owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("an owner hears adverts");
+        "Default: a priority 255 instance ignores received adverts."
+    "vmac_prefix" Word, "STRING", "", "vrrp", NotYet("virtual MAC addresses are not used");
+        "Prefix of generated VMAC names."
+    "vmac_addr_prefix" Word, "STRING", "", "vmac_prefix", NotYet("virtual MAC addresses are not used");
+        "Prefix of VMACs generated for VIPs on other interfaces."
+    "umask" Words(1, 24), "NUMBER | BITS[|BITS]...",
+        "NUMBER 0..0777 in C notation; BITS I{R,W,X}{USR,GRP,OTH} or IRWX{U,G,O}", "0177",
+        NotYet("the mask is that of option -u");
+        "File creation mask."
+    "random_seed" Int(0, 4_294_967_295), "UINT", "0..4294967295", "time of day",
+        Obsolete("the generator seeds itself");
+        "Intended seed for ${_RANDOM}."
+    "reload_check_config" OptWord, "[LOGFILE]", "", "off; no argument = /dev/null",
+        Obsolete("a reload that does not load never replaces the running configuration");
+        "Validate new configuration in a separate process before reloading."
+    "reload_time_file" Word, "PATH", "exactly one word", "unset", NotYet("there is no timed reload");
+        "File holding a time at which to reload."
+    "reload_repeat" Flag, "", "flag", "off", NotYet("there is no timed reload");
+        "Keep reload_time_file after use so a time without date repeats daily."
+    "reload_file" OptWord, "[PATH]", "", "unset; no argument = keepalived.reload beside the pid file",
+        NotYet("no file marks a reload");
+        "File created while configuration is read and removed afterwards."
+    "include_check" Custom, "[[+|-]read|match|wildcard_match|brace_match]...", "", "none; no argument = all four",
+        Acts;
+        "Which include failures count as errors from here to the end of this file and its includes."
+    "config_save_dir" Word, "DIR", "", "unset", NotYet("no snapshots are kept");
+        "Debug aid: keep configuration and state snapshots around reloads."
+    "tmp_config_directory" Word, "DIR", "", "in-memory file", Obsolete("the configuration is never copied to a file");
+        "Hold the consolidated configuration copy on this file system."
+    "data_use_instance" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("the state file has a fixed name");
+        "Add namespace and instance to the state dump file name."
+    "json_version" OneOf(&["1", "2"]), "1|2", "1..2", "1", NotYet("the state file has one form");
+        "Shape of the JSON dump."
+    "iproute_usr_dir" Word, "DIR", "exactly one word", "build setting",
+        NotYet("names of the routing tables are not looked up");
+        "Vendor directory of iproute2 name tables."
+    "iproute_etc_dir" Word, "DIR", "exactly one word", "build setting",
+        NotYet("names of the routing tables are not looked up");
+        "Local directory of iproute2 name tables."
+    "state_dump_file" Word, "PATH", "non-empty; trailing \"/\" = directory; no leading \"/\" = under TMPDIR",
+        "TMPDIR/keepalived.data", NotYet("the state file has a fixed name");
+        "State dump location template."
+    "stats_dump_file" Word, "PATH", "non-empty", "TMPDIR/keepalived.stats", NotYet("the state file has a fixed name");
+        "Intended statistics location."
+    "json_dump_file" Word, "PATH", "non-empty", "TMPDIR/keepalived.json", NotYet("the state file has a fixed name");
+        "Intended JSON location."
+}
+
 /// `global_defs`
 pub(super) static GLOBAL_DEFS: Block = Block {
     path: "global_defs",

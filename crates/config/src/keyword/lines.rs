@@ -1,1248 +1,489 @@
 //! The table: lines of value blocks, one item each. Rows in parentheses stand for the leading word.
 
-use super::{Args::*, Block, Family, Keyword, Standing::*, row};
+use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
+rows! {
 /// Lines of names.
-const NAME_ROWS: &[Keyword] = &[row(
-    "(name)",
-    Custom,
-    "NAME...",
-    "",
-    "",
-    "Names, any number on a line.",
-    Acts,
-)];
+NAME_ROWS:
+    "(name)" Custom, "NAME...", "", "", Acts;
+        "Names, any number on a line."
+}
+
 /// `names`
 pub(super) static NAMES: Block = Block {
     path: "names",
     keywords: &[NAME_ROWS],
 };
+
+rows! {
 /// Words of an address line.
-const ADDRESS_ROWS: &[Keyword] = &[
-    row(
-        "(address)",
-        Custom,
-        "IPADDR[/LEN] OPTION...",
-        "LEN 0..32 or 0..128",
-        "LEN 32 or 128",
-        "Address, must be the first word.",
-        Acts,
-    ),
-    row(
-        "dev",
-        Device,
-        "dev IFNAME",
-        "",
-        "instance interface or VMAC",
-        "Interface for the address.",
-        Acts,
-    ),
-    row(
-        "scope",
-        Word,
-        "scope NAME|NUM",
-        "iproute2 rt_scopes, 0..255",
-        "global",
-        "Address scope.",
-        Acts,
-    ),
-    row(
-        "broadcast",
-        Word,
-        "broadcast IPADDR|+|-",
-        "IPv4 only; + and - need LEN <= 30",
-        "none",
-        "Broadcast address; + sets and - clears host bits.",
-        Acts,
-    ),
-    row("brd", Word, "brd IPADDR|+|-", "", "", "Short form of broadcast.", Acts),
-    row(
-        "label",
-        Word,
-        "label TEXT",
-        "max 15 characters",
-        "none",
-        "Address label.",
-        Acts,
-    ),
-    row(
-        "peer",
-        Ip(Family::Any),
-        "peer IPADDR",
-        "same family",
-        "none",
-        "Point-to-point peer.",
-        NotYet("the address is added without a peer"),
-    ),
-    row(
-        "home",
-        Flag,
-        "",
-        "",
-        "off",
-        "Mobile IPv6 home address flag.",
-        NotYet("the kernel's default is used"),
-    ),
-    row(
-        "-nodad",
-        Flag,
-        "",
-        "",
-        "off (DAD disabled)",
-        "Keep duplicate address detection on for this IPv6 address.",
-        Obsolete("it concerns IPv6 alone"),
-    ),
-    row(
-        "mngtmpaddr",
-        Flag,
-        "",
-        "",
-        "off",
-        "Kernel manages temporary addresses from this prefix.",
-        NotYet("the kernel's default is used"),
-    ),
-    row(
-        "noprefixroute",
-        Flag,
-        "",
-        "",
-        "off",
-        "Do not add the prefix route.",
-        NotYet("the kernel's default is used"),
-    ),
-    row(
-        "autojoin",
-        Flag,
-        "",
-        "",
-        "off",
-        "Join the multicast group.",
-        NotYet("the kernel's default is used"),
-    ),
-    row(
-        "no_track",
-        Flag,
-        "",
-        "",
-        "off",
-        "Do not react when the address is removed.",
-        NotYet("an address that somebody removes is put back"),
-    ),
-    row(
-        "preferred_lft",
-        Word,
-        "preferred_lft SECS|forever",
-        "0..4294967295",
-        "IPv6: 0 for /128, else forever",
-        "Preferred lifetime; 0 marks the address deprecated.",
-        NotYet("the kernel's default is used"),
-    ),
-    row(
-        "use_vmac",
-        Flag,
-        "",
-        "",
-        "off",
-        "Put this address on a VMAC over its interface.",
-        NotYet("the address is put on the interface itself"),
-    ),
-];
+ADDRESS_ROWS:
+    "(address)" Custom, "IPADDR[/LEN] OPTION...", "LEN 0..32 or 0..128", "LEN 32 or 128", Acts;
+        "Address, must be the first word."
+    "dev" Device, "dev IFNAME", "", "instance interface or VMAC", Acts;
+        "Interface for the address."
+    "scope" Word, "scope NAME|NUM", "iproute2 rt_scopes, 0..255", "global", Acts;
+        "Address scope."
+    "broadcast" Word, "broadcast IPADDR|+|-", "IPv4 only; + and - need LEN <= 30", "none", Acts;
+        "Broadcast address; + sets and - clears host bits."
+    "brd" Word, "brd IPADDR|+|-", "", "", Acts;
+        "Short form of broadcast."
+    "label" Word, "label TEXT", "max 15 characters", "none", Acts;
+        "Address label."
+    "peer" Ip(Family::Any), "peer IPADDR", "same family", "none", NotYet("the address is added without a peer");
+        "Point-to-point peer."
+    "home" Flag, "", "", "off", NotYet("the kernel's default is used");
+        "Mobile IPv6 home address flag."
+    "-nodad" Flag, "", "", "off (DAD disabled)", Obsolete("it concerns IPv6 alone");
+        "Keep duplicate address detection on for this IPv6 address."
+    "mngtmpaddr" Flag, "", "", "off", NotYet("the kernel's default is used");
+        "Kernel manages temporary addresses from this prefix."
+    "noprefixroute" Flag, "", "", "off", NotYet("the kernel's default is used");
+        "Do not add the prefix route."
+    "autojoin" Flag, "", "", "off", NotYet("the kernel's default is used");
+        "Join the multicast group."
+    "no_track" Flag, "", "", "off", NotYet("an address that somebody removes is put back");
+        "Do not react when the address is removed."
+    "preferred_lft" Word, "preferred_lft SECS|forever", "0..4294967295", "IPv6: 0 for /128, else forever",
+        NotYet("the kernel's default is used");
+        "Preferred lifetime; 0 marks the address deprecated."
+    "use_vmac" Flag, "", "", "off", NotYet("the address is put on the interface itself");
+        "Put this address on a VMAC over its interface."
+}
+
 /// `vrrp_instance/virtual_ipaddress`
 pub(super) static ADDRESS_LINE: Block = Block {
     path: "vrrp_instance/virtual_ipaddress",
     keywords: &[ADDRESS_ROWS],
 };
+
 /// `vrrp_instance/virtual_ipaddress_excluded`
 pub(super) static EXCLUDED_LINE: Block = Block {
     path: "vrrp_instance/virtual_ipaddress_excluded",
     keywords: &[ADDRESS_ROWS],
 };
+
+rows! {
 /// What static addresses have in addition.
-const STATIC_ADDRESS_ROWS: &[Keyword] = &[row(
-    "track_group",
-    Word,
-    "track_group NAME",
-    "defined earlier",
-    "none",
-    "Instances that go to FAULT if the address cannot be restored.",
-    Acts,
-)];
+STATIC_ADDRESS_ROWS:
+    "track_group" Word, "track_group NAME", "defined earlier", "none", Acts;
+        "Instances that go to FAULT if the address cannot be restored."
+}
+
 /// `static_ipaddress`
 pub(super) static STATIC_ADDRESS_LINE: Block = Block {
     path: "static_ipaddress",
     keywords: &[ADDRESS_ROWS, STATIC_ADDRESS_ROWS],
 };
+
+rows! {
 /// Words of a route.
-const ROUTE_ROWS: &[Keyword] = &[
-    row(
-        "(destination)",
-        Custom,
-        "[to] [TYPE] PREFIX|default|any|all",
-        "",
-        "required",
-        "Destination; any word not otherwise known is taken as destination.",
-        Acts,
-    ),
-    row(
-        "to",
-        Prefix,
-        "to [TYPE] PREFIX",
-        "",
-        "",
-        "Introduces the destination.",
-        Acts,
-    ),
-    row(
-        "unicast",
-        Prefix,
-        "unicast PREFIX",
-        "",
-        "unicast",
-        "Route type unicast; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "local",
-        Prefix,
-        "local PREFIX",
-        "",
-        "unicast",
-        "Route type local; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "broadcast",
-        Prefix,
-        "broadcast PREFIX",
-        "",
-        "unicast",
-        "Route type broadcast; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "brd",
-        Prefix,
-        "brd PREFIX",
-        "",
-        "unicast",
-        "Route type brd; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "anycast",
-        Prefix,
-        "anycast PREFIX",
-        "",
-        "unicast",
-        "Route type anycast; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "multicast",
-        Prefix,
-        "multicast PREFIX",
-        "",
-        "unicast",
-        "Route type multicast; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "throw",
-        Prefix,
-        "throw PREFIX",
-        "",
-        "unicast",
-        "Route type throw; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "unreachable",
-        Prefix,
-        "unreachable PREFIX",
-        "",
-        "unicast",
-        "Route type unreachable; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "prohibit",
-        Prefix,
-        "prohibit PREFIX",
-        "",
-        "unicast",
-        "Route type prohibit; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "blackhole",
-        Prefix,
-        "blackhole PREFIX",
-        "",
-        "unicast",
-        "Route type blackhole; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "xresolve",
-        Prefix,
-        "xresolve PREFIX",
-        "",
-        "unicast",
-        "Route type xresolve; the destination must follow.",
-        Acts,
-    ),
-    row(
-        "nat",
-        Prefix,
-        "nat PREFIX",
-        "",
-        "unicast",
-        "Route type nat; the destination must follow.",
-        Acts,
-    ),
-    row("default", Flag, "", "", "", "Zero-length destination.", Acts),
-    row("any", Flag, "", "", "", "Zero-length destination.", Acts),
-    row("all", Flag, "", "", "", "Zero-length destination.", Acts),
-    row("default6", Flag, "", "", "", "IPv6 default destination.", Acts),
-    row("inet", Flag, "", "", "", "Force IPv4.", Acts),
-    row("inet6", Flag, "", "", "", "Force IPv6.", Acts),
-    row(
-        "src",
-        Ip(Family::Any),
-        "src IPADDR",
-        "",
-        "none",
-        "Preferred source address.",
-        Acts,
-    ),
-    row(
-        "as",
-        Word,
-        "as [to] ADDR",
-        "",
-        "",
-        "Accepted and ignored with a message.",
-        Acts,
-    ),
-    row(
-        "via",
-        Ip(Family::Any),
-        "via [inet|inet6] IPADDR",
-        "",
-        "none",
-        "Gateway.",
-        Acts,
-    ),
-    row("gw", Ip(Family::Any), "gw IPADDR", "", "", "Old spelling of via.", Acts),
-    row(
-        "from",
-        Prefix,
-        "from PREFIX",
-        "IPv6 only",
-        "none",
-        "Source prefix selector.",
-        Acts,
-    ),
-    row(
-        "tos",
-        Word,
-        "tos NAME|NUM",
-        "rt_dsfield, 0..255",
-        "0",
-        "TOS/DS field.",
-        Acts,
-    ),
-    row("dsfield", Word, "dsfield NAME|NUM", "", "", "Same as tos.", Acts),
-    row(
-        "table",
-        Word,
-        "table NAME|NUM",
-        "rt_tables, 0..4294967295",
-        "main",
-        "Routing table.",
-        Acts,
-    ),
-    row(
-        "protocol",
-        Word,
-        "protocol NAME|NUM",
-        "rt_protos, 0..255",
-        "18 (keepalived)",
-        "Route protocol id.",
-        Acts,
-    ),
-    row(
-        "scope",
-        Word,
-        "scope NAME|NUM",
-        "rt_scopes, 0..255",
-        "global",
-        "Route scope.",
-        Acts,
-    ),
-    row(
-        "metric",
-        Int(0, 4_294_967_295),
-        "metric NUM",
-        "0..4294967295",
-        "kernel default",
-        "Route metric.",
-        Acts,
-    ),
-    row(
-        "priority",
-        Int(0, 4_294_967_295),
-        "priority NUM",
-        "0..4294967295",
-        "kernel default",
-        "Route metric.",
-        Acts,
-    ),
-    row(
-        "preference",
-        Word,
-        "preference NUM",
-        "0..4294967295",
-        "kernel default",
-        "Route metric.",
-        Acts,
-    ),
-    row("dev", Device, "dev IFNAME", "", "", "Output interface.", Acts),
-    row("oif", Device, "oif IFNAME", "", "", "Output interface.", Acts),
-    row(
-        "onlink",
-        Flag,
-        "",
-        "",
-        "off",
-        "Treat the gateway as directly reachable.",
-        Acts,
-    ),
-    row(
-        "encap",
-        Word,
-        "encap ip|ip6|mpls|ila ...",
-        "",
-        "none",
-        "Lightweight tunnel.",
-        Acts,
-    ),
-    row(
-        "expires",
-        Int(0, 4_294_967_295),
-        "expires SECS",
-        "0..4294967295; IPv6",
-        "none",
-        "Lifetime.",
-        Acts,
-    ),
-    row(
-        "mtu",
-        Int(0, 4_294_967_295),
-        "mtu [lock] NUM",
-        "0..4294967295",
-        "kernel default",
-        "Path MTU.",
-        Acts,
-    ),
-    row(
-        "advmss",
-        Int(0, 4_294_967_295),
-        "advmss [lock] NUM",
-        "0..4294967295",
-        "kernel default",
-        "Advertised MSS.",
-        Acts,
-    ),
-    row(
-        "reordering",
-        Int(0, 4_294_967_295),
-        "reordering [lock] NUM",
-        "0..4294967295",
-        "kernel default",
-        "Reordering metric.",
-        Acts,
-    ),
-    row(
-        "cwnd",
-        Int(0, 4_294_967_295),
-        "cwnd [lock] NUM",
-        "0..4294967295",
-        "kernel default",
-        "Clamp on congestion window.",
-        Acts,
-    ),
-    row(
-        "ssthresh",
-        Int(0, 4_294_967_295),
-        "ssthresh [lock] NUM",
-        "0..4294967295",
-        "kernel default",
-        "Slow start threshold.",
-        Acts,
-    ),
-    row(
-        "hoplimit",
-        Int(0, 4_294_967_295),
-        "hoplimit NUM",
-        "0..255",
-        "kernel default",
-        "Hop limit.",
-        Acts,
-    ),
-    row(
-        "rtt",
-        Word,
-        "rtt [lock] NUM|NUMms|NUMs",
-        "0.2 s..120 s after conversion, clamped with a message",
-        "kernel default",
-        "Initial rtt.",
-        Acts,
-    ),
-    row(
-        "rttvar",
-        Word,
-        "rttvar [lock] NUM|NUMms|NUMs",
-        "0.2 s..120 s after conversion, clamped with a message",
-        "kernel default",
-        "Initial rttvar.",
-        Acts,
-    ),
-    row(
-        "rto_min",
-        Word,
-        "rto_min [lock] NUM|NUMms|NUMs",
-        "0.2 s..120 s after conversion, clamped with a message",
-        "kernel default",
-        "Initial rto_min.",
-        Acts,
-    ),
-    row(
-        "window",
-        Int(0, 4_294_967_295),
-        "window NUM",
-        "0..4294967295",
-        "kernel default",
-        "Maximum advertised window.",
-        Acts,
-    ),
-    row(
-        "realms",
-        Word,
-        "realms [FROM/]TO",
-        "rt_realms, each 0..255; IPv4",
-        "none",
-        "Route realms.",
-        Acts,
-    ),
-    row(
-        "initcwnd",
-        Int(0, 4_294_967_295),
-        "initcwnd NUM",
-        "0..4294967295",
-        "kernel default",
-        "Initial congestion window.",
-        Acts,
-    ),
-    row(
-        "initrwnd",
-        Int(0, 4_294_967_295),
-        "initrwnd NUM",
-        "0..4294967295",
-        "kernel default",
-        "Initial receive window.",
-        Acts,
-    ),
-    row(
-        "features",
-        Word,
-        "features ecn",
-        "",
-        "none",
-        "Feature flags; only ecn.",
-        Acts,
-    ),
-    row(
-        "quickack",
-        Word,
-        "quickack 0|1",
-        "0..1",
-        "kernel default",
-        "Quick ACK.",
-        Acts,
-    ),
-    row(
-        "congctl",
-        Word,
-        "congctl [lock] NAME",
-        "",
-        "kernel default",
-        "Congestion control algorithm.",
-        Acts,
-    ),
-    row(
-        "pref",
-        Word,
-        "pref low|medium|high|NUM",
-        "NUM 0..255; IPv6",
-        "medium",
-        "Router preference.",
-        Acts,
-    ),
-    row(
-        "ttl-propagate",
-        Word,
-        "ttl-propagate enabled|disabled",
-        "",
-        "kernel default",
-        "MPLS TTL propagation.",
-        Acts,
-    ),
-    row(
-        "fastopen_no_cookie",
-        Word,
-        "fastopen_no_cookie 0|1",
-        "0..1",
-        "kernel default",
-        "TCP fast open without cookie.",
-        Acts,
-    ),
-    row("add", Flag, "", "", "", "Add only if no matching route exists.", Acts),
-    row("append", Flag, "", "", "", "Add after matching routes.", Acts),
-    row(
-        "prepend",
-        Flag,
-        "",
-        "",
-        "yes",
-        "Add before matching routes (default).",
-        Acts,
-    ),
-    row(
-        "or",
-        Ip(Family::Any),
-        "or IPADDR",
-        "",
-        "",
-        "Second gateway, old multipath form.",
-        Acts,
-    ),
-    row(
-        "nexthop",
-        Word,
-        "nexthop NHOPTS [nexthop NHOPTS]...",
-        "must come last",
-        "",
-        "Multipath next hop.",
-        Acts,
-    ),
-    row(
-        "no_track",
-        Flag,
-        "",
-        "",
-        "off",
-        "Do not react when the route is removed.",
-        Acts,
-    ),
-    row(
-        "track_group",
-        Word,
-        "track_group NAME",
-        "defined earlier; needs dev",
-        "none",
-        "Instances that go to FAULT if the route cannot be restored.",
-        Acts,
-    ),
-    row(
-        "vrf",
-        Device,
-        "vrf IFNAME",
-        "existing VRF interface",
-        "none",
-        "Use the VRF's table.",
-        Acts,
-    ),
-];
+ROUTE_ROWS:
+    "(destination)" Custom, "[to] [TYPE] PREFIX|default|any|all", "", "required", Acts;
+        "Destination; any word not otherwise known is taken as destination."
+    "to" Prefix, "to [TYPE] PREFIX", "", "", Acts;
+        "Introduces the destination."
+    "unicast" Prefix, "unicast PREFIX", "", "unicast", Acts;
+        "Route type unicast; the destination must follow."
+    "local" Prefix, "local PREFIX", "", "unicast", Acts;
+        "Route type local; the destination must follow."
+    "broadcast" Prefix, "broadcast PREFIX", "", "unicast", Acts;
+        "Route type broadcast; the destination must follow."
+    "brd" Prefix, "brd PREFIX", "", "unicast", Acts;
+        "Route type brd; the destination must follow."
+    "anycast" Prefix, "anycast PREFIX", "", "unicast", Acts;
+        "Route type anycast; the destination must follow."
+    "multicast" Prefix, "multicast PREFIX", "", "unicast", Acts;
+        "Route type multicast; the destination must follow."
+    "throw" Prefix, "throw PREFIX", "", "unicast", Acts;
+        "Route type throw; the destination must follow."
+    "unreachable" Prefix, "unreachable PREFIX", "", "unicast", Acts;
+        "Route type unreachable; the destination must follow."
+    "prohibit" Prefix, "prohibit PREFIX", "", "unicast", Acts;
+        "Route type prohibit; the destination must follow."
+    "blackhole" Prefix, "blackhole PREFIX", "", "unicast", Acts;
+        "Route type blackhole; the destination must follow."
+    "xresolve" Prefix, "xresolve PREFIX", "", "unicast", Acts;
+        "Route type xresolve; the destination must follow."
+    "nat" Prefix, "nat PREFIX", "", "unicast", Acts;
+        "Route type nat; the destination must follow."
+    "default" Flag, "", "", "", Acts;
+        "Zero-length destination."
+    "any" Flag, "", "", "", Acts;
+        "Zero-length destination."
+    "all" Flag, "", "", "", Acts;
+        "Zero-length destination."
+    "default6" Flag, "", "", "", Acts;
+        "IPv6 default destination."
+    "inet" Flag, "", "", "", Acts;
+        "Force IPv4."
+    "inet6" Flag, "", "", "", Acts;
+        "Force IPv6."
+    "src" Ip(Family::Any), "src IPADDR", "", "none", Acts;
+        "Preferred source address."
+    "as" Word, "as [to] ADDR", "", "", Acts;
+        "Accepted and ignored with a message."
+    "via" Ip(Family::Any), "via [inet|inet6] IPADDR", "", "none", Acts;
+        "Gateway."
+    "gw" Ip(Family::Any), "gw IPADDR", "", "", Acts;
+        "Old spelling of via."
+    "from" Prefix, "from PREFIX", "IPv6 only", "none", Acts;
+        "Source prefix selector."
+    "tos" Word, "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+        "TOS/DS field."
+    "dsfield" Word, "dsfield NAME|NUM", "", "", Acts;
+        "Same as tos."
+    "table" Word, "table NAME|NUM", "rt_tables, 0..4294967295", "main", Acts;
+        "Routing table."
+    "protocol" Word, "protocol NAME|NUM", "rt_protos, 0..255", "18 (keepalived)", Acts;
+        "Route protocol id."
+    "scope" Word, "scope NAME|NUM", "rt_scopes, 0..255", "global", Acts;
+        "Route scope."
+    "metric" Int(0, 4_294_967_295), "metric NUM", "0..4294967295", "kernel default", Acts;
+        "Route metric."
+    "priority" Int(0, 4_294_967_295), "priority NUM", "0..4294967295", "kernel default", Acts;
+        "Route metric."
+    "preference" Word, "preference NUM", "0..4294967295", "kernel default", Acts;
+        "Route metric."
+    "dev" Device, "dev IFNAME", "", "", Acts;
+        "Output interface."
+    "oif" Device, "oif IFNAME", "", "", Acts;
+        "Output interface."
+    "onlink" Flag, "", "", "off", Acts;
+        "Treat the gateway as directly reachable."
+    "encap" Word, "encap ip|ip6|mpls|ila ...", "", "none", Acts;
+        "Lightweight tunnel."
+    "expires" Int(0, 4_294_967_295), "expires SECS", "0..4294967295; IPv6", "none", Acts;
+        "Lifetime."
+    "mtu" Int(0, 4_294_967_295), "mtu [lock] NUM", "0..4294967295", "kernel default", Acts;
+        "Path MTU."
+    "advmss" Int(0, 4_294_967_295), "advmss [lock] NUM", "0..4294967295", "kernel default", Acts;
+        "Advertised MSS."
+    "reordering" Int(0, 4_294_967_295), "reordering [lock] NUM", "0..4294967295", "kernel default", Acts;
+        "Reordering metric."
+    "cwnd" Int(0, 4_294_967_295), "cwnd [lock] NUM", "0..4294967295", "kernel default", Acts;
+        "Clamp on congestion window."
+    "ssthresh" Int(0, 4_294_967_295), "ssthresh [lock] NUM", "0..4294967295", "kernel default", Acts;
+        "Slow start threshold."
+    "hoplimit" Int(0, 4_294_967_295), "hoplimit NUM", "0..255", "kernel default", Acts;
+        "Hop limit."
+    "rtt" Word, "rtt [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
+        "kernel default", Acts;
+        "Initial rtt."
+    "rttvar" Word, "rttvar [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
+        "kernel default", Acts;
+        "Initial rttvar."
+    "rto_min" Word, "rto_min [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
+        "kernel default", Acts;
+        "Initial rto_min."
+    "window" Int(0, 4_294_967_295), "window NUM", "0..4294967295", "kernel default", Acts;
+        "Maximum advertised window."
+    "realms" Word, "realms [FROM/]TO", "rt_realms, each 0..255; IPv4", "none", Acts;
+        "Route realms."
+    "initcwnd" Int(0, 4_294_967_295), "initcwnd NUM", "0..4294967295", "kernel default", Acts;
+        "Initial congestion window."
+    "initrwnd" Int(0, 4_294_967_295), "initrwnd NUM", "0..4294967295", "kernel default", Acts;
+        "Initial receive window."
+    "features" Word, "features ecn", "", "none", Acts;
+        "Feature flags; only ecn."
+    "quickack" Word, "quickack 0|1", "0..1", "kernel default", Acts;
+        "Quick ACK."
+    "congctl" Word, "congctl [lock] NAME", "", "kernel default", Acts;
+        "Congestion control algorithm."
+    "pref" Word, "pref low|medium|high|NUM", "NUM 0..255; IPv6", "medium", Acts;
+        "Router preference."
+    "ttl-propagate" Word, "ttl-propagate enabled|disabled", "", "kernel default", Acts;
+        "MPLS TTL propagation."
+    "fastopen_no_cookie" Word, "fastopen_no_cookie 0|1", "0..1", "kernel default", Acts;
+        "TCP fast open without cookie."
+    "add" Flag, "", "", "", Acts;
+        "Add only if no matching route exists."
+    "append" Flag, "", "", "", Acts;
+        "Add after matching routes."
+    "prepend" Flag, "", "", "yes", Acts;
+        "Add before matching routes (default)."
+    "or" Ip(Family::Any), "or IPADDR", "", "", Acts;
+        "Second gateway, old multipath form."
+    "nexthop" Word, "nexthop NHOPTS [nexthop NHOPTS]...", "must come last", "", Acts;
+        "Multipath next hop."
+    "no_track" Flag, "", "", "off", Acts;
+        "Do not react when the route is removed."
+    "track_group" Word, "track_group NAME", "defined earlier; needs dev", "none", Acts;
+        "Instances that go to FAULT if the route cannot be restored."
+    "vrf" Device, "vrf IFNAME", "existing VRF interface", "none", Acts;
+        "Use the VRF's table."
+}
+
 /// `vrrp_instance/virtual_routes`
 pub(super) static ROUTE_LINE: Block = Block {
     path: "vrrp_instance/virtual_routes",
     keywords: &[ROUTE_ROWS],
 };
+
 /// `static_routes`
 pub(super) static STATIC_ROUTE_LINE: Block = Block {
     path: "static_routes",
     keywords: &[ROUTE_ROWS],
 };
+
+rows! {
 /// Words of a `nexthop`.
-const HOP_ROWS: &[Keyword] = &[
-    row(
-        "via",
-        Ip(Family::Any),
-        "via [inet|inet6] IPADDR",
-        "",
-        "",
-        "Gateway of this hop.",
-        Acts,
-    ),
-    row("dev", Device, "dev IFNAME", "", "", "Interface of this hop.", Acts),
-    row(
-        "weight",
-        Int(0, 4_294_967_295),
-        "weight NUM",
-        "1..256",
-        "1",
-        "Relative weight.",
-        Acts,
-    ),
-    row("onlink", Flag, "", "", "off", "Gateway directly reachable.", Acts),
-    row("encap", Word, "encap ...", "", "", "Tunnel for this hop.", Acts),
-    row(
-        "realms",
-        Word,
-        "realms [FROM/]TO",
-        "IPv4",
-        "",
-        "Realms of this hop.",
-        Acts,
-    ),
-    row("as", Word, "as [to] ADDR", "", "", "Refused.", Acts),
-];
+HOP_ROWS:
+    "via" Ip(Family::Any), "via [inet|inet6] IPADDR", "", "", Acts;
+        "Gateway of this hop."
+    "dev" Device, "dev IFNAME", "", "", Acts;
+        "Interface of this hop."
+    "weight" Int(0, 4_294_967_295), "weight NUM", "1..256", "1", Acts;
+        "Relative weight."
+    "onlink" Flag, "", "", "off", Acts;
+        "Gateway directly reachable."
+    "encap" Word, "encap ...", "", "", Acts;
+        "Tunnel for this hop."
+    "realms" Word, "realms [FROM/]TO", "IPv4", "", Acts;
+        "Realms of this hop."
+    "as" Word, "as [to] ADDR", "", "", Acts;
+        "Refused."
+}
+
 /// `static_routes/nexthop`
 pub static NEXTHOP: Block = Block {
     path: "static_routes/nexthop",
     keywords: &[HOP_ROWS],
 };
+
+rows! {
 /// Words of an `encap`.
-const ENCAP_ROWS: &[Keyword] = &[
-    row(
-        "ip",
-        Word,
-        "ip [id N] [dst IPADDR] [src IPADDR] [tos N] [ttl N] [flags N]",
-        "id 64-bit; ttl 0..255; flags 0..65535",
-        "",
-        "IPv4 tunnel metadata.",
-        Acts,
-    ),
-    row(
-        "ip6",
-        Word,
-        "ip6 [id N] [dst IPADDR] [src IPADDR] [tc N] [hoplimit N] [flags N]",
-        "id 64-bit; hoplimit 0..255; flags 0..65535",
-        "",
-        "IPv6 tunnel metadata.",
-        Acts,
-    ),
-    row(
-        "mpls",
-        Word,
-        "mpls LABEL[/LABEL]...",
-        "20-bit labels",
-        "",
-        "MPLS label stack.",
-        Acts,
-    ),
-    row(
-        "ila",
-        Word,
-        "ila HEX:HEX:HEX:HEX",
-        "four 16-bit groups",
-        "",
-        "ILA locator.",
-        Acts,
-    ),
-    row("id", Int(0, 4_294_967_295), "id N", "", "", "Tunnel id.", Acts),
-    row(
-        "dst",
-        Ip(Family::Any),
-        "dst IPADDR",
-        "",
-        "",
-        "Tunnel destination.",
-        Acts,
-    ),
-    row("src", Ip(Family::Any), "src IPADDR", "", "", "Tunnel source.", Acts),
-    row("tos", Word, "tos NAME|NUM", "", "", "DS field (ip).", Acts),
-    row("ttl", Int(0, 4_294_967_295), "ttl NUM", "", "", "TTL (ip).", Acts),
-    row("tc", Word, "tc NAME|NUM", "", "", "Traffic class (ip6).", Acts),
-    row(
-        "hoplimit",
-        Int(0, 4_294_967_295),
-        "hoplimit NUM",
-        "",
-        "",
-        "Hop limit (ip6).",
-        Acts,
-    ),
-    row(
-        "flags",
-        Int(0, 4_294_967_295),
-        "flags NUM",
-        "",
-        "",
-        "Tunnel flags.",
-        Acts,
-    ),
-];
+ENCAP_ROWS:
+    "ip" Word, "ip [id N] [dst IPADDR] [src IPADDR] [tos N] [ttl N] [flags N]",
+        "id 64-bit; ttl 0..255; flags 0..65535", "", Acts;
+        "IPv4 tunnel metadata."
+    "ip6" Word, "ip6 [id N] [dst IPADDR] [src IPADDR] [tc N] [hoplimit N] [flags N]",
+        "id 64-bit; hoplimit 0..255; flags 0..65535", "", Acts;
+        "IPv6 tunnel metadata."
+    "mpls" Word, "mpls LABEL[/LABEL]...", "20-bit labels", "", Acts;
+        "MPLS label stack."
+    "ila" Word, "ila HEX:HEX:HEX:HEX", "four 16-bit groups", "", Acts;
+        "ILA locator."
+    "id" Int(0, 4_294_967_295), "id N", "", "", Acts;
+        "Tunnel id."
+    "dst" Ip(Family::Any), "dst IPADDR", "", "", Acts;
+        "Tunnel destination."
+    "src" Ip(Family::Any), "src IPADDR", "", "", Acts;
+        "Tunnel source."
+    "tos" Word, "tos NAME|NUM", "", "", Acts;
+        "DS field (ip)."
+    "ttl" Int(0, 4_294_967_295), "ttl NUM", "", "", Acts;
+        "TTL (ip)."
+    "tc" Word, "tc NAME|NUM", "", "", Acts;
+        "Traffic class (ip6)."
+    "hoplimit" Int(0, 4_294_967_295), "hoplimit NUM", "", "", Acts;
+        "Hop limit (ip6)."
+    "flags" Int(0, 4_294_967_295), "flags NUM", "", "", Acts;
+        "Tunnel flags."
+}
+
 /// `static_routes/encap`
 pub static ENCAP: Block = Block {
     path: "static_routes/encap",
     keywords: &[ENCAP_ROWS],
 };
+
+rows! {
 /// Words of a rule.
-const RULE_ROWS: &[Keyword] = &[
-    row("inet", Flag, "", "", "", "Force IPv4.", Acts),
-    row("inet6", Flag, "", "", "", "Force IPv6.", Acts),
-    row("not", Flag, "", "", "off", "Invert the match.", Acts),
-    row(
-        "from",
-        Prefix,
-        "from PREFIX|default|any|all",
-        "",
-        "all",
-        "Source selector.",
-        Acts,
-    ),
-    row(
-        "to",
-        Prefix,
-        "to PREFIX|default|any|all",
-        "",
-        "all",
-        "Destination selector.",
-        Acts,
-    ),
-    row(
-        "table",
-        Word,
-        "table NAME|NUM",
-        "rt_tables, 1..4294967295",
-        "",
-        "Look up this table.",
-        Acts,
-    ),
-    row("lookup", Word, "lookup NAME|NUM", "", "", "Same as table.", Acts),
-    row(
-        "preference",
-        Word,
-        "preference NUM",
-        "0..4294967295, C notation",
-        "16384 counting down per family, with a message",
-        "Rule preference.",
-        Acts,
-    ),
-    row(
-        "order",
-        Int(0, 4_294_967_295),
-        "order NUM",
-        "0..4294967295, C notation",
-        "16384 counting down per family, with a message",
-        "Rule preference.",
-        Acts,
-    ),
-    row(
-        "priority",
-        Int(0, 4_294_967_295),
-        "priority NUM",
-        "0..4294967295, C notation",
-        "16384 counting down per family, with a message",
-        "Rule preference.",
-        Acts,
-    ),
-    row(
-        "tos",
-        Word,
-        "tos NAME|NUM",
-        "rt_dsfield, 0..255",
-        "0",
-        "TOS selector.",
-        Acts,
-    ),
-    row(
-        "dsfield",
-        Word,
-        "dsfield NAME|NUM",
-        "rt_dsfield, 0..255",
-        "0",
-        "TOS selector.",
-        Acts,
-    ),
-    row(
-        "fwmark",
-        Word,
-        "fwmark MARK[/MASK]",
-        "0..4294967295 each, C notation",
-        "none",
-        "Firewall mark selector.",
-        Acts,
-    ),
-    row(
-        "realms",
-        Word,
-        "realms [FROM/]TO",
-        "IPv4; table action only",
-        "none",
-        "Realms.",
-        Acts,
-    ),
-    row(
-        "suppress_prefixlength",
-        Int(0, 4_294_967_295),
-        "suppress_prefixlength NUM",
-        "0..2147483647; table action only",
-        "none",
-        "Ignore routes with a prefix this short or shorter.",
-        Acts,
-    ),
-    row(
-        "sup_pl",
-        Int(0, 4_294_967_295),
-        "sup_pl NUM",
-        "0..2147483647; table action only",
-        "none",
-        "Ignore routes with a prefix this short or shorter.",
-        Acts,
-    ),
-    row(
-        "suppress_ifgroup",
-        Word,
-        "suppress_ifgroup NAME|NUM",
-        "iproute2 group; table action only",
-        "none",
-        "Ignore routes through this interface group.",
-        Acts,
-    ),
-    row(
-        "sup_group",
-        Word,
-        "sup_group NAME|NUM",
-        "iproute2 group; table action only",
-        "none",
-        "Ignore routes through this interface group.",
-        Acts,
-    ),
-    row(
-        "iif",
-        Device,
-        "iif IFNAME",
-        "",
-        "none",
-        "Input interface selector.",
-        Acts,
-    ),
-    row(
-        "dev",
-        Device,
-        "dev IFNAME",
-        "",
-        "none",
-        "Input interface selector.",
-        Acts,
-    ),
-    row(
-        "oif",
-        Device,
-        "oif IFNAME",
-        "",
-        "none",
-        "Output interface selector.",
-        Acts,
-    ),
-    row(
-        "tunnel-id",
-        Int(0, 4_294_967_295),
-        "tunnel-id NUM",
-        "64-bit",
-        "none",
-        "Tunnel id selector.",
-        Acts,
-    ),
-    row(
-        "uidrange",
-        Word,
-        "uidrange START-END",
-        "decimal",
-        "none",
-        "User id range selector.",
-        Acts,
-    ),
-    row(
-        "l3mdev",
-        Flag,
-        "",
-        "",
-        "off",
-        "Use the table of the l3 master device.",
-        Acts,
-    ),
-    row(
-        "protocol",
-        Int(0, 4_294_967_295),
-        "protocol NUM",
-        "0..255 numeric only",
-        "18 (keepalived)",
-        "Rule protocol id.",
-        Acts,
-    ),
-    row(
-        "ipproto",
-        Word,
-        "ipproto NAME|NUM",
-        "0..255",
-        "none",
-        "IP protocol selector.",
-        Acts,
-    ),
-    row(
-        "sport",
-        Word,
-        "sport START-END",
-        "0..65535",
-        "none",
-        "Port range selector.",
-        Acts,
-    ),
-    row(
-        "dport",
-        Word,
-        "dport START-END",
-        "0..65535",
-        "none",
-        "Port range selector.",
-        Acts,
-    ),
-    row(
-        "no_track",
-        Flag,
-        "",
-        "",
-        "off",
-        "Do not react when the rule is removed.",
-        Acts,
-    ),
-    row(
-        "track_group",
-        Word,
-        "track_group NAME",
-        "defined earlier; needs iif",
-        "none",
-        "Instances that go to FAULT if the rule cannot be restored.",
-        Acts,
-    ),
-    row(
-        "type",
-        Word,
-        "type ACTION",
-        "",
-        "",
-        "Optional word before an action.",
-        Acts,
-    ),
-    row(
-        "goto",
-        Int(0, 4_294_967_295),
-        "goto NUM",
-        "must exceed the preference, which must be given",
-        "",
-        "Jump action.",
-        Acts,
-    ),
-    row("nop", Flag, "", "", "", "No-operation action.", Acts),
-    row("blackhole", Flag, "", "", "", "Action blackhole.", Acts),
-    row("unreachable", Flag, "", "", "", "Action unreachable.", Acts),
-    row("prohibit", Flag, "", "", "", "Action prohibit.", Acts),
-];
+RULE_ROWS:
+    "inet" Flag, "", "", "", Acts;
+        "Force IPv4."
+    "inet6" Flag, "", "", "", Acts;
+        "Force IPv6."
+    "not" Flag, "", "", "off", Acts;
+        "Invert the match."
+    "from" Prefix, "from PREFIX|default|any|all", "", "all", Acts;
+        "Source selector."
+    "to" Prefix, "to PREFIX|default|any|all", "", "all", Acts;
+        "Destination selector."
+    "table" Word, "table NAME|NUM", "rt_tables, 1..4294967295", "", Acts;
+        "Look up this table."
+    "lookup" Word, "lookup NAME|NUM", "", "", Acts;
+        "Same as table."
+    "preference" Word, "preference NUM", "0..4294967295, C notation",
+        "16384 counting down per family, with a message", Acts;
+        "Rule preference."
+    "order" Int(0, 4_294_967_295), "order NUM", "0..4294967295, C notation",
+        "16384 counting down per family, with a message", Acts;
+        "Rule preference."
+    "priority" Int(0, 4_294_967_295), "priority NUM", "0..4294967295, C notation",
+        "16384 counting down per family, with a message", Acts;
+        "Rule preference."
+    "tos" Word, "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+        "TOS selector."
+    "dsfield" Word, "dsfield NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+        "TOS selector."
+    "fwmark" Word, "fwmark MARK[/MASK]", "0..4294967295 each, C notation", "none", Acts;
+        "Firewall mark selector."
+    "realms" Word, "realms [FROM/]TO", "IPv4; table action only", "none", Acts;
+        "Realms."
+    "suppress_prefixlength" Int(0, 4_294_967_295), "suppress_prefixlength NUM", "0..2147483647; table action only",
+        "none", Acts;
+        "Ignore routes with a prefix this short or shorter."
+    "sup_pl" Int(0, 4_294_967_295), "sup_pl NUM", "0..2147483647; table action only", "none", Acts;
+        "Ignore routes with a prefix this short or shorter."
+    "suppress_ifgroup" Word, "suppress_ifgroup NAME|NUM", "iproute2 group; table action only", "none", Acts;
+        "Ignore routes through this interface group."
+    "sup_group" Word, "sup_group NAME|NUM", "iproute2 group; table action only", "none", Acts;
+        "Ignore routes through this interface group."
+    "iif" Device, "iif IFNAME", "", "none", Acts;
+        "Input interface selector."
+    "dev" Device, "dev IFNAME", "", "none", Acts;
+        "Input interface selector."
+    "oif" Device, "oif IFNAME", "", "none", Acts;
+        "Output interface selector."
+    "tunnel-id" Int(0, 4_294_967_295), "tunnel-id NUM", "64-bit", "none", Acts;
+        "Tunnel id selector."
+    "uidrange" Word, "uidrange START-END", "decimal", "none", Acts;
+        "User id range selector."
+    "l3mdev" Flag, "", "", "off", Acts;
+        "Use the table of the l3 master device."
+    "protocol" Int(0, 4_294_967_295), "protocol NUM", "0..255 numeric only", "18 (keepalived)", Acts;
+        "Rule protocol id."
+    "ipproto" Word, "ipproto NAME|NUM", "0..255", "none", Acts;
+        "IP protocol selector."
+    "sport" Word, "sport START-END", "0..65535", "none", Acts;
+        "Port range selector."
+    "dport" Word, "dport START-END", "0..65535", "none", Acts;
+        "Port range selector."
+    "no_track" Flag, "", "", "off", Acts;
+        "Do not react when the rule is removed."
+    "track_group" Word, "track_group NAME", "defined earlier; needs iif", "none", Acts;
+        "Instances that go to FAULT if the rule cannot be restored."
+    "type" Word, "type ACTION", "", "", Acts;
+        "Optional word before an action."
+    "goto" Int(0, 4_294_967_295), "goto NUM", "must exceed the preference, which must be given", "", Acts;
+        "Jump action."
+    "nop" Flag, "", "", "", Acts;
+        "No-operation action."
+    "blackhole" Flag, "", "", "", Acts;
+        "Action blackhole."
+    "unreachable" Flag, "", "", "", Acts;
+        "Action unreachable."
+    "prohibit" Flag, "", "", "", Acts;
+        "Action prohibit."
+}
+
 /// `vrrp_instance/virtual_rules`
 pub(super) static RULE_LINE: Block = Block {
     path: "vrrp_instance/virtual_rules",
     keywords: &[RULE_ROWS],
 };
+
 /// `static_rules`
 pub(super) static STATIC_RULE_LINE: Block = Block {
     path: "static_rules",
     keywords: &[RULE_ROWS],
 };
+
+rows! {
 /// Words of a `unicast_peer`.
-const PEER_ROWS: &[Keyword] = &[
-    row(
-        "(address)",
-        Custom,
-        "IPADDR [min_ttl N] [max_ttl N]",
-        "must match the instance family",
-        "",
-        "Peer address.",
-        Acts,
-    ),
-    row("min_ttl", Int(0, 255), "N", "0..255", "0", "Lowest accepted TTL.", Acts),
-    row(
-        "max_ttl",
-        Int(0, 255),
-        "N",
-        "0..255",
-        "255",
-        "Highest accepted TTL.",
-        Acts,
-    ),
-];
+PEER_ROWS:
+    "(address)" Custom, "IPADDR [min_ttl N] [max_ttl N]", "must match the instance family", "", Acts;
+        "Peer address."
+    "min_ttl" Int(0, 255), "N", "0..255", "0", Acts;
+        "Lowest accepted TTL."
+    "max_ttl" Int(0, 255), "N", "0..255", "255", Acts;
+        "Highest accepted TTL."
+}
+
 /// `vrrp_instance/unicast_peer`
 pub(super) static PEER_LINE: Block = Block {
     path: "vrrp_instance/unicast_peer",
     keywords: &[PEER_ROWS],
 };
+
+rows! {
 /// Words of a tracked interface.
-const TRACK_INTERFACE_ROWS: &[Keyword] = &[
-    row(
-        "(interface)",
-        Custom,
-        "IFNAME [weight INT [reverse]]",
-        "",
-        "",
-        "Interface to follow.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Custom,
-        "weight INT [reverse]",
-        "-254..254, +-254 clamped to +-253",
-        "0",
-        "Priority change instead of FAULT.",
-        Acts,
-    ),
-    row("reverse", Flag, "", "", "off", "Invert the effect.", Acts),
-];
+TRACK_INTERFACE_ROWS:
+    "(interface)" Custom, "IFNAME [weight INT [reverse]]", "", "", Acts;
+        "Interface to follow."
+    "weight" Custom, "weight INT [reverse]", "-254..254, +-254 clamped to +-253", "0", Acts;
+        "Priority change instead of FAULT."
+    "reverse" Flag, "", "", "off", Acts;
+        "Invert the effect."
+}
+
 /// `vrrp_instance/track_interface`
 pub(super) static TRACK_INTERFACE_LINE: Block = Block {
     path: "vrrp_instance/track_interface",
     keywords: &[TRACK_INTERFACE_ROWS],
 };
+
+rows! {
 /// Words of a tracked script, file, process or BFD session.
-const TRACK_ROWS: &[Keyword] = &[
-    row(
-        "(name)",
-        Custom,
-        "NAME [weight INT [reverse|noreverse]]",
-        "defined earlier in the file",
-        "",
-        "vrrp_script to follow.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Custom,
-        "weight INT [reverse|noreverse]",
-        "-254..254, +-254 clamped to +-253",
-        "weight of the vrrp_script",
-        "Weight for this tracker.",
-        Acts,
-    ),
-    row(
-        "reverse",
-        Flag,
-        "",
-        "",
-        "setting of the vrrp_script",
-        "Invert the effect.",
-        Acts,
-    ),
-    row("noreverse", Flag, "", "", "", "Cancel an inherited reverse.", Acts),
-];
+TRACK_ROWS:
+    "(name)" Custom, "NAME [weight INT [reverse|noreverse]]", "defined earlier in the file", "", Acts;
+        "vrrp_script to follow."
+    "weight" Custom, "weight INT [reverse|noreverse]", "-254..254, +-254 clamped to +-253",
+        "weight of the vrrp_script", Acts;
+        "Weight for this tracker."
+    "reverse" Flag, "", "", "setting of the vrrp_script", Acts;
+        "Invert the effect."
+    "noreverse" Flag, "", "", "", Acts;
+        "Cancel an inherited reverse."
+}
+
 /// `vrrp_instance/track_script`
 pub(super) static TRACK_LINE: Block = Block {
     path: "vrrp_instance/track_script",
     keywords: &[TRACK_ROWS],
 };
+
+rows! {
 /// Words of a group entry.
-const SERVER_GROUP_ROWS: &[Keyword] = &[
-    row(
-        "(address)",
-        Custom,
-        "IPADDR [PORT]",
-        "PORT 1..65535; 0 or all zeros = none",
-        "no port",
-        "One address.",
-        Acts,
-    ),
-    row(
-        "(range)",
-        Custom,
-        "IPADDR-LAST [PORT] | IPADDR-IPADDR [PORT] | IPADDR/LEN [PORT]",
+SERVER_GROUP_ROWS:
+    "(address)" Custom, "IPADDR [PORT]", "PORT 1..65535; 0 or all zeros = none", "no port", Acts;
+        "One address."
+    "(range)" Custom, "IPADDR-LAST [PORT] | IPADDR-IPADDR [PORT] | IPADDR/LEN [PORT]",
         "LAST: decimal 0..255 (IPv4) or hex 0..ffff (IPv6), greater than the start; LEN 1..32/128 with host bits zero",
-        "",
-        "Consecutive addresses.",
-        Acts,
-    ),
-    row(
-        "fwmark",
-        Custom,
-        "fwmark UINT [inet|inet6]",
-        "0..4294967295",
-        "family unspecified",
-        "Firewall mark entry.",
-        Acts,
-    ),
-    row("inet", Custom, "", "", "", "Family of the fwmark.", Acts),
-    row("inet6", Custom, "", "", "", "Family of the fwmark.", Acts),
-];
+        "", Acts;
+        "Consecutive addresses."
+    "fwmark" Custom, "fwmark UINT [inet|inet6]", "0..4294967295", "family unspecified", Acts;
+        "Firewall mark entry."
+    "inet" Custom, "", "", "", Acts;
+        "Family of the fwmark."
+    "inet6" Custom, "", "", "", Acts;
+        "Family of the fwmark."
+}
+
 /// `virtual_server_group`
 pub(super) static SERVER_GROUP_LINE: Block = Block {
     path: "virtual_server_group",
     keywords: &[SERVER_GROUP_ROWS],
 };
+
+rows! {
 /// Words of a polled interface.
-const LINKBEAT_ROWS: &[Keyword] = &[
-    row(
-        "(interface)",
-        Custom,
-        "IFNAME [MII|ETHTOOL|IOCTL]",
-        "",
-        "first method that works, MII preferred",
-        "Poll this interface with the given method.",
-        Acts,
-    ),
-    row(
-        "MII",
-        Flag,
-        "",
-        "case-sensitive",
-        "",
-        "Preferred polling method MII.",
-        Acts,
-    ),
-    row(
-        "ETHTOOL",
-        Flag,
-        "",
-        "case-sensitive",
-        "",
-        "Preferred polling method ETHTOOL.",
-        Acts,
-    ),
-    row(
-        "IOCTL",
-        Flag,
-        "",
-        "case-sensitive",
-        "",
-        "Preferred polling method IOCTL.",
-        Acts,
-    ),
-];
+LINKBEAT_ROWS:
+    "(interface)" Custom, "IFNAME [MII|ETHTOOL|IOCTL]", "", "first method that works, MII preferred", Acts;
+        "Poll this interface with the given method."
+    "MII" Flag, "", "case-sensitive", "", Acts;
+        "Preferred polling method MII."
+    "ETHTOOL" Flag, "", "case-sensitive", "", Acts;
+        "Preferred polling method ETHTOOL."
+    "IOCTL" Flag, "", "case-sensitive", "", Acts;
+        "Preferred polling method IOCTL."
+}
+
 /// `linkbeat_interfaces`
 pub(super) static LINKBEAT_LINE: Block = Block {
     path: "linkbeat_interfaces",
     keywords: &[LINKBEAT_ROWS],
 };
+
+rows! {
 /// Words of an interface with delays.
-const DELAY_ROWS: &[Keyword] = &[row(
-    "(interface)",
-    Custom,
-    "IFNAME DOWN [UP]",
-    "each 0..255 s, microsecond resolution",
-    "UP omitted = 0",
-    "Debounce delays for link down and up.",
-    Acts,
-)];
+DELAY_ROWS:
+    "(interface)" Custom, "IFNAME DOWN [UP]", "each 0..255 s, microsecond resolution", "UP omitted = 0", Acts;
+        "Debounce delays for link down and up."
+}
+
 /// `interface_up_down_delays`
 pub(super) static DELAY_LINE: Block = Block {
     path: "interface_up_down_delays",

@@ -1,1030 +1,425 @@
 //! The table: virtual servers, real servers and their checks.
 
-use super::{Args::*, Block, Family, Keyword, MAX_SECONDS, Standing::*, row};
+use super::{Args::*, Block, Family, Keyword, MAX_SECONDS, Standing::*, rows};
 
-/// `lvs_sched`
+/// The schedulers of IPVS.
 const SCHEDULERS: &[&str] = &[
     "rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos",
 ];
+rows! {
 /// Words of `virtual_server`.
-const VIRTUAL_SERVER_ROWS: &[Keyword] = &[
-    row(
-        "ip_family",
-        OneOf(&["inet", "inet6"]),
-        "inet|inet6",
-        "",
-        "from address; fwmark: from real servers, else inet",
-        "Address family of a fwmark service.",
-        Acts,
-    ),
-    row(
-        "retry",
-        Int(0, 4_294_967_295),
-        "INT",
-        "1..4294967295",
-        "per checker type",
-        "Extra tries before failure, default for real servers.",
-        Acts,
-    ),
-    row(
-        "delay_before_retry",
-        Seconds(0, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0 or more",
-        "per checker type",
-        "Wait before a retry, default for real servers.",
-        Acts,
-    ),
-    row(
-        "warmup",
-        Seconds(0, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0 or more",
-        "delay_loop",
-        "Upper bound of the random initial delay, default for real servers.",
-        Acts,
-    ),
-    row(
-        "connect_timeout",
-        Seconds(1, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.000001..4294.967295",
-        "5",
-        "Connection timeout, default for real servers.",
-        Acts,
-    ),
-    row(
-        "delay_loop",
-        Seconds(1, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0.000001 or more",
-        "60",
-        "Time between checks, default for real servers.",
-        Acts,
-    ),
-    row(
-        "inhibit_on_failure",
-        Switch,
-        "",
-        "flag; argument ignored",
-        "off",
-        "Set weight 0 instead of removing failed servers, default for real servers.",
-        Acts,
-    ),
-    row(
-        "lb_algo",
-        Custom,
-        "SCHEDULER",
-        "",
-        "",
-        "Another name of lvs_sched.",
-        SameAs("lvs_sched"),
-    ),
-    row(
-        "lvs_sched",
-        OneOf(SCHEDULERS),
-        "rr|wrr|lc|wlc|lblc|sh|mh|dh|fo|ovf|lblcr|sed|nq|twos",
-        "",
-        "wlc (with a message)",
-        "IPVS scheduler.",
-        Acts,
-    ),
-    row(
-        "hashed",
-        Flag,
-        "",
-        "",
-        "",
-        "Old flag.",
-        Obsolete("it never had an effect"),
-    ),
-    row("ops", Flag, "", "flag", "off", "One-packet scheduling.", Acts),
-    row("flag-1", Flag, "", "flag", "off", "Scheduler flag 1.", Acts),
-    row("flag-2", Flag, "", "flag", "off", "Scheduler flag 2.", Acts),
-    row("flag-3", Flag, "", "flag", "off", "Scheduler flag 3.", Acts),
-    row("sh-port", Flag, "", "flag", "off", "sh scheduler: port.", Acts),
-    row("sh-fallback", Flag, "", "flag", "off", "sh scheduler: fallback.", Acts),
-    row("mh-port", Flag, "", "flag", "off", "mh scheduler: port.", Acts),
-    row("mh-fallback", Flag, "", "flag", "off", "mh scheduler: fallback.", Acts),
-    row(
-        "lb_kind",
-        Custom,
-        "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]",
-        "",
-        "",
-        "Another name of lvs_method.",
-        SameAs("lvs_method"),
-    ),
-    row(
-        "lvs_method",
-        Custom,
-        "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]",
-        "port 1..65535",
-        "NAT (with a message)",
-        "Forwarding method, default for real and sorry servers.",
-        Acts,
-    ),
-    row(
-        "persistence_engine",
-        Word,
-        "NAME",
-        "max 16 characters, truncated",
-        "none",
-        "Persistence engine (sip).",
-        Acts,
-    ),
-    row(
-        "persistence_timeout",
-        OptInt(1, 2_678_400),
-        "[SECONDS(int)]",
-        "1..2678400",
-        "off; no argument = 360",
-        "Persistence timeout.",
-        Acts,
-    ),
-    row(
-        "persistence_granularity",
-        Word,
-        "NETMASK|PREFIXLEN",
-        "IPv4 dotted mask (need not be contiguous) or IPv6 1..128",
-        "255.255.255.255 / 128",
-        "Persistence grouping.",
-        Acts,
-    ),
-    row(
-        "protocol",
-        OneOfIgnoreCase(&["TCP", "UDP", "SCTP"]),
-        "TCP|UDP|SCTP",
-        "case-insensitive",
-        "UDP (with a message) for address services",
-        "Transport protocol.",
-        Acts,
-    ),
-    row(
-        "ha_suspend",
-        Switch,
-        "",
-        "flag",
-        "off",
-        "Run checks only while the service address is present.",
-        NotYet("checks always run"),
-    ),
-    row(
-        "smtp_alert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "smtp_alert_checker, else smtp_alert, else off",
-        "Mail on quorum changes.",
-        Acts,
-    ),
-    row(
-        "virtualhost",
-        Word,
-        "STRING",
-        "",
-        "none",
-        "Default Host header for HTTP checks.",
-        Acts,
-    ),
-    row(
-        "snmp_name",
-        Word,
-        "STRING",
-        "exactly one word",
-        "none",
-        "Name shown by SNMP.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row(
-        "alpha",
-        Switch,
-        "",
-        "flag; argument ignored",
-        "off",
-        "Start with servers down until checked.",
-        Acts,
-    ),
-    row(
-        "omega",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Run down notifications at shutdown.",
-        Acts,
-    ),
-    row(
-        "quorum_up",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script when quorum is gained.",
-        Acts,
-    ),
-    row(
-        "quorum_down",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script when quorum is lost.",
-        Acts,
-    ),
-    row(
-        "quorum",
-        Int(1, 4_294_967_295),
-        "INT",
-        "1..4294967295; reduced to the total weight",
-        "1",
-        "Live weight needed.",
-        Acts,
-    ),
-    row(
-        "hysteresis",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295; forced below quorum",
-        "0",
-        "Slack around quorum.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Int(1, 2_147_483_647),
-        "INT",
-        "1..2147483647",
-        "1",
-        "Default real server weight.",
-        Acts,
-    ),
-    row(
-        "sorry_server",
-        Words(1, 2),
-        "IPADDR [PORT]",
-        "PORT 1..65535 or 0 = service port",
-        "none",
-        "Server used when quorum is lost.",
-        Acts,
-    ),
-    row(
-        "sorry_server_inhibit",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Inhibit behaviour for the sorry server.",
-        Acts,
-    ),
-    row(
-        "sorry_server_lvs_method",
-        Custom,
-        "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]",
-        "",
-        "lvs_method at the time of sorry_server",
-        "Forwarding method of the sorry server.",
-        Acts,
-    ),
-    row(
-        "real_server",
-        HeadedBlock(&REAL_SERVER),
-        "IPADDR [PORT] { }",
-        "PORT 1..65535; 0 or none = service port",
-        "",
-        "One real server.",
-        Acts,
-    ),
-];
+VIRTUAL_SERVER_ROWS:
+    "ip_family" OneOf(&["inet", "inet6"]), "inet|inet6", "", "from address; fwmark: from real servers, else inet",
+        Acts;
+        "Address family of a fwmark service."
+    "retry" Int(0, 4_294_967_295), "INT", "1..4294967295", "per checker type", Acts;
+        "Extra tries before failure, default for real servers."
+    "delay_before_retry" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "per checker type", Acts;
+        "Wait before a retry, default for real servers."
+    "warmup" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "delay_loop", Acts;
+        "Upper bound of the random initial delay, default for real servers."
+    "connect_timeout" Seconds(1, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "5", Acts;
+        "Connection timeout, default for real servers."
+    "delay_loop" Seconds(1, MAX_SECONDS), "SECONDS(dec)", "0.000001 or more", "60", Acts;
+        "Time between checks, default for real servers."
+    "inhibit_on_failure" Switch, "", "flag; argument ignored", "off", Acts;
+        "Set weight 0 instead of removing failed servers, default for real servers."
+    "lb_algo" Custom, "SCHEDULER", "", "", SameAs("lvs_sched");
+        "Another name of lvs_sched."
+    "lvs_sched" OneOf(SCHEDULERS), "rr|wrr|lc|wlc|lblc|sh|mh|dh|fo|ovf|lblcr|sed|nq|twos", "", "wlc (with a message)",
+        Acts;
+        "IPVS scheduler."
+    "hashed" Flag, "", "", "", Obsolete("it never had an effect");
+        "Old flag."
+    "ops" Flag, "", "flag", "off", Acts;
+        "One-packet scheduling."
+    "flag-1" Flag, "", "flag", "off", Acts;
+        "Scheduler flag 1."
+    "flag-2" Flag, "", "flag", "off", Acts;
+        "Scheduler flag 2."
+    "flag-3" Flag, "", "flag", "off", Acts;
+        "Scheduler flag 3."
+    "sh-port" Flag, "", "flag", "off", Acts;
+        "sh scheduler: port."
+    "sh-fallback" Flag, "", "flag", "off", Acts;
+        "sh scheduler: fallback."
+    "mh-port" Flag, "", "flag", "off", Acts;
+        "mh scheduler: port."
+    "mh-fallback" Flag, "", "flag", "off", Acts;
+        "mh scheduler: fallback."
+    "lb_kind" Custom, "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]", "", "", SameAs("lvs_method");
+        "Another name of lvs_method."
+    "lvs_method" Custom, "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]", "port 1..65535",
+        "NAT (with a message)", Acts;
+        "Forwarding method, default for real and sorry servers."
+    "persistence_engine" Word, "NAME", "max 16 characters, truncated", "none", Acts;
+        "Persistence engine (sip)."
+    "persistence_timeout" OptInt(1, 2_678_400), "[SECONDS(int)]", "1..2678400", "off; no argument = 360", Acts;
+        "Persistence timeout."
+    "persistence_granularity" Word, "NETMASK|PREFIXLEN", "IPv4 dotted mask (need not be contiguous) or IPv6 1..128",
+        "255.255.255.255 / 128", Acts;
+        "Persistence grouping."
+    "protocol" OneOfIgnoreCase(&["TCP", "UDP", "SCTP"]), "TCP|UDP|SCTP", "case-insensitive",
+        "UDP (with a message) for address services", Acts;
+        "Transport protocol."
+    "ha_suspend" Switch, "", "flag", "off", NotYet("checks always run");
+        "Run checks only while the service address is present."
+    "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "smtp_alert_checker, else smtp_alert, else off", Acts;
+        "Mail on quorum changes."
+    "virtualhost" Word, "STRING", "", "none", Acts;
+        "Default Host header for HTTP checks."
+    "snmp_name" Word, "STRING", "exactly one word", "none", NotYet("there is no SNMP agent");
+        "Name shown by SNMP."
+    "alpha" Switch, "", "flag; argument ignored", "off", Acts;
+        "Start with servers down until checked."
+    "omega" Flag, "", "flag", "off", Acts;
+        "Run down notifications at shutdown."
+    "quorum_up" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script when quorum is gained."
+    "quorum_down" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script when quorum is lost."
+    "quorum" Int(1, 4_294_967_295), "INT", "1..4294967295; reduced to the total weight", "1", Acts;
+        "Live weight needed."
+    "hysteresis" Int(0, 4_294_967_295), "INT", "0..4294967295; forced below quorum", "0", Acts;
+        "Slack around quorum."
+    "weight" Int(1, 2_147_483_647), "INT", "1..2147483647", "1", Acts;
+        "Default real server weight."
+    "sorry_server" Words(1, 2), "IPADDR [PORT]", "PORT 1..65535 or 0 = service port", "none", Acts;
+        "Server used when quorum is lost."
+    "sorry_server_inhibit" Flag, "", "flag", "off", Acts;
+        "Inhibit behaviour for the sorry server."
+    "sorry_server_lvs_method" Custom, "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]", "",
+        "lvs_method at the time of sorry_server", Acts;
+        "Forwarding method of the sorry server."
+    "real_server" HeadedBlock(&REAL_SERVER), "IPADDR [PORT] { }", "PORT 1..65535; 0 or none = service port", "", Acts;
+        "One real server."
+}
+
 /// `virtual_server`
 pub(super) static VIRTUAL_SERVER: Block = Block {
     path: "virtual_server",
     keywords: &[VIRTUAL_SERVER_ROWS],
 };
+
+rows! {
 /// Words of `virtual_server/real_server`.
-const REAL_SERVER_ROWS: &[Keyword] = &[
-    row(
-        "weight",
-        Int(0, 2_147_483_647),
-        "INT",
-        "0..2147483647",
-        "virtual_server weight",
-        "Initial weight.",
-        Acts,
-    ),
-    row(
-        "lvs_method",
-        Custom,
-        "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]",
-        "",
-        "virtual_server lvs_method",
-        "Forwarding method.",
-        Acts,
-    ),
-    row(
-        "uthreshold",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295",
-        "0 (none)",
-        "Upper connection threshold.",
-        Acts,
-    ),
-    row(
-        "lthreshold",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295",
-        "0 (none)",
-        "Lower connection threshold.",
-        Acts,
-    ),
-    row(
-        "inhibit_on_failure",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "virtual_server setting",
-        "Set weight 0 instead of removing on failure.",
-        Acts,
-    ),
-    row(
-        "notify_up",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script when the server comes up.",
-        Acts,
-    ),
-    row(
-        "notify_down",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script when the server goes down.",
-        Acts,
-    ),
-    row(
-        "alpha",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "virtual_server setting",
-        "Start down until checked.",
-        Acts,
-    ),
-    row(
-        "retry",
-        Int(0, 4_294_967_295),
-        "INT",
-        "1..4294967295",
-        "virtual_server setting",
-        "Extra tries before failure, default for checkers.",
-        Acts,
-    ),
-    row(
-        "delay_before_retry",
-        Seconds(0, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0 or more",
-        "virtual_server setting",
-        "Wait before a retry, default for checkers.",
-        Acts,
-    ),
-    row(
-        "warmup",
-        Seconds(0, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0 or more",
-        "virtual_server setting",
-        "Random initial delay bound, default for checkers.",
-        Acts,
-    ),
-    row(
-        "connect_timeout",
-        Seconds(1, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.000001..4294.967295",
-        "virtual_server setting",
-        "Connection timeout, default for checkers.",
-        Acts,
-    ),
-    row(
-        "delay_loop",
-        Seconds(1, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0.000001 or more",
-        "virtual_server setting",
-        "Time between checks, default for checkers.",
-        Acts,
-    ),
-    row(
-        "smtp_alert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "smtp_alert_checker, else smtp_alert, else on",
-        "Mail on state changes.",
-        Acts,
-    ),
-    row(
-        "virtualhost",
-        Word,
-        "STRING",
-        "",
-        "virtual_server setting",
-        "Host header for HTTP checks.",
-        Acts,
-    ),
-    row(
-        "snmp_name",
-        Word,
-        "STRING",
-        "exactly one word",
-        "none",
-        "Name shown by SNMP.",
-        NotYet("there is no SNMP agent"),
-    ),
-    row("MISC_CHECK", Block(&MISC_CHECK), "{ }", "", "", "Run a program.", Acts),
-    row(
-        "SMTP_CHECK",
-        Block(&SMTP_CHECK),
-        "{ }",
-        "",
-        "",
-        "SMTP greeting and HELO.",
-        NotYet("this check does not run; the server is judged by its other checks only"),
-    ),
-    row("TCP_CHECK", Block(&TCP_CHECK), "{ }", "", "", "TCP connection.", Acts),
-    row(
-        "PING_CHECK",
-        Block(&PING_CHECK),
-        "{ }",
-        "",
-        "",
-        "ICMP echo.",
-        NotYet("this check does not run; the server is judged by its other checks only"),
-    ),
-    row(
-        "UDP_CHECK",
-        Block(&UDP_CHECK),
-        "{ }",
-        "",
-        "",
-        "UDP probe.",
-        NotYet("this check does not run; the server is judged by its other checks only"),
-    ),
-    row("HTTP_GET", Block(&HTTP_GET), "{ }", "", "", "HTTP request.", Acts),
-    row("SSL_GET", Block(&SSL_GET), "{ }", "", "", "HTTPS request.", Acts),
-    row(
-        "DNS_CHECK",
-        Block(&DNS_CHECK),
-        "{ }",
-        "",
-        "",
-        "DNS query over UDP.",
-        NotYet("this check does not run; the server is judged by its other checks only"),
-    ),
-    row(
-        "FILE_CHECK",
-        Block(&FILE_CHECK),
-        "{ }",
-        "",
-        "",
-        "Follow a track_file.",
-        NotYet("this check does not run; the server is judged by its other checks only"),
-    ),
-    row(
-        "BFD_CHECK",
-        Block(&BFD_CHECK),
-        "{ }",
-        "",
-        "",
-        "Follow a BFD instance.",
-        NotYet("this check does not run; the server is judged by its other checks only"),
-    ),
-];
+REAL_SERVER_ROWS:
+    "weight" Int(0, 2_147_483_647), "INT", "0..2147483647", "virtual_server weight", Acts;
+        "Initial weight."
+    "lvs_method" Custom, "NAT|DR|TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]", "",
+        "virtual_server lvs_method", Acts;
+        "Forwarding method."
+    "uthreshold" Int(0, 4_294_967_295), "INT", "0..4294967295", "0 (none)", Acts;
+        "Upper connection threshold."
+    "lthreshold" Int(0, 4_294_967_295), "INT", "0..4294967295", "0 (none)", Acts;
+        "Lower connection threshold."
+    "inhibit_on_failure" Switch, "[on|off|true|false|yes|no]", "no argument = on", "virtual_server setting", Acts;
+        "Set weight 0 instead of removing on failure."
+    "notify_up" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script when the server comes up."
+    "notify_down" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script when the server goes down."
+    "alpha" Switch, "[on|off|true|false|yes|no]", "no argument = on", "virtual_server setting", Acts;
+        "Start down until checked."
+    "retry" Int(0, 4_294_967_295), "INT", "1..4294967295", "virtual_server setting", Acts;
+        "Extra tries before failure, default for checkers."
+    "delay_before_retry" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "virtual_server setting", Acts;
+        "Wait before a retry, default for checkers."
+    "warmup" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "virtual_server setting", Acts;
+        "Random initial delay bound, default for checkers."
+    "connect_timeout" Seconds(1, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "virtual_server setting",
+        Acts;
+        "Connection timeout, default for checkers."
+    "delay_loop" Seconds(1, MAX_SECONDS), "SECONDS(dec)", "0.000001 or more", "virtual_server setting", Acts;
+        "Time between checks, default for checkers."
+    "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "smtp_alert_checker, else smtp_alert, else on", Acts;
+        "Mail on state changes."
+    "virtualhost" Word, "STRING", "", "virtual_server setting", Acts;
+        "Host header for HTTP checks."
+    "snmp_name" Word, "STRING", "exactly one word", "none", NotYet("there is no SNMP agent");
+        "Name shown by SNMP."
+    "MISC_CHECK" Block(&MISC_CHECK), "{ }", "", "", Acts;
+        "Run a program."
+    "SMTP_CHECK" Block(&SMTP_CHECK), "{ }", "", "",
+        NotYet("this check does not run; the server is judged by its other checks only");
+        "SMTP greeting and HELO."
+    "TCP_CHECK" Block(&TCP_CHECK), "{ }", "", "", Acts;
+        "TCP connection."
+    "PING_CHECK" Block(&PING_CHECK), "{ }", "", "",
+        NotYet("this check does not run; the server is judged by its other checks only");
+        "ICMP echo."
+    "UDP_CHECK" Block(&UDP_CHECK), "{ }", "", "",
+        NotYet("this check does not run; the server is judged by its other checks only");
+        "UDP probe."
+    "HTTP_GET" Block(&HTTP_GET), "{ }", "", "", Acts;
+        "HTTP request."
+    "SSL_GET" Block(&SSL_GET), "{ }", "", "", Acts;
+        "HTTPS request."
+    "DNS_CHECK" Block(&DNS_CHECK), "{ }", "", "",
+        NotYet("this check does not run; the server is judged by its other checks only");
+        "DNS query over UDP."
+    "FILE_CHECK" Block(&FILE_CHECK), "{ }", "", "",
+        NotYet("this check does not run; the server is judged by its other checks only");
+        "Follow a track_file."
+    "BFD_CHECK" Block(&BFD_CHECK), "{ }", "", "",
+        NotYet("this check does not run; the server is judged by its other checks only");
+        "Follow a BFD instance."
+}
+
 /// `virtual_server/real_server`
 pub(super) static REAL_SERVER: Block = Block {
     path: "virtual_server/real_server",
     keywords: &[REAL_SERVER_ROWS],
 };
+
+rows! {
 /// Words of `SSL`.
-const SSL_ROWS: &[Keyword] = &[
-    row("password", Word, "STRING", "", "none", "Private key password.", Acts),
-    row("ca", Word, "PATH", "", "none", "CA file.", Acts),
-    row(
-        "certificate",
-        Word,
-        "PATH",
-        "",
-        "none",
-        "Certificate chain file (PEM).",
-        Acts,
-    ),
-    row("key", Word, "PATH", "", "none", "Private key file (PEM).", Acts),
-];
+SSL_ROWS:
+    "password" Word, "STRING", "", "none", Acts;
+        "Private key password."
+    "ca" Word, "PATH", "", "none", Acts;
+        "CA file."
+    "certificate" Word, "PATH", "", "none", Acts;
+        "Certificate chain file (PEM)."
+    "key" Word, "PATH", "", "none", Acts;
+        "Private key file (PEM)."
+}
+
 /// `SSL`
 pub(super) static SSL: Block = Block {
     path: "SSL",
     keywords: &[SSL_ROWS],
 };
+
+rows! {
 /// Where a check connects to, and from where.
-const CONNECT: &[Keyword] = &[
-    row(
-        "connect_ip",
-        Ip(Family::Any),
-        "IPADDR",
-        "",
-        "real server address",
-        "Address to check.",
-        Acts,
-    ),
-    row(
-        "connect_port",
-        Int(1, 65_535),
-        "PORT",
-        "1..65535",
-        "real server port",
-        "Port to check.",
-        Acts,
-    ),
-    row("bindto", Ip(Family::Any), "IPADDR", "", "none", "Local address.", Acts),
-    row(
-        "bind_port",
-        Int(1, 65_535),
-        "PORT",
-        "1..65535",
-        "none",
-        "Local port.",
-        Acts,
-    ),
-    row(
-        "bind_if",
-        Device,
-        "IFNAME",
-        "max 15 characters",
-        "none",
-        "Local interface.",
-        Acts,
-    ),
-    row(
-        "connect_timeout",
-        Seconds(1, 4_294_967_295),
-        "SECONDS(dec)",
-        "0.000001..4294.967295",
-        "real_server setting",
-        "Timeout of one check.",
-        Acts,
-    ),
-    row(
-        "fwmark",
-        Int(0, 4_294_967_295),
-        "UINT",
-        "0..4294967295",
-        "0 (none)",
-        "Mark on check packets.",
-        Acts,
-    ),
-];
+CONNECT:
+    "connect_ip" Ip(Family::Any), "IPADDR", "", "real server address", Acts;
+        "Address to check."
+    "connect_port" Int(1, 65_535), "PORT", "1..65535", "real server port", Acts;
+        "Port to check."
+    "bindto" Ip(Family::Any), "IPADDR", "", "none", Acts;
+        "Local address."
+    "bind_port" Int(1, 65_535), "PORT", "1..65535", "none", Acts;
+        "Local port."
+    "bind_if" Device, "IFNAME", "max 15 characters", "none", Acts;
+        "Local interface."
+    "connect_timeout" Seconds(1, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "real_server setting", Acts;
+        "Timeout of one check."
+    "fwmark" Int(0, 4_294_967_295), "UINT", "0..4294967295", "0 (none)", Acts;
+        "Mark on check packets."
+}
+
+rows! {
 /// How often a check runs, and how patient it is.
-const PACE: &[Keyword] = &[
-    row(
-        "retry",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295",
-        "real_server, else 1",
-        "Extra tries before failure.",
-        Acts,
-    ),
-    row(
-        "delay_before_retry",
-        Seconds(0, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0 or more",
-        "real_server, else 1 s",
-        "Wait before a retry.",
-        Acts,
-    ),
-    row(
-        "warmup",
-        Seconds(0, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0 or more",
-        "real_server, else delay_loop",
-        "Random initial delay bound, added to a fixed 1 s.",
-        Acts,
-    ),
-    row(
-        "delay_loop",
-        Seconds(1, MAX_SECONDS),
-        "SECONDS(dec)",
-        "0.000001 or more",
-        "real_server setting",
-        "Time between checks.",
-        Acts,
-    ),
-    row(
-        "alpha",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "real_server setting",
-        "Start failed until the first success.",
-        Acts,
-    ),
-    row(
-        "log_all_failures",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off (checker_log_all_failures also enables)",
-        "Log every failed try.",
-        NotYet("every failed check is in the log with its reason"),
-    ),
-];
+PACE:
+    "retry" Int(0, 4_294_967_295), "INT", "0..4294967295", "real_server, else 1", Acts;
+        "Extra tries before failure."
+    "delay_before_retry" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "real_server, else 1 s", Acts;
+        "Wait before a retry."
+    "warmup" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "real_server, else delay_loop", Acts;
+        "Random initial delay bound, added to a fixed 1 s."
+    "delay_loop" Seconds(1, MAX_SECONDS), "SECONDS(dec)", "0.000001 or more", "real_server setting", Acts;
+        "Time between checks."
+    "alpha" Switch, "[on|off|true|false|yes|no]", "no argument = on", "real_server setting", Acts;
+        "Start failed until the first success."
+    "log_all_failures" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "off (checker_log_all_failures also enables)", NotYet("every failed check is in the log with its reason");
+        "Log every failed try."
+}
+
 /// `virtual_server/real_server/TCP_CHECK`
 pub(super) static TCP_CHECK: Block = Block {
     path: "virtual_server/real_server/TCP_CHECK",
     keywords: &[CONNECT, PACE],
 };
+
+rows! {
 /// Words of `MISC_CHECK` alone.
-const MISC_ROWS: &[Keyword] = &[
-    row(
-        "misc_path",
-        Program,
-        "COMMAND",
-        "",
-        "required",
-        "Program and arguments.",
-        Acts,
-    ),
-    row(
-        "misc_timeout",
-        Int(0, 4_294),
-        "SECONDS(int)",
-        "0..4294; 0 = default",
-        "virtual_server delay_loop",
-        "Time allowed.",
-        Acts,
-    ),
-    row(
-        "misc_dynamic",
-        Switch,
-        "",
-        "flag; argument ignored",
-        "off",
-        "Exit code adjusts the weight.",
-        Acts,
-    ),
-    row(
-        "user",
-        User,
-        "USER [[:]GROUP]",
-        "",
-        "script_user",
-        "User for the program.",
-        Acts,
-    ),
-];
+MISC_ROWS:
+    "misc_path" Program, "COMMAND", "", "required", Acts;
+        "Program and arguments."
+    "misc_timeout" Int(0, 4_294), "SECONDS(int)", "0..4294; 0 = default", "virtual_server delay_loop", Acts;
+        "Time allowed."
+    "misc_dynamic" Switch, "", "flag; argument ignored", "off", Acts;
+        "Exit code adjusts the weight."
+    "user" User, "USER [[:]GROUP]", "", "script_user", Acts;
+        "User for the program."
+}
+
 /// `virtual_server/real_server/MISC_CHECK`
 pub(super) static MISC_CHECK: Block = Block {
     path: "virtual_server/real_server/MISC_CHECK",
     keywords: &[PACE, MISC_ROWS],
 };
+
+rows! {
 /// Words of `HTTP_GET` and `SSL_GET`.
-const HTTP_ROWS: &[Keyword] = &[
-    row(
-        "nb_get_retry",
-        Custom,
-        "INT",
-        "0..4294967295",
-        "",
-        "Another name of retry.",
-        OldName("retry"),
-    ),
-    row(
-        "virtualhost",
-        Word,
-        "STRING",
-        "",
-        "real_server, else virtual_server",
-        "Host header.",
-        Acts,
-    ),
-    row(
-        "http_protocol",
-        OneOf(&["1.0", "1.0C", "1.0c", "1.1"]),
-        "1.0|1.0C|1.0c|1.1",
-        "",
-        "1.0",
-        "Request version; 1.0C adds Connection: close.",
-        Acts,
-    ),
-    row(
-        "enable_sni",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Send SNI (virtualhost) in TLS.",
-        Acts,
-    ),
-    row(
-        "sni_name",
-        OptWord,
-        "[NAME]",
-        "",
-        "virtualhost",
-        "SNI to send; also enables SNI.",
-        Acts,
-    ),
-    row(
-        "fast_recovery",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "No delay between URLs while recovering.",
-        NotYet("URLs are fetched one delay apart"),
-    ),
-    row("url", Block(&URL), "{ }", "", "required", "One URL to fetch.", Acts),
-];
+HTTP_ROWS:
+    "nb_get_retry" Custom, "INT", "0..4294967295", "", OldName("retry");
+        "Another name of retry."
+    "virtualhost" Word, "STRING", "", "real_server, else virtual_server", Acts;
+        "Host header."
+    "http_protocol" OneOf(&["1.0", "1.0C", "1.0c", "1.1"]), "1.0|1.0C|1.0c|1.1", "", "1.0", Acts;
+        "Request version; 1.0C adds Connection: close."
+    "enable_sni" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Send SNI (virtualhost) in TLS."
+    "sni_name" OptWord, "[NAME]", "", "virtualhost", Acts;
+        "SNI to send; also enables SNI."
+    "fast_recovery" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("URLs are fetched one delay apart");
+        "No delay between URLs while recovering."
+    "url" Block(&URL), "{ }", "", "required", Acts;
+        "One URL to fetch."
+}
+
 /// `virtual_server/real_server/HTTP_GET`
 pub(super) static HTTP_GET: Block = Block {
     path: "virtual_server/real_server/HTTP_GET",
     keywords: &[CONNECT, PACE, HTTP_ROWS],
 };
+
+rows! {
 /// Words of `SSL_GET` alone.
-const SSL_GET_ROWS: &[Keyword] = &[row(
-    "tls_compliant",
-    Switch,
-    "[on|off|true|false|yes|no]",
-    "no argument = on",
-    "off",
-    "Send close_notify when closing.",
-    NotYet("connections are closed without close_notify"),
-)];
+SSL_GET_ROWS:
+    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("connections are closed without close_notify");
+        "Send close_notify when closing."
+}
+
 /// `virtual_server/real_server/SSL_GET`
 pub(super) static SSL_GET: Block = Block {
     path: "virtual_server/real_server/SSL_GET",
     keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS],
 };
+
+rows! {
 /// Words of `url`.
-const URL_ROWS: &[Keyword] = &[
-    row("path", Word, "STRING", "", "required", "Request path.", Acts),
-    row(
-        "digest",
-        Word,
-        "MD5HEX",
-        "exactly 32 hex digits",
-        "none",
-        "Expected MD5 of the body.",
-        Acts,
-    ),
-    row(
-        "status_code",
-        Words(1, 64),
-        "CODE|CODE-CODE...",
-        "100..599",
-        "200-299",
-        "Accepted status codes.",
-        Acts,
-    ),
-    row(
-        "virtualhost",
-        Word,
-        "STRING",
-        "",
-        "checker setting",
-        "Host header for this URL.",
-        Acts,
-    ),
-    row(
-        "regex",
-        Custom,
-        "STRING",
-        "PCRE2",
-        "none",
-        "Pattern the body must match.",
-        NotYet("the body is not searched; digest and status_code still count"),
-    ),
-    row(
-        "regex_no_match",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Invert the match.",
-        NotYet("the body is not searched; digest and status_code still count"),
-    ),
-    row(
-        "regex_options",
-        Words(1, 32),
-        "OPTION...",
-        "",
-        "none",
-        "PCRE2 options.",
-        NotYet("the body is not searched; digest and status_code still count"),
-    ),
-    row(
-        "regex_min_offset",
-        Int(0, 4_294_967_295),
-        "INT",
-        "",
-        "0",
-        "First offset searched.",
-        NotYet("the body is not searched; digest and status_code still count"),
-    ),
-    row(
-        "regex_max_offset",
-        Int(0, 4_294_967_295),
-        "INT",
-        "",
-        "unlimited",
-        "Last start offset searched.",
-        NotYet("the body is not searched; digest and status_code still count"),
-    ),
-    row(
-        "regex_stack",
-        Words(2, 2),
-        "START MAX",
-        "bytes, START<=MAX",
-        "library default",
-        "JIT stack size; largest of all wins.",
-        NotYet("the body is not searched; digest and status_code still count"),
-    ),
-    row(
-        "tls_compliant",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Send close_notify when closing.",
-        NotYet("connections are closed without close_notify"),
-    ),
-];
+URL_ROWS:
+    "path" Word, "STRING", "", "required", Acts;
+        "Request path."
+    "digest" Word, "MD5HEX", "exactly 32 hex digits", "none", Acts;
+        "Expected MD5 of the body."
+    "status_code" Words(1, 64), "CODE|CODE-CODE...", "100..599", "200-299", Acts;
+        "Accepted status codes."
+    "virtualhost" Word, "STRING", "", "checker setting", Acts;
+        "Host header for this URL."
+    "regex" Custom, "STRING", "PCRE2", "none", NotYet("the body is not searched; digest and status_code still count");
+        "Pattern the body must match."
+    "regex_no_match" Flag, "", "flag", "off", NotYet("the body is not searched; digest and status_code still count");
+        "Invert the match."
+    "regex_options" Words(1, 32), "OPTION...", "", "none",
+        NotYet("the body is not searched; digest and status_code still count");
+        "PCRE2 options."
+    "regex_min_offset" Int(0, 4_294_967_295), "INT", "", "0",
+        NotYet("the body is not searched; digest and status_code still count");
+        "First offset searched."
+    "regex_max_offset" Int(0, 4_294_967_295), "INT", "", "unlimited",
+        NotYet("the body is not searched; digest and status_code still count");
+        "Last start offset searched."
+    "regex_stack" Words(2, 2), "START MAX", "bytes, START<=MAX", "library default",
+        NotYet("the body is not searched; digest and status_code still count");
+        "JIT stack size; largest of all wins."
+    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
+        NotYet("connections are closed without close_notify");
+        "Send close_notify when closing."
+}
+
 /// `virtual_server/real_server/HTTP_GET/url`
 pub(super) static URL: Block = Block {
     path: "virtual_server/real_server/HTTP_GET/url",
     keywords: &[URL_ROWS],
 };
+
+rows! {
 /// Words of `SMTP_CHECK` alone.
-const SMTP_ROWS: &[Keyword] = &[
-    row(
-        "helo_name",
-        Word,
-        "STRING",
-        "",
-        "smtpchecker.keepalived.org",
-        "Name sent in HELO.",
-        Acts,
-    ),
-    row(
-        "host",
-        Block(&SMTP_HOST),
-        "{ }",
-        "",
-        "",
-        "Extra target, old style.",
-        Acts,
-    ),
-];
+SMTP_ROWS:
+    "helo_name" Word, "STRING", "", "smtpchecker.keepalived.org", Acts;
+        "Name sent in HELO."
+    "host" Block(&SMTP_HOST), "{ }", "", "", Acts;
+        "Extra target, old style."
+}
+
 /// `virtual_server/real_server/SMTP_CHECK`
 pub(super) static SMTP_CHECK: Block = Block {
     path: "virtual_server/real_server/SMTP_CHECK",
     keywords: &[CONNECT, PACE, SMTP_ROWS],
 };
+
+rows! {
 /// Words of `DNS_CHECK` alone.
-const DNS_ROWS: &[Keyword] = &[
-    row(
-        "type",
-        OneOfIgnoreCase(&["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"]),
-        "A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY",
-        "case-insensitive",
-        "SOA",
-        "Query type.",
-        Acts,
-    ),
-    row(
-        "name",
-        Word,
-        "STRING",
-        "no empty labels",
-        "root (empty)",
-        "Query name.",
-        Acts,
-    ),
-];
+DNS_ROWS:
+    "type" OneOfIgnoreCase(&["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"]),
+        "A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY", "case-insensitive", "SOA", Acts;
+        "Query type."
+    "name" Word, "STRING", "no empty labels", "root (empty)", Acts;
+        "Query name."
+}
+
 /// `virtual_server/real_server/DNS_CHECK`
 pub(super) static DNS_CHECK: Block = Block {
     path: "virtual_server/real_server/DNS_CHECK",
     keywords: &[CONNECT, PACE, DNS_ROWS],
 };
+
+rows! {
 /// Words of `UDP_CHECK` alone.
-const UDP_ROWS: &[Keyword] = &[
-    row(
-        "payload",
-        Words(1, 512),
-        "HEXSTR",
-        "words joined; odd digit groups allowed",
-        "random data",
-        "Datagram content.",
-        Acts,
-    ),
-    row(
-        "require_reply",
-        Words(0, 512),
-        "[HEXSTR]",
-        "x/X = ignored nibble",
-        "off",
-        "Need a reply, optionally matching a prefix.",
-        Acts,
-    ),
-    row(
-        "min_reply_length",
-        Int(0, 65_535),
-        "INT",
-        "0..65535",
-        "0",
-        "Shortest accepted reply.",
-        Acts,
-    ),
-    row(
-        "max_reply_length",
-        Int(0, 65_535),
-        "INT",
-        "0..65535",
-        "255",
-        "Longest accepted reply.",
-        Acts,
-    ),
-];
+UDP_ROWS:
+    "payload" Words(1, 512), "HEXSTR", "words joined; odd digit groups allowed", "random data", Acts;
+        "Datagram content."
+    "require_reply" Words(0, 512), "[HEXSTR]", "x/X = ignored nibble", "off", Acts;
+        "Need a reply, optionally matching a prefix."
+    "min_reply_length" Int(0, 65_535), "INT", "0..65535", "0", Acts;
+        "Shortest accepted reply."
+    "max_reply_length" Int(0, 65_535), "INT", "0..65535", "255", Acts;
+        "Longest accepted reply."
+}
+
 /// `virtual_server/real_server/UDP_CHECK`
 pub(super) static UDP_CHECK: Block = Block {
     path: "virtual_server/real_server/UDP_CHECK",
     keywords: &[CONNECT, PACE, UDP_ROWS],
 };
+
 /// `virtual_server/real_server/SMTP_CHECK/host`
 pub(super) static SMTP_HOST: Block = Block {
     path: "virtual_server/real_server/SMTP_CHECK/host",
     keywords: &[CONNECT, PACE],
 };
+
 /// `virtual_server/real_server/PING_CHECK`
 pub(super) static PING_CHECK: Block = Block {
     path: "virtual_server/real_server/PING_CHECK",
     keywords: &[CONNECT, PACE],
 };
+
+rows! {
 /// Words of `FILE_CHECK`.
-const FILE_ROWS: &[Keyword] = &[
-    row(
-        "track_file",
-        Word,
-        "NAME",
-        "defined earlier",
-        "required",
-        "track_file to follow.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Weight(-2_147_483_647, 2_147_483_647),
-        "INT [reverse|noreverse]",
-        "-2147483647..2147483647",
-        "track_file setting",
-        "Multiplier for the file value.",
-        Acts,
-    ),
-];
+FILE_ROWS:
+    "track_file" Word, "NAME", "defined earlier", "required", Acts;
+        "track_file to follow."
+    "weight" Weight(-2_147_483_647, 2_147_483_647), "INT [reverse|noreverse]", "-2147483647..2147483647",
+        "track_file setting", Acts;
+        "Multiplier for the file value."
+}
+
 /// `virtual_server/real_server/FILE_CHECK`
 pub(super) static FILE_CHECK: Block = Block {
     path: "virtual_server/real_server/FILE_CHECK",
     keywords: &[FILE_ROWS],
 };
+
+rows! {
 /// Words of `BFD_CHECK`.
-const BFD_ROWS: &[Keyword] = &[
-    row(
-        "name",
-        Word,
-        "NAME",
-        "defined earlier; max 31 characters",
-        "required",
-        "BFD instance to follow.",
-        Acts,
-    ),
-    row(
-        "alpha",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "real_server setting",
-        "Start failed until the BFD instance is up.",
-        Acts,
-    ),
-];
+BFD_ROWS:
+    "name" Word, "NAME", "defined earlier; max 31 characters", "required", Acts;
+        "BFD instance to follow."
+    "alpha" Switch, "[on|off|true|false|yes|no]", "no argument = on", "real_server setting", Acts;
+        "Start failed until the BFD instance is up."
+}
+
 /// `virtual_server/real_server/BFD_CHECK`
 pub(super) static BFD_CHECK: Block = Block {
     path: "virtual_server/real_server/BFD_CHECK",

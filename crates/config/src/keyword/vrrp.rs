@@ -1,1245 +1,401 @@
 //! The table: virtual routers and what they track.
 
 use super::lines::*;
-use super::{Args::*, Block, Family, Keyword, Standing::*, row};
+use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
+rows! {
 /// Words of `vrrp_instance`.
-const VRRP_INSTANCE_ROWS: &[Keyword] = &[
-    row(
-        "use_vmac",
-        Words(0, 6),
-        "[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]",
-        "IFNAME max 15 characters",
-        "off; name PREFIX.VRID",
-        "Run on a macvlan with the virtual router MAC.",
-        NotYet("the instance runs with its interface's own MAC address"),
-    ),
-    row(
-        "use_vmac_addr",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Create VMACs for VIPs placed on other interfaces or of the other family.",
-        NotYet("the instance runs with its interface's own MAC address"),
-    ),
-    row(
-        "vmac_xmit_base",
-        Flag,
-        "",
-        "flag",
-        "off (forced on for unicast with use_vmac)",
-        "Exchange adverts on the parent interface.",
-        NotYet("adverts always use the interface itself"),
-    ),
-    row(
-        "use_ipvlan",
-        Words(0, 6),
-        "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
-        "IFNAME max 15 characters",
-        "off; bridge",
-        "Run on an L2 ipvlan.",
-        Refused("the instance would run on another interface than the file says"),
-    ),
-    row(
-        "unicast_peer",
-        Lines(&PEER_LINE),
-        "{ PEERLINE... }",
-        "",
-        "empty = multicast",
-        "Send adverts to these addresses instead of multicast.",
-        Acts,
-    ),
-    row(
-        "unicast_fault_no_peer",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Stay in fault rather than fall back to multicast when no peer is given.",
-        NotYet("without peers the instance uses multicast"),
-    ),
-    row(
-        "check_unicast_src",
-        Flag,
-        "",
-        "flag",
-        "off; on when any peer has a TTL limit",
-        "Drop adverts from non-peers.",
-        Acts,
-    ),
-    row(
-        "old_unicast_checksum",
-        OptOneOf(&["never"]),
-        "[never]",
-        "",
-        "automatic detection",
-        "Use the pre-1.3.7 VRRPv3 unicast checksum, or never.",
-        NotYet("checksums follow RFC 9568"),
-    ),
-    row(
-        "native_ipv6",
-        Flag,
-        "",
-        "flag",
-        "",
-        "Force IPv6 and version 3.",
-        Refused("IPv6 virtual routers are not supported"),
-    ),
-    row(
-        "state",
-        OneOf(&["MASTER", "BACKUP"]),
-        "MASTER|BACKUP",
-        "",
-        "MASTER if priority is 255, else BACKUP",
-        "Initial state.",
-        Acts,
-    ),
-    row(
-        "interface",
-        Device,
-        "IFNAME",
-        "max 15 characters",
-        "required unless unicast",
-        "Interface the instance runs on.",
-        Acts,
-    ),
-    row(
-        "vrf",
-        Device,
-        "IFNAME",
-        "max 15 characters",
-        "unset",
-        "VRF for unicast without interface.",
-        Refused("the instance would run on another interface than the file says"),
-    ),
-    row(
-        "dont_track_primary",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Ignore faults of the own interface.",
-        Acts,
-    ),
-    row(
-        "track_interface",
-        Lines(&TRACK_INTERFACE_LINE),
-        "{ TRACKIFLINE... }",
-        "",
-        "",
-        "Extra interfaces to follow.",
-        Acts,
-    ),
-    row(
-        "track_script",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "Scripts to follow.",
-        Acts,
-    ),
-    row(
-        "track_file",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "Files to follow.",
-        NotYet("files are not watched"),
-    ),
-    row(
-        "track_process",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "Process checks to follow.",
-        NotYet("processes are not watched"),
-    ),
-    row(
-        "track_bfd",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "BFD instances to follow.",
-        NotYet("BFD sessions are not run"),
-    ),
-    row(
-        "mcast_src_ip",
-        Ip(Family::Any),
-        "IPADDR",
-        "",
-        "primary address of the interface",
-        "Source address of adverts.",
-        Acts,
-    ),
-    row(
-        "unicast_src_ip",
-        Ip(Family::Any),
-        "IPADDR",
-        "",
-        "primary address of the interface",
-        "Source address of adverts; marks unicast use.",
-        Acts,
-    ),
-    row(
-        "mcast_dst_ip",
-        Ip(Family::Any),
-        "IPADDR",
-        "IPv4 multicast or IPv6 link-local multicast",
-        "vrrp_mcast_group4/6",
-        "Advert destination.",
-        Acts,
-    ),
-    row(
-        "track_src_ip",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Fault when the configured source address is absent.",
-        NotYet("the presence of the source address is not followed"),
-    ),
-    row(
-        "virtual_router_id",
-        Int(1, 255),
-        "INT",
-        "1..255",
-        "required",
-        "VRID.",
-        Acts,
-    ),
-    row(
-        "unicast_ttl",
-        Int(0, 255),
-        "INT",
-        "0..255",
-        "255 IPv4; kernel default IPv6",
-        "TTL/hop limit of unicast adverts.",
-        Acts,
-    ),
-    row(
-        "version",
-        OneOf(&["2", "3"]),
-        "2|3",
-        "2..3",
-        "vrrp_version; IPv6 uses 3",
-        "Protocol version.",
-        Acts,
-    ),
-    row(
-        "priority",
-        Int(1, 255),
-        "INT",
-        "1..255",
-        "100; 255 when state MASTER is given without priority",
-        "Election priority, 255 = address owner.",
-        Acts,
-    ),
-    row(
-        "advert_int",
-        Seconds(10_000, 255_000_000),
-        "SECONDS(dec)",
-        "0.01..255; v2 rounded to whole seconds; v3 rounded to 10 ms, max 40.95",
-        "1",
-        "Advert interval.",
-        Acts,
-    ),
-    row(
-        "virtual_ipaddress",
-        Lines(&ADDRESS_LINE),
-        "{ ADDRLINE... }",
-        "family must match",
-        "empty",
-        "Advertised virtual addresses.",
-        Acts,
-    ),
-    row(
-        "virtual_ipaddress_excluded",
-        Lines(&EXCLUDED_LINE),
-        "{ ADDRLINE... }",
-        "either family",
-        "empty",
-        "Unadvertised virtual addresses.",
-        Acts,
-    ),
-    row(
-        "no_virtual_ipaddress",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Accept having no advertised address.",
-        Acts,
-    ),
-    row(
-        "promote_secondaries",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Set the kernel promote_secondaries flag on the interface.",
-        NotYet("the kernel's setting is left alone"),
-    ),
-    row(
-        "linkbeat_use_polling",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Polled link detection on the instance interface.",
-        Obsolete("the kernel reports link changes by itself"),
-    ),
-    row(
-        "v3_checksum_as_v2",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "global v3_checksum_as_v2",
-        "Leave the pseudo-header out of the VRRPv3 IPv4 checksum.",
-        Refused("peers would reject the adverts and both would be master"),
-    ),
-    row(
-        "virtual_routes",
-        Lines(&ROUTE_LINE),
-        "{ ROUTELINE... }",
-        "",
-        "",
-        "Routes present while master.",
-        NotYet("these routes are not installed"),
-    ),
-    row(
-        "virtual_rules",
-        Lines(&RULE_LINE),
-        "{ RULELINE... }",
-        "",
-        "",
-        "Rules present while master.",
-        NotYet("these rules are not installed"),
-    ),
-    row(
-        "accept",
-        Flag,
-        "",
-        "flag",
-        "on, or off in strict mode unless priority 255",
-        "Accept packets sent to the virtual addresses.",
-        Acts,
-    ),
-    row(
-        "no_accept",
-        Flag,
-        "",
-        "flag",
-        "",
-        "Drop packets sent to the virtual addresses.",
-        NotYet("packets to the virtual addresses are accepted"),
-    ),
-    row(
-        "skip_check_adv_addr",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "",
-        "vrrp_skip_check_adv_addr",
-        "Skip the address list check when the sender is unchanged.",
-        Acts,
-    ),
-    row(
-        "strict_mode",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "vrrp_strict",
-        "Enforce the RFC behaviour for this instance.",
-        Acts,
-    ),
-    row(
-        "preempt",
-        Flag,
-        "",
-        "flag",
-        "on",
-        "Allow taking over from a lower priority master.",
-        Acts,
-    ),
-    row(
-        "nopreempt",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Do not take over from a lower priority master.",
-        Acts,
-    ),
-    row(
-        "preempt_delay",
-        Seconds(0, 1_000_000_000),
-        "SECONDS(dec)",
-        "0..1000",
-        "0",
-        "Extra wait before taking over.",
-        Acts,
-    ),
-    row(
-        "debug",
-        Int(0, 4),
-        "INT",
-        "0..4",
-        "0",
-        "Stored only.",
-        Obsolete("it never had an effect"),
-    ),
-    row(
-        "notify_backup",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for transition to BACKUP.",
-        Acts,
-    ),
-    row(
-        "notify_master",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for transition to MASTER.",
-        Acts,
-    ),
-    row(
-        "notify_fault",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for transition to FAULT.",
-        Acts,
-    ),
-    row(
-        "notify_stop",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script run when the VRRP process stops.",
-        Acts,
-    ),
-    row(
-        "notify_deleted",
-        OptScript,
-        "[SCRIPT [USER [[:]GROUP]]]",
-        "",
-        "off",
-        "Report removal of the instance at reload as DELETED instead of FAULT, optionally running a script.",
-        Acts,
-    ),
-    row(
-        "notify",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for every transition.",
-        Acts,
-    ),
-    row(
-        "notify_master_rx_lower_pri",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script run when a master hears a lower priority advert.",
-        Acts,
-    ),
-    row(
-        "smtp_alert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "smtp_alert_vrrp, else smtp_alert, else off",
-        "Mail on transitions.",
-        Acts,
-    ),
-    row(
-        "notify_priority_changes",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "sync group, else vrrp_notify_priority_changes",
-        "Write priority changes to the FIFOs.",
-        Acts,
-    ),
-    row(
-        "lvs_sync_daemon_interface",
-        Device,
-        "IFNAME",
-        "",
-        "",
-        "Old way to tie the IPVS sync daemon to this instance.",
-        NotYet("connections are not synchronised between directors"),
-    ),
-    row(
-        "garp_master_delay",
-        Int(0, 4_294),
-        "SECONDS(int)",
-        "0..4294",
-        "vrrp_garp_master_delay",
-        "Delay before the second gratuitous burst.",
-        Acts,
-    ),
-    row(
-        "garp_master_refresh",
-        Int(0, 4_294_967_295),
-        "SECONDS(int)",
-        "0..4294967295",
-        "vrrp_garp_master_refresh",
-        "Periodic gratuitous messages while master.",
-        Acts,
-    ),
-    row(
-        "garp_master_repeat",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295; 0 becomes 1",
-        "vrrp_garp_master_repeat",
-        "Messages per burst.",
-        Acts,
-    ),
-    row(
-        "garp_master_refresh_repeat",
-        Int(0, 4_294_967_295),
-        "INT",
-        "0..4294967295; 0 becomes 1",
-        "vrrp_garp_master_refresh_repeat",
-        "Messages per refresh.",
-        Acts,
-    ),
-    row(
-        "garp_lower_prio_delay",
-        Int(0, 4_294),
-        "SECONDS(int)",
-        "0..4294",
-        "vrrp_garp_lower_prio_delay; 0 in strict mode",
-        "Second burst delay after a lower priority advert.",
-        Acts,
-    ),
-    row(
-        "garp_lower_prio_repeat",
-        Int(0, 2_147_483_647),
-        "INT",
-        "0..2147483647",
-        "vrrp_garp_lower_prio_repeat; 0 in strict mode",
-        "Messages after a lower priority advert.",
-        Acts,
-    ),
-    row(
-        "down_timer_adverts",
-        Int(1, 100),
-        "INT",
-        "1..100",
-        "vrrp_down_timer_adverts",
-        "Advert intervals before the master is declared dead.",
-        Acts,
-    ),
-    row(
-        "timer_expired_backup",
-        OptInt(1, 254),
-        "[INT]",
-        "1..254",
-        "off; no argument = 254",
-        "Go to backup after running so late that a peer of this priority may have taken over.",
-        NotYet("the VRRP role has its own guard against running late"),
-    ),
-    row(
-        "thread_timer_expired",
-        Custom,
-        "[INT]",
-        "",
-        "",
-        "Another name of timer_expired_backup.",
-        OldName("timer_expired_backup"),
-    ),
-    row(
-        "garp_extra_if",
-        Words(1, 2),
-        "[all] SECONDS(int)",
-        "0..86400; 0 = off",
-        "vrrp_garp_extra_if",
-        "Periodic gratuitous messages on other VIP interfaces.",
-        NotYet("no periodic gratuitous ARP on other interfaces"),
-    ),
-    row(
-        "vmac_garp_intvl",
-        Custom,
-        "[all] SECONDS(int)",
-        "",
-        "",
-        "Another name of garp_extra_if.",
-        OldName("garp_extra_if"),
-    ),
-    row(
-        "lower_prio_no_advert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "vrrp_lower_prio_no_advert; on in strict mode",
-        "Do not answer lower priority adverts.",
-        Acts,
-    ),
-    row(
-        "higher_prio_send_advert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "vrrp_higher_prio_send_advert; off in strict mode",
-        "Send one advert before yielding.",
-        Acts,
-    ),
-    row(
-        "owner_ignore_adverts",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "vrrp_owner_ignore_adverts for priority 255 (on in strict mode), else off",
-        "A priority 255 instance ignores adverts.",
-        NotYet("an owner hears adverts"),
-    ),
-    row(
-        "kernel_rx_buf_size",
-        Int(0, 4_294_967_295),
-        "BYTES",
-        "0..4294967295; exactly one value",
-        "global policy",
-        "Receive buffer share of this instance.",
-        NotYet("socket buffers have fixed sizes"),
-    ),
-    row(
-        "authentication",
-        Block(&AUTHENTICATION),
-        "{ }",
-        "",
-        "none",
-        "VRRPv2 authentication.",
-        Acts,
-    ),
-    row(
-        "auth_hmac",
-        Block(&AUTH_HMAC),
-        "{ }",
-        "",
-        "off",
-        "Keyed trailer on adverts (extension).",
-        Refused("peers that enforce it would reject the adverts and both would be master"),
-    ),
-];
+VRRP_INSTANCE_ROWS:
+    "use_vmac" Words(0, 6), "[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]", "IFNAME max 15 characters",
+        "off; name PREFIX.VRID", NotYet("the instance runs with its interface's own MAC address");
+        "Run on a macvlan with the virtual router MAC."
+    "use_vmac_addr" Flag, "", "flag", "off", NotYet("the instance runs with its interface's own MAC address");
+        "Create VMACs for VIPs placed on other interfaces or of the other family."
+    "vmac_xmit_base" Flag, "", "flag", "off (forced on for unicast with use_vmac)",
+        NotYet("adverts always use the interface itself");
+        "Exchange adverts on the parent interface."
+    "use_ipvlan" Words(0, 6), "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
+        "IFNAME max 15 characters", "off; bridge",
+        Refused("the instance would run on another interface than the file says");
+        "Run on an L2 ipvlan."
+    "unicast_peer" Lines(&PEER_LINE), "{ PEERLINE... }", "", "empty = multicast", Acts;
+        "Send adverts to these addresses instead of multicast."
+    "unicast_fault_no_peer" Flag, "", "flag", "off", NotYet("without peers the instance uses multicast");
+        "Stay in fault rather than fall back to multicast when no peer is given."
+    "check_unicast_src" Flag, "", "flag", "off; on when any peer has a TTL limit", Acts;
+        "Drop adverts from non-peers."
+    "old_unicast_checksum" OptOneOf(&["never"]), "[never]", "", "automatic detection",
+        NotYet("checksums follow RFC 9568");
+        "Use the pre-1.3.7 VRRPv3 unicast checksum, or never."
+    "native_ipv6" Flag, "", "flag", "", Refused("IPv6 virtual routers are not supported");
+        "Force IPv6 and version 3."
+    "state" OneOf(&["MASTER", "BACKUP"]), "MASTER|BACKUP", "", "MASTER if priority is 255, else BACKUP", Acts;
+        "Initial state."
+    "interface" Device, "IFNAME", "max 15 characters", "required unless unicast", Acts;
+        "Interface the instance runs on."
+    "vrf" Device, "IFNAME", "max 15 characters", "unset",
+        Refused("the instance would run on another interface than the file says");
+        "VRF for unicast without interface."
+    "dont_track_primary" Flag, "", "flag", "off", Acts;
+        "Ignore faults of the own interface."
+    "track_interface" Lines(&TRACK_INTERFACE_LINE), "{ TRACKIFLINE... }", "", "", Acts;
+        "Extra interfaces to follow."
+    "track_script" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
+        "Scripts to follow."
+    "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("files are not watched");
+        "Files to follow."
+    "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
+        "Process checks to follow."
+    "track_bfd" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("BFD sessions are not run");
+        "BFD instances to follow."
+    "mcast_src_ip" Ip(Family::Any), "IPADDR", "", "primary address of the interface", Acts;
+        "Source address of adverts."
+    "unicast_src_ip" Ip(Family::Any), "IPADDR", "", "primary address of the interface", Acts;
+        "Source address of adverts; marks unicast use."
+    "mcast_dst_ip" Ip(Family::Any), "IPADDR", "IPv4 multicast or IPv6 link-local multicast", "vrrp_mcast_group4/6",
+        Acts;
+        "Advert destination."
+    "track_src_ip" Flag, "", "flag", "off", NotYet("the presence of the source address is not followed");
+        "Fault when the configured source address is absent."
+    "virtual_router_id" Int(1, 255), "INT", "1..255", "required", Acts;
+        "VRID."
+    "unicast_ttl" Int(0, 255), "INT", "0..255", "255 IPv4; kernel default IPv6", Acts;
+        "TTL/hop limit of unicast adverts."
+    "version" OneOf(&["2", "3"]), "2|3", "2..3", "vrrp_version; IPv6 uses 3", Acts;
+        "Protocol version."
+    "priority" Int(1, 255), "INT", "1..255", "100; 255 when state MASTER is given without priority", Acts;
+        "Election priority, 255 = address owner."
+    "advert_int" Seconds(10_000, 255_000_000), "SECONDS(dec)",
+        "0.01..255; v2 rounded to whole seconds; v3 rounded to 10 ms, max 40.95", "1", Acts;
+        "Advert interval."
+    "virtual_ipaddress" Lines(&ADDRESS_LINE), "{ ADDRLINE... }", "family must match", "empty", Acts;
+        "Advertised virtual addresses."
+    "virtual_ipaddress_excluded" Lines(&EXCLUDED_LINE), "{ ADDRLINE... }", "either family", "empty", Acts;
+        "Unadvertised virtual addresses."
+    "no_virtual_ipaddress" Flag, "", "flag", "off", Acts;
+        "Accept having no advertised address."
+    "promote_secondaries" Flag, "", "flag", "off", NotYet("the kernel's setting is left alone");
+        "Set the kernel promote_secondaries flag on the interface."
+    "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
+        "Polled link detection on the instance interface."
+    "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global v3_checksum_as_v2",
+        Refused("peers would reject the adverts and both would be master");
+        "Leave the pseudo-header out of the VRRPv3 IPv4 checksum."
+    "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", NotYet("these routes are not installed");
+        "Routes present while master."
+    "virtual_rules" Lines(&RULE_LINE), "{ RULELINE... }", "", "", NotYet("these rules are not installed");
+        "Rules present while master."
+    "accept" Flag, "", "flag", "on, or off in strict mode unless priority 255", Acts;
+        "Accept packets sent to the virtual addresses."
+    "no_accept" Flag, "", "flag", "", NotYet("packets to the virtual addresses are accepted");
+        "Drop packets sent to the virtual addresses."
+    "skip_check_adv_addr" Switch, "[on|off|true|false|yes|no]", "", "vrrp_skip_check_adv_addr", Acts;
+        "Skip the address list check when the sender is unchanged."
+    "strict_mode" Switch, "[on|off|true|false|yes|no]", "no argument = on", "vrrp_strict", Acts;
+        "Enforce the RFC behaviour for this instance."
+    "preempt" Flag, "", "flag", "on", Acts;
+        "Allow taking over from a lower priority master."
+    "nopreempt" Flag, "", "flag", "off", Acts;
+        "Do not take over from a lower priority master."
+    "preempt_delay" Seconds(0, 1_000_000_000), "SECONDS(dec)", "0..1000", "0", Acts;
+        "Extra wait before taking over."
+    "debug" Int(0, 4), "INT", "0..4", "0", Obsolete("it never had an effect");
+        "Stored only."
+    "notify_backup" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for transition to BACKUP."
+    "notify_master" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for transition to MASTER."
+    "notify_fault" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for transition to FAULT."
+    "notify_stop" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script run when the VRRP process stops."
+    "notify_deleted" OptScript, "[SCRIPT [USER [[:]GROUP]]]", "", "off", Acts;
+        "Report removal of the instance at reload as DELETED instead of FAULT, optionally running a script."
+    "notify" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for every transition."
+    "notify_master_rx_lower_pri" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script run when a master hears a lower priority advert."
+    "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "smtp_alert_vrrp, else smtp_alert, else off", Acts;
+        "Mail on transitions."
+    "notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "sync group, else vrrp_notify_priority_changes", Acts;
+        "Write priority changes to the FIFOs."
+    "lvs_sync_daemon_interface" Device, "IFNAME", "", "",
+        NotYet("connections are not synchronised between directors");
+        "Old way to tie the IPVS sync daemon to this instance."
+    "garp_master_delay" Int(0, 4_294), "SECONDS(int)", "0..4294", "vrrp_garp_master_delay", Acts;
+        "Delay before the second gratuitous burst."
+    "garp_master_refresh" Int(0, 4_294_967_295), "SECONDS(int)", "0..4294967295", "vrrp_garp_master_refresh", Acts;
+        "Periodic gratuitous messages while master."
+    "garp_master_repeat" Int(0, 4_294_967_295), "INT", "0..4294967295; 0 becomes 1", "vrrp_garp_master_repeat", Acts;
+        "Messages per burst."
+    "garp_master_refresh_repeat" Int(0, 4_294_967_295), "INT", "0..4294967295; 0 becomes 1",
+        "vrrp_garp_master_refresh_repeat", Acts;
+        "Messages per refresh."
+    "garp_lower_prio_delay" Int(0, 4_294), "SECONDS(int)", "0..4294", "vrrp_garp_lower_prio_delay; 0 in strict mode",
+        Acts;
+        "Second burst delay after a lower priority advert."
+    "garp_lower_prio_repeat" Int(0, 2_147_483_647), "INT", "0..2147483647",
+        "vrrp_garp_lower_prio_repeat; 0 in strict mode", Acts;
+        "Messages after a lower priority advert."
+    "down_timer_adverts" Int(1, 100), "INT", "1..100", "vrrp_down_timer_adverts", Acts;
+        "Advert intervals before the master is declared dead."
+    "timer_expired_backup" OptInt(1, 254), "[INT]", "1..254", "off; no argument = 254",
+        NotYet("the VRRP role has its own guard against running late");
+        "Go to backup after running so late that a peer of this priority may have taken over."
+    "thread_timer_expired" Custom, "[INT]", "", "", OldName("timer_expired_backup");
+        "Another name of timer_expired_backup."
+    "garp_extra_if" Words(1, 2), "[all] SECONDS(int)", "0..86400; 0 = off", "vrrp_garp_extra_if",
+        NotYet("no periodic gratuitous ARP on other interfaces");
+        "Periodic gratuitous messages on other VIP interfaces."
+    "vmac_garp_intvl" Custom, "[all] SECONDS(int)", "", "", OldName("garp_extra_if");
+        "Another name of garp_extra_if."
+    "lower_prio_no_advert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "vrrp_lower_prio_no_advert; on in strict mode", Acts;
+        "Do not answer lower priority adverts."
+    "higher_prio_send_advert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "vrrp_higher_prio_send_advert; off in strict mode", Acts;
+        "Send one advert before yielding."
+    "owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "vrrp_owner_ignore_adverts for priority 255 (on in strict mode), else off", NotYet("an owner hears adverts");
+        "A priority 255 instance ignores adverts."
+    "kernel_rx_buf_size" Int(0, 4_294_967_295), "BYTES", "0..4294967295; exactly one value", "global policy",
+        NotYet("socket buffers have fixed sizes");
+        "Receive buffer share of this instance."
+    "authentication" Block(&AUTHENTICATION), "{ }", "", "none", Acts;
+        "VRRPv2 authentication."
+    "auth_hmac" Block(&AUTH_HMAC), "{ }", "", "off",
+        Refused("peers that enforce it would reject the adverts and both would be master");
+        "Keyed trailer on adverts (extension)."
+}
+
 /// `vrrp_instance`
 pub(super) static VRRP_INSTANCE: Block = Block {
     path: "vrrp_instance",
     keywords: &[VRRP_INSTANCE_ROWS],
 };
+
+rows! {
 /// Words of `vrrp_instance/authentication`.
-const AUTHENTICATION_ROWS: &[Keyword] = &[
-    row(
-        "auth_type",
-        OneOf(&["PASS", "AH"]),
-        "PASS|AH",
-        "case-sensitive",
-        "none",
-        "Authentication type.",
-        Acts,
-    ),
-    row(
-        "auth_pass",
-        Word,
-        "STRING",
-        "first 8 bytes used",
-        "none",
-        "Shared password.",
-        Acts,
-    ),
-];
+AUTHENTICATION_ROWS:
+    "auth_type" OneOf(&["PASS", "AH"]), "PASS|AH", "case-sensitive", "none", Acts;
+        "Authentication type."
+    "auth_pass" Word, "STRING", "first 8 bytes used", "none", Acts;
+        "Shared password."
+}
+
 /// `vrrp_instance/authentication`
 pub(super) static AUTHENTICATION: Block = Block {
     path: "vrrp_instance/authentication",
     keywords: &[AUTHENTICATION_ROWS],
 };
+
+rows! {
 /// Words of `vrrp_instance/auth_hmac`.
-const AUTH_HMAC_ROWS: &[Keyword] = &[
-    row(
-        "key",
-        Words(2, 8),
-        "ID VALUE|hex:HEX|file:PATH",
-        "ID 1..255; 32..64 bytes",
-        "",
-        "Add a signing key.",
-        Acts,
-    ),
-    row(
-        "active_key",
-        Int(1, 255),
-        "ID",
-        "1..255",
-        "none",
-        "Key used for sending.",
-        Acts,
-    ),
-    row(
-        "time_window",
-        Int(1, 300),
-        "SECONDS(int)",
-        "1..300",
-        "3 x whole seconds of advert_int, at least 5, at most 300",
-        "Accepted clock difference in time mode.",
-        Acts,
-    ),
-    row(
-        "anti_replay",
-        OneOf(&["time", "monotonic"]),
-        "time|monotonic",
-        "",
-        "time",
-        "Replay protection mode.",
-        Acts,
-    ),
-    row(
-        "mode",
-        OneOf(&["enforce", "permissive", "receive-only"]),
-        "enforce|permissive|receive-only",
-        "",
-        "enforce",
-        "How unsigned adverts are treated.",
-        Acts,
-    ),
-];
+AUTH_HMAC_ROWS:
+    "key" Words(2, 8), "ID VALUE|hex:HEX|file:PATH", "ID 1..255; 32..64 bytes", "", Acts;
+        "Add a signing key."
+    "active_key" Int(1, 255), "ID", "1..255", "none", Acts;
+        "Key used for sending."
+    "time_window" Int(1, 300), "SECONDS(int)", "1..300", "3 x whole seconds of advert_int, at least 5, at most 300",
+        Acts;
+        "Accepted clock difference in time mode."
+    "anti_replay" OneOf(&["time", "monotonic"]), "time|monotonic", "", "time", Acts;
+        "Replay protection mode."
+    "mode" OneOf(&["enforce", "permissive", "receive-only"]), "enforce|permissive|receive-only", "", "enforce", Acts;
+        "How unsigned adverts are treated."
+}
+
 /// `vrrp_instance/auth_hmac`
 pub(super) static AUTH_HMAC: Block = Block {
     path: "vrrp_instance/auth_hmac",
     keywords: &[AUTH_HMAC_ROWS],
 };
+
+rows! {
 /// Words of `vrrp_sync_group`.
-const VRRP_SYNC_GROUP_ROWS: &[Keyword] = &[
-    row(
-        "group",
-        Lines(&NAMES),
-        "{ NAME... }",
-        "once",
-        "",
-        "VRRP instances in the group.",
-        Acts,
-    ),
-    row(
-        "track_interface",
-        Lines(&TRACK_INTERFACE_LINE),
-        "{ TRACKIFLINE... }",
-        "",
-        "",
-        "Interfaces that influence every member.",
-        Acts,
-    ),
-    row(
-        "track_script",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "Scripts that influence every member.",
-        Acts,
-    ),
-    row(
-        "track_file",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "Files that influence every member.",
-        NotYet("files are not watched"),
-    ),
-    row(
-        "track_process",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "Process checks that influence every member.",
-        NotYet("processes are not watched"),
-    ),
-    row(
-        "track_bfd",
-        Lines(&TRACK_LINE),
-        "{ TRACKLINE... }",
-        "",
-        "",
-        "BFD instances that influence every member.",
-        NotYet("BFD sessions are not run"),
-    ),
-    row(
-        "notify_backup",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for transition to BACKUP.",
-        Acts,
-    ),
-    row(
-        "notify_master",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for transition to MASTER.",
-        Acts,
-    ),
-    row(
-        "notify_fault",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for transition to FAULT.",
-        Acts,
-    ),
-    row(
-        "notify_stop",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script run when the VRRP process stops.",
-        Acts,
-    ),
-    row(
-        "notify",
-        Script,
-        "SCRIPT [USER [[:]GROUP]]",
-        "",
-        "none",
-        "Script for every transition.",
-        Acts,
-    ),
-    row(
-        "smtp_alert",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "smtp_alert_vrrp, else smtp_alert, else off",
-        "Mail on group transitions.",
-        Acts,
-    ),
-    row(
-        "global_tracking",
-        Custom,
-        "",
-        "flag",
-        "off",
-        "Another name of sync_group_tracking_weight.",
-        OldName("sync_group_tracking_weight"),
-    ),
-    row(
-        "sync_group_tracking_weight",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Allow members to keep weighted trackers.",
-        Acts,
-    ),
-    row(
-        "notify_priority_changes",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "unset",
-        "Default for members' FIFO priority events.",
-        Acts,
-    ),
-];
+VRRP_SYNC_GROUP_ROWS:
+    "group" Lines(&NAMES), "{ NAME... }", "once", "", Acts;
+        "VRRP instances in the group."
+    "track_interface" Lines(&TRACK_INTERFACE_LINE), "{ TRACKIFLINE... }", "", "", Acts;
+        "Interfaces that influence every member."
+    "track_script" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
+        "Scripts that influence every member."
+    "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("files are not watched");
+        "Files that influence every member."
+    "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
+        "Process checks that influence every member."
+    "track_bfd" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("BFD sessions are not run");
+        "BFD instances that influence every member."
+    "notify_backup" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for transition to BACKUP."
+    "notify_master" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for transition to MASTER."
+    "notify_fault" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for transition to FAULT."
+    "notify_stop" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script run when the VRRP process stops."
+    "notify" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Script for every transition."
+    "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
+        "smtp_alert_vrrp, else smtp_alert, else off", Acts;
+        "Mail on group transitions."
+    "global_tracking" Custom, "", "flag", "off", OldName("sync_group_tracking_weight");
+        "Another name of sync_group_tracking_weight."
+    "sync_group_tracking_weight" Flag, "", "flag", "off", Acts;
+        "Allow members to keep weighted trackers."
+    "notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
+        "Default for members' FIFO priority events."
+}
+
 /// `vrrp_sync_group`
 pub(super) static VRRP_SYNC_GROUP: Block = Block {
     path: "vrrp_sync_group",
     keywords: &[VRRP_SYNC_GROUP_ROWS],
 };
+
+rows! {
 /// Words of `vrrp_script`.
-const VRRP_SCRIPT_ROWS: &[Keyword] = &[
-    row("script", Program, "COMMAND", "", "required", "Command to run.", Acts),
-    row(
-        "interval",
-        Seconds(0, 4_294_000_000),
-        "SECONDS(dec)",
-        "0..4294, millisecond resolution; 0 becomes 1 s",
-        "1",
-        "Time between runs.",
-        Acts,
-    ),
-    row(
-        "timeout",
-        Seconds(0, 4_294_000_000),
-        "SECONDS(dec)",
-        "0..4294, millisecond resolution; 0 becomes 1 s",
-        "interval",
-        "Time allowed per run.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Weight(-253, 253),
-        "INT [reverse]",
-        "-253..253",
-        "0",
-        "Default priority change; 0 = FAULT on failure.",
-        Acts,
-    ),
-    row(
-        "rise",
-        Int(1, 2_147_483_647),
-        "INT",
-        "1..2147483647",
-        "1",
-        "Successes needed to be up.",
-        Acts,
-    ),
-    row(
-        "fall",
-        Int(1, 2_147_483_647),
-        "INT",
-        "1..2147483647",
-        "1",
-        "Failures needed to be down.",
-        Acts,
-    ),
-    row(
-        "user",
-        User,
-        "USER [[:]GROUP]",
-        "",
-        "script_user",
-        "User for the script.",
-        Acts,
-    ),
-    row("init_fail", Flag, "", "flag", "off", "Start in the failed state.", Acts),
-];
+VRRP_SCRIPT_ROWS:
+    "script" Program, "COMMAND", "", "required", Acts;
+        "Command to run."
+    "interval" Seconds(0, 4_294_000_000), "SECONDS(dec)", "0..4294, millisecond resolution; 0 becomes 1 s", "1", Acts;
+        "Time between runs."
+    "timeout" Seconds(0, 4_294_000_000), "SECONDS(dec)", "0..4294, millisecond resolution; 0 becomes 1 s", "interval",
+        Acts;
+        "Time allowed per run."
+    "weight" Weight(-253, 253), "INT [reverse]", "-253..253", "0", Acts;
+        "Default priority change; 0 = FAULT on failure."
+    "rise" Int(1, 2_147_483_647), "INT", "1..2147483647", "1", Acts;
+        "Successes needed to be up."
+    "fall" Int(1, 2_147_483_647), "INT", "1..2147483647", "1", Acts;
+        "Failures needed to be down."
+    "user" User, "USER [[:]GROUP]", "", "script_user", Acts;
+        "User for the script."
+    "init_fail" Flag, "", "flag", "off", Acts;
+        "Start in the failed state."
+}
+
 /// `vrrp_script`
 pub(super) static VRRP_SCRIPT: Block = Block {
     path: "vrrp_script",
     keywords: &[VRRP_SCRIPT_ROWS],
 };
+
+rows! {
 /// Words of `track_group`.
-const TRACK_GROUP_ROWS: &[Keyword] = &[row(
-    "group",
-    Lines(&NAMES),
-    "{ NAME... }",
-    "once",
-    "",
-    "VRRP instances in the group.",
-    Acts,
-)];
+TRACK_GROUP_ROWS:
+    "group" Lines(&NAMES), "{ NAME... }", "once", "", Acts;
+        "VRRP instances in the group."
+}
+
 /// `track_group`
 pub(super) static TRACK_GROUP: Block = Block {
     path: "track_group",
     keywords: &[TRACK_GROUP_ROWS],
 };
+
+rows! {
 /// Words of `garp_group`.
-const GARP_GROUP_ROWS: &[Keyword] = &[
-    row(
-        "garp_interval",
-        Seconds(0, 4_294_967_295),
-        "SECONDS(dec)",
-        "0..4294.967295",
-        "unset",
-        "Minimum gap between gratuitous ARPs.",
-        Acts,
-    ),
-    row(
-        "gna_interval",
-        Seconds(0, 4_294_967_295),
-        "SECONDS(dec)",
-        "0..4294.967295",
-        "unset",
-        "Minimum gap between unsolicited NAs.",
-        Acts,
-    ),
-    row(
-        "interface",
-        Device,
-        "IFNAME",
-        "",
-        "",
-        "Interface the pacing applies to.",
-        Acts,
-    ),
-    row(
-        "interfaces",
-        Lines(&NAMES),
-        "{ IFNAME... }",
-        "",
-        "",
-        "Interfaces sharing one pacing budget.",
-        Acts,
-    ),
-];
+GARP_GROUP_ROWS:
+    "garp_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0..4294.967295", "unset", Acts;
+        "Minimum gap between gratuitous ARPs."
+    "gna_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0..4294.967295", "unset", Acts;
+        "Minimum gap between unsolicited NAs."
+    "interface" Device, "IFNAME", "", "", Acts;
+        "Interface the pacing applies to."
+    "interfaces" Lines(&NAMES), "{ IFNAME... }", "", "", Acts;
+        "Interfaces sharing one pacing budget."
+}
+
 /// `garp_group`
 pub(super) static GARP_GROUP: Block = Block {
     path: "garp_group",
     keywords: &[GARP_GROUP_ROWS],
 };
+
+rows! {
 /// Words of `vrrp_track_process`.
-const VRRP_TRACK_PROCESS_ROWS: &[Keyword] = &[
-    row(
-        "process",
-        Words(1, 64),
-        "NAME [PARAM...]",
-        "",
-        "required",
-        "Process (and parameters) to look for.",
-        Acts,
-    ),
-    row(
-        "param_match",
-        OptOneOf(&["initial", "partial"]),
-        "[initial|partial]",
-        "",
-        "exact when parameters are given",
-        "How parameters are compared.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Weight(-254, 254),
-        "INT [reverse]",
-        "-254..254",
-        "0",
-        "Default priority change; 0 = FAULT.",
-        Acts,
-    ),
-    row(
-        "quorum",
-        Int(1, 65_535),
-        "INT",
-        "1..65535, not above quorum_max",
-        "1",
-        "Minimum matching processes.",
-        Acts,
-    ),
-    row(
-        "quorum_max",
-        Int(0, 65_535),
-        "INT",
-        "0..65535, not below quorum (0 allowed while quorum is 1)",
-        "unlimited",
-        "Maximum matching processes; 0 = must not run.",
-        Acts,
-    ),
-    row(
-        "delay",
-        Seconds(1, 3_600_000_000),
-        "SECONDS(dec)",
-        "0.000001..3600",
-        "0",
-        "Sets fork_delay and terminate_delay.",
-        Acts,
-    ),
-    row(
-        "terminate_delay",
-        Seconds(1, 3_600_000_000),
-        "SECONDS(dec)",
-        "0.000001..3600",
-        "0",
-        "Wait before reporting quorum lost.",
-        Acts,
-    ),
-    row(
-        "fork_delay",
-        Seconds(1, 3_600_000_000),
-        "SECONDS(dec)",
-        "0.000001..3600",
-        "0",
-        "Wait before reporting quorum gained.",
-        Acts,
-    ),
-    row(
-        "full_command",
-        Flag,
-        "",
-        "flag",
-        "off",
-        "Compare the full command line instead of the process name.",
-        Acts,
-    ),
-];
+VRRP_TRACK_PROCESS_ROWS:
+    "process" Words(1, 64), "NAME [PARAM...]", "", "required", Acts;
+        "Process (and parameters) to look for."
+    "param_match" OptOneOf(&["initial", "partial"]), "[initial|partial]", "", "exact when parameters are given", Acts;
+        "How parameters are compared."
+    "weight" Weight(-254, 254), "INT [reverse]", "-254..254", "0", Acts;
+        "Default priority change; 0 = FAULT."
+    "quorum" Int(1, 65_535), "INT", "1..65535, not above quorum_max", "1", Acts;
+        "Minimum matching processes."
+    "quorum_max" Int(0, 65_535), "INT", "0..65535, not below quorum (0 allowed while quorum is 1)", "unlimited", Acts;
+        "Maximum matching processes; 0 = must not run."
+    "delay" Seconds(1, 3_600_000_000), "SECONDS(dec)", "0.000001..3600", "0", Acts;
+        "Sets fork_delay and terminate_delay."
+    "terminate_delay" Seconds(1, 3_600_000_000), "SECONDS(dec)", "0.000001..3600", "0", Acts;
+        "Wait before reporting quorum lost."
+    "fork_delay" Seconds(1, 3_600_000_000), "SECONDS(dec)", "0.000001..3600", "0", Acts;
+        "Wait before reporting quorum gained."
+    "full_command" Flag, "", "flag", "off", Acts;
+        "Compare the full command line instead of the process name."
+}
+
 /// `vrrp_track_process`
 pub(super) static VRRP_TRACK_PROCESS: Block = Block {
     path: "vrrp_track_process",
     keywords: &[VRRP_TRACK_PROCESS_ROWS],
 };
+
+rows! {
 /// Words of `track_file`.
-const TRACK_FILE_ROWS: &[Keyword] = &[
-    row(
-        "file",
-        Word,
-        "PATH",
-        "directory must exist; writable, inotify-capable file system",
-        "required",
-        "File to watch.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Weight(-254, 254),
-        "INT [reverse]",
-        "-254..254",
-        "1",
-        "Multiplier for the file value; 0 = non-zero content is a failure.",
-        Acts,
-    ),
-    row(
-        "init_file",
-        Words(0, 2),
-        "[INT] [overwrite]",
-        "any int; outside -254..254 reported",
-        "off; value 0",
-        "Create the file at start with this value; overwrite replaces existing content.",
-        Acts,
-    ),
-];
+TRACK_FILE_ROWS:
+    "file" Word, "PATH", "directory must exist; writable, inotify-capable file system", "required", Acts;
+        "File to watch."
+    "weight" Weight(-254, 254), "INT [reverse]", "-254..254", "1", Acts;
+        "Multiplier for the file value; 0 = non-zero content is a failure."
+    "init_file" Words(0, 2), "[INT] [overwrite]", "any int; outside -254..254 reported", "off; value 0", Acts;
+        "Create the file at start with this value; overwrite replaces existing content."
+}
+
 /// `track_file`
 pub(super) static TRACK_FILE: Block = Block {
     path: "track_file",
     keywords: &[TRACK_FILE_ROWS],
 };
+
+rows! {
 /// Words of `bfd_instance`.
-const BFD_INSTANCE_ROWS: &[Keyword] = &[
-    row(
-        "source_ip",
-        Ip(Family::Any),
-        "IPADDR",
-        "same family as neighbour",
-        "kernel choice",
-        "Local address.",
-        Acts,
-    ),
-    row(
-        "neighbor_ip",
-        Ip(Family::Any),
-        "IPADDR",
-        "",
-        "required",
-        "Peer address.",
-        Acts,
-    ),
-    row(
-        "neighbour_ip",
-        Custom,
-        "IPADDR",
-        "",
-        "",
-        "Another name of neighbor_ip.",
-        SameAs("neighbor_ip"),
-    ),
-    row(
-        "min_rx",
-        Millis(1, 4_294_967),
-        "MILLISECONDS(dec)",
-        "1..4294967 ms, 3 decimals",
-        "10",
-        "Required minimum receive interval.",
-        Acts,
-    ),
-    row(
-        "min_tx",
-        Millis(1, 4_294_967),
-        "MILLISECONDS(dec)",
-        "1..4294967 ms, 3 decimals",
-        "10",
-        "Desired minimum transmit interval.",
-        Acts,
-    ),
-    row(
-        "idle_tx",
-        Millis(1000, 4_294_967),
-        "MILLISECONDS(dec)",
-        "1000..4294967 ms, 3 decimals",
-        "1000",
-        "Transmit interval while not up.",
-        Acts,
-    ),
-    row(
-        "multiplier",
-        Int(1, 255),
-        "INT",
-        "1..255",
-        "5",
-        "Missed packets before down.",
-        Acts,
-    ),
-    row("passive", Flag, "", "flag", "off", "Wait for the peer to start.", Acts),
-    row(
-        "ttl",
-        Int(1, 255),
-        "INT",
-        "1..255",
-        "255 IPv4, 64 IPv6",
-        "TTL/hop limit sent.",
-        Acts,
-    ),
-    row(
-        "hoplimit",
-        Custom,
-        "INT",
-        "1..255",
-        "",
-        "Another name of ttl.",
-        SameAs("ttl"),
-    ),
-    row(
-        "max_hops",
-        Int(-1, 255),
-        "INT",
-        "-1..255",
-        "0",
-        "Accepted TTL reduction; 255 disables the check.",
-        Acts,
-    ),
-    row(
-        "multihop",
-        Switch,
-        "[on|off|true|false|yes|no]",
-        "no argument = on",
-        "off",
-        "Use port 4784 instead of 3784.",
-        Acts,
-    ),
-    row(
-        "weight",
-        Weight(-253, 253),
-        "INT [reverse]",
-        "-253..253",
-        "0",
-        "Default priority change for track_bfd.",
-        Acts,
-    ),
-    row(
-        "vrrp",
-        Flag,
-        "",
-        "flag",
-        "both",
-        "Send events to VRRP only (plus checker if also given).",
-        Acts,
-    ),
-    row(
-        "checker",
-        Flag,
-        "",
-        "flag",
-        "both",
-        "Send events to the checker only (plus VRRP if also given).",
-        Acts,
-    ),
-];
+BFD_INSTANCE_ROWS:
+    "source_ip" Ip(Family::Any), "IPADDR", "same family as neighbour", "kernel choice", Acts;
+        "Local address."
+    "neighbor_ip" Ip(Family::Any), "IPADDR", "", "required", Acts;
+        "Peer address."
+    "neighbour_ip" Custom, "IPADDR", "", "", SameAs("neighbor_ip");
+        "Another name of neighbor_ip."
+    "min_rx" Millis(1, 4_294_967), "MILLISECONDS(dec)", "1..4294967 ms, 3 decimals", "10", Acts;
+        "Required minimum receive interval."
+    "min_tx" Millis(1, 4_294_967), "MILLISECONDS(dec)", "1..4294967 ms, 3 decimals", "10", Acts;
+        "Desired minimum transmit interval."
+    "idle_tx" Millis(1000, 4_294_967), "MILLISECONDS(dec)", "1000..4294967 ms, 3 decimals", "1000", Acts;
+        "Transmit interval while not up."
+    "multiplier" Int(1, 255), "INT", "1..255", "5", Acts;
+        "Missed packets before down."
+    "passive" Flag, "", "flag", "off", Acts;
+        "Wait for the peer to start."
+    "ttl" Int(1, 255), "INT", "1..255", "255 IPv4, 64 IPv6", Acts;
+        "TTL/hop limit sent."
+    "hoplimit" Custom, "INT", "1..255", "", SameAs("ttl");
+        "Another name of ttl."
+    "max_hops" Int(-1, 255), "INT", "-1..255", "0", Acts;
+        "Accepted TTL reduction; 255 disables the check."
+    "multihop" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Use port 4784 instead of 3784."
+    "weight" Weight(-253, 253), "INT [reverse]", "-253..253", "0", Acts;
+        "Default priority change for track_bfd."
+    "vrrp" Flag, "", "flag", "both", Acts;
+        "Send events to VRRP only (plus checker if also given)."
+    "checker" Flag, "", "flag", "both", Acts;
+        "Send events to the checker only (plus VRRP if also given)."
+}
+
 /// `bfd_instance`
 pub(super) static BFD_INSTANCE: Block = Block {
     path: "bfd_instance",
