@@ -3,4 +3,8 @@
 #![no_std]
 extern crate alloc;
 
+pub mod health;
+pub mod plan;
+pub mod quorum;
 pub mod settings;
+pub mod table;

@@ -60,6 +60,7 @@ pub(crate) fn fill(status: &mut Status, config: &Config) {
             status.instances.push(vipd_api::InstanceStatus {
                 name: name.clone(),
                 state: "UNKNOWN".to_owned(),
+                since: status.started,
                 why: "the vrrp role doesn't answer".to_owned(),
                 vrid: instance.vrrp.vrid.0.get(),
                 interface: instance.vrrp.interface.clone(),

@@ -1,0 +1,253 @@
+//! Quorum, table, plan and health against small tables and small models.
+
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use vipd_lvs::health::{Health, Outcome, State, Turn, judge};
+use vipd_lvs::plan::{Edit, clear, plan};
+use vipd_lvs::quorum::Quorum;
+use vipd_lvs::settings::*;
+use vipd_lvs::table::{Alive, Table, live_weight, services};
+
+fn address(n: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, n], 80))
+}
+
+fn server(n: u8, weight: u32) -> RealServer {
+    RealServer {
+        address: address(n),
+        forwarding: Forwarding::Nat,
+        weight,
+        upper_threshold: 0,
+        lower_threshold: 0,
+        inhibit_on_failure: false,
+        checkers: vec![],
+    }
+}
+
+fn key(port: u16) -> ServiceKey {
+    ServiceKey::Address { protocol: Protocol::Tcp, address: [192, 0, 2, 1].into(), port }
+}
+
+fn service(servers: Vec<RealServer>) -> VirtualServer {
+    VirtualServer {
+        id: VirtualServerId("[192.0.2.1]:tcp:80".into()),
+        keys: vec![key(80)],
+        protocol: Protocol::Tcp,
+        scheduler: Scheduler::Wlc,
+        flags: 0,
+        persistence: None,
+        quorum: 1,
+        hysteresis: 0,
+        alpha: false,
+        omega: false,
+        sorry: None,
+        real_servers: servers,
+    }
+}
+
+fn health(alive: &[(u8, bool)]) -> BTreeMap<SocketAddr, Alive> {
+    alive.iter().map(|(n, alive)| (address(*n), Alive { alive: *alive, weight: None })).collect()
+}
+
+#[test]
+fn quorum_is_gained_above_and_lost_below_with_a_band_between() {
+    let settings = VirtualServer { quorum: 5, hysteresis: 2, ..service(vec![]) };
+    for live in 0..12 {
+        let up = if live < 3 { Quorum::Down } else { Quorum::Up };
+        let down = if live >= 7 { Quorum::Up } else { Quorum::Down };
+        assert_eq!(Quorum::Up.next(&settings, live), up, "up with {live}");
+        assert_eq!(Quorum::Down.next(&settings, live), down, "down with {live}");
+    }
+    // Nothing alive is never a quorum, whatever the hysteresis.
+    let lax = VirtualServer { quorum: 1, hysteresis: 0, ..service(vec![]) };
+    assert_eq!(Quorum::Up.next(&lax, 0), Quorum::Down);
+}
+
+#[test]
+fn the_dead_leave_the_inhibited_stay_with_weight_0_and_the_last_brings_the_sorry_server() {
+    let mut settings = service(vec![server(1, 1), server(2, 2)]);
+    settings.real_servers[1].inhibit_on_failure = true;
+    let weights = |h: &[(u8, bool)], quorum, settings: &VirtualServer| -> Vec<(u8, u32)> {
+        let table = services(settings, &health(h), quorum);
+        let last = |a: &SocketAddr| match a.ip() {
+            std::net::IpAddr::V4(v4) => v4.octets()[3],
+            std::net::IpAddr::V6(_) => 0,
+        };
+        table[&key(80)].servers.iter().map(|(a, s)| (last(a), s.weight)).collect()
+    };
+    assert_eq!(weights(&[(1, true), (2, true)], Quorum::Up, &settings), [(1, 1), (2, 2)]);
+    assert_eq!(weights(&[(1, true), (2, false)], Quorum::Up, &settings), [(1, 1), (2, 0)]);
+    assert_eq!(weights(&[(1, false), (2, true)], Quorum::Up, &settings), [(2, 2)]);
+    assert_eq!(weights(&[(1, true)], Quorum::Up, &settings), [(1, 1), (2, 0)], "what is unknown is dead");
+    settings.sorry = Some(SorryServer { address: address(99), forwarding: Forwarding::Nat, inhibit: false });
+    assert_eq!(weights(&[(1, false), (2, false)], Quorum::Down, &settings), [(2, 0), (99, 1)]);
+    assert_eq!(weights(&[(1, true), (2, true)], Quorum::Down, &settings), [(2, 0), (99, 1)], "below the quorum");
+    assert_eq!(weights(&[(1, true), (2, true)], Quorum::Up, &settings), [(1, 1), (2, 2)]);
+    settings.sorry.as_mut().unwrap().inhibit = true;
+    assert_eq!(weights(&[(1, true), (2, true)], Quorum::Up, &settings), [(1, 1), (2, 2), (99, 0)]);
+}
+
+#[test]
+fn weights_asked_for_by_a_check_count_and_are_bounded() {
+    let settings = service(vec![server(1, 10), server(2, 70_000)]);
+    let mut known = health(&[(1, true), (2, true)]);
+    known.get_mut(&address(1)).unwrap().weight = Some(3);
+    assert_eq!(live_weight(&settings, &known), 3 + 65535);
+}
+
+/// What the kernel would hold after some edits; panics on an edit the kernel would refuse.
+fn apply(table: &mut Table, edit: &Edit) {
+    match edit.clone() {
+        Edit::AddService(key, mut service) => {
+            service.servers.clear();
+            assert!(table.insert(key, service).is_none(), "service exists");
+        }
+        Edit::SetService(key, service) => {
+            let servers = std::mem::take(&mut table.get_mut(&key).expect("no service").servers);
+            table.insert(key, vipd_lvs::table::Service { servers, ..service });
+        }
+        Edit::RemoveService(key) => drop(table.remove(&key).expect("no service")),
+        Edit::AddServer(key, address, server) => {
+            let servers = &mut table.get_mut(&key).expect("no service").servers;
+            assert!(servers.insert(address, server).is_none(), "server exists");
+        }
+        Edit::SetServer(key, address, server) => {
+            let servers = &mut table.get_mut(&key).expect("no service").servers;
+            assert!(servers.insert(address, server).is_some(), "no server");
+        }
+        Edit::RemoveServer(key, address, _) => {
+            table.get_mut(&key).expect("no service").servers.remove(&address).expect("no server");
+        }
+    }
+}
+
+fn usable(table: &Table, key: &ServiceKey) -> bool {
+    table.get(key).is_some_and(|s| s.servers.values().any(|s| s.weight > 0))
+}
+
+fn tables() -> impl Strategy<Value = Table> {
+    let servers = proptest::collection::btree_map(1u8..6, (0u32..4, 0u8..2), 0..5);
+    let service = (0u8..3, servers);
+    proptest::collection::btree_map(80u16..84, service, 0..4).prop_map(|map| {
+        let one = |(port, (scheduler, servers)): (u16, (u8, BTreeMap<u8, (u32, u8)>))| {
+            let mut settings = service_with(Scheduler::ALL[usize::from(scheduler)].0);
+            for (n, (weight, nat)) in servers {
+                let forwarding = if nat == 0 { Forwarding::Nat } else { Forwarding::Dr };
+                settings.real_servers.push(RealServer { forwarding, ..server(n, weight) });
+            }
+            let all: Vec<(u8, bool)> = (1..6).map(|n| (n, true)).collect();
+            let table = services(&settings, &health(&all), Quorum::Up);
+            (key(port), table.into_values().next().unwrap())
+        };
+        map.into_iter().map(one).collect()
+    })
+}
+
+fn service_with(scheduler: Scheduler) -> VirtualServer {
+    VirtualServer { scheduler, ..service(vec![]) }
+}
+
+proptest! {
+    #[test]
+    fn a_plan_gives_the_desired_table_and_never_empties_a_service(present in tables(), desired in tables()) {
+        let mut table = present.clone();
+        for edit in plan(&present, &desired) {
+            apply(&mut table, &edit);
+            for key in desired.keys() {
+                if usable(&present, key) && usable(&desired, key) {
+                    prop_assert!(usable(&table, key), "{key} is without a server after {edit:?}");
+                }
+            }
+        }
+        prop_assert_eq!(&table, &desired);
+        prop_assert_eq!(plan(&table, &desired), vec![]);
+        for edit in clear(&desired) {
+            apply(&mut table, &edit);
+        }
+        prop_assert!(table.is_empty());
+    }
+
+    #[test]
+    fn health_is_down_after_retry_plus_one_failures_in_a_row_and_up_after_one_success(
+        retry in 0u32..4, alpha: bool, results in proptest::collection::vec(any::<bool>(), 1..40)
+    ) {
+        let settings = Checker { alpha, retry, ..checker() };
+        let mut health = Health::new(Duration::ZERO, settings.clone(), 0);
+        prop_assert_eq!(health.up(), !alpha);
+        let (mut failures, mut up, mut first) = (0, !alpha, true);
+        let mut now = Duration::ZERO;
+        for result in results {
+            now = health.wake();
+            let outcome = if result { pass() } else { Outcome::Fail { why: "refused".into() } };
+            let turn = health.handle(now, now, outcome);
+            let was = up;
+            if result {
+                (failures, up) = (0, true);
+            } else {
+                failures += 1;
+                // The first result decides at once; later ones have their retries, counted from the last success.
+                if failures > retry || first { up = false; failures = retry + 1; }
+            }
+            prop_assert_eq!(health.up(), up);
+            prop_assert_eq!(turn == Turn::Changed, was != up || first);
+            let wait = if result || !up { settings.delay_loop } else { settings.delay_before_retry };
+            prop_assert_eq!(health.wake(), now + wait);
+            first = false;
+        }
+        let _ = now;
+    }
+}
+
+fn pass() -> Outcome {
+    Outcome::Pass { detail: "connected".into(), weight: None }
+}
+
+fn checker() -> Checker {
+    Checker {
+        probe: Probe::Tcp,
+        target: address(1),
+        bind: None,
+        bind_device: None,
+        fwmark: 0,
+        timeout: Duration::from_secs(1),
+        delay_loop: Duration::from_secs(10),
+        retry: 1,
+        delay_before_retry: Duration::from_secs(2),
+        warmup: Duration::from_secs(60),
+        alpha: false,
+    }
+}
+
+#[test]
+fn the_first_run_falls_within_the_interval_and_a_slow_run_does_not_stretch_it() {
+    let first = |spread| Health::new(Duration::from_secs(100), checker(), spread).wake();
+    assert_eq!(first(0), Duration::from_secs(100));
+    assert_eq!(first(500), Duration::from_secs(105), "warm-up is cut to the interval");
+    assert_eq!(first(9999), Duration::from_secs(110));
+    let mut health = Health::new(Duration::ZERO, checker(), 0);
+    health.handle(Duration::ZERO, Duration::from_secs(3), pass());
+    assert_eq!(health.wake(), Duration::from_secs(10));
+    health.handle(Duration::from_secs(10), Duration::from_secs(25), pass());
+    assert_eq!(health.wake(), Duration::from_secs(25), "never in the past");
+}
+
+#[test]
+fn a_resumed_check_keeps_what_it_knew_and_is_not_late() {
+    let mut health = Health::new(Duration::ZERO, checker(), 0);
+    health.handle(Duration::ZERO, Duration::ZERO, pass());
+    let resumed = health.clone().resume(Duration::from_secs(500));
+    assert_eq!(resumed.wake(), Duration::from_secs(500));
+    assert_eq!(resumed.state(), State::Up { retries: 1 });
+}
+
+#[test]
+fn a_server_is_alive_when_every_check_passes() {
+    let mut checks = vec![Health::new(Duration::ZERO, checker(), 0), Health::new(Duration::ZERO, checker(), 0)];
+    assert_eq!(judge([]), (true, None, "no checks".into()));
+    checks[0].handle(Duration::ZERO, Duration::ZERO, Outcome::Pass { detail: "ok".into(), weight: Some(7) });
+    assert_eq!(judge(&checks), (true, Some(7), "not checked yet".into()));
+    checks[1].handle(Duration::ZERO, Duration::ZERO, Outcome::Fail { why: "refused".into() });
+    assert_eq!(judge(&checks), (false, Some(7), "refused".into()));
+}
