@@ -179,9 +179,11 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// A finding under construction, its places not yet looked up.
+/// A finding under construction, its places not yet looked up. Boxed: it travels as the error of many a `Result`.
 #[must_use = "a report does nothing until it is pushed"]
-pub(crate) struct Report {
+pub(crate) struct Report(Box<Draft>);
+
+struct Draft {
     level: Level,
     code: Code,
     message: String,
@@ -192,55 +194,53 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    fn new(level: Level, code: Code, place: Place, message: String) -> Report {
-        Report {
+    fn new(level: Level, code: Code, place: Option<Place>, message: String) -> Report {
+        let (label, related, help) = (String::new(), Vec::new(), Vec::new());
+        Report(Box::new(Draft {
             level,
             code,
             message,
-            label: String::new(),
-            place: Some(place),
-            related: Vec::new(),
-            help: Vec::new(),
-        }
+            label,
+            place,
+            related,
+            help,
+        }))
     }
 
     pub(crate) fn error(code: Code, place: Place, message: impl Into<String>) -> Report {
-        Report::new(Level::Error, code, place, message.into())
+        Report::new(Level::Error, code, Some(place), message.into())
     }
 
     pub(crate) fn warning(code: Code, place: Place, message: impl Into<String>) -> Report {
-        Report::new(Level::Warning, code, place, message.into())
+        Report::new(Level::Warning, code, Some(place), message.into())
     }
 
     pub(crate) fn lint(code: Code, place: Place, message: impl Into<String>) -> Report {
-        Report::new(Level::Lint, code, place, message.into())
+        Report::new(Level::Lint, code, Some(place), message.into())
     }
 
     /// A finding about no particular line.
     pub(crate) fn placeless(level: Level, code: Code, message: impl Into<String>) -> Report {
-        Report {
-            place: None,
-            ..Report::new(level, code, Place::NOWHERE, message.into())
-        }
+        Report::new(level, code, None, message.into())
     }
 
     pub(crate) fn at_level(mut self, level: Level) -> Report {
-        self.level = level;
+        self.0.level = level;
         self
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Report {
-        self.label = label.into();
+        self.0.label = label.into();
         self
     }
 
     pub(crate) fn also(mut self, place: Place, label: impl Into<String>) -> Report {
-        self.related.push((label.into(), place));
+        self.0.related.push((label.into(), place));
         self
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Report {
-        self.help.push(help.into());
+        self.0.help.push(help.into());
         self
     }
 }
@@ -264,6 +264,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn push(&mut self, report: Report) {
+        let report = *report.0;
         if report.level == Level::Error {
             self.errors += 1;
         }

@@ -1,5 +1,5 @@
-//! From files to logical lines: comments, conditions, definitions, sequences, includes and braces, in that order, one pass.
-//! Knows no keyword but `include_check`, which changes how it reads.
+//! From files to logical lines: comments, conditions, definitions, sequences, includes and braces, in that order, in one
+//! pass. Knows no keyword but `include_check`, which changes how it reads.
 //!
 //! ```text
 //!  file line ──► comment ──► condition ──► definition? ──► sequence? ──► substitution ──► include? ──► braces ──► Item
@@ -101,6 +101,9 @@ pub(crate) struct Lexer<'a> {
     items: Vec<Item>,
     /// Set once a limit is passed: nothing more is read.
     stopped: bool,
+    /// Conditions so far: whether one `@ID` held, and the first that did not, with the names.
+    held: bool,
+    foreign: Option<(Place, Vec<String>)>,
     /// Directory of files that have none, such as text handed over by a caller.
     start: PathBuf,
 }
@@ -123,6 +126,8 @@ impl<'a> Lexer<'a> {
             work: 0,
             items: Vec::new(),
             stopped: false,
+            held: false,
+            foreign: None,
             start: PathBuf::from("."),
         }
     }
@@ -155,6 +160,16 @@ impl<'a> Lexer<'a> {
         while !self.stopped {
             let Some(line) = self.fetch() else { break };
             self.line(line);
+        }
+        // A file made for other ids alone: its errors would puzzle.
+        if let Some((at, names)) = self.foreign.take().filter(|_| !self.held) {
+            let message = format!(
+                "lines for {} are left out: this is read for `{}`",
+                names.join(", "),
+                self.config_id
+            );
+            let report = Report::lint(Code::BadCondition, at, message);
+            self.findings.push(report.help("option -i ID reads it for another one"));
         }
     }
 
@@ -247,12 +262,11 @@ impl<'a> Lexer<'a> {
                 via: DIRECT,
             };
             let length = bytes.len();
-            let bad = if length > MAX_LINE {
-                Some(format!("this line has {length} characters, more than {MAX_LINE}"))
-            } else if let Some(at) = bytes.iter().position(|b| *b == 0) {
-                Some(format!("this line holds a NUL byte (at column {})", at + 1))
-            } else {
-                None
+            let nul = bytes.iter().position(|b| *b == 0);
+            let bad = match nul {
+                _ if length > MAX_LINE => Some(format!("this line has {length} characters, more than {MAX_LINE}")),
+                Some(at) => Some(format!("this line holds a NUL byte (at column {})", at + 1)),
+                None => None,
             };
             if let Some(message) = bad {
                 let place = Place {
@@ -351,7 +365,15 @@ impl<'a> Lexer<'a> {
                 .push(report.help("write `@ID ...` for lines meant for one configuration id (option -i)"));
             return None;
         }
-        let holds = text_of(word) == self.config_id;
+        let (name, at) = (text_of(word), place_of(&line[..end]));
+        let holds = name == self.config_id;
+        if !negated {
+            self.held |= holds;
+            let (_, names) = self.foreign.get_or_insert_with(|| (at, Vec::new()));
+            if names.len() < 5 && !names.iter().any(|n| n[1..n.len() - 1] == name) {
+                names.push(format!("`{name}`"));
+            }
+        }
         (holds != negated).then(|| trim(&line[end..]).to_vec())
     }
 

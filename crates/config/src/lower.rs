@@ -101,7 +101,10 @@ impl Lower<'_> {
 
     /// A suggestion for a name that is not there.
     fn suggest<'n>(&self, report: Report, given: &str, names: impl Iterator<Item = &'n str>) -> Report {
-        match crate::tree::nearest(given, names).filter(|_| !self.findings.full()) {
+        if self.findings.full() {
+            return report;
+        }
+        match crate::tree::nearest(given, names) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None => report,
         }

@@ -1,5 +1,5 @@
-//! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on nothing
-//! else; it crosses process borders as JSON.
+//! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on
+//! nothing else; it crosses process borders as JSON.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ pub struct Fifo {
     pub gid: u32,
 }
 
-/// A program to run: argument vector (never empty; the program's path is absolute and was checked) and whom to run it as.
+/// A program to run: argument vector (never empty; the program's path is absolute and was checked) and its user.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Command {
     /// What the configuration says, for people.

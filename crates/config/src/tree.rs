@@ -1,5 +1,5 @@
-//! From logical lines to blocks and keywords, by the table: structure, arguments, spelling, standing. What the values mean
-//! together is `lower`'s business.
+//! From logical lines to blocks and keywords, by the table: structure, arguments, spelling, standing. What the values
+//! mean together is `lower`'s business.
 
 mod arguments;
 mod lines;
@@ -169,19 +169,23 @@ impl Node {
     }
 }
 
+/// Blocks that may be open when a top-level one is still read as such: the language itself needs five.
+const MAX_DEPTH: usize = 16;
 /// Names that a suggestion is chosen from at most.
 const MAX_NAMES: usize = 2000;
 
 /// The name most like `given`, if one is like it at all.
 pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (given.chars().count() / 3).clamp(1, 4);
-    if given.chars().count() > 64 {
+    let length = given.chars().count();
+    let most = (length / 3).clamp(1, 4);
+    if length > 64 {
         return None;
     }
+    let given = given.to_lowercase();
     names
         .take(MAX_NAMES)
-        .filter(|n| !n.starts_with('('))
-        .map(|n| (strsim::damerau_levenshtein(&given.to_lowercase(), &n.to_lowercase()), n))
+        .filter(|n| !n.starts_with('(') && n.len().abs_diff(given.len()) <= 4 * most)
+        .map(|n| (strsim::damerau_levenshtein(&given, &n.to_lowercase()), n))
         .filter(|(distance, n)| *distance <= most && *distance < n.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, n)| n)
@@ -431,14 +435,15 @@ impl Parser<'_> {
         }
     }
 
-    /// A word that is no keyword of this block. A top-level block is read as one, since a closing brace is missing then;
-    /// any other block is left out whole.
+    /// A word that is no keyword of this block. A top-level block is read as one, since a closing brace is missing
+    /// then; any other block is left out whole.
     fn unknown(&mut self, block: &'static Block, line: Line, hoists: usize) -> usize {
         let word = line.words[0].clone();
         let has_block = matches!(self.items.peek(), Some(Item::Open(_)));
         let top = ROOT
             .find(&word.text)
-            .filter(|k| k.args.block().is_some() && has_block && block.path != "/");
+            .filter(|k| k.args.block().is_some() && has_block && block.path != "/")
+            .filter(|_| self.opens.len() < MAX_DEPTH);
         if let Some(keyword) = top {
             if hoists == 0 {
                 let message = format!("`{}` belongs at the top level, not in {}", word.text, block.title());

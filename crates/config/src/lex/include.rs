@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Alternatives that braces in one pattern may make.
 const MAX_ALTERNATIVES: usize = 256;
+/// Characters of a pattern.
+const MAX_PATTERN: usize = 1024;
 /// Directory entries looked at for one pattern.
 const MAX_ENTRIES: usize = 100_000;
 
@@ -51,6 +53,11 @@ impl Lexer<'_> {
                 at,
                 "an include needs a file name or pattern",
             ));
+            return true;
+        }
+        if pattern.len() > MAX_PATTERN {
+            let message = format!("this pattern has more than {MAX_PATTERN} characters");
+            self.findings.push(Report::error(Code::TooMuch, at, message));
             return true;
         }
         let checks = checks.or(self.checks());
@@ -190,7 +197,7 @@ impl Lexer<'_> {
             any |= !found.is_empty();
             files.extend(found);
         }
-        if !any && !(several && checks.brace) {
+        if !any && (!several || !checks.brace) {
             let wild = pattern.contains(['*', '?', '[']);
             let message = format!("`{pattern}` matches no file");
             let asked = if wild { checks.wildcard } else { checks.matched };
@@ -284,8 +291,8 @@ fn expand_braces(pattern: &str, out: &mut Vec<String>) {
     whole(out)
 }
 
-/// The files that a pattern without braces matches, in order of their names. Not the `glob` crate's walk: that one has no
-/// bound on the directories it enters.
+/// The files that a pattern without braces matches, in order of their names. Not the `glob` crate's walk: that one has
+/// no bound on the directories it enters.
 fn matches(pattern: &str, dir: &Path, most: usize) -> Vec<PathBuf> {
     let start = if pattern.starts_with('/') {
         PathBuf::from("/")

@@ -37,7 +37,7 @@ enum Radix {
 }
 
 impl Repeat {
-    /// The next assignment, with the line once all of a round's are made. One name: its assignment and the line at once.
+    /// The next assignment; with the line once all of a round's are made, with an empty one before.
     pub(super) fn step(&mut self) -> Option<(String, Vec<Ch>, Vec<Ch>)> {
         if self.due.is_empty() {
             match &mut self.values {

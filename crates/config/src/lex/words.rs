@@ -86,7 +86,7 @@ impl Line {
     }
 
     /// The words as a command line has them: `'..'` and `".."` group, adjacent pieces join, a backslash protects the
-    /// next character (both stay).
+    /// next character (both stay, except before the quote that the word stands in).
     pub(crate) fn shell_words(&self) -> Result<Vec<Word>, CommandError> {
         let Some(raw) = &self.raw else {
             return Ok(self.words.clone());
@@ -148,6 +148,12 @@ fn split(line: &[Ch], escapes: Escapes) -> Result<Vec<Word>, CommandError> {
                     return Err(CommandError::TrailingBackslash(c.at));
                 };
                 match escapes {
+                    // `"sh -c \"a b\""`: the inner quotes group in the second splitting. keepalived 2.2.7 does that;
+                    // by its source 2.4.3 would take them for characters, which nobody who writes this can want.
+                    Escapes::Keep if quote.is_some_and(|(q, _)| q == next.c) => {
+                        text.push(next.c);
+                        i += 1;
+                    }
                     Escapes::Keep => {
                         text.extend([c.c, next.c]);
                         i += 1;

@@ -1,4 +1,5 @@
-//! The checks of a real server: what each takes from the server, the server from its virtual server, and the kind's defaults.
+//! The checks of a real server: what each takes from the server, the server from its virtual server, and the defaults
+//! of its kind.
 
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
@@ -218,7 +219,7 @@ impl Lower<'_> {
             Some("1.1") => HttpVersion::V11,
             _ => HttpVersion::V10,
         };
-        let tls = tls.then(|| TlsProbe {
+        let tls = tls.then_some(TlsProbe {
             sni: if wants_sni { sni } else { None },
         });
         Some(Probe::Http(HttpProbe { tls, version, urls }))

@@ -92,13 +92,11 @@ impl Defaults {
 
 impl Lower<'_> {
     pub(super) fn global(&mut self, nodes: &Nodes, root: &Nodes) -> Global {
-        if let Some(node) = nodes.find("vrrp_mcast_group4") {
-            if nodes.ip("vrrp_mcast_group4").is_some_and(|ip| !ip.is_multicast()) {
-                let message = "`vrrp_mcast_group4`: this is not a multicast address";
-                self.push(
-                    Report::error(Code::BadAddress, node.argument(), message).help("224.0.0.0 to 239.255.255.255"),
-                );
-            }
+        if let Some(node) = nodes.find("vrrp_mcast_group4")
+            && nodes.ip("vrrp_mcast_group4").is_some_and(|ip| !ip.is_multicast())
+        {
+            let message = "`vrrp_mcast_group4`: this is not a multicast address";
+            self.push(Report::error(Code::BadAddress, node.argument(), message).help("224.0.0.0 to 239.255.255.255"));
         }
         if let Some(node) = nodes.find("include_check") {
             self.include_check(&node.words);
@@ -172,7 +170,7 @@ impl Lower<'_> {
             return None;
         }
         let identity = if node.words.len() > 1 {
-            self.identity_of(&node.words[1..].to_vec())
+            self.identity_of(&node.words[1..])
         } else {
             self.identity.clone()
         };

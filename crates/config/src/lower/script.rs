@@ -163,11 +163,7 @@ impl Lower<'_> {
                 help: "correct the link".to_owned(),
             },
             ErrorKind::NotFound => Problem {
-                why: format!(
-                    "no such file (the directory {} exists, but holds no {})",
-                    parent.display(),
-                    last(path)
-                ),
+                why: format!("no such file (the directory {} exists)", parent.display()),
                 help: format!("create {}, or correct the path", path.display()),
             },
             _ => Problem {
@@ -228,12 +224,6 @@ impl Lower<'_> {
             self.push(report.at_level(Level::Warning));
         }
     }
-}
-
-fn last(path: &Path) -> String {
-    path.file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }
 
 /// The execute (or search) bit that counts for the identity.

@@ -4,6 +4,7 @@ use super::{Lower, Named, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::{Line, Word};
 use crate::source::Place;
+use crate::tree::{Body, Node};
 use crate::value;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,6 +27,15 @@ pub(super) struct ServerGroup {
 }
 
 impl Lower<'_> {
+    /// Looks at the lines of a group that nothing uses.
+    pub(super) fn check_group(&mut self, node: &Node) {
+        if let Body::Lines(lines) = &node.body {
+            for line in lines {
+                self.take(entries(line));
+            }
+        }
+    }
+
     /// The entries of a group.
     pub(super) fn server_group(&mut self, groups: &Named<'_>, name: &Word) -> Option<ServerGroup> {
         let Some(node) = groups.find(&name.text) else {
@@ -34,7 +44,7 @@ impl Lower<'_> {
             self.push(self.suggest(report, &name.text, groups.names()));
             return None;
         };
-        let crate::tree::Body::Lines(lines) = &node.body else {
+        let Body::Lines(lines) = &node.body else {
             return None;
         };
         let mut group = ServerGroup::default();

@@ -28,6 +28,16 @@ enum Target {
     Group(String, Vec<Entry>),
 }
 
+impl Target {
+    fn marks_only(&self) -> bool {
+        match self {
+            Target::Address(_) => false,
+            Target::Mark(_) => true,
+            Target::Group(_, entries) => entries.iter().all(|e| matches!(e, Entry::Mark { .. })),
+        }
+    }
+}
+
 impl Lower<'_> {
     /// All virtual servers.
     pub(super) fn services(&mut self, root: &Nodes, config: &mut Config) {
@@ -58,6 +68,9 @@ impl Lower<'_> {
             config.services.push(service);
         }
         for (name, node) in &groups.list {
+            if !users.contains_key(*name) {
+                self.check_group(node);
+            }
             if !users.contains_key(*name) && !self.findings.failed() {
                 let message = format!("no virtual_server uses the group `{name}`");
                 let report = Report::warning(Code::Unused, node.argument(), message);
@@ -186,11 +199,11 @@ impl Lower<'_> {
         let said = nodes
             .find("ip_family")
             .and_then(|n| Some((n, family(n.words.first()?).ok()?)));
-        if let (Some(own), Some((node, said))) = (own, said) {
-            if own != said {
-                let message = "`ip_family` contradicts the address of this virtual server";
-                self.push(Report::error(Code::WrongFamily, node.whole(), message));
-            }
+        if let (Some(own), Some((node, said))) = (own, said)
+            && own != said
+        {
+            let message = "`ip_family` contradicts the address of this virtual server";
+            self.push(Report::error(Code::WrongFamily, node.whole(), message));
         }
         let tunnelled = nodes
             .find("lvs_method")
@@ -213,14 +226,9 @@ impl Lower<'_> {
         });
         match (target, said) {
             // As in the kernel, which has no protocol for marked packets.
-            (Target::Mark(_), _) => Protocol::Tcp,
+            _ if target.marks_only() => Protocol::Tcp,
             (_, Some(protocol)) => protocol,
             (_, None) => {
-                let marks_only =
-                    matches!(target, Target::Group(_, e) if e.iter().all(|e| matches!(e, Entry::Mark { .. })));
-                if marks_only {
-                    return Protocol::Tcp;
-                }
                 if !nodes.flawed {
                     let message = "without `protocol`, this virtual server is for UDP";
                     self.push(Report::warning(Code::Adjusted, node.whole(), message).help("say so: protocol TCP"));
@@ -369,7 +377,7 @@ impl Lower<'_> {
             }
         }
         if let Some(node) = nodes.find("ops") {
-            if protocol == Protocol::Udp || matches!(target, Target::Mark(_)) {
+            if protocol == Protocol::Udp || target.marks_only() {
                 flags |= 4;
             } else {
                 let message = "`ops` has no effect: one-packet scheduling is for UDP and marks";

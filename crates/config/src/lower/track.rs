@@ -190,7 +190,7 @@ impl Lower<'_> {
         })
     }
 
-    /// Takes away what can't be weighed: an owner's priority never changes, and in a sync group members must not differ.
+    /// Takes away what can't be weighed: an owner's priority never changes, and members of a group must not differ.
     pub(super) fn unweigh(&mut self, tracked: &mut Vec<Tracked>, what: &str, why: &str) {
         tracked.retain(|t| {
             let fine = matches!(t.track.bearing, Bearing::Fault { .. });

@@ -1,5 +1,5 @@
-//! Users and groups of this machine, read from `/etc/passwd` and `/etc/group`. No name service: what scripts run as must not
-//! hang on a network.
+//! Users and groups of this machine, read from `/etc/passwd` and `/etc/group`. No name service: what scripts run as
+//! must not hang on a network.
 
 use super::Lower;
 use crate::diag::{Code, Report};

@@ -20,9 +20,6 @@ const MAX_ADVERTISED: usize = 255;
 
 /// Unicast peers of one instance at most.
 const MAX_PEERS: usize = 1000;
-/// Routers of one identifier on one interface that are compared with each other.
-const MAX_COMPARED: usize = 256;
-
 /// An instance with the places that later checks point at.
 struct Made {
     instance: Instance,
@@ -351,11 +348,11 @@ impl Lower<'_> {
                     }
                 };
             }
-            if let (Some(least), Some(most)) = (peer.min_ttl, peer.max_ttl) {
-                if least > most {
-                    let message = format!("no TTL is from {least} to {most}: everything would be dropped");
-                    self.push(Report::error(Code::OutOfRange, line.at(), message));
-                }
+            if let (Some(least), Some(most)) = (peer.min_ttl, peer.max_ttl)
+                && least > most
+            {
+                let message = format!("no TTL is from {least} to {most}: everything would be dropped");
+                self.push(Report::error(Code::OutOfRange, line.at(), message));
             }
             limited |= peer.min_ttl.is_some() || peer.max_ttl.is_some();
             if peers.len() >= MAX_PEERS {
@@ -478,7 +475,7 @@ impl Lower<'_> {
             }
         }
         let needs = (version == Version::V3 && !nodes.on("no_virtual_ipaddress")) || strict;
-        if needs && listed.is_empty() && !nodes.flawed && !self.findings.failed() {
+        if needs && !nodes.flawed && nodes.lines("virtual_ipaddress").next().is_none() {
             let what = if strict { "strict mode" } else { "VRRP version 3" };
             let message = format!("{what} needs at least one address in `virtual_ipaddress`");
             self.push(Report::error(Code::Missing, node.whole(), message));
@@ -563,29 +560,24 @@ impl Lower<'_> {
         (plain(of_scripts), plain(of_interfaces))
     }
 
-    /// One virtual router identifier stands for one router on an interface.
+    /// One virtual router identifier stands for one router on an interface and destination.
     fn distinct(&mut self, made: &[Made]) {
-        let mut seen: HashMap<(Vrid, &str), Vec<&Made>> = HashMap::new();
+        let mut seen: HashMap<(Vrid, &str, Option<IpAddr>, IpAddr), &Made> = HashMap::new();
         for one in made {
-            let a = &one.instance.vrrp;
-            let alike = seen.entry((a.vrid, a.interface.as_str())).or_default();
-            let clash = alike.iter().copied().find(|other| {
-                let b = &other.instance.vrrp;
-                let meets = match (&a.transport, &b.transport) {
-                    (Transport::Multicast { group: g }, Transport::Multicast { group: h }) => g == h,
-                    (Transport::Unicast { peers: p, .. }, Transport::Unicast { peers: q, .. }) => {
-                        a.source == b.source && p.iter().any(|p| q.iter().any(|q| q.address == p.address))
-                    }
-                    (Transport::Multicast { .. }, Transport::Unicast { .. })
-                    | (Transport::Unicast { .. }, Transport::Multicast { .. }) => false,
-                };
-                meets
-            });
-            if alike.len() < MAX_COMPARED {
-                alike.push(one);
+            let own = &one.instance.vrrp;
+            let places: Vec<(Option<IpAddr>, IpAddr)> = match &own.transport {
+                Transport::Multicast { group } => vec![(None, *group)],
+                Transport::Unicast { peers, .. } => peers.iter().map(|p| (own.source, p.address)).collect(),
+            };
+            let mut clash = None;
+            for (source, destination) in places {
+                let first = *seen
+                    .entry((own.vrid, &own.interface, source, destination))
+                    .or_insert(one);
+                clash = clash.or((!std::ptr::eq(first, one)).then_some(first));
             }
             if let Some(other) = clash {
-                let message = format!("virtual_router_id {} is used twice on {}", a.vrid, a.interface);
+                let message = format!("virtual_router_id {} is used twice on {}", own.vrid, own.interface);
                 let label = format!("by `{}` here", other.instance.vrrp.name);
                 self.push(
                     Report::error(Code::DuplicateVrid, one.vrid_at, message)

@@ -1,5 +1,5 @@
-//! Lines of value blocks that nothing acts on yet: routes, rules, static addresses. Checked, so that a mistake shows before
-//! the day they act.
+//! Lines of value blocks that nothing acts on yet: routes, rules, static addresses. Checked, so that a mistake shows
+//! before the day they act.
 
 use super::{Parser, nearest};
 use crate::diag::{Code, Report};
