@@ -70,7 +70,9 @@ fn check(arguments: &cli::Check) -> ExitCode {
         println!("{report:#}");
     } else {
         print!("{}", vipd_config::render_text(&loaded, color(io::stdout().is_terminal())));
-        println!("{}", vipd_config::summary(&loaded));
+        if loaded.diagnostics.is_empty() {
+            println!("{}: usable, nothing to remark", arguments.file.display());
+        }
     }
     if loaded.failed() {
         ExitCode::from(2)

@@ -1,0 +1,45 @@
+# The project's front door. Every target sets up what it needs on a Debian 12 machine with Rust and root.
+
+CARGO ?= cargo
+VM := tools/ipvs-vm
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help setup build demo test test-unit test-lab test-vm bench lint clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing
+	@tools/setup
+
+build: ## the daemon, optimised: target/release/vipd
+	$(CARGO) build --locked --release -p vipd
+
+demo: setup ## two directors and two web servers, live: what happens when each of them fails
+	$(CARGO) build --locked --release -p vipd -p vipd-tests --bins
+	$(TARGET)/release/demo --vipd $(TARGET)/release/vipd --vm $(VM)
+
+test: setup lint test-unit test-lab test-vm ## everything; needs root
+	@echo "make test: every ring passed"
+
+lint: ## format and lints, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+test-unit: ## rings 1 and 2: golden bytes, tables, properties, each crate by itself
+	$(CARGO) nextest run --locked --workspace --exclude vipd-tests
+
+test-lab: ## ring 4: namespaces, real peers
+	$(CARGO) build --locked -p vipd -p vipd-tests --bins
+	$(CARGO) nextest run --locked -p vipd-tests
+
+test-vm: setup ## ring 5: the real IPVS, in a virtual machine
+	$(CARGO) build --locked -p vipd -p vipd-tests --bins
+	tools/test-vm
+
+bench: setup build ## take-over, CPU and memory against Debian's keepalived, as ratios
+	$(CARGO) build --locked --release -p vipd-tests --bins
+	$(TARGET)/release/bench --vipd $(TARGET)/release/vipd
+
+clean:
+	$(CARGO) clean
