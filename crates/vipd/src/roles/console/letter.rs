@@ -38,7 +38,9 @@ impl Letter {
         // The wire ends the last line.
         let mut body = body.trim_end().to_owned();
         if body.len() > BODY {
-            body.truncate(body.floor_char_boundary(BODY));
+            // At most three bytes lead back to the start of a character.
+            let end = (BODY - 3..=BODY).rev().find(|&at| body.is_char_boundary(at)).unwrap_or(0);
+            body.truncate(end);
             body.push_str("\n[cut here]");
         }
         Letter {
