@@ -49,7 +49,7 @@ fn master() -> InstanceStatus {
         ],
         next: Some(NextStatus {
             in_secs: 0.412,
-            why: "advert".to_owned(),
+            why: "the next advert is due".to_owned(),
         }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
@@ -212,7 +212,7 @@ Virtual routers
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
       + 192.0.2.100/24 dev eth0
       - 192.0.2.101/24 dev eth0 MISSING here
-      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, 2 addresses restored, next: advert in 412.00 ms
+      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, 2 addresses restored; the next advert is due in 412 ms
       not admitted: 3 checksum, 1 password
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down
@@ -363,8 +363,10 @@ fn times_and_counts() {
         ]
     );
     assert_eq!(
-        [0.0, 0.000_25, 1.5, 59.994, 60.0].map(fine),
-        ["0.00 ms", "0.25 ms", "1.50 s", "59.99 s", "1 m 0 s"]
+        [0.0, 0.000_25, 0.009_99, 0.5, 1.5, 59.994, 60.0].map(fine),
+        [
+            "0.00 ms", "0.25 ms", "9.99 ms", "500 ms", "1.50 s", "59.99 s", "1 m 0 s"
+        ]
     );
     let counts = [0, 9_999, 10_000, 999_949, 999_950, 1_000_000, u64::MAX].map(large);
     assert_eq!(counts, ["0", "9999", "10.0 k", "999.9 k", "1.0 M", "1.0 M", "18.4 E"]);

@@ -235,7 +235,7 @@ fn particulars(instance: &InstanceStatus) -> String {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));
     }
     if let Some(next) = &instance.next {
-        text += &format!(", next: {} in {}", next.why, fine(next.in_secs));
+        text += &format!("; {} in {}", next.why, fine(next.in_secs));
     }
     text
 }
@@ -431,12 +431,14 @@ pub(super) fn span(seconds: f64) -> String {
     }
 }
 
-/// Seconds where fractions count: `2.41 s`, `1.30 ms`.
+/// Seconds where fractions count: `2.41 s`, `412 ms`, `1.30 ms`.
 pub(super) fn fine(seconds: f64) -> String {
     if seconds >= 60.0 {
         span(seconds)
     } else if seconds >= 1.0 {
         format!("{seconds:.2} s")
+    } else if seconds >= 0.01 {
+        format!("{:.0} ms", seconds * 1e3)
     } else {
         format!("{:.2} ms", seconds.max(0.0) * 1e3)
     }
