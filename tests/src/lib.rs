@@ -1,1 +1,35 @@
-//! lab
+//! The laboratory: hosts in network namespaces, real daemons in them, and instruments that measure from outside.
+//!
+//! ```text
+//!   host 1      host 2      host N          each a namespace with eth0, 10.77.0.N/24
+//!     |           |           |
+//!   --+-----------+-----------+--  br0      in a namespace of its own; cables can be pulled, ports isolated
+//! ```
+//!
+//! A laboratory removes everything that it made when it is dropped, also when a test panics; `Lab::new` sweeps away what
+//! laboratories of dead processes left.
+
+pub mod conf;
+pub mod director;
+pub mod lab;
+pub mod probe;
+pub mod process;
+pub mod wire;
+
+use std::time::{Duration, Instant};
+
+/// Waits until something holds; panics with `what` if it doesn't within `patience`. How long it took.
+#[track_caller]
+pub fn wait_for(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    start.elapsed()
+}
+
+/// Panics unless this process is root: the laboratory needs namespaces.
+pub fn need_root() {
+    assert!(vipd_sys::privilege::is_root(), "this test makes network namespaces and needs root");
+}

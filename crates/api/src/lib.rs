@@ -41,7 +41,7 @@ pub type UnixTime = f64;
 pub struct Status {
     /// `VERSION`
     pub version: u32,
-    /// Version of the program.
+    /// Name and version of the program.
     pub program: String,
     /// `router_id`
     pub router_id: String,

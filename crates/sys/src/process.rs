@@ -95,6 +95,15 @@ pub fn allow_core_dumps() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?)
 }
 
+/// Ignores SIGINT, SIGTERM and SIGHUP: for a process whose parent gets them too and tells it what to do.
+pub fn leave_signals_to_the_parent() -> io::Result<()> {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: needed because a disposition is set without type-checked handlers. To ignore runs no code of ours.
+        unsafe { signal::signal(signal, signal::SigHandler::SigIgn)? };
+    }
+    Ok(())
+}
+
 /// Makes a command the leader of a session of its own, without a terminal.
 pub fn detach(command: &mut Command) {
     let own_session = || -> io::Result<()> {

@@ -171,7 +171,7 @@ pub(crate) struct Daemon {
     #[arg(short = 'i', long, value_name = "ID")]
     pub(crate) config_id: Option<String>,
     /// Only check the configuration; findings go to standard error or are appended to FILE.
-    #[arg(short = 't', long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(short = 't', long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) config_test: Option<PathBuf>,
     /// Ignore SIGINT.
     #[arg(long)]

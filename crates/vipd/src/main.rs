@@ -102,6 +102,9 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
     if let Err(e) = log::start(ident, &arguments.log.destination()) {
         eprintln!("vipd: no log: {e}");
     }
+    if let Err(e) = vipd_sys::process::leave_signals_to_the_parent() {
+        warn!("signals can't be left to the supervisor: {e}");
+    }
     let stream = match io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) {
         Ok(stream) if stream.peer_addr().is_ok() => stream,
         Ok(_) | Err(_) => {
@@ -286,7 +289,7 @@ fn background() -> ExitCode {
 /// `-t`: 0 usable, 2 not.
 fn config_test(loaded: &Loaded, to: &Path) -> ExitCode {
     let text = vipd_config::render_text(loaded, Color::Never);
-    let written = if to.as_os_str().is_empty() {
+    let written = if to.as_os_str() == "-" {
         io::stderr().write_all(text.as_bytes())
     } else {
         let mut options = std::fs::OpenOptions::new();

@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 use vipd_api::{ConfigStatus, Refused, Reply, Request, RoleStatus, Status};
+use vipd_config::diag::Level;
 use vipd_config::model::{Config, TrackedScript};
 use vipd_config::{Color, Loaded, Options};
 use vipd_lvs::settings::VirtualServerId;
@@ -156,7 +157,7 @@ pub(crate) fn run(plan: Plan, loaded: Loaded) -> ExitCode {
 }
 
 async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
-    let warnings = loaded.diagnostics.len();
+    let warnings = warnings(&loaded);
     let Some(config) = loaded.config else { return ExitCode::from(2) };
     let mut held = Vec::new();
     let mut pid_files = BTreeMap::new();
@@ -567,6 +568,7 @@ impl Supervisor {
     fn loaded(&mut self, loaded: Loaded) {
         let again = std::mem::replace(&mut self.reloading, Reload::No) == Reload::Again;
         let findings = vipd_config::render_text(&loaded, Color::Never);
+        let warnings = warnings(&loaded);
         let fixed = loaded.config.as_ref().is_some_and(|c| c.global.net_namespace != self.config.global.net_namespace);
         match loaded.config {
             Some(_) if fixed => {
@@ -576,7 +578,7 @@ impl Supervisor {
                 for line in findings.lines() {
                     warn!("{line}");
                 }
-                self.take(config, loaded.diagnostics.len());
+                self.take(config, warnings);
             }
             None => self.refuse(findings),
         }
@@ -666,6 +668,10 @@ impl Supervisor {
             }
         }
     }
+}
+
+fn warnings(loaded: &Loaded) -> usize {
+    loaded.diagnostics.iter().filter(|d| d.level == Level::Warning).count()
 }
 
 /// Runs a tracked script at its interval, start to start; one that still runs is not started a second time.

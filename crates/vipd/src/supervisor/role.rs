@@ -89,6 +89,8 @@ impl Running {
         let mut command = Command::new("/proc/self/exe");
         command.arg0(format!("vipd_{name}")).arg("role").arg(name.name()).args(arguments);
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).kill_on_drop(true);
+        // What a terminal sends to the group in front is for the supervisor, which ends the roles in order.
+        command.process_group(0);
         let mut child = command.spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
         let (mut receiver, mut sender) = channel::split(UnixStream::from_std(ours)?);

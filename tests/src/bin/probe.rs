@@ -1,0 +1,44 @@
+//! The instruments that run inside a host: `probe echo`, `probe ask`.
+
+use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer every datagram with a name, for ever.
+    Echo {
+        #[arg(long)]
+        name: String,
+        #[arg(long, default_value_t = 7)]
+        port: u16,
+    },
+    /// Ask every so often and print what was seen as JSON.
+    Ask {
+        #[arg(long)]
+        to: SocketAddr,
+        /// Milliseconds.
+        #[arg(long, default_value_t = 5)]
+        every: u64,
+        /// Milliseconds.
+        #[arg(long)]
+        duration: u64,
+    },
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    match Cli::parse().command {
+        Command::Echo { name, port } => vipd_tests::probe::echo(&name, port)?,
+        Command::Ask { to, every, duration } => {
+            let seen = vipd_tests::probe::ask(to, Duration::from_millis(every), Duration::from_millis(duration))?;
+            println!("{}", serde_json::to_string(&seen)?);
+        }
+    }
+    Ok(())
+}

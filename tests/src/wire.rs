@@ -1,0 +1,127 @@
+//! What was on the wire: a capture by tcpdump, read as adverts and gratuitous ARP; and packets of our own making.
+
+use crate::lab::Host;
+use crate::process::Proc;
+use rustix::process::Signal;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+use vipd_vrrp::packet::{Advert, Family, Ipv4Datagram};
+
+/// A capture that runs.
+pub struct Capture {
+    proc: Proc,
+    file: PathBuf,
+}
+
+/// Something on the wire.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// When, in seconds since 1970.
+    pub at: f64,
+    /// What.
+    pub what: What,
+}
+
+/// What a frame is.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// An advert, from there. (Behind an authentication header too; its checksum isn't looked at.)
+    Advert(Ipv4Addr, Advert),
+    /// An address is announced.
+    Gratuitous(Ipv4Addr),
+}
+
+impl Capture {
+    /// Starts to capture on eth0 of a host.
+    pub fn start(host: &Host) -> Capture {
+        let file = host.path("capture.pcap");
+        let mut command = host.command("tcpdump");
+        command.args(["-Z", "root", "-U", "--immediate-mode", "-B", "16384", "-n", "-p", "-i", "eth0", "-w"]);
+        command.arg(&file).arg("proto 112 or proto 51 or arp");
+        let proc = host.spawn("tcpdump.log", &mut command);
+        crate::wait_for("tcpdump listens", Duration::from_secs(10), || proc.output().contains("listening on"));
+        Capture { proc, file }
+    }
+
+    /// Ends it; what was captured.
+    pub fn end(mut self) -> Vec<Frame> {
+        self.proc.signal(Signal::INT);
+        self.proc.wait(Duration::from_secs(10));
+        let bytes = std::fs::read(&self.file).unwrap_or_else(|e| panic!("{}: {e}", self.file.display()));
+        read(&bytes)
+    }
+}
+
+/// Reads a capture file of this host's byte order with microseconds.
+fn read(bytes: &[u8]) -> Vec<Frame> {
+    let word = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+    assert_eq!(word(0), Some(0xa1b2_c3d4), "not a capture file");
+    let mut frames = Vec::new();
+    let mut at = 24;
+    while let (Some(secs), Some(micros), Some(length)) = (word(at), word(at + 4), word(at + 8)) {
+        let Some(frame) = bytes.get(at + 16..at + 16 + length as usize) else { break };
+        let when = f64::from(secs) + f64::from(micros) / 1e6;
+        frames.extend(understand(frame).map(|what| Frame { at: when, what }));
+        at += 16 + length as usize;
+    }
+    frames
+}
+
+fn understand(frame: &[u8]) -> Option<What> {
+    let (header, rest) = frame.split_at_checked(14)?;
+    match [header[12], header[13]] {
+        [0x08, 0x06] => {
+            let sender = <[u8; 4]>::try_from(rest.get(14..18)?).ok()?;
+            let target = <[u8; 4]>::try_from(rest.get(24..28)?).ok()?;
+            (sender == target).then(|| What::Gratuitous(sender.into()))
+        }
+        [0x08, 0x00] => {
+            let datagram = Ipv4Datagram::parse(rest).ok()?;
+            let pdu = if datagram.protocol == 51 { datagram.payload.get(24..)? } else { datagram.payload };
+            Some(What::Advert(datagram.source, Advert::parse(pdu, Family::V4).ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// The adverts of a capture: when, from where, with what priority.
+pub fn adverts(frames: &[Frame]) -> Vec<(f64, Ipv4Addr, u8)> {
+    let one = |f: &Frame| match &f.what {
+        What::Advert(from, advert) => Some((f.at, *from, advert.priority.0)),
+        What::Gratuitous(_) => None,
+    };
+    frames.iter().filter_map(one).collect()
+}
+
+/// The announcements of a capture: when, and of what.
+pub fn announcements(frames: &[Frame]) -> Vec<(f64, IpAddr)> {
+    let one = |f: &Frame| match &f.what {
+        What::Gratuitous(address) => Some((f.at, IpAddr::V4(*address))),
+        What::Advert(..) => None,
+    };
+    frames.iter().filter_map(one).collect()
+}
+
+/// The longest stretch in which two hosts both sent adverts with a priority above 0, in seconds: from the first advert of
+/// the one that comes to the last advert of the one that goes.
+pub fn two_masters(frames: &[Frame]) -> f64 {
+    let adverts: Vec<_> = adverts(frames).into_iter().filter(|(_, _, priority)| *priority > 0).collect();
+    let mut longest: f64 = 0.0;
+    let mut run_start: Option<f64> = None;
+    for pair in adverts.windows(2) {
+        let [(before, a, _), (at, b, _)] = pair else { continue };
+        if a != b {
+            // A change of sender: the stretch is over unless the former one speaks again.
+            let again = adverts.iter().any(|(t, from, _)| t > at && from == a && t - at < 3.0);
+            if again {
+                run_start = run_start.or(Some(*at));
+                longest = longest.max(at - run_start.unwrap_or(*before));
+            } else {
+                longest = longest.max(run_start.map_or(0.0, |s| at - s));
+                run_start = None;
+            }
+        }
+    }
+    longest
+}
