@@ -1,50 +1,73 @@
-//! A TCP connection as a probe wants it: from a given address, out of a given interface, marked, within its time.
+//! A TCP connection as a check wants it: from an address, through a device, with a mark, within a time. Nothing is sent.
 
-use crate::Why;
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::{Step, Target, Why};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Where a probe connects to, and from where.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Target {
-    /// The server.
-    pub address: SocketAddr,
-    /// Local address and port; port 0: any.
-    pub bind: Option<SocketAddr>,
-    /// Interface.
-    pub device: Option<String>,
-    /// Firewall mark; 0: none.
-    pub mark: u32,
-    /// How long connecting may take, and how long the whole answer after it.
-    pub timeout: Duration,
-}
-
-/// Connects.
+/// Connects; the kernel's handshake is all that the server sees.
 pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Why> {
-    let socket = socket(target).map_err(|e| Why::Local(e.to_string()))?;
+    let socket = socket(target)?;
     match tokio::time::timeout(target.timeout, socket.connect(target.address)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(e)) => Err(Why::connecting(&e)),
-        Err(_) => Err(Why::ConnectTimeout(target.timeout)),
+        Ok(Err(error)) => Err(classify(target.address, &error)),
+        Err(_) => Err(Why::TimedOut {
+            step: Step::Connect,
+            after: target.timeout,
+            received: 0,
+        }),
     }
 }
 
-fn socket(target: &Target) -> io::Result<TcpSocket> {
-    let socket = Socket::new(Domain::for_address(target.address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    if let Some(device) = &target.device {
-        socket.bind_device(Some(device.as_bytes()))?;
+fn socket(target: &Target) -> Result<TcpSocket, Why> {
+    let local = |tried: String| {
+        move |e: io::Error| Why::Local {
+            tried,
+            error: e.to_string(),
+        }
+    };
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(target.address), kind, Some(Protocol::TCP))
+        .map_err(local("opening a socket".to_string()))?;
+    if let Some(device) = &target.bind_device {
+        socket
+            .bind_device(Some(device.as_bytes()))
+            .map_err(local(format!("binding to interface {device}")))?;
     }
-    if target.mark != 0 {
-        socket.set_mark(target.mark)?;
+    if target.fwmark != 0 {
+        socket
+            .set_mark(target.fwmark)
+            .map_err(local(format!("setting fwmark {}", target.fwmark)))?;
     }
-    if let Some(local) = target.bind {
-        // With a fixed port the last connection may still linger.
-        socket.set_reuse_address(local.port() != 0)?;
-        socket.bind(&local.into())?;
+    if let Some(bind) = target.bind {
+        // A fixed source port is free again at once: the connection before this one may still be in TIME_WAIT.
+        if bind.port() != 0 {
+            socket
+                .set_reuse_address(true)
+                .map_err(local(format!("reusing port {}", bind.port())))?;
+        }
+        socket
+            .bind(&SockAddr::from(bind))
+            .map_err(local(format!("binding to {bind}")))?;
     }
     Ok(TcpSocket::from_std_stream(socket.into()))
+}
+
+/// What the kernel's answer to connecting says about the server. keepalived 2.2.7 and 2.4.3 leave a checker as it was when
+/// the answer is not about the server (a wrong `bindto`, no descriptors), so that it stays up for ever; here it fails.
+fn classify(address: SocketAddr, error: &io::Error) -> Why {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable,
+        TimedOut,
+    };
+    match error.kind() {
+        ConnectionRefused => Why::Refused,
+        ConnectionReset | ConnectionAborted => Why::Reset(Step::Connect),
+        HostUnreachable | NetworkUnreachable | NetworkDown | TimedOut => Why::Unreachable(error.to_string()),
+        _ => Why::Local {
+            tried: format!("connecting to {address}"),
+            error: error.to_string(),
+        },
+    }
 }

@@ -1,151 +1,332 @@
-//! `HTTP_GET` and `SSL_GET`: whether a page comes, with the right status and the right content.
+//! `HTTP_GET`: one request, the answer's status and perhaps the MD5 of its body. No redirects, no content coding, no cookies.
 //!
-//! The request is the original's: HTTP/1.0 unless told otherwise, `User-Agent: KeepAliveClient`, a `Host` of the
-//! configuration's or of the address. A digest is the MD5 of the body. Where the original hashes a chunked body with its
-//! chunk marks, this hashes the body that the marks frame; with HTTP/1.0 no server chunks.
+//! The request, the lines in keepalived's order:
+//!
+//! ```text
+//! GET <path> HTTP/1.0
+//! User-Agent: KeepAliveClient
+//! Connection: close              only with 1.0C and 1.1
+//! Host: <host>
+//! ```
+//!
+//! What is judged, in this order: that it is an HTTP answer, its status, that it is complete, its digest.
+//!
+//! Where this differs from keepalived 2.2.7 and 2.4.3: the header may have 16 KiB instead of 4095 bytes; a status line without
+//! reason phrase is understood; the whole answer has one time limit instead of one for each read; an answer shorter than its
+//! `Content-Length` is a failure; a body is hashed up to [`HASHED`] bytes.
 
-use crate::tls::Connector;
-use crate::{Target, Verdict, Why, connect};
+use crate::connect::connect;
+use crate::tap::{Ear, Tap};
+use crate::why::{hex, printable};
+use crate::{Step, Target, Verdict, Why};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper::{Request, Version, header};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, HOST, HeaderValue, LOCATION, TRANSFER_ENCODING, USER_AGENT};
+use hyper::{Response, Uri, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Most bytes of a header block.
-const HEADER: usize = 16 << 10;
-/// Most bytes of a body that are hashed.
-const BODY: u64 = 16 << 20;
+/// The largest header that is read, in bytes.
+pub const HEADER: usize = 16 << 10;
 
-/// `http_protocol`
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Protocol {
-    /// `1.0`
+/// The largest body that is hashed, in bytes.
+pub const HASHED: u64 = 16 << 20;
+
+/// How much of a body is read when only the status is wanted: to the end if it is near, out of courtesy (a server logs an
+/// error when its client leaves in the middle) and because half an answer is no good sign.
+pub const SKIMMED: u64 = 256 << 10;
+
+/// Statuses that are wanted unless others are named.
+pub const SUCCESS: (u16, u16) = (200, 299);
+
+/// Version in the request, and whether it says `Connection: close`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Version {
+    /// 1.0
+    #[default]
     V10,
-    /// `1.0C`: with `Connection: close`.
+    /// 1.0 with `Connection: close`
     V10Close,
-    /// `1.1`, with `Connection: close`.
+    /// 1.1 with `Connection: close`
     V11,
 }
 
-/// Whether the connection is wrapped in TLS.
-#[derive(Clone)]
-pub enum Transport {
-    /// No.
-    Plain,
-    /// Yes.
-    Tls {
-        /// Makes the connections.
-        connector: Connector,
-        /// Server name to tell, if any.
-        name: Option<String>,
-    },
-}
-
-/// One page.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Page {
-    /// Path with query.
+/// What is asked and what is wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Request {
+    /// Path and query as configured. What can't stand in a request line (blanks, controls, `#`, other than ASCII) is
+    /// percent-encoded, and a missing `/` put in front.
     pub path: String,
-    /// Host header; `None`: the address connected to.
+    /// `Host` header as configured; `None`: address and port of the target.
     pub host: Option<String>,
-    /// Wanted MD5 of the body.
+    /// Version of the request.
+    pub version: Version,
+    /// MD5 that the body must have: of the body's bytes, and for an answer in chunks as well, as `genhash` counts, of the
+    /// bytes with the chunks' framing.
     pub digest: Option<[u8; 16]>,
-    /// Wanted status: ranges with both ends; none: 200 to 299.
+    /// Wanted statuses, both ends included; empty: [`SUCCESS`].
     pub status: Vec<(u16, u16)>,
 }
 
-/// Asks for a page.
-pub async fn probe(target: &Target, transport: &Transport, protocol: Protocol, page: &Page) -> Verdict {
-    let stream = match connect::connect(target).await {
-        Ok(stream) => stream,
-        Err(why) => return Verdict::Fail(why),
+/// Connects, asks, judges the answer.
+pub async fn probe(target: &Target, request: &Request) -> Verdict {
+    let found = async {
+        let stream = connect(target).await?;
+        exchange(stream, target, request).await
     };
-    let ask = async {
-        match transport {
-            Transport::Plain => exchange(stream, target.address, protocol, page).await,
-            Transport::Tls { connector, name } => {
-                let stream = connector.connect(stream, target.address.ip(), name.as_deref()).await?;
-                exchange(stream, target.address, protocol, page).await
-            }
-        }
-    };
-    match tokio::time::timeout(target.timeout, ask).await {
-        Ok(Ok(status)) => Verdict::Pass { detail: format!("GET {}: {status}", page.path) },
-        Ok(Err(why)) => Verdict::Fail(why),
-        Err(_) => Verdict::Fail(Why::AnswerTimeout(target.timeout)),
-    }
+    found.await.into()
 }
 
-async fn exchange<S>(stream: S, address: SocketAddr, protocol: Protocol, page: &Page) -> Result<u16, Why>
+/// Asks over a connection and judges the answer, all of it within the target's timeout.
+pub(crate) async fn exchange<S>(stream: S, target: &Target, request: &Request) -> Result<String, Why>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = request(address, protocol, page)?;
-    let mut builder = hyper::client::conn::http1::Builder::new();
-    builder.max_buf_size(HEADER).title_case_headers(true);
-    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
-    // The connection is driven beside the request and ends with it: dropped when this future is.
-    let mut connection = std::pin::pin!(connection);
-    let mut work = std::pin::pin!(async move {
-        let mut response = sender.send_request(request).await.map_err(|e| failed(&e))?;
-        let status = response.status().as_u16();
-        let default = [(200, 299)];
-        let want: &[(u16, u16)] = if page.status.is_empty() { &default } else { &page.status };
-        if !want.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
-            return Err(Why::Status { got: status, want: want.to_vec() });
-        }
-        let Some(want) = page.digest else { return Ok(status) };
-        let mut hash = Md5::new();
-        let mut length = 0;
-        while let Some(frame) = response.body_mut().frame().await {
-            let frame = frame.map_err(|e| failed(&e))?;
-            let Some(bytes) = frame.data_ref() else { continue };
-            length += bytes.len() as u64;
-            if length > BODY {
-                return Err(Why::TooLong(BODY));
-            }
-            hash.update(bytes);
-        }
-        let got: [u8; 16] = hash.finalize().into();
-        if got == want { Ok(status) } else { Err(Why::Digest { got: hex(&got), want: hex(&want) }) }
-    });
-    let mut connected = true;
-    std::future::poll_fn(|context| {
-        if connected && connection.as_mut().poll(context).is_ready() {
-            connected = false; // its error, if any, reaches the request
-        }
-        work.as_mut().poll(context)
-    })
-    .await
-}
-
-fn request(address: SocketAddr, protocol: Protocol, page: &Page) -> Result<Request<Empty<Bytes>>, Why> {
-    let host = page.host.clone().unwrap_or_else(|| address.to_string());
-    let version = match protocol {
-        Protocol::V10 | Protocol::V10Close => Version::HTTP_10,
-        Protocol::V11 => Version::HTTP_11,
+    let ear = if request.digest.is_some() {
+        Ear::hashing()
+    } else {
+        Ear::default()
     };
-    let mut request = Request::get(page.path.as_str()).version(version);
-    request = request.header(header::USER_AGENT, "KeepAliveClient");
-    if protocol != Protocol::V10 {
-        request = request.header(header::CONNECTION, "close");
+    let message = message(target, request)?;
+    let io = TokioIo::new(Tap::new(stream, ear.clone()));
+    let talk = async {
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(HEADER)
+            .title_case_headers(true)
+            // Of the header only the length of the body matters here: what else a server writes into it is its own affair.
+            .ignore_invalid_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .handshake(io)
+            .await
+            .map_err(|e| explain(&e, Step::Header, &ear))?;
+        let mut connection = pin!(connection);
+        let mut judged = pin!(async {
+            let answer = sender
+                .send_request(message)
+                .await
+                .map_err(|e| explain(&e, Step::Header, &ear))?;
+            judge(answer, request, &ear).await
+        });
+        tokio::select! {
+            biased;
+            judged = &mut judged => return judged,
+            // It ended, well or not: what it read is with the answer, and its error, too.
+            _ = &mut connection => {}
+        }
+        judged.await
+    };
+    match tokio::time::timeout(target.timeout, talk).await {
+        Ok(found) => found,
+        Err(_) => {
+            let seen = ear.seen();
+            let step = if seen.complete_header() {
+                Step::Body
+            } else {
+                Step::Header
+            };
+            Err(Why::TimedOut {
+                step,
+                after: target.timeout,
+                received: seen.received,
+            })
+        }
     }
-    request.header(header::HOST, host).body(Empty::new()).map_err(|e| Why::Request(e.to_string()))
 }
 
-fn failed(error: &hyper::Error) -> Why {
+fn message(target: &Target, request: &Request) -> Result<hyper::Request<Empty<Bytes>>, Why> {
+    let path = encoded(&request.path);
+    let wrong = |error: &dyn std::fmt::Display| Why::Local {
+        tried: format!("asking for {:?}", request.path),
+        error: error.to_string(),
+    };
+    let uri = Uri::builder().path_and_query(path).build().map_err(|e| wrong(&e))?;
+    let host = match &request.host {
+        Some(host) => host.clone(),
+        None => host_of(target),
+    };
+    let mut message = hyper::Request::get(uri).body(Empty::new()).map_err(|e| wrong(&e))?;
+    *message.version_mut() = match request.version {
+        Version::V10 | Version::V10Close => hyper::Version::HTTP_10,
+        Version::V11 => hyper::Version::HTTP_11,
+    };
+    let headers = message.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static("KeepAliveClient"));
+    match request.version {
+        Version::V10 => {}
+        Version::V10Close | Version::V11 => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
+    }
+    let host = HeaderValue::from_str(&host).map_err(|e| Why::Local {
+        tried: format!("sending the host {host:?}"),
+        error: e.to_string(),
+    })?;
+    headers.insert(HOST, host);
+    Ok(message)
+}
+
+/// Address and port as a `Host` header has them: no scope, which is this host's own affair.
+fn host_of(target: &Target) -> String {
+    let port = target.address.port();
+    match target.address.ip() {
+        IpAddr::V4(address) => format!("{address}:{port}"),
+        IpAddr::V6(address) => format!("[{address}]:{port}"),
+    }
+}
+
+/// The path as it can stand in a request line.
+fn encoded(path: &str) -> String {
+    let mut text = String::with_capacity(path.len() + 1);
+    if !path.starts_with('/') {
+        text.push('/');
+    }
+    for byte in path.bytes() {
+        match byte {
+            b'#' | b'"' | b'<' | b'>' | b'`' | b'\\' | b'^' | 0..=0x20 | 0x7f..=0xff => {
+                text.push_str(&format!("%{byte:02X}"))
+            }
+            _ => text.push(char::from(byte)),
+        }
+    }
+    text
+}
+
+async fn judge(answer: Response<Incoming>, request: &Request, ear: &Ear) -> Result<String, Why> {
+    let status = answer.status().as_u16();
+    let wanted = if request.status.is_empty() {
+        &[SUCCESS][..]
+    } else {
+        &request.status
+    };
+    if !wanted.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .filter(|_| answer.status().is_redirection());
+        let location = location.map(|l| printable(l.as_bytes(), 128));
+        return Err(Why::Status {
+            got: status,
+            wanted: wanted.to_vec(),
+            location,
+        });
+    }
+    let chunked = answer.headers().contains_key(TRANSFER_ENCODING);
+    let limit = if request.digest.is_some() { HASHED } else { SKIMMED };
+    let mut hash = Md5::new();
+    let mut length = 0_u64;
+    let mut body = answer.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| explain(&e, Step::Body, ear))?;
+        let Some(data) = frame.data_ref() else { continue }; // trailers
+        length += data.len() as u64;
+        if length > limit {
+            return match request.digest {
+                Some(_) => Err(Why::BodyTooLarge { limit }),
+                None => Ok(format!("status {status}, body not read beyond {limit} bytes")),
+            };
+        }
+        if request.digest.is_some() {
+            hash.update(data);
+        }
+    }
+    let Some(digest) = request.digest else {
+        return Ok(format!("status {status}, {length} bytes"));
+    };
+    let got: [u8; 16] = hash.finalize().into();
+    let raw = ear.seen().raw_digest().filter(|_| chunked);
+    if got == digest || raw == Some(digest) {
+        Ok(format!("status {status}, {length} bytes, digest {}", hex(&digest)))
+    } else {
+        Err(Why::Digest { got, wanted: digest })
+    }
+}
+
+/// The reason behind the library's error.
+fn explain(error: &hyper::Error, step: Step, ear: &Ear) -> Why {
+    use std::error::Error as _;
+    let seen = ear.seen();
+    let mut source = error.source();
+    let mut kind = None;
+    while let Some(cause) = source {
+        kind = kind.or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind));
+        source = cause.source();
+    }
+    // The library names this case by a method for its server half only, so it is told by its text; a test holds it to that.
+    if error.is_parse() && error.to_string().contains("too large") {
+        return Why::HeaderTooLarge { limit: HEADER };
+    }
+    // A TLS alert or handshake record: what a TLS server says to a plain request, before anything else of its answer.
+    if step == Step::Header && matches!(seen.began.as_slice(), [0x15 | 0x16, 0x03, ..]) {
+        return Why::IsTls;
+    }
+    if error.is_parse() {
+        return Why::Malformed {
+            error: error.to_string(),
+            began: printable(&seen.began, 32),
+        };
+    }
+    if error.is_incomplete_message() || kind == Some(std::io::ErrorKind::UnexpectedEof) {
+        return match seen.received {
+            0 => Why::Closed(step),
+            received => Why::Truncated { received },
+        };
+    }
+    match kind {
+        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Why::Reset(step),
+        Some(_) | None => Why::Broken {
+            step,
+            error: deepest(error),
+        },
+    }
+}
+
+fn deepest(error: &hyper::Error) -> String {
+    use std::error::Error as _;
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
     }
-    if error.is_parse() { Why::Malformed(text) } else { Why::Closed(text) }
+    text
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+#[cfg(test)]
+mod tests {
+    use super::{Request, Version, encoded, message};
+    use crate::{Target, Why};
+    use std::time::Duration;
+
+    #[test]
+    fn a_path_is_sent_as_it_is_where_it_can_be() {
+        for (path, sent) in [
+            ("/", "/"),
+            ("", "/"),
+            ("index.html", "/index.html"),
+            ("/a?b=c&d=%20", "/a?b=c&d=%20"),
+            ("/a b#c\u{e4}\n", "/a%20b%23c%C3%A4%0A"),
+            ("//x:1/{y}|z", "//x:1/{y}|z"),
+        ] {
+            assert_eq!(encoded(path), sent);
+        }
+    }
+
+    #[test]
+    fn no_path_injects_a_header_and_a_bad_host_is_local() {
+        let target = Target::new("192.0.2.1:80".parse().unwrap(), Duration::from_secs(1));
+        let every: String = (0_u8..=255).map(char::from).collect();
+        let request = Request {
+            path: every,
+            version: Version::V11,
+            ..Request::default()
+        };
+        assert!(message(&target, &request).is_ok());
+        let request = Request {
+            host: Some("a\r\nX: y".to_string()),
+            ..Request::default()
+        };
+        assert!(matches!(message(&target, &request), Err(Why::Local { .. })));
+    }
 }

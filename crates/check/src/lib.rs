@@ -1,102 +1,76 @@
-//! Probes of real servers, one file a kind: each connects, asks, and answers with a `Verdict` and its reason. No policy:
-//! how often, how patiently, and what follows from a verdict is for others to say.
+//! Probes of real servers: each asks one server one question and answers with a [`Verdict`] and a reason that an operator
+//! can act on. No policy: how often to ask, and how many failures make a server dead, is `vipd-lvs`'s.
 //!
-//! A server is an enemy until it has answered: what it sends is bounded in size and in time, and read as a stream.
+//! ```text
+//!   tcp::probe ---- connect --------------------------------> Pass | Fail(Why)
+//!   http::probe --- connect ------------- http::exchange ---> Pass | Fail(Why)
+//!   tls::probe ---- connect -- handshake -- http::exchange -> Pass | Fail(Why)
+//! ```
+//!
+//! What every probe keeps to:
+//!
+//! - It ends. Connecting, the TLS handshake and the whole answer may take [`Target::timeout`] each, however the server drips.
+//! - It is small. Whatever a server sends, a probe holds tens of kilobytes; bodies are hashed as they come, up to a bound.
+//! - It leaves nothing behind. Dropping the future closes the socket; no task outlives it.
+//! - It can't be hurt by its own host: no descriptors or a wrong `bindto` is a failure that says so ([`Why::Local`]).
 
 mod connect;
 pub mod http;
+mod tap;
 pub mod tcp;
 pub mod tls;
+mod why;
 
-pub use connect::Target;
-use std::fmt;
-use std::io;
+pub use why::{Step, Why, ranges};
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What a probe found.
+/// Where a probe goes, and how it gets there.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// The server is well.
-    Pass {
-        /// In words: `connected`, `GET /: 200`.
-        detail: String,
-    },
-    /// It is not.
-    Fail(Why),
+pub struct Target {
+    /// What is connected to.
+    pub address: SocketAddr,
+    /// Source address and port (port 0: any); `None`: the kernel chooses.
+    pub bind: Option<SocketAddr>,
+    /// Only through this interface (`SO_BINDTODEVICE`).
+    pub bind_device: Option<String>,
+    /// Firewall mark of the packets (`SO_MARK`; needs `CAP_NET_RAW` or `CAP_NET_ADMIN`); 0: none.
+    pub fwmark: u32,
+    /// How long each step may take: connecting, the TLS handshake, the whole answer.
+    pub timeout: Duration,
 }
 
-/// Why a probe failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Why {
-    /// No connection: refused, unreachable, reset.
-    Connect(String),
-    /// This host could not even try: no descriptor, the address of `bindto` isn't here. The server may be well; nobody
-    /// knows, and a server that nobody knows to be well is not used.
-    Local(String),
-    /// The connection took longer than this.
-    ConnectTimeout(Duration),
-    /// The answer took longer than this.
-    AnswerTimeout(Duration),
-    /// The TLS handshake failed.
-    Tls(String),
-    /// The server closed or reset before a whole answer.
-    Closed(String),
-    /// The answer isn't HTTP.
-    Malformed(String),
-    /// A status that isn't wanted.
-    Status {
-        /// What came.
-        got: u16,
-        /// Wanted: ranges with both ends.
-        want: Vec<(u16, u16)>,
-    },
-    /// Another body than wanted.
-    Digest {
-        /// MD5 of what came.
-        got: String,
-        /// Wanted.
-        want: String,
-    },
-    /// More body than is hashed.
-    TooLong(u64),
-    /// The request can't be written: a path or host that HTTP doesn't allow.
-    Request(String),
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Why::Connect(e) => write!(f, "no connection: {e}"),
-            Why::Local(e) => write!(f, "this host could not check: {e}"),
-            Why::ConnectTimeout(t) => write!(f, "no connection within {t:?}"),
-            Why::AnswerTimeout(t) => write!(f, "no whole answer within {t:?}"),
-            Why::Tls(e) => write!(f, "TLS handshake failed: {e}"),
-            Why::Closed(e) => write!(f, "closed before a whole answer: {e}"),
-            Why::Malformed(e) => write!(f, "the answer isn't HTTP: {e}"),
-            Why::Status { got, want } => {
-                write!(f, "status {got} instead of ")?;
-                for (i, (low, high)) in want.iter().enumerate() {
-                    let or = if i > 0 { " or " } else { "" };
-                    if low == high { write!(f, "{or}{low}")? } else { write!(f, "{or}{low}-{high}")? }
-                }
-                Ok(())
-            }
-            Why::Digest { got, want } => write!(f, "digest {got} instead of {want}"),
-            Why::TooLong(bytes) => write!(f, "a body of more than {bytes} bytes"),
-            Why::Request(e) => write!(f, "the request can't be written: {e}"),
+impl Target {
+    /// A target that is reached in the ordinary way.
+    pub fn new(address: SocketAddr, timeout: Duration) -> Target {
+        Target {
+            address,
+            bind: None,
+            bind_device: None,
+            fwmark: 0,
+            timeout,
         }
     }
 }
 
-impl Why {
-    /// An error while connecting: the server's, or our own.
-    fn connecting(error: &io::Error) -> Why {
-        use io::ErrorKind::{AddrInUse, AddrNotAvailable, OutOfMemory, PermissionDenied};
-        match error.kind() {
-            AddrInUse | AddrNotAvailable | OutOfMemory | PermissionDenied => Why::Local(error.to_string()),
-            // EMFILE, ENFILE, ENODEV (asm-generic/errno-base.h): descriptors, interface
-            _ if matches!(error.raw_os_error(), Some(19 | 23 | 24)) => Why::Local(error.to_string()),
-            _ => Why::Connect(error.to_string()),
+/// What a probe found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The server does what it should.
+    Pass {
+        /// What was seen: `connected`, `status 200, 612 bytes`.
+        detail: String,
+    },
+    /// It doesn't, or it could not be asked.
+    Fail(Why),
+}
+
+impl From<Result<String, Why>> for Verdict {
+    fn from(found: Result<String, Why>) -> Verdict {
+        match found {
+            Ok(detail) => Verdict::Pass { detail },
+            Err(why) => Verdict::Fail(why),
         }
     }
 }

@@ -1,11 +1,9 @@
-//! `TCP_CHECK`: whether a connection comes about. Nothing is sent; it is closed in order.
+//! `TCP_CHECK`: whether the server takes a connection. Nothing is sent, and the connection is closed in order (FIN).
 
-use crate::{Target, Verdict, connect};
+use crate::connect::connect;
+use crate::{Target, Verdict};
 
 /// Connects and closes.
 pub async fn probe(target: &Target) -> Verdict {
-    match connect::connect(target).await {
-        Ok(_stream) => Verdict::Pass { detail: "connected".to_owned() },
-        Err(why) => Verdict::Fail(why),
-    }
+    connect(target).await.map(|_closed_here| "connected".to_string()).into()
 }

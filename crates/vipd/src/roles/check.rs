@@ -20,9 +20,9 @@ use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
-use vipd_check::http::{Page, Protocol, Transport};
-use vipd_check::tls::Connector;
-use vipd_check::{Target, http, tcp};
+use vipd_check::http::{Request, Version};
+use vipd_check::tls::Tls;
+use vipd_check::{Target, http, tcp, tls};
 use vipd_lvs::health::{Health, Outcome, State, Turn, judge};
 use vipd_lvs::settings::{Checker, HttpVersion, MiscProbe, Probe, VirtualServer, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
@@ -83,7 +83,6 @@ struct Role {
     serial: u64,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
-    tls: Connector,
     snapshot_at: Option<Duration>,
     configured: bool,
 }
@@ -99,7 +98,6 @@ impl Role {
             serial: 0,
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
-            tls: Connector::default(),
             snapshot_at: None,
             configured: false,
         }
@@ -241,11 +239,11 @@ impl Role {
         if let Probe::Misc(MiscProbe { argv, timeout, uid, gid, .. }) = settings.probe {
             return self.sender.send(&FromRole::Run { id: serial, argv, uid, gid, timeout }).await;
         }
-        let (results, probes, tls) = (self.results.clone(), self.probes.clone(), self.tls.clone());
+        let (results, probes) = (self.results.clone(), self.probes.clone());
         tokio::spawn(async move {
             // Closed only at the end of the process, when nobody waits for the result any more.
             let Ok(_permit) = probes.acquire().await else { return };
-            let outcome = probe(&settings, &tls).await;
+            let outcome = probe(&settings).await;
             let _ = results.send(Ran { serial, outcome }).await;
         });
         Ok(())
@@ -330,12 +328,12 @@ fn kind(settings: &Checker) -> &'static str {
 }
 
 /// Runs a probe that needs no program: all its pages one after the other, the first that fails decides.
-async fn probe(settings: &Checker, tls: &Connector) -> Outcome {
+async fn probe(settings: &Checker) -> Outcome {
     let target = Target {
         address: settings.target,
         bind: settings.bind,
-        device: settings.bind_device.clone(),
-        mark: settings.fwmark,
+        bind_device: settings.bind_device.clone(),
+        fwmark: settings.fwmark,
         timeout: settings.timeout,
     };
     let mut detail = String::new();
@@ -345,26 +343,27 @@ async fn probe(settings: &Checker, tls: &Connector) -> Outcome {
             vipd_check::Verdict::Fail(why) => return Outcome::Fail { why: why.to_string() },
         },
         Probe::Http(settings) => {
-            let transport = match &settings.tls {
-                None => Transport::Plain,
-                Some(t) => Transport::Tls { connector: tls.clone(), name: t.sni.clone() },
-            };
-            let protocol = match settings.version {
-                HttpVersion::V10 => Protocol::V10,
-                HttpVersion::V10Close => Protocol::V10Close,
-                HttpVersion::V11 => Protocol::V11,
+            let version = match settings.version {
+                HttpVersion::V10 => Version::V10,
+                HttpVersion::V10Close => Version::V10Close,
+                HttpVersion::V11 => Version::V11,
             };
             for url in &settings.urls {
-                let page = Page {
+                let request = Request {
                     path: url.path.clone(),
                     host: url.host.clone(),
+                    version,
                     digest: url.digest,
                     status: url.status.clone(),
                 };
-                match http::probe(&target, &transport, protocol, &page).await {
+                let verdict = match &settings.tls {
+                    None => http::probe(&target, &request).await,
+                    Some(t) => tls::probe(&target, &Tls { sni: t.sni.clone() }, &request).await,
+                };
+                match verdict {
                     vipd_check::Verdict::Pass { detail: d } => detail = d,
                     vipd_check::Verdict::Fail(why) => {
-                        return Outcome::Fail { why: format!("GET {}: {why}", page.path) };
+                        return Outcome::Fail { why: format!("GET {}: {why}", request.path) };
                     }
                 }
             }
