@@ -313,9 +313,13 @@ impl Findings {
         }
     }
 
-    /// Whether further errors are only counted: no need to think up a suggestion.
-    pub(crate) fn full(&self) -> bool {
-        self.kept_errors >= KEPT
+    /// Whether further findings of that level are only counted: no need to think up a suggestion.
+    pub(crate) fn full(&self, level: Level) -> bool {
+        (if level == Level::Error {
+            self.kept_errors
+        } else {
+            self.kept_others
+        }) >= KEPT
     }
 
     /// Whether the configuration can't be used.

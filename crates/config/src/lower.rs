@@ -13,7 +13,7 @@ mod track;
 mod users;
 mod vrrp;
 
-use crate::diag::{Code, Findings, Report};
+use crate::diag::{Code, Findings, Level, Report};
 use crate::model::Config;
 use crate::options::{Options, Strictness};
 use crate::source::Place;
@@ -101,7 +101,7 @@ impl Lower<'_> {
 
     /// A suggestion for a name that is not there.
     fn suggest<'n>(&self, report: Report, given: &str, names: impl Iterator<Item = &'n str>) -> Report {
-        if self.findings.full() {
+        if self.findings.full(Level::Error) {
             return report;
         }
         match crate::tree::nearest(given, names) {
@@ -126,9 +126,7 @@ impl Lower<'_> {
     fn here(&mut self, report: Report) {
         let report = match self.options.strictness {
             Strictness::Daemon => report,
-            Strictness::Check => report
-                .at_level(crate::diag::Level::Warning)
-                .help("the daemon would refuse to start"),
+            Strictness::Check => report.at_level(Level::Warning).help("the daemon would refuse to start"),
         };
         self.push(report);
     }
@@ -142,7 +140,7 @@ struct Named<'a> {
 
 impl<'a> Named<'a> {
     /// Collects them; a name given again is told at the given level and its block left out.
-    fn collect(lower: &mut Lower<'_>, root: &'a Nodes, keyword: &'a str, again: crate::diag::Level) -> Named<'a> {
+    fn collect(lower: &mut Lower<'_>, root: &'a Nodes, keyword: &'a str, again: Level) -> Named<'a> {
         let mut list: Vec<(&str, &Node)> = Vec::new();
         let mut index: HashMap<&str, usize> = HashMap::new();
         for node in root.all(keyword) {

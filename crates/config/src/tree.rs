@@ -4,7 +4,7 @@
 mod arguments;
 mod lines;
 
-use crate::diag::{Code, Findings, Report};
+use crate::diag::{Code, Findings, Level, Report};
 use crate::keyword::{Args, Block, Keyword, ROOT, Standing, all};
 use crate::lex::Item;
 use crate::lex::words::{Line, Word};
@@ -350,7 +350,8 @@ impl Parser<'_> {
     /// Tells what becomes of a keyword that does not simply act.
     fn standing(&mut self, node: &Node) -> Standing {
         let keyword = node.keyword;
-        if self.quiet > 0 || node.value == Value::Switch(false) {
+        // Off and 0 are how things are without the keyword.
+        if self.quiet > 0 || matches!(node.value, Value::Switch(false) | Value::Int(0) | Value::Micros(0)) {
             return Standing::Acts;
         }
         let name = keyword.name;
@@ -468,7 +469,7 @@ impl Parser<'_> {
     }
 
     fn tell_unknown(&mut self, block: &'static Block, word: &Word) {
-        if self.findings.full() {
+        if self.findings.full(Level::Error) {
             self.findings
                 .push(Report::error(Code::UnknownKeyword, word.at, String::new())); // only counted
             return;
@@ -518,6 +519,9 @@ impl Parser<'_> {
                 continue;
             };
             let name = node.keyword.name;
+            if node.value == Value::Invalid || kept[earlier].value == Value::Invalid {
+                continue; // told already
+            }
             let first_wins = node.keyword.args.is_command()
                 || matches!(
                     name,
@@ -535,9 +539,9 @@ impl Parser<'_> {
                 .map(|w| &w.text)
                 .eq(used.words.iter().map(|w| &w.text))
             {
-                crate::diag::Level::Lint
+                Level::Lint
             } else {
-                crate::diag::Level::Warning
+                Level::Warning
             };
             let report = Report::warning(Code::Repeated, ignored.whole(), format!("`{name}` is given twice"));
             self.findings.push(

@@ -151,7 +151,7 @@ ROUTE_ROWS:
         "Output interface."
     "onlink" Flag, "", "", "off", Acts;
         "Treat the gateway as directly reachable."
-    "encap" Word, "encap ip|ip6|mpls|ila ...", "", "none", Acts;
+    "encap" Flag, "encap ip|ip6|mpls|ila ...", "", "none", Acts;
         "Lightweight tunnel."
     "expires" Int(0, 4_294_967_295), "expires SECS", "0..4294967295; IPv6", "none", Acts;
         "Lifetime."
@@ -204,7 +204,7 @@ ROUTE_ROWS:
         "Add before matching routes (default)."
     "or" Ip(Family::Any), "or IPADDR", "", "", Acts;
         "Second gateway, old multipath form."
-    "nexthop" Word, "nexthop NHOPTS [nexthop NHOPTS]...", "must come last", "", Acts;
+    "nexthop" Flag, "nexthop NHOPTS [nexthop NHOPTS]...", "must come last", "", Acts;
         "Multipath next hop."
     "no_track" Flag, "", "", "off", Acts;
         "Do not react when the route is removed."
@@ -237,7 +237,7 @@ HOP_ROWS:
         "Relative weight."
     "onlink" Flag, "", "", "off", Acts;
         "Gateway directly reachable."
-    "encap" Word, "encap ...", "", "", Acts;
+    "encap" Flag, "encap ...", "", "", Acts;
         "Tunnel for this hop."
     "realms" Word, "realms [FROM/]TO", "IPv4", "", Acts;
         "Realms of this hop."
@@ -254,10 +254,10 @@ pub static NEXTHOP: Block = Block {
 rows! {
 /// Words of an `encap`.
 ENCAP_ROWS:
-    "ip" Word, "ip [id N] [dst IPADDR] [src IPADDR] [tos N] [ttl N] [flags N]",
+    "ip" Flag, "ip [id N] [dst IPADDR] [src IPADDR] [tos N] [ttl N] [flags N]",
         "id 64-bit; ttl 0..255; flags 0..65535", "", Acts;
         "IPv4 tunnel metadata."
-    "ip6" Word, "ip6 [id N] [dst IPADDR] [src IPADDR] [tc N] [hoplimit N] [flags N]",
+    "ip6" Flag, "ip6 [id N] [dst IPADDR] [src IPADDR] [tc N] [hoplimit N] [flags N]",
         "id 64-bit; hoplimit 0..255; flags 0..65535", "", Acts;
         "IPv6 tunnel metadata."
     "mpls" Word, "mpls LABEL[/LABEL]...", "20-bit labels", "", Acts;

@@ -2,7 +2,7 @@
 
 use super::comment::Quotes;
 use super::{Frame, Lexer, MAX_DEPTH, MAX_EXPANDED};
-use crate::diag::{Code, Report};
+use crate::diag::{Code, Level, Report};
 use crate::source::{Ch, Place, place_of, text_of, trim};
 use std::rc::Rc;
 
@@ -217,7 +217,12 @@ impl Lexer<'_> {
             return; // the business of the command in those quotes
         }
         let names = self.definitions.keys().map(String::as_str);
-        let near = crate::tree::nearest(&found.name, names);
+        let level = if found.braced { Level::Error } else { Level::Lint };
+        let near = if self.findings.full(level) {
+            None
+        } else {
+            crate::tree::nearest(&found.name, names)
+        };
         let report = if found.braced {
             Report::error(Code::Undefined, at, format!("`${{{}}}` is not defined", found.name))
         } else {
