@@ -104,9 +104,7 @@ impl<'a> Value<'a> {
 
     /// A counter, of 32 or of 64 bits.
     pub(crate) fn counter(self) -> Result<u64, Reason> {
-        self.u32()
-            .map(u64::from)
-            .or_else(|_| self.array().map(u64::from_ne_bytes))
+        self.u32().map(u64::from).or_else(|_| self.array().map(u64::from_ne_bytes))
     }
 
     /// A name of at most `longest` bytes, up to its NUL or to the end.
@@ -115,9 +113,7 @@ impl<'a> Value<'a> {
         if text.len() > longest {
             return Err("a name that is too long");
         }
-        std::str::from_utf8(text)
-            .map(str::to_owned)
-            .map_err(|_| "a name that isn't UTF-8")
+        std::str::from_utf8(text).map(str::to_owned).map_err(|_| "a name that isn't UTF-8")
     }
 }
 
@@ -147,11 +143,9 @@ mod tests {
     #[test]
     fn broken_attributes_end_the_reading() {
         let length = |l: u16| l.to_ne_bytes();
-        for bytes in [
-            &[1u8, 0][..],
-            &[length(3)[0], length(3)[1], 1, 0],
-            &[length(9)[0], length(9)[1], 1, 0, 5, 5, 5, 5],
-        ] {
+        for bytes in
+            [&[1u8, 0][..], &[length(3)[0], length(3)[1], 1, 0], &[length(9)[0], length(9)[1], 1, 0, 5, 5, 5, 5]]
+        {
             let read: Vec<_> = Attributes::new(bytes).collect();
             assert_eq!(read.len(), 1, "{bytes:?}");
             assert!(read[0].is_err(), "{bytes:?}");

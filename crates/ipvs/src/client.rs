@@ -44,9 +44,7 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("family", &self.family)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("family", &self.family).finish_non_exhaustive()
     }
 }
 
@@ -60,12 +58,7 @@ impl Client {
         // Acknowledgements with an explanation and without a copy of the request. Kernels before 4.12 can't; they say less.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
-        let mut client = Client {
-            socket,
-            family: 0,
-            sequence: 0,
-            buffer: Vec::with_capacity(BUFFER),
-        };
+        let mut client = Client { socket, family: 0, sequence: 0, buffer: Vec::with_capacity(BUFFER) };
         client.family = client.lookup()?;
         Ok(client)
     }
@@ -85,12 +78,7 @@ impl Client {
         codec::usable_key(key).map_err(Error::Unusable)?;
         let family = key.family();
         let decode = |attributes: &[u8]| codec::destination(attributes, family);
-        self.table(
-            cmd::GET_DEST,
-            cmd::NEW_DEST,
-            |out| codec::put_service_key(out, key),
-            decode,
-        )
+        self.table(cmd::GET_DEST, cmd::NEW_DEST, |out| codec::put_service_key(out, key), decode)
     }
 
     /// The timeouts of idle connections.
@@ -109,9 +97,7 @@ impl Client {
         let mut results = Vec::with_capacity(commands.len());
         while results.len() < commands.len() {
             let batch = self.batch(&commands[results.len()..]);
-            let broken = batch
-                .iter()
-                .any(|r| matches!(r, Err(Error::Io(_) | Error::Unanswered | Error::Malformed(_))));
+            let broken = batch.iter().any(|r| matches!(r, Err(Error::Io(_) | Error::Unanswered | Error::Malformed(_))));
             results.extend(batch);
             if broken {
                 results.resize_with(commands.len(), || Err(Error::NotSent));
@@ -144,12 +130,7 @@ impl Client {
             let sequence = self.next_sequence();
             match codec::usable(command) {
                 Ok(()) => {
-                    let head = Head {
-                        family: self.family,
-                        command: codec::number(command),
-                        kind: Kind::One,
-                        sequence,
-                    };
+                    let head = Head { family: self.family, command: codec::number(command), kind: Kind::One, sequence };
                     message::put(&mut out, head, |out| codec::put_command(out, command));
                     batch.expect();
                 }
@@ -177,18 +158,9 @@ impl Client {
 
     /// Asks for one thing.
     fn one<T>(&mut self, command: u8, answer: u8, decode: fn(&[u8]) -> Result<T, Reason>) -> Result<T, Error> {
-        let head = Head {
-            family: self.family,
-            command,
-            kind: Kind::One,
-            sequence: 0,
-        };
+        let head = Head { family: self.family, command, kind: Kind::One, sequence: 0 };
         let collected = self.current_family(head, |_| {}, answer, decode)?;
-        collected
-            .values
-            .into_iter()
-            .next()
-            .ok_or(Error::Malformed("no answer before the acknowledgement"))
+        collected.values.into_iter().next().ok_or(Error::Malformed("no answer before the acknowledgement"))
     }
 
     /// Asks for a whole table, until it held still.
@@ -200,12 +172,7 @@ impl Client {
         decode: impl Fn(&[u8]) -> Result<T, Reason>,
     ) -> Result<Vec<T>, Error> {
         for _ in 0..DUMPS {
-            let head = Head {
-                family: self.family,
-                command,
-                kind: Kind::Table,
-                sequence: 0,
-            };
+            let head = Head { family: self.family, command, kind: Kind::Table, sequence: 0 };
             let collected = self.current_family(head, &fill, answer, &decode)?;
             if !collected.interrupted {
                 return Ok(collected.values);
@@ -223,15 +190,9 @@ impl Client {
         decode: impl Fn(&[u8]) -> Result<T, Reason>,
     ) -> Result<Collected<T>, Error> {
         match self.ask(head, &fill, answer, &decode) {
-            Err(e) if is_enoent(&e) && self.renumbered()? => self.ask(
-                Head {
-                    family: self.family,
-                    ..head
-                },
-                fill,
-                answer,
-                decode,
-            ),
+            Err(e) if is_enoent(&e) && self.renumbered()? => {
+                self.ask(Head { family: self.family, ..head }, fill, answer, decode)
+            }
             outcome => outcome,
         }
     }
@@ -243,10 +204,7 @@ impl Client {
         answer: u8,
         decode: impl Fn(&[u8]) -> Result<T, Reason>,
     ) -> Result<Collected<T>, Error> {
-        let head = Head {
-            sequence: self.next_sequence(),
-            ..head
-        };
+        let head = Head { sequence: self.next_sequence(), ..head };
         let mut out = Vec::new();
         message::put(&mut out, head, fill);
         self.send(&out)?;
@@ -283,18 +241,9 @@ impl Client {
             }
             Err("a family without a number")
         };
-        let head = Head {
-            family: CONTROL,
-            command: GET_FAMILY,
-            kind: Kind::One,
-            sequence: 0,
-        };
+        let head = Head { family: CONTROL, command: GET_FAMILY, kind: Kind::One, sequence: 0 };
         match self.ask(head, |out| put_text(out, FAMILY_NAME, "IPVS"), NEW_FAMILY, id) {
-            Ok(ids) => ids
-                .values
-                .first()
-                .copied()
-                .ok_or(Error::Malformed("no number of the family IPVS")),
+            Ok(ids) => ids.values.first().copied().ok_or(Error::Malformed("no number of the family IPVS")),
             Err(e) if is_enoent(&e) => Err(Error::NoIpvs),
             Err(e) => Err(e),
         }

@@ -182,34 +182,18 @@ pub(crate) fn usable(command: &Command) -> Result<(), Reason> {
     };
     match command {
         Command::NewService(service) | Command::SetService(service) => {
-            named(
-                &service.scheduler,
-                SCHEDULER,
-                "the name of a scheduler has 1 to 15 bytes and no NUL",
-            )?;
+            named(&service.scheduler, SCHEDULER, "the name of a scheduler has 1 to 15 bytes and no NUL")?;
             if let Some(engine) = &service.engine {
-                named(
-                    engine,
-                    ENGINE,
-                    "the name of a persistence engine has 1 to 16 bytes and no NUL",
-                )?;
+                named(engine, ENGINE, "the name of a persistence engine has 1 to 16 bytes and no NUL")?;
             }
             usable_key(&service.key)
         }
         Command::NewDest(key, _) | Command::SetDest(key, _) | Command::DelDest(key, _) => usable_key(key),
         Command::DelService(key) | Command::Zero(Some(key)) => usable_key(key),
         Command::NewDaemon(daemon) => {
-            named(
-                &daemon.interface,
-                INTERFACE,
-                "the name of an interface has 1 to 15 bytes and no NUL",
-            )?;
+            named(&daemon.interface, INTERFACE, "the name of an interface has 1 to 15 bytes and no NUL")?;
             // The kernel would keep only the low byte of it on the wire.
-            if daemon.sync_id > 255 {
-                Err("a sync id is 0 to 255")
-            } else {
-                Ok(())
-            }
+            if daemon.sync_id > 255 { Err("a sync id is 0 to 255") } else { Ok(()) }
         }
         Command::Flush | Command::Zero(None) | Command::SetTimeouts(_) | Command::DelDaemon(_) => Ok(()),
     }
@@ -231,11 +215,7 @@ pub(crate) fn put_service_key(out: &mut Vec<u8>, key: &Key) {
 fn put_key(out: &mut Vec<u8>, key: &Key) {
     put(out, svc::AF, &af(key.family()).to_ne_bytes());
     match key {
-        Key::Address {
-            protocol,
-            address,
-            port,
-        } => {
+        Key::Address { protocol, address, port } => {
             let number: u16 = match protocol {
                 Protocol::Tcp => 6,
                 Protocol::Udp => 17,
@@ -271,11 +251,7 @@ fn put_service(out: &mut Vec<u8>, service: &Service) {
 }
 
 fn put_destination_key(out: &mut Vec<u8>, destination: &Destination) {
-    put(
-        out,
-        dest::ADDR_FAMILY,
-        &af(Family::of(destination.address)).to_ne_bytes(),
-    );
+    put(out, dest::ADDR_FAMILY, &af(Family::of(destination.address)).to_ne_bytes());
     put(out, dest::ADDR, &address_bytes(destination.address));
     put(out, dest::PORT, &destination.port.to_be_bytes());
 }

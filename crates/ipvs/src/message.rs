@@ -72,11 +72,7 @@ pub(crate) fn put(out: &mut Vec<u8>, head: Head, fill: impl FnOnce(&mut Vec<u8>)
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Answer<'a> {
     /// Something of a family: its command and its attributes.
-    Value {
-        family: u16,
-        command: u8,
-        attributes: &'a [u8],
-    },
+    Value { family: u16, command: u8, attributes: &'a [u8] },
     /// The end of a request. Error number, 0 for success, and the kernel's explanation.
     End { errno: i32, text: Option<String> },
     /// Nothing of interest.
@@ -118,21 +114,13 @@ impl<'a> Iterator for Messages<'a> {
             DONE => end_of_table(body),
             NOOP => Ok(Answer::Nothing),
             family if family >= FIRST_FAMILY => match body.split_first_chunk::<GENERIC_HEADER>() {
-                Some((&[command, _, _, _], attributes)) => Ok(Answer::Value {
-                    family,
-                    command,
-                    attributes,
-                }),
+                Some((&[command, _, _, _], attributes)) => Ok(Answer::Value { family, command, attributes }),
                 None => Err("a message without the header of generic netlink"),
             },
             _ => Ok(Answer::Nothing),
         };
         let sequence = u32::from_ne_bytes([s0, s1, s2, s3]);
-        Some(answer.map(|answer| Received {
-            sequence,
-            interrupted: flags & DUMP_INTERRUPTED != 0,
-            answer,
-        }))
+        Some(answer.map(|answer| Received { sequence, interrupted: flags & DUMP_INTERRUPTED != 0, answer }))
     }
 }
 
@@ -148,15 +136,8 @@ fn acknowledgement(body: &[u8], flags: u16) -> Result<Answer<'_>, Reason> {
     } else {
         padded(usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3]).min(1 << 20)).unwrap_or(usize::MAX))
     };
-    let tlvs = if flags & ACK_TLVS != 0 {
-        rest.get(echoed..).unwrap_or_default()
-    } else {
-        &[]
-    };
-    Ok(Answer::End {
-        errno,
-        text: explanation(tlvs),
-    })
+    let tlvs = if flags & ACK_TLVS != 0 { rest.get(echoed..).unwrap_or_default() } else { &[] };
+    Ok(Answer::End { errno, text: explanation(tlvs) })
 }
 
 /// The end of a dump: perhaps an error number, perhaps attributes.
@@ -165,28 +146,19 @@ fn end_of_table(body: &[u8]) -> Result<Answer<'_>, Reason> {
         return Ok(Answer::End { errno: 0, text: None });
     }
     let (errno, tlvs) = error_number(body)?;
-    Ok(Answer::End {
-        errno,
-        text: explanation(tlvs),
-    })
+    Ok(Answer::End { errno, text: explanation(tlvs) })
 }
 
 fn error_number(body: &[u8]) -> Result<(i32, &[u8]), Reason> {
-    let (number, rest) = body
-        .split_first_chunk()
-        .ok_or("an acknowledgement without an error number")?;
+    let (number, rest) = body.split_first_chunk().ok_or("an acknowledgement without an error number")?;
     // A dump may end with a positive number, which means success.
-    let errno = i32::from_ne_bytes(*number)
-        .checked_neg()
-        .ok_or("an impossible error number")?;
+    let errno = i32::from_ne_bytes(*number).checked_neg().ok_or("an impossible error number")?;
     Ok((errno.max(0), rest))
 }
 
 /// The text of an extended acknowledgement. It only explains: what can't be read is left out.
 fn explanation(tlvs: &[u8]) -> Option<String> {
-    let (_, text) = Attributes::new(tlvs)
-        .map_while(Result::ok)
-        .find(|(kind, _)| *kind == ACK_TEXT)?;
+    let (_, text) = Attributes::new(tlvs).map_while(Result::ok).find(|(kind, _)| *kind == ACK_TEXT)?;
     text.name(LONGEST_TEXT).ok().filter(|text| !text.is_empty())
 }
 

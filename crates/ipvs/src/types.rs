@@ -100,11 +100,7 @@ impl fmt::Display for Key {
     /// `TCP 192.0.2.1:80`, `UDP [2001:db8::1]:53`, `FWM 3`, `FWM 3 IPv6`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Key::Address {
-                protocol,
-                address,
-                port,
-            } => {
+            Key::Address { protocol, address, port } => {
                 let name = match protocol {
                     Protocol::Tcp => "TCP",
                     Protocol::Udp => "UDP",
@@ -112,14 +108,8 @@ impl fmt::Display for Key {
                 };
                 write!(f, "{name} {}", SocketAddr::new(*address, *port))
             }
-            Key::Fwmark {
-                mark,
-                family: Family::Inet,
-            } => write!(f, "FWM {mark}"),
-            Key::Fwmark {
-                mark,
-                family: Family::Inet6,
-            } => write!(f, "FWM {mark} IPv6"),
+            Key::Fwmark { mark, family: Family::Inet } => write!(f, "FWM {mark}"),
+            Key::Fwmark { mark, family: Family::Inet6 } => write!(f, "FWM {mark} IPv6"),
         }
     }
 }
@@ -146,7 +136,7 @@ pub struct Service {
 pub enum Forwarding {
     /// NAT
     Masq,
-    /// The director serves by itself. The kernel picks it for addresses of its own too.
+    /// The director serves by itself.
     Local,
     /// Encapsulated.
     Tunnel(Tunnel),
@@ -192,7 +182,8 @@ pub struct Destination {
     pub lower_threshold: u32,
 }
 
-/// Traffic since the start or the last [`Command::Zero`]. From kernels before 4.1 packets and connections wrap at 2^32.
+/// Traffic since the start or the last [`Command::Zero`], as the kernel sums it up every two seconds. From kernels before
+/// 4.1 packets and connections wrap at 2^32.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Counters {
     /// Connections scheduled.

@@ -18,11 +18,7 @@ pub(super) struct Collected<T> {
 
 impl<T> Collected<T> {
     pub(super) fn nothing() -> Self {
-        Collected {
-            values: Vec::new(),
-            interrupted: false,
-            ended: false,
-        }
+        Collected { values: Vec::new(), interrupted: false, ended: false }
     }
 
     /// Takes what a datagram says of the request `head`: values of the command `answer`, up to the end. Whether it said
@@ -42,11 +38,7 @@ impl<T> Collected<T> {
             }
             self.interrupted |= message.interrupted;
             match message.answer {
-                Answer::Value {
-                    family,
-                    command,
-                    attributes,
-                } if family == head.family && command == answer => {
+                Answer::Value { family, command, attributes } if family == head.family && command == answer => {
                     if self.values.len() >= ENTRIES {
                         return Err(Error::Malformed("more than a million entries"));
                     }
@@ -75,11 +67,7 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn starting_at(first: u32) -> Self {
-        Batch {
-            first,
-            results: Vec::new(),
-            open: 0,
-        }
+        Batch { first, results: Vec::new(), open: 0 }
     }
 
     /// The next command is sent, an acknowledgement will come.
@@ -110,11 +98,7 @@ impl Batch {
             let Some(result @ None) = self.results.get_mut(position) else {
                 continue;
             };
-            *result = Some(if errno == 0 {
-                Ok(())
-            } else {
-                Err(Error::Kernel { errno, text })
-            });
+            *result = Some(if errno == 0 { Ok(()) } else { Err(Error::Kernel { errno, text }) });
             self.open -= 1;
             answered = true;
         }

@@ -45,11 +45,7 @@ pub(crate) fn service(attributes: &[u8]) -> Result<ServiceEntry, Reason> {
                 132 => Protocol::Sctp,
                 _ => return Err("a service of an unknown protocol"),
             };
-            Key::Address {
-                protocol,
-                address: address(bytes, family),
-                port,
-            }
+            Key::Address { protocol, address: address(bytes, family), port }
         }
         _ => return Err("a service with neither an address nor a mark"),
     };
@@ -105,10 +101,7 @@ pub(crate) fn destination(attributes: &[u8], of: Family) -> Result<DestinationEn
         1 => Forwarding::Local,
         2 => Forwarding::Tunnel(match tunnel_type {
             0 => Tunnel::Ipip,
-            1 => Tunnel::Gue {
-                port: tunnel_port,
-                flags: tunnel_flags,
-            },
+            1 => Tunnel::Gue { port: tunnel_port, flags: tunnel_flags },
             2 => Tunnel::Gre { flags: tunnel_flags },
             _ => return Err("a destination with an unknown tunnel"),
         }),
@@ -175,10 +168,7 @@ pub(crate) fn info(attributes: &[u8]) -> Result<Info, Reason> {
         }
     }
     let [_, major, minor, patch] = version.ok_or("information without a version")?.to_be_bytes();
-    Ok(Info {
-        version: (major, minor, patch),
-        table_size: table_size.ok_or("information without a table size")?,
-    })
+    Ok(Info { version: (major, minor, patch), table_size: table_size.ok_or("information without a table size")? })
 }
 
 pub(crate) fn daemon(attributes: &[u8]) -> Result<Daemon, Reason> {
@@ -205,13 +195,5 @@ pub(crate) fn daemon(attributes: &[u8]) -> Result<Daemon, Reason> {
     };
     let interface = interface.ok_or("a sync daemon without an interface")?;
     let sync_id = sync_id.ok_or("a sync daemon without an id")?;
-    Ok(Daemon {
-        state,
-        interface,
-        sync_id,
-        max_length,
-        group,
-        port,
-        ttl,
-    })
+    Ok(Daemon { state, interface, sync_id, max_length, group, port, ttl })
 }

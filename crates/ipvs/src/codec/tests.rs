@@ -12,35 +12,17 @@ fn encoded(command: &Command) -> Vec<u8> {
 }
 
 fn tcp(address: &str, port: u16) -> Key {
-    Key::Address {
-        protocol: Protocol::Tcp,
-        address: address.parse().unwrap(),
-        port,
-    }
+    Key::Address { protocol: Protocol::Tcp, address: address.parse().unwrap(), port }
 }
 
 fn plain(key: Key) -> Service {
     let netmask = key.family().whole_address();
-    Service {
-        key,
-        scheduler: "wlc".into(),
-        flags: 0,
-        timeout: 0,
-        netmask,
-        engine: None,
-    }
+    Service { key, scheduler: "wlc".into(), flags: 0, timeout: 0, netmask, engine: None }
 }
 
 fn server(address: &str, forwarding: Forwarding) -> Destination {
     let address = address.parse().unwrap();
-    Destination {
-        address,
-        port: 8080,
-        forwarding,
-        weight: 3,
-        upper_threshold: 9,
-        lower_threshold: 5,
-    }
+    Destination { address, port: 8080, forwarding, weight: 3, upper_threshold: 9, lower_threshold: 5 }
 }
 
 /// As hexadecimal, attributes apart: `length type value`.
@@ -80,14 +62,7 @@ fn services_byte_by_byte() {
     ]
     .concat();
     assert_bytes(&Command::NewService(sticky), &["5c00 0180 ", &key, &rest]);
-    let six = Service {
-        netmask: 64,
-        flags: 4,
-        ..plain(Key::Fwmark {
-            mark: 0x0102,
-            family: Family::Inet6,
-        })
-    };
+    let six = Service { netmask: 64, flags: 4, ..plain(Key::Fwmark { mark: 0x0102, family: Family::Inet6 }) };
     let golden = [
         "3800 0180 ",
         "0600 0100 0a00 0000 ",
@@ -103,33 +78,17 @@ fn services_byte_by_byte() {
 #[test]
 #[cfg(target_endian = "little")]
 fn destinations_byte_by_byte() {
-    let key = Key::Fwmark {
-        mark: 1,
-        family: Family::Inet,
-    };
+    let key = Key::Fwmark { mark: 1, family: Family::Inet };
     let service = "1400 0180 0600 0100 0200 0000 0800 0500 01000000 ";
     let identity = "0600 0b00 0200 0000 1400 0100 c0000202 00000000 00000000 00000000 0600 0200 1f90 0000 ";
     let numbers = "0800 0400 03000000 0800 0500 09000000 0800 0600 05000000 ";
     let golden = |method, tunnel: &[&str]| {
         let tunnel = tunnel.concat();
         let length = 4 + 36 + 8 + 24 + tunnel.split_whitespace().map(|w| w.len() / 2).sum::<usize>();
-        [
-            service,
-            &format!("{length:02x}00 0280 "),
-            identity,
-            method,
-            numbers,
-            &tunnel,
-        ]
-        .concat()
+        [service, &format!("{length:02x}00 0280 "), identity, method, numbers, &tunnel].concat()
     };
-    let gue = Forwarding::Tunnel(Tunnel::Gue {
-        port: 6080,
-        flags: tunnel_flags::REMOTE_CHECKSUM,
-    });
-    let gre = Forwarding::Tunnel(Tunnel::Gre {
-        flags: tunnel_flags::CHECKSUM,
-    });
+    let gue = Forwarding::Tunnel(Tunnel::Gue { port: 6080, flags: tunnel_flags::REMOTE_CHECKSUM });
+    let gre = Forwarding::Tunnel(Tunnel::Gre { flags: tunnel_flags::CHECKSUM });
     let (tun, one) = ("0800 0300 02000000 ", "0500 0d00 01 000000 ");
     for (forwarding, bytes) in [
         (Forwarding::Masq, golden("0800 0300 00000000 ", &[])),
@@ -150,26 +109,12 @@ fn destinations_byte_by_byte() {
 #[test]
 #[cfg(target_endian = "little")]
 fn the_rest_byte_by_byte() {
-    for empty in [
-        Command::Flush,
-        Command::Zero(None),
-        Command::SetTimeouts(Timeouts::default()),
-    ] {
+    for empty in [Command::Flush, Command::Zero(None), Command::SetTimeouts(Timeouts::default())] {
         assert_bytes(&empty, &[]);
     }
-    let timeouts = Timeouts {
-        tcp: 900,
-        tcp_fin: 0,
-        udp: 300,
-    };
-    assert_bytes(
-        &Command::SetTimeouts(timeouts),
-        &["0800 0400 84030000 0800 0600 2c010000"],
-    );
-    assert_bytes(
-        &Command::DelDaemon(DaemonState::Backup),
-        &["0c00 0380 0800 0100 02000000"],
-    );
+    let timeouts = Timeouts { tcp: 900, tcp_fin: 0, udp: 300 };
+    assert_bytes(&Command::SetTimeouts(timeouts), &["0800 0400 84030000 0800 0600 2c010000"]);
+    assert_bytes(&Command::DelDaemon(DaemonState::Backup), &["0c00 0380 0800 0100 02000000"]);
     let daemon = Daemon {
         state: DaemonState::Master,
         interface: "eth0".into(),
@@ -190,17 +135,8 @@ fn the_rest_byte_by_byte() {
         "0500 0800 03 000000 ",
     ];
     assert_bytes(&Command::NewDaemon(daemon.clone()), &golden);
-    let least = Daemon {
-        max_length: 0,
-        group: None,
-        port: 0,
-        ttl: 0,
-        ..daemon
-    };
-    assert_bytes(
-        &Command::NewDaemon(least),
-        &["2000 0380 ", golden[1], golden[2], golden[3]],
-    );
+    let least = Daemon { max_length: 0, group: None, port: 0, ttl: 0, ..daemon };
+    assert_bytes(&Command::NewDaemon(least), &["2000 0380 ", golden[1], golden[2], golden[3]]);
 }
 
 #[test]
@@ -229,36 +165,21 @@ fn every_command_has_its_own_number() {
         (Command::Zero(None), 16),
         (Command::Flush, 17),
     ];
-    numbers
-        .iter()
-        .for_each(|(command, n)| assert_eq!(number(command), *n, "{command}"));
+    numbers.iter().for_each(|(command, n)| assert_eq!(number(command), *n, "{command}"));
 }
 
 #[test]
 fn what_the_kernel_would_misread_is_not_sent() {
     let key = tcp("192.0.2.1", 80);
-    let named = |scheduler: &str| {
-        usable(&Command::NewService(Service {
-            scheduler: scheduler.into(),
-            ..plain(key)
-        }))
-    };
+    let named = |scheduler: &str| usable(&Command::NewService(Service { scheduler: scheduler.into(), ..plain(key) }));
     assert_eq!(named("fifteen-letters"), Ok(()));
     for wrong in ["", "sixteen-letters-", "rr\0"] {
         assert!(named(wrong).is_err(), "{wrong:?}");
     }
-    let engine = |name: &str| {
-        usable(&Command::SetService(Service {
-            engine: Some(name.into()),
-            ..plain(key)
-        }))
-    };
+    let engine = |name: &str| usable(&Command::SetService(Service { engine: Some(name.into()), ..plain(key) }));
     assert_eq!(engine("sixteen-letters-"), Ok(()));
     assert!(engine("").is_err() && engine("s\0p").is_err() && engine("seventeen-letters").is_err());
-    let zero = Key::Fwmark {
-        mark: 0,
-        family: Family::Inet,
-    };
+    let zero = Key::Fwmark { mark: 0, family: Family::Inet };
     let destination = server("192.0.2.2", Forwarding::Masq);
     for command in [
         Command::NewService(plain(zero)),

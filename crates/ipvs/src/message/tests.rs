@@ -3,12 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const HEAD: Head = Head {
-    family: 0x1d,
-    command: 4,
-    kind: Kind::One,
-    sequence: 0x01020304,
-};
+const HEAD: Head = Head { family: 0x1d, command: 4, kind: Kind::One, sequence: 0x01020304 };
 
 /// A message of the kernel.
 fn from_kernel(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
@@ -28,15 +23,8 @@ fn all(bytes: &[u8]) -> Vec<Result<Received<'_>, Reason>> {
 }
 
 fn end(sequence: u32, errno: i32, text: Option<&str>) -> Result<Received<'static>, Reason> {
-    let answer = Answer::End {
-        errno,
-        text: text.map(str::to_owned),
-    };
-    Ok(Received {
-        sequence,
-        interrupted: false,
-        answer,
-    })
+    let answer = Answer::End { errno, text: text.map(str::to_owned) };
+    Ok(Received { sequence, interrupted: false, answer })
 }
 
 #[test]
@@ -44,20 +32,11 @@ fn end(sequence: u32, errno: i32, text: Option<&str>) -> Result<Received<'static
 fn requests_are_written_after_what_is_there() {
     let mut out = vec![0xee; 3];
     put(&mut out, HEAD, |out| out.extend([5, 0, 1, 0, 7, 0, 0, 0]));
-    let one = [
-        28, 0, 0, 0, 0x1d, 0, 5, 0, 4, 3, 2, 1, 0, 0, 0, 0, 4, 1, 0, 0, 5, 0, 1, 0, 7, 0, 0, 0,
-    ];
+    let one = [28, 0, 0, 0, 0x1d, 0, 5, 0, 4, 3, 2, 1, 0, 0, 0, 0, 4, 1, 0, 0, 5, 0, 1, 0, 7, 0, 0, 0];
     assert_eq!(out[..3], [0xee; 3]);
     assert_eq!(out[3..], one);
     out.clear();
-    put(
-        &mut out,
-        Head {
-            kind: Kind::Table,
-            ..HEAD
-        },
-        |_| {},
-    );
+    put(&mut out, Head { kind: Kind::Table, ..HEAD }, |_| {});
     assert_eq!(out, [20, 0, 0, 0, 0x1d, 0, 1, 3, 4, 3, 2, 1, 0, 0, 0, 0, 4, 1, 0, 0]);
 }
 
@@ -67,14 +46,7 @@ fn a_datagram_holds_several_messages() {
     bytes.extend(from_kernel(NOOP, 0, 7, &[]));
     bytes.extend(from_kernel(DONE, DUMP_INTERRUPTED, 7, &0i32.to_ne_bytes()));
     let read: Vec<_> = all(&bytes).into_iter().map(Result::unwrap).collect();
-    assert_eq!(
-        read[0].answer,
-        Answer::Value {
-            family: 0x1d,
-            command: 1,
-            attributes: &[8; 4]
-        }
-    );
+    assert_eq!(read[0].answer, Answer::Value { family: 0x1d, command: 1, attributes: &[8; 4] });
     assert_eq!(read[1].answer, Answer::Nothing);
     assert_eq!(read[2].answer, Answer::End { errno: 0, text: None });
     assert_eq!([read[0].interrupted, read[2].interrupted], [false, true]);
@@ -92,23 +64,14 @@ fn acknowledgements_carry_a_number_and_perhaps_a_text() {
     let success = [&0i32.to_ne_bytes(), &request[..HEADER]].concat();
     assert_eq!(all(&from_kernel(ERROR, CAPPED, 7, &success)), [end(7, 0, None)]);
     let whole = [&(-17i32).to_ne_bytes(), &request[..], &text].concat();
-    assert_eq!(
-        all(&from_kernel(ERROR, ACK_TLVS, 7, &whole)),
-        [end(7, 17, Some("no luck"))]
-    );
+    assert_eq!(all(&from_kernel(ERROR, ACK_TLVS, 7, &whole)), [end(7, 17, Some("no luck"))]);
     assert_eq!(all(&from_kernel(ERROR, 0, 7, &whole)), [end(7, 17, None)]);
     let capped = [&(-17i32).to_ne_bytes(), &request[..HEADER], &text].concat();
-    assert_eq!(
-        all(&from_kernel(ERROR, CAPPED | ACK_TLVS, 7, &capped)),
-        [end(7, 17, Some("no luck"))]
-    );
+    assert_eq!(all(&from_kernel(ERROR, CAPPED | ACK_TLVS, 7, &capped)), [end(7, 17, Some("no luck"))]);
     // The length of the echo reaches beyond the message: the number counts all the same.
     assert_eq!(all(&from_kernel(ERROR, ACK_TLVS, 7, &capped)), [end(7, 17, None)]);
     let dump = [&(-1i32).to_ne_bytes()[..], &text].concat();
-    assert_eq!(
-        all(&from_kernel(DONE, ACK_TLVS, 7, &dump)),
-        [end(7, 1, Some("no luck"))]
-    );
+    assert_eq!(all(&from_kernel(DONE, ACK_TLVS, 7, &dump)), [end(7, 1, Some("no luck"))]);
     assert_eq!(all(&from_kernel(DONE, 0, 7, &[])), [end(7, 0, None)]);
 }
 

@@ -5,12 +5,7 @@ use crate::attr::Attributes;
 use crate::message::Kind;
 use proptest::prelude::*;
 
-const HEAD: Head = Head {
-    family: 0x1d,
-    command: 4,
-    kind: Kind::Table,
-    sequence: 7,
-};
+const HEAD: Head = Head { family: 0x1d, command: 4, kind: Kind::Table, sequence: 7 };
 
 fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(16 + body.len()).unwrap();
@@ -58,10 +53,7 @@ fn acknowledgements_find_their_commands_by_number() {
     batch.expect();
     assert!(batch.take(&[ack(2, 17), ack(u32::MAX, 0)].concat()));
     assert!(!batch.take(&ack(2, 3)), "the second answer to the same command");
-    assert!(
-        !batch.take(&[ack(3, 5), ack(0, 5), ack(u32::MAX - 1, 5)].concat()),
-        "no command waits for these"
-    );
+    assert!(!batch.take(&[ack(3, 5), ack(0, 5), ack(u32::MAX - 1, 5)].concat()), "no command waits for these");
     assert!(batch.is_open());
     assert!(batch.take(&ack(1, 2)));
     assert!(!batch.is_open());
@@ -83,15 +75,8 @@ fn what_stays_open_is_told() {
 #[test]
 fn tables_come_in_pieces() {
     let mut collected = Collected::nothing();
-    assert!(
-        collected
-            .take(&[value(7, 1), value(6, 99)].concat(), HEAD, 1, decode)
-            .unwrap()
-    );
-    assert!(
-        !collected.take(&value(6, 99), HEAD, 1, decode).unwrap(),
-        "a late answer"
-    );
+    assert!(collected.take(&[value(7, 1), value(6, 99)].concat(), HEAD, 1, decode).unwrap());
+    assert!(!collected.take(&value(6, 99), HEAD, 1, decode).unwrap(), "a late answer");
     assert!(!collected.take(&ack(6, 5), HEAD, 1, decode).unwrap(), "a late refusal");
     assert!(!collected.ended);
     let last = [value(7, 2), message(3, 0, 7, &[0; 4]), value(7, 99)].concat();
@@ -104,9 +89,7 @@ fn tables_come_in_pieces() {
 fn a_table_that_changed_meanwhile_says_so() {
     let mut collected = Collected::nothing();
     let interrupted = message(3, 0x10, 7, &[0; 4]);
-    collected
-        .take(&[value(7, 1), interrupted].concat(), HEAD, 1, decode)
-        .unwrap();
+    collected.take(&[value(7, 1), interrupted].concat(), HEAD, 1, decode).unwrap();
     assert!(collected.ended && collected.interrupted);
 }
 
@@ -114,10 +97,7 @@ fn a_table_that_changed_meanwhile_says_so() {
 fn refusals_and_nonsense_are_errors() {
     let take = |bytes: &[u8]| Collected::nothing().take(bytes, HEAD, 1, decode);
     assert!(matches!(take(&ack(7, 1)), Err(Error::Kernel { errno: 1, text: None })));
-    assert!(matches!(
-        take(&message(0x1d, 0, 7, &[1, 1, 0, 0])),
-        Err(Error::Malformed("empty"))
-    ));
+    assert!(matches!(take(&message(0x1d, 0, 7, &[1, 1, 0, 0])), Err(Error::Malformed("empty"))));
     assert!(matches!(take(&[0; 5]), Err(Error::Malformed(_))));
     // Of another family, or another command: none of ours.
     assert!(!take(&message(0x1e, 0, 7, &[1, 1, 0, 0])).unwrap());

@@ -12,13 +12,7 @@ fn nest(kind: u16, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 fn put_answered(out: &mut Vec<u8>) {
     put(out, svc::AF, &AF_INET.to_ne_bytes());
     put(out, svc::PROTOCOL, &17u16.to_ne_bytes());
-    put(
-        out,
-        svc::ADDR,
-        &[
-            192, 0, 2, 1, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee,
-        ],
-    );
+    put(out, svc::ADDR, &[192, 0, 2, 1, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee]);
     put(out, svc::PORT, &53u16.to_be_bytes());
     put_text(out, svc::SCHED_NAME, "rr");
     put(out, svc::FLAGS, &[&7u32.to_ne_bytes()[..], &[0xff; 4]].concat());
@@ -44,19 +38,8 @@ fn a_service_of_the_kernel() {
         put(out, 99, &[1, 2, 3]);
     });
     let entry = service(&bytes).unwrap();
-    let key = Key::Address {
-        protocol: Protocol::Udp,
-        address: [192, 0, 2, 1].into(),
-        port: 53,
-    };
-    let expected = Service {
-        key,
-        scheduler: "rr".into(),
-        flags: 5,
-        timeout: 300,
-        netmask: 0xffff_0000,
-        engine: None,
-    };
+    let key = Key::Address { protocol: Protocol::Udp, address: [192, 0, 2, 1].into(), port: 53 };
+    let expected = Service { key, scheduler: "rr".into(), flags: 5, timeout: 300, netmask: 0xffff_0000, engine: None };
     assert_eq!(entry.service, expected);
     let base = 1 << 40;
     let counters = Counters {
@@ -78,11 +61,7 @@ fn old_kernels_count_in_32_bits() {
             put(out, 4, &8u64.to_ne_bytes());
         });
     });
-    let expected = Counters {
-        connections: 6,
-        bytes_in: 8,
-        ..Counters::default()
-    };
+    let expected = Counters { connections: 6, bytes_in: 8, ..Counters::default() };
     assert_eq!(service(&bytes).unwrap().counters, expected);
 }
 
@@ -107,10 +86,7 @@ fn a_destination_has_the_family_of_its_service_unless_it_says_otherwise() {
         put(out, dest::ADDR_FAMILY, &AF_INET6.to_ne_bytes());
     });
     let of = |bytes: &[u8], family| destination(bytes, family).unwrap();
-    assert_eq!(
-        of(&old, Family::Inet).destination.address,
-        IpAddr::from([0x20, 1, 0xd, 0xb8])
-    );
+    assert_eq!(of(&old, Family::Inet).destination.address, IpAddr::from([0x20, 1, 0xd, 0xb8]));
     assert_eq!(of(&old, Family::Inet6).destination.address, IpAddr::from(address));
     let entry = of(&new, Family::Inet);
     assert_eq!(entry.destination.address, IpAddr::from(address));
@@ -128,19 +104,10 @@ fn strange_answers_have_a_reason() {
         service(&bytes).map(|entry| entry.service.flags)
     };
     assert_eq!(changed(99, &[]), Ok(5));
-    assert_eq!(
-        changed(svc::AF, &7u16.to_ne_bytes()),
-        Err("an address family that is neither IPv4 nor IPv6")
-    );
-    assert_eq!(
-        changed(svc::PROTOCOL, &1u16.to_ne_bytes()),
-        Err("a service of an unknown protocol")
-    );
+    assert_eq!(changed(svc::AF, &7u16.to_ne_bytes()), Err("an address family that is neither IPv4 nor IPv6"));
+    assert_eq!(changed(svc::PROTOCOL, &1u16.to_ne_bytes()), Err("a service of an unknown protocol"));
     assert_eq!(changed(svc::ADDR, &[192, 0, 2, 1]), Err("a value of the wrong size"));
-    assert_eq!(
-        changed(svc::SCHED_NAME, b"sixteen-letters-\0"),
-        Err("a name that is too long")
-    );
+    assert_eq!(changed(svc::SCHED_NAME, b"sixteen-letters-\0"), Err("a name that is too long"));
     assert_eq!(changed(svc::STATS64, &[1]), Err("an attribute shorter than its header"));
     assert_eq!(service(&[]), Err("an answer without a service"));
     assert_eq!(destination(&[], Family::Inet), Err("an answer without a destination"));
@@ -153,27 +120,14 @@ fn versions_and_timeouts() {
     let mut bytes = Vec::new();
     put(&mut bytes, 1, &0x0001_0201u32.to_ne_bytes());
     put(&mut bytes, 2, &4096u32.to_ne_bytes());
-    assert_eq!(
-        info(&bytes),
-        Ok(Info {
-            version: (1, 2, 1),
-            table_size: 4096
-        })
-    );
-    let set = Timeouts {
-        tcp: 900,
-        tcp_fin: 120,
-        udp: 300,
-    };
+    assert_eq!(info(&bytes), Ok(Info { version: (1, 2, 1), table_size: 4096 }));
+    let set = Timeouts { tcp: 900, tcp_fin: 120, udp: 300 };
     assert_eq!(timeouts(&encoded(&Command::SetTimeouts(set))), Ok(set));
     assert_eq!(timeouts(&[]), Ok(Timeouts::default()));
 }
 
 fn addresses() -> impl Strategy<Value = IpAddr> {
-    prop_oneof![
-        any::<[u8; 4]>().prop_map(IpAddr::from),
-        any::<[u8; 16]>().prop_map(IpAddr::from)
-    ]
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)]
 }
 
 fn keys() -> impl Strategy<Value = Key> {
