@@ -11,6 +11,7 @@
 
 pub mod conf;
 pub mod director;
+pub mod junk;
 pub mod lab;
 pub mod probe;
 pub mod process;

@@ -30,11 +30,26 @@ enum Command {
         #[arg(long)]
         duration: u64,
     },
+    /// Send packets that must not be believed.
+    Junk {
+        #[arg(long)]
+        vrid: u8,
+        /// Milliseconds.
+        #[arg(long, default_value_t = 10)]
+        every: u64,
+        /// Milliseconds.
+        #[arg(long)]
+        duration: u64,
+    },
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Cli::parse().command {
         Command::Echo { name, port } => vipd_tests::probe::echo(&name, port)?,
+        Command::Junk { vrid, every, duration } => {
+            let (every, duration) = (Duration::from_millis(every), Duration::from_millis(duration));
+            println!("sent {}", vipd_tests::junk::storm(vrid, every, duration)?);
+        }
         Command::Ask { to, every, duration } => {
             let seen = vipd_tests::probe::ask(to, Duration::from_millis(every), Duration::from_millis(duration))?;
             println!("{}", serde_json::to_string(&seen)?);

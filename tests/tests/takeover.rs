@@ -1,0 +1,210 @@
+//! Two directors on a wire: who takes over, when, and that there are never two for long. vipd with vipd, and vipd with
+//! Debian's keepalived in both seats.
+
+use std::time::Duration;
+use vipd_tests::conf::{AH, Instance, PASS, master_down, skew};
+use vipd_tests::director::{Director, Kind};
+use vipd_tests::lab::Lab;
+use vipd_tests::wire::{Capture, adverts, two_masters};
+
+/// What a shared machine may add to any time.
+const SLACK: f64 = 1.0;
+const VIP: &str = "10.77.0.100";
+
+fn patience(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds + 4.0)
+}
+
+/// The stronger node in one seat, the weaker in the other; every way of losing the stronger one.
+#[track_caller]
+fn round(strong: Kind, weak: Kind, version: u8, interval: &str, extra: &str) {
+    let seconds: f64 = interval.parse().expect("an interval");
+    let mut lab = Lab::new();
+    let (one, two, client) = (lab.host(1), lab.host(2), lab.host(3));
+    let conf = |priority| Instance::new(version, priority, interval).with(extra).text();
+    let (high, low) = (conf(150), conf(100));
+    let capture = Capture::start(&client);
+    let down = master_down(version, 100, seconds);
+
+    let mut a = Director::start(strong, &one, &high);
+    let mut b = Director::start(weak, &two, &low);
+    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
+    assert!(!two.holds(VIP), "both hold the address");
+
+    // A planned stop: priority 0, the weaker one waits its skew and no more.
+    a.terminate();
+    let took = b.wait_master(VIP, patience(skew(version, 100, seconds))).as_secs_f64();
+    println!("  planned stop: {took:.3} s, by the formula {:.3} s", skew(version, 100, seconds));
+    assert!(took < skew(version, 100, seconds) + SLACK);
+    a.stop();
+    assert!(!one.holds(VIP), "a stopped director keeps the address:\n{}", a.log());
+
+    // It comes back and preempts.
+    let mut a = Director::start(strong, &one, &high);
+    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+
+    // Killed, every process of it: the address stays on the dead host, the weaker takes it after the interval.
+    a.kill();
+    let took = b.wait_master(VIP, patience(down)).as_secs_f64();
+    println!("  killed: {took:.3} s, by the formula {down:.3} s");
+    assert!(took < down + SLACK);
+    one.ip("addr flush dev eth0 label eth0 to 10.77.0.100/32");
+
+    // Hung, and awake again.
+    let mut a = Director::start(strong, &one, &high);
+    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    a.hang();
+    let took = b.wait_master(VIP, patience(down)).as_secs_f64();
+    println!("  hung: {took:.3} s, by the formula {down:.3} s");
+    assert!(took < down + SLACK);
+    a.resume();
+    vipd_tests::wait_for("one of them gives way", patience(2.0 * down), || one.holds(VIP) != two.holds(VIP));
+
+    // Unplugged: it knows at once, and gives the address up.
+    a.wait_master(VIP, patience(2.0 * down));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    one.cable_out();
+    let took = b.wait_master(VIP, patience(down)).as_secs_f64();
+    println!("  unplugged: {took:.3} s, by the formula {down:.3} s");
+    assert!(took < down + SLACK);
+    vipd_tests::wait_for("the unplugged one lets go", patience(1.0), || !one.holds(VIP));
+    one.cable_in();
+    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+
+    a.stop();
+    b.stop();
+    assert!(!one.holds(VIP) && !two.holds(VIP), "a stopped director keeps the address");
+    let frames = capture.end();
+    let both = two_masters(&frames);
+    println!("  adverts seen: {}, longest with two masters: {both:.3} s", adverts(&frames).len());
+    assert!(both < down + SLACK, "two masters for {both:.3} s");
+}
+
+#[test]
+fn vipd_with_vipd_v3() {
+    round(Kind::Vipd, Kind::Vipd, 3, "0.3", "");
+}
+
+#[test]
+fn vipd_with_vipd_v2_password() {
+    round(Kind::Vipd, Kind::Vipd, 2, "1", PASS);
+}
+
+#[test]
+fn vipd_over_keepalived_v3() {
+    round(Kind::Vipd, Kind::Keepalived, 3, "0.3", "");
+}
+
+#[test]
+fn keepalived_over_vipd_v3() {
+    round(Kind::Keepalived, Kind::Vipd, 3, "0.3", "");
+}
+
+#[test]
+fn vipd_over_keepalived_v2_password() {
+    round(Kind::Vipd, Kind::Keepalived, 2, "1", PASS);
+}
+
+#[test]
+fn keepalived_over_vipd_v2_password() {
+    round(Kind::Keepalived, Kind::Vipd, 2, "1", PASS);
+}
+
+/// Unicast, and the authentication header: election and a planned stop in both seats.
+#[track_caller]
+fn short_round(strong: Kind, weak: Kind, version: u8, interval: &str, extra: impl Fn(u8, u8) -> String) {
+    let seconds: f64 = interval.parse().expect("an interval");
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let conf = |priority, own, peer| Instance::new(version, priority, interval).with(&extra(own, peer)).text();
+    let mut a = Director::start(strong, &one, &conf(150, 1, 2));
+    let mut b = Director::start(weak, &two, &conf(100, 2, 1));
+    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
+    std::thread::sleep(Duration::from_secs_f64(master_down(version, 100, seconds) + SLACK));
+    assert!(!two.holds(VIP), "the weaker one doesn't hear the stronger:\n{}", b.log());
+    a.stop();
+    let took = b.wait_master(VIP, patience(skew(version, 100, seconds))).as_secs_f64();
+    println!("  {strong:?} to {weak:?}: planned stop {took:.3} s");
+    let mut a = Director::start(strong, &one, &conf(150, 1, 2));
+    a.wait_master(VIP, patience(4.0 * master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    a.stop();
+    b.stop();
+}
+
+#[test]
+fn unicast_in_both_seats() {
+    let unicast = |own, peer| {
+        format!("unicast_src_ip 10.77.0.{own}\nunicast_peer {{\n10.77.0.{peer}\n}}")
+    };
+    short_round(Kind::Vipd, Kind::Keepalived, 3, "0.3", unicast);
+    short_round(Kind::Keepalived, Kind::Vipd, 3, "0.3", unicast);
+}
+
+#[test]
+fn authentication_header_in_both_seats() {
+    let ah = |_, _| AH.to_owned();
+    short_round(Kind::Vipd, Kind::Keepalived, 2, "1", ah);
+    short_round(Kind::Keepalived, Kind::Vipd, 2, "1", ah);
+}
+
+#[test]
+fn equal_priority_the_higher_address_wins() {
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let conf = Instance::new(3, 100, "0.3").text();
+    let a = Director::start(Kind::Vipd, &one, &conf);
+    a.wait_master(VIP, patience(2.0));
+    // A backup yields to an equal master whatever the addresses (RFC 9568, 6.4.2)...
+    let b = Director::start(Kind::Vipd, &two, &conf);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(one.holds(VIP) && !two.holds(VIP));
+    // ... but of two masters the higher address stays.
+    two.isolate();
+    b.wait_master(VIP, patience(2.0));
+    two.rejoin();
+    vipd_tests::wait_for("10.77.0.1 gives way to 10.77.0.2", patience(2.0), || !one.holds(VIP));
+    assert!(two.holds(VIP));
+    let why = a.instance("VI_1").why;
+    println!("  why: {why}");
+    assert!(why.contains("equal priority") && why.contains("10.77.0.2"));
+}
+
+#[test]
+fn nopreempt_leaves_the_weaker_master_in_peace() {
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let b = Director::start(Kind::Vipd, &two, &Instance::new(3, 100, "0.3").text());
+    b.wait_master(VIP, patience(2.0));
+    let a = Director::start(Kind::Vipd, &one, &Instance::new(3, 150, "0.3").with("nopreempt").text());
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(two.holds(VIP) && !one.holds(VIP), "it preempted:\n{}", a.log());
+    assert_eq!(a.instance("VI_1").state, "BACKUP");
+    b.terminate();
+    a.wait_master(VIP, patience(1.0));
+}
+
+#[test]
+fn preempt_delay_holds_the_stronger_back_for_so_long() {
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let b = Director::start(Kind::Vipd, &two, &Instance::new(3, 100, "0.3").text());
+    b.wait_master(VIP, patience(2.0));
+    let a = Director::start(Kind::Vipd, &one, &Instance::new(3, 150, "0.3").with("preempt_delay 4").text());
+    let took = a.wait_master(VIP, patience(8.0)).as_secs_f64();
+    println!("  preempt_delay 4: master after {took:.2} s");
+    assert!((4.0..4.0 + 1.3 + SLACK).contains(&took));
+}
+
+#[test]
+fn an_owner_serves_at_once() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let a = Director::start(Kind::Vipd, &one, &Instance::new(3, 255, "1").text());
+    let took = a.wait_master(VIP, patience(1.0)).as_secs_f64();
+    println!("  an owner with advert_int 1 is master after {took:.3} s");
+    assert!(took < 1.0 + SLACK);
+}
