@@ -196,15 +196,7 @@ struct Draft {
 impl Report {
     fn new(level: Level, code: Code, place: Option<Place>, message: String) -> Report {
         let (label, related, help) = (String::new(), Vec::new(), Vec::new());
-        Report(Box::new(Draft {
-            level,
-            code,
-            message,
-            label,
-            place,
-            related,
-            help,
-        }))
+        Report(Box::new(Draft { level, code, message, label, place, related, help }))
     }
 
     pub(crate) fn error(code: Code, place: Place, message: impl Into<String>) -> Report {
@@ -245,6 +237,19 @@ impl Report {
     }
 }
 
+/// Characters of a message at most.
+const MAX_TEXT: usize = 500;
+
+/// Text that may quote a hostile file: nothing in it moves a terminal's cursor or fills a log.
+fn plain(text: String) -> String {
+    if text.len() <= MAX_TEXT && !text.contains(char::is_control) {
+        return text;
+    }
+    let cut = text.chars().count() > MAX_TEXT;
+    let shown = text.chars().take(MAX_TEXT).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    shown.chain(cut.then_some('\u{2026}')).collect()
+}
+
 /// Errors kept at most, and others as many; a file that draws more is a different kind of file.
 const KEPT: usize = 500;
 /// Levels of "expanded here" and "included here" that are shown.
@@ -269,34 +274,30 @@ impl Findings {
             self.errors += 1;
         }
         // Errors and the rest each have their share, so that a thousand lints don't hide the one error.
-        let share = if report.level == Level::Error {
-            &mut self.kept_errors
-        } else {
-            &mut self.kept_others
-        };
+        let share = if report.level == Level::Error { &mut self.kept_errors } else { &mut self.kept_others };
         if *share >= KEPT {
             self.dropped += 1;
             return;
         }
         *share += 1;
+        let report = Draft {
+            message: plain(report.message),
+            label: plain(report.label),
+            help: report.help.into_iter().map(plain).collect(),
+            ..report
+        };
         let mut related: Vec<Related> = report
             .related
             .iter()
-            .filter_map(|(label, place)| {
-                Some(Related {
-                    label: label.clone(),
-                    span: self.map.span(*place)?,
-                })
-            })
+            .filter_map(|(label, place)| Some(Related { label: label.clone(), span: self.map.span(*place)? }))
             .collect();
         if let Some(place) = report.place {
             let trace = self.map.trace(place, TRACE);
-            related.extend(trace.into_iter().filter_map(|(label, place)| {
-                Some(Related {
-                    label: label.to_owned(),
-                    span: self.map.span(place)?,
-                })
-            }));
+            related.extend(
+                trace.into_iter().filter_map(|(label, place)| {
+                    Some(Related { label: label.to_owned(), span: self.map.span(place)? })
+                }),
+            );
         }
         let diagnostic = Diagnostic {
             level: report.level,
@@ -315,11 +316,7 @@ impl Findings {
 
     /// Whether further findings of that level are only counted: no need to think up a suggestion.
     pub(crate) fn full(&self, level: Level) -> bool {
-        (if level == Level::Error {
-            self.kept_errors
-        } else {
-            self.kept_others
-        }) >= KEPT
+        (if level == Level::Error { self.kept_errors } else { self.kept_others }) >= KEPT
     }
 
     /// Whether the configuration can't be used.

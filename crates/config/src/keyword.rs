@@ -196,11 +196,7 @@ pub fn all() -> Vec<(&'static Block, &'static Keyword)> {
         next += 1;
         for keyword in block.rows() {
             out.push((block, keyword));
-            if let Some(inner) = keyword
-                .args
-                .block()
-                .filter(|b| blocks.iter().all(|known| known.path != b.path))
-            {
+            if let Some(inner) = keyword.args.block().filter(|b| blocks.iter().all(|known| known.path != b.path)) {
                 blocks.push(inner);
             }
         }
@@ -217,25 +213,9 @@ mod tests {
     fn every_row_is_documented_and_unique_in_its_block() {
         let mut seen = HashSet::new();
         for (block, keyword) in all() {
-            assert!(
-                !keyword.doc.is_empty(),
-                "{}/{} has no documentation",
-                block.path,
-                keyword.name
-            );
-            assert!(
-                keyword.doc.ends_with('.'),
-                "{}/{}: {}",
-                block.path,
-                keyword.name,
-                keyword.doc
-            );
-            assert!(
-                seen.insert((block.path, keyword.name)),
-                "{}/{} twice",
-                block.path,
-                keyword.name
-            );
+            assert!(!keyword.doc.is_empty(), "{}/{} has no documentation", block.path, keyword.name);
+            assert!(keyword.doc.ends_with('.'), "{}/{}: {}", block.path, keyword.name, keyword.doc);
+            assert!(seen.insert((block.path, keyword.name)), "{}/{} twice", block.path, keyword.name);
         }
         assert!(seen.len() > 500, "{} rows", seen.len());
     }
@@ -244,9 +224,7 @@ mod tests {
     fn other_names_lead_to_rows_that_act() {
         for (block, keyword) in all() {
             if let Standing::SameAs(to) | Standing::OldName(to) = keyword.standing {
-                let target = block
-                    .find(to)
-                    .unwrap_or_else(|| panic!("{}/{} -> {to}", block.path, keyword.name));
+                let target = block.find(to).unwrap_or_else(|| panic!("{}/{} -> {to}", block.path, keyword.name));
                 assert!(!matches!(target.standing, Standing::SameAs(_) | Standing::OldName(_)));
             }
         }

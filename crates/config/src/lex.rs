@@ -53,12 +53,7 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    pub(crate) const ALL: Checks = Checks {
-        read: true,
-        matched: true,
-        wildcard: true,
-        brace: true,
-    };
+    pub(crate) const ALL: Checks = Checks { read: true, matched: true, wildcard: true, brace: true };
 
     pub(crate) fn or(self, other: Checks) -> Checks {
         Checks {
@@ -141,17 +136,8 @@ impl<'a> Lexer<'a> {
 
     /// A text that some caller has in hand.
     pub(crate) fn run_text(mut self, file: u32) -> Vec<Item> {
-        let checks = if self.options.include_checks_all {
-            Checks::ALL
-        } else {
-            Checks::default()
-        };
-        self.frames.push(Frame::File {
-            file,
-            next: 1,
-            dir: self.start.clone(),
-            checks,
-        });
+        let checks = if self.options.include_checks_all { Checks::ALL } else { Checks::default() };
+        self.frames.push(Frame::File { file, next: 1, dir: self.start.clone(), checks });
         self.drain();
         self.items
     }
@@ -163,11 +149,7 @@ impl<'a> Lexer<'a> {
         }
         // A file made for other ids alone: its errors would puzzle.
         if let Some((at, names)) = self.foreign.take().filter(|_| !self.held) {
-            let message = format!(
-                "lines for {} are left out: this is read for `{}`",
-                names.join(", "),
-                self.config_id
-            );
+            let message = format!("lines for {} are left out: this is read for `{}`", names.join(", "), self.config_id);
             let report = Report::lint(Code::BadCondition, at, message);
             self.findings.push(report.help("option -i ID reads it for another one"));
         }
@@ -192,10 +174,7 @@ impl<'a> Lexer<'a> {
 
     fn push_frame(&mut self, frame: Frame, at: Place) {
         if self.frames.len() >= MAX_DEPTH {
-            self.stop(
-                at,
-                "reading stopped here: includes, sequences and definitions are nested too deeply",
-            );
+            self.stop(at, "reading stopped here: includes, sequences and definitions are nested too deeply");
         } else {
             self.frames.push(frame);
         }
@@ -218,14 +197,7 @@ impl<'a> Lexer<'a> {
                     Some(line) => {
                         *next += 1;
                         let via = *via;
-                        return Some(
-                            line.iter()
-                                .map(|c| Ch {
-                                    at: Place { via, ..c.at },
-                                    ..*c
-                                })
-                                .collect(),
-                        );
+                        return Some(line.iter().map(|c| Ch { at: Place { via, ..c.at }, ..*c }).collect());
                     }
                     None => {
                         self.frames.pop();
@@ -254,13 +226,7 @@ impl<'a> Lexer<'a> {
             *next += 1;
             let bytes = self.findings.map.files.get(file as usize)?.line(number)?;
             let line = u32::try_from(number).unwrap_or(u32::MAX);
-            let whole = Place {
-                file,
-                line,
-                col: 0,
-                len: u32::try_from(bytes.len()).unwrap_or(0),
-                via: DIRECT,
-            };
+            let whole = Place { file, line, col: 0, len: u32::try_from(bytes.len()).unwrap_or(0), via: DIRECT };
             let length = bytes.len();
             let nul = bytes.iter().position(|b| *b == 0);
             let bad = match nul {
@@ -269,13 +235,9 @@ impl<'a> Lexer<'a> {
                 None => None,
             };
             if let Some(message) = bad {
-                let place = Place {
-                    len: whole.len.min(1),
-                    ..whole
-                };
+                let place = Place { len: whole.len.min(1), ..whole };
                 self.charge(length, place);
-                self.findings
-                    .push(Report::error(Code::LineUnusable, place, message).help("the line is left out"));
+                self.findings.push(Report::error(Code::LineUnusable, place, message).help("the line is left out"));
                 continue;
             }
             let mut chars = Vec::with_capacity(length);
@@ -283,32 +245,12 @@ impl<'a> Lexer<'a> {
             for chunk in bytes.utf8_chunks() {
                 for c in chunk.valid().chars() {
                     let len = u32::try_from(c.len_utf8()).unwrap_or(1);
-                    chars.push(Ch {
-                        c,
-                        literal: false,
-                        at: Place {
-                            file,
-                            line,
-                            col,
-                            len,
-                            via: DIRECT,
-                        },
-                    });
+                    chars.push(Ch { c, literal: false, at: Place { file, line, col, len, via: DIRECT } });
                     col += len;
                 }
                 for _ in chunk.invalid() {
-                    let at = Place {
-                        file,
-                        line,
-                        col,
-                        len: 1,
-                        via: DIRECT,
-                    };
-                    chars.push(Ch {
-                        c: char::REPLACEMENT_CHARACTER,
-                        literal: false,
-                        at,
-                    });
+                    let at = Place { file, line, col, len: 1, via: DIRECT };
+                    chars.push(Ch { c: char::REPLACEMENT_CHARACTER, literal: false, at });
                     col += 1;
                 }
             }
@@ -338,31 +280,23 @@ impl<'a> Lexer<'a> {
         }
         if let Some(bad) = line.iter().find(|c| c.c == char::REPLACEMENT_CHARACTER) {
             let report = Report::error(Code::LineUnusable, bad.at, "this is not UTF-8 text");
-            self.findings
-                .push(report.help("save the file as UTF-8 (outside comments)"));
+            self.findings.push(report.help("save the file as UTF-8 (outside comments)"));
         }
         self.split(line);
     }
 
     /// `@ID rest` and `@^ID rest`: the rest, if it is meant for us.
     fn condition(&mut self, line: &[Ch]) -> Option<Vec<Ch>> {
-        let end = line
-            .iter()
-            .position(|c| c.c == ' ' || c.c == '\t')
-            .unwrap_or(line.len());
+        let end = line.iter().position(|c| c.c == ' ' || c.c == '\t').unwrap_or(line.len());
         let word = &line[1..end];
         let (word, negated) = match word.first() {
             Some(c) if c.c == '^' => (&word[1..], true),
             _ => (word, false),
         };
         if word.is_empty() {
-            let report = Report::error(
-                Code::BadCondition,
-                place_of(&line[..end]),
-                "a condition needs a name after `@`",
-            );
-            self.findings
-                .push(report.help("write `@ID ...` for lines meant for one configuration id (option -i)"));
+            let report =
+                Report::error(Code::BadCondition, place_of(&line[..end]), "a condition needs a name after `@`");
+            self.findings.push(report.help("write `@ID ...` for lines meant for one configuration id (option -i)"));
             return None;
         }
         let (name, at) = (text_of(word), place_of(&line[..end]));
@@ -396,14 +330,7 @@ impl<'a> Lexer<'a> {
         match cut {
             Some(0) => {
                 let at = line[0].at;
-                self.item(
-                    if line[0].c == '{' {
-                        Item::Open(at)
-                    } else {
-                        Item::Close(at)
-                    },
-                    at,
-                );
+                self.item(if line[0].c == '{' { Item::Open(at) } else { Item::Close(at) }, at);
                 if line.len() > 1 {
                     self.rest = Some(line[1..].to_vec());
                 }
@@ -422,8 +349,7 @@ impl<'a> Lexer<'a> {
         }
         if let Some(at) = unbalanced {
             let report = Report::error(Code::UnmatchedQuote, at, "this quote is not closed on its line");
-            self.findings
-                .push(report.help("quotes never span lines; write \\\" for a quote inside a command"));
+            self.findings.push(report.help("quotes never span lines; write \\\" for a quote inside a command"));
         }
         let mut parsed = words::tokenise(line);
         if unbalanced.is_some() {

@@ -60,9 +60,7 @@ pub fn load(path: &Path, options: &Options) -> Loaded {
 /// Reads a text as if it were a file of that name in the current directory.
 pub fn load_str(name: &str, text: &str, options: &Options) -> Loaded {
     let mut findings = Findings::default();
-    let file = findings
-        .map
-        .add(source::File::new(name.to_owned(), text.as_bytes().to_vec(), None));
+    let file = findings.map.add(source::File::new(name.to_owned(), text.as_bytes().to_vec(), None));
     let items = lex::Lexer::new(options, &mut findings).run_text(file);
     finish(items, findings, options)
 }
@@ -81,12 +79,7 @@ fn finish(items: Vec<lex::Item>, mut findings: Findings, options: &Options) -> L
     let mut diagnostics = findings.list;
     // By place, so that the text reads from the top of the file down; what has no place comes first.
     diagnostics.sort_by_key(|d| d.span.as_ref().map(|s| (order(&files, &s.file), s.line, s.col)));
-    Loaded {
-        config: (!failed).then_some(config),
-        diagnostics,
-        unkept: findings.dropped,
-        files,
-    }
+    Loaded { config: (!failed).then_some(config), diagnostics, unkept: findings.dropped, files }
 }
 
 fn order(files: &[PathBuf], name: &str) -> usize {

@@ -3,6 +3,7 @@
 
 mod address;
 mod checker;
+mod forwarding;
 mod global;
 mod group;
 mod notify;
@@ -10,6 +11,7 @@ mod script;
 mod server_group;
 mod service;
 mod track;
+mod transport;
 mod users;
 mod vrrp;
 
@@ -52,10 +54,7 @@ pub(crate) fn lower(mut root: Nodes, findings: &mut Findings, options: &Options)
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
-    let mut config = Config {
-        global: lower.global(&globals, &root),
-        ..Config::default()
-    };
+    let mut config = Config { global: lower.global(&globals, &root), ..Config::default() };
     lower.vrrp(&root, &mut config);
     lower.services(&root, &mut config);
     if let Some(at) = lower.unguarded {

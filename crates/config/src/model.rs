@@ -182,10 +182,7 @@ impl Config {
 
     /// Every address that some instance may put on this host.
     pub fn virtual_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.instances
-            .iter()
-            .flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded))
-            .map(|a| a.address)
+        self.instances.iter().flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded)).map(|a| a.address)
     }
 }
 

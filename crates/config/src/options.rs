@@ -40,10 +40,7 @@ pub struct Options {
 impl Options {
     /// As the daemon reads.
     pub fn daemon() -> Options {
-        Options {
-            strictness: Strictness::Daemon,
-            ..Options::default()
-        }
+        Options { strictness: Strictness::Daemon, ..Options::default() }
     }
 }
 
@@ -51,11 +48,7 @@ impl Options {
 pub(crate) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() {
-        "localhost".to_owned()
-    } else {
-        name.to_owned()
-    }
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 /// The host name up to its first dot.

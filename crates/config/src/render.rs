@@ -24,7 +24,7 @@ pub fn render_text(loaded: &Loaded, color: Color) -> String {
         Color::Always => Renderer::styled(),
     };
     let mut out = String::new();
-    for diagnostic in loaded.diagnostics.iter().take(SHOWN) {
+    for diagnostic in chosen(&loaded.diagnostics) {
         out.push_str(&renderer.render(&[group(diagnostic)]));
         out.push_str("\n\n");
     }
@@ -37,6 +37,15 @@ pub fn render_text(loaded: &Loaded, color: Color) -> String {
         out.push('\n');
     }
     out
+}
+
+/// As many as are shown, the worst if there are more, in their order.
+fn chosen(all: &[Diagnostic]) -> Vec<&Diagnostic> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|i| all[*i].level); // stable
+    order.truncate(SHOWN);
+    order.sort_unstable();
+    order.into_iter().map(|i| &all[i]).collect()
 }
 
 /// `2 errors, 1 warning`; `None` if there is nothing to count.
@@ -60,11 +69,7 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         Severity::Warning => Level::WARNING,
         Severity::Lint => Level::NOTE.with_name("lint"),
     };
-    let mut group = Group::with_title(
-        level
-            .primary_title(diagnostic.message.as_str())
-            .id(diagnostic.code.id()),
-    );
+    let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.id()));
     if let Some(span) = &diagnostic.span {
         group = group.element(snippet(span, AnnotationKind::Primary, &diagnostic.label));
     }
@@ -79,13 +84,6 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
 
 fn snippet<'a>(span: &'a Span, kind: AnnotationKind, label: &'a str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let annotation = kind.span(span.range.0..span.range.1);
-    let annotation = if label.is_empty() {
-        annotation
-    } else {
-        annotation.label(label)
-    };
-    Snippet::source(span.source.as_str())
-        .line_start(span.line as usize)
-        .path(span.file.as_str())
-        .annotation(annotation)
+    let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+    Snippet::source(span.source.as_str()).line_start(span.line as usize).path(span.file.as_str()).annotation(annotation)
 }

@@ -37,26 +37,13 @@ pub(crate) const DIRECT: u32 = u32::MAX;
 
 impl Place {
     /// No file at all.
-    pub(crate) const NOWHERE: Place = Place {
-        file: u32::MAX,
-        line: 0,
-        col: 0,
-        len: 0,
-        via: DIRECT,
-    };
+    pub(crate) const NOWHERE: Place = Place { file: u32::MAX, line: 0, col: 0, len: 0, via: DIRECT };
 
     /// From here to the end of `other`, if both are on one line; else just here.
     pub(crate) fn to(self, other: Place) -> Place {
         let end = other.col + other.len;
         let same = self.file == other.file && self.line == other.line && self.via == other.via;
-        if same && end > self.col {
-            Place {
-                len: end - self.col,
-                ..self
-            }
-        } else {
-            self
-        }
+        if same && end > self.col { Place { len: end - self.col, ..self } } else { self }
     }
 }
 
@@ -106,10 +93,7 @@ impl File {
         let mut lines = Vec::new();
         let mut start = 0;
         while start < bytes.len() {
-            let end = bytes[start..]
-                .iter()
-                .position(|b| *b == b'\n')
-                .map_or(bytes.len(), |n| start + n);
+            let end = bytes[start..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| start + n);
             let mut text_end = end;
             while text_end > start && bytes[text_end - 1] == b'\r' {
                 text_end -= 1;
@@ -117,12 +101,7 @@ impl File {
             lines.push((start, text_end));
             start = end + 1;
         }
-        File {
-            name,
-            bytes,
-            lines,
-            included,
-        }
+        File { name, bytes, lines, included }
     }
 
     /// The bytes of a line, counted from 1.
@@ -181,23 +160,11 @@ impl Map {
         let mut out = Vec::new();
         let mut via = place.via;
         while let Some(e) = self.expansions.get(via as usize).filter(|_| out.len() < most) {
-            out.push((
-                if e.name.is_empty() {
-                    "repeated by this"
-                } else {
-                    "expanded here"
-                },
-                e.at,
-            ));
+            out.push((if e.name.is_empty() { "repeated by this" } else { "expanded here" }, e.at));
             via = e.at.via;
         }
         let mut file = place.file;
-        while let Some(at) = self
-            .files
-            .get(file as usize)
-            .and_then(|f| f.included)
-            .filter(|_| out.len() < most)
-        {
+        while let Some(at) = self.files.get(file as usize).and_then(|f| f.included).filter(|_| out.len() < most) {
             out.push(("included here", at));
             file = at.file;
         }
@@ -211,11 +178,7 @@ impl Map {
         let start = (place.col as usize).min(line.len());
         let end = (start + place.len as usize).min(line.len());
         // A very long line is cut around the place.
-        let from = if line.len() > SHOWN {
-            start.saturating_sub(SHOWN / 4)
-        } else {
-            0
-        };
+        let from = if line.len() > SHOWN { start.saturating_sub(SHOWN / 4) } else { 0 };
         let to = (from + SHOWN).min(line.len());
         let head = String::from_utf8_lossy(&line[from..start]);
         let body = String::from_utf8_lossy(&line[start..end.min(to).max(start)]);
@@ -258,10 +221,9 @@ impl Unreadable {
     /// What to do about it.
     pub(crate) fn help(&self, path: &Path) -> Option<String> {
         match self {
-            Unreadable::Executable(_) => Some(format!(
-                "executable files are taken for scripts: chmod a-x {}",
-                path.display()
-            )),
+            Unreadable::Executable(_) => {
+                Some(format!("executable files are taken for scripts: chmod a-x {}", path.display()))
+            }
             Unreadable::Directory => Some(format!("to read what is in it: {}/*.conf", path.display())),
             Unreadable::NotRegular | Unreadable::TooLarge(_) | Unreadable::Io(_) => None,
         }

@@ -145,10 +145,7 @@ impl Nodes {
 
 impl Node {
     pub(crate) fn nodes(&self) -> &Nodes {
-        static EMPTY: Nodes = Nodes {
-            list: Vec::new(),
-            flawed: true,
-        };
+        static EMPTY: Nodes = Nodes { list: Vec::new(), flawed: true };
         match &self.body {
             Body::Block(nodes) => nodes,
             Body::None | Body::Lines(_) => &EMPTY,
@@ -193,13 +190,8 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 
 /// Reads a whole configuration.
 pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
-    let mut parser = Parser {
-        items: items.into_iter().peekable(),
-        findings,
-        opens: Vec::new(),
-        hoisted: Vec::new(),
-        quiet: 0,
-    };
+    let mut parser =
+        Parser { items: items.into_iter().peekable(), findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0 };
     let mut root = parser.block(&ROOT);
     root.list.append(&mut parser.hoisted);
     root
@@ -232,8 +224,7 @@ impl Parser<'_> {
                         break;
                     }
                     let report = Report::error(Code::ExtraClose, at, "this `}` closes nothing");
-                    self.findings
-                        .push(report.help("remove it, or look for a block that was closed too early"));
+                    self.findings.push(report.help("remove it, or look for a block that was closed too early"));
                 }
                 Some(Item::Open(at)) => {
                     let report = Report::error(Code::UnexpectedOpen, at, "no block is expected here");
@@ -259,7 +250,7 @@ impl Parser<'_> {
                 },
             }
         }
-        self.repeated(&mut nodes);
+        self.repeated(block, &mut nodes);
         nodes
     }
 
@@ -296,24 +287,13 @@ impl Parser<'_> {
             let message = format!("`{}` is now called `{to}`", written.name);
             self.findings.push(Report::lint(Code::OldSpelling, at, message));
         }
-        if let Some(quote) = line
-            .unmatched
-            .take()
-            .filter(|_| !keyword.args.is_command() && keyword.name != "regex")
-        {
+        if let Some(quote) = line.unmatched.take().filter(|_| !keyword.args.is_command() && keyword.name != "regex") {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
-            self.findings
-                .push(report.help("a quote inside a quoted word can't be escaped here"));
+            self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
         let value = self.argument(keyword, &line);
         let words = line.words.split_off(1);
-        let mut node = Node {
-            keyword,
-            at,
-            words,
-            value,
-            body: Body::None,
-        };
+        let mut node = Node { keyword, at, words, value, body: Body::None };
         let standing = self.standing(&node);
         let Some(inner) = keyword.args.block() else {
             if let Some(Item::Open(open)) = self.items.peek() {
@@ -326,10 +306,7 @@ impl Parser<'_> {
             return Some(node);
         };
         let opened = self.open(block, inner, &node);
-        let quiet = usize::from(matches!(
-            standing,
-            Standing::NotYet(_) | Standing::Refused(_) | Standing::Obsolete(_)
-        ));
+        let quiet = usize::from(matches!(standing, Standing::NotYet(_) | Standing::Refused(_) | Standing::Obsolete(_)));
         self.quiet += quiet;
         node.body = match keyword.args {
             Args::Lines(inner) | Args::NamedLines(inner) => {
@@ -338,10 +315,7 @@ impl Parser<'_> {
                 Body::Lines(lines)
             }
             _ if opened => Body::Block(self.block(inner)),
-            _ => Body::Block(Nodes {
-                list: Vec::new(),
-                flawed: true,
-            }),
+            _ => Body::Block(Nodes { list: Vec::new(), flawed: true }),
         };
         self.quiet -= quiet;
         Some(node)
@@ -366,8 +340,7 @@ impl Parser<'_> {
             }
             Standing::Obsolete(why) => {
                 let message = format!("`{name}` has no use: {why}");
-                self.findings
-                    .push(Report::lint(Code::Obsolete, node.at, message).help("the line can go"));
+                self.findings.push(Report::lint(Code::Obsolete, node.at, message).help("the line can go"));
             }
             Standing::Acts | Standing::SameAs(_) | Standing::OldName(_) => {}
         }
@@ -381,11 +354,7 @@ impl Parser<'_> {
             self.items.next();
             return true;
         }
-        let report = Report::error(
-            Code::MissingOpen,
-            node.whole(),
-            format!("`{}` needs a block", node.keyword.name),
-        );
+        let report = Report::error(Code::MissingOpen, node.whole(), format!("`{}` needs a block", node.keyword.name));
         self.findings.push(report.help("a `{` is missing behind it"));
         let inside = match self.items.peek() {
             Some(Item::Line(next)) => {
@@ -470,8 +439,7 @@ impl Parser<'_> {
 
     fn tell_unknown(&mut self, block: &'static Block, word: &Word) {
         if self.findings.full(Level::Error) {
-            self.findings
-                .push(Report::error(Code::UnknownKeyword, word.at, String::new())); // only counted
+            self.findings.push(Report::error(Code::UnknownKeyword, word.at, String::new())); // only counted
             return;
         }
         let mut homes: Vec<&'static str> = Vec::new();
@@ -504,16 +472,13 @@ impl Parser<'_> {
     }
 
     /// A value given twice: one of the two is dropped and that is told.
-    fn repeated(&mut self, nodes: &mut Nodes) {
+    fn repeated(&mut self, block: &Block, nodes: &mut Nodes) {
         let mut kept: Vec<Node> = Vec::with_capacity(nodes.list.len());
         for node in nodes.list.drain(..) {
             let adds_up = node.keyword.args.block().is_some()
-                || matches!(node.keyword.name, "status_code" | "key" | "include_check" | "interface");
-            let earlier = if adds_up {
-                None
-            } else {
-                kept.iter().position(|k| k.keyword.name == node.keyword.name)
-            };
+                || matches!((block.path, node.keyword.name), ("garp_group", "interface"))
+                || matches!(node.keyword.name, "status_code" | "key" | "include_check");
+            let earlier = if adds_up { None } else { kept.iter().position(|k| k.keyword.name == node.keyword.name) };
             let Some(earlier) = earlier else {
                 kept.push(node);
                 continue;
@@ -523,33 +488,16 @@ impl Parser<'_> {
                 continue; // told already
             }
             let first_wins = node.keyword.args.is_command()
-                || matches!(
-                    name,
-                    "notify_fifo" | "vrrp_notify_fifo" | "lvs_notify_fifo" | "net_namespace" | "digest"
-                );
-            let (ignored, used) = if first_wins {
-                (&node, &kept[earlier])
-            } else {
-                (&kept[earlier], &node)
-            };
+                || matches!(name, "notify_fifo" | "vrrp_notify_fifo" | "lvs_notify_fifo" | "net_namespace" | "digest");
+            let (ignored, used) = if first_wins { (&node, &kept[earlier]) } else { (&kept[earlier], &node) };
             // The same flag twice changes nothing.
-            let level = if ignored
-                .words
-                .iter()
-                .map(|w| &w.text)
-                .eq(used.words.iter().map(|w| &w.text))
-            {
+            let level = if ignored.words.iter().map(|w| &w.text).eq(used.words.iter().map(|w| &w.text)) {
                 Level::Lint
             } else {
                 Level::Warning
             };
             let report = Report::warning(Code::Repeated, ignored.whole(), format!("`{name}` is given twice"));
-            self.findings.push(
-                report
-                    .at_level(level)
-                    .label("ignored")
-                    .also(used.whole(), "this one counts"),
-            );
+            self.findings.push(report.at_level(level).label("ignored").also(used.whole(), "this one counts"));
             if !first_wins {
                 kept[earlier] = node;
             }

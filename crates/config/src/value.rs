@@ -14,11 +14,7 @@ pub(crate) fn int(word: &Word, what: &str, min: i64, max: i64) -> Result<i64, Re
     };
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if !plain {
-        let report = Report::error(
-            Code::BadNumber,
-            word.at,
-            format!("{what}: `{}` is not a whole number", word.text),
-        );
+        let report = Report::error(Code::BadNumber, word.at, format!("{what}: `{}` is not a whole number", word.text));
         let head = digits.trim_end_matches(|c: char| !c.is_ascii_digit());
         return Err(match head.bytes().all(|b| b.is_ascii_digit()) && !head.is_empty() {
             true => report.help(format!("write `{head}`, without a unit")),
@@ -45,11 +41,7 @@ pub(crate) fn decimal(word: &Word, what: &str, decimals: usize, min: u64, max: u
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if !plain(whole) || !plain(fraction) || (whole.is_empty() && fraction.is_empty()) {
-        let report = Report::error(
-            Code::BadNumber,
-            word.at,
-            format!("{what}: `{}` is not a number", word.text),
-        );
+        let report = Report::error(Code::BadNumber, word.at, format!("{what}: `{}` is not a number", word.text));
         let head: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         return Err(if head.is_empty() || head == "." {
             report
@@ -94,11 +86,7 @@ pub(crate) fn switch(word: &Word, what: &str) -> Result<bool, Report> {
 
 /// The report that a word is none of a set.
 pub(crate) fn one_of(word: &Word, what: &str, set: &[&str], given: &str) -> Report {
-    let report = Report::error(
-        Code::BadWord,
-        word.at,
-        format!("{what}: `{given}` is not possible here"),
-    );
+    let report = Report::error(Code::BadWord, word.at, format!("{what}: `{given}` is not possible here"));
     match crate::tree::nearest(given, set.iter().copied()) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None => report.help(format!("one of: {}", set.join(", "))),
@@ -108,27 +96,19 @@ pub(crate) fn one_of(word: &Word, what: &str, set: &[&str], given: &str) -> Repo
 /// An address. Nothing may follow it (keepalived drops what stands behind `/` or `-`).
 pub(crate) fn ip(word: &Word, what: &str, family: Family) -> Result<IpAddr, Report> {
     let Some(address) = parse_ip(&word.text) else {
-        let report = Report::error(
-            Code::BadAddress,
-            word.at,
-            format!("{what}: `{}` is not an address", word.text),
-        );
+        let report = Report::error(Code::BadAddress, word.at, format!("{what}: `{}` is not an address", word.text));
         return Err(match word.text.split_once('/') {
             Some((head, _)) if parse_ip(head).is_some() => report.help(format!("write `{head}`, without a length")),
             _ => report,
         });
     };
     match (family, address) {
-        (Family::V4, IpAddr::V6(_)) => Err(Report::error(
-            Code::WrongFamily,
-            word.at,
-            format!("{what}: this needs an IPv4 address"),
-        )),
-        (Family::V6, IpAddr::V4(_)) => Err(Report::error(
-            Code::WrongFamily,
-            word.at,
-            format!("{what}: this needs an IPv6 address"),
-        )),
+        (Family::V4, IpAddr::V6(_)) => {
+            Err(Report::error(Code::WrongFamily, word.at, format!("{what}: this needs an IPv4 address")))
+        }
+        (Family::V6, IpAddr::V4(_)) => {
+            Err(Report::error(Code::WrongFamily, word.at, format!("{what}: this needs an IPv6 address")))
+        }
         _ => Ok(address),
     }
 }
@@ -178,11 +158,7 @@ pub(crate) fn port_or_none(word: Option<&Word>, what: &str) -> Result<u16, Repor
 pub(crate) fn device(word: &Word, what: &str) -> Result<String, Report> {
     let name = &word.text;
     if name.is_empty() || name.len() > 15 || name.contains(['/', ' ', '\t']) || name == "." || name == ".." {
-        let report = Report::error(
-            Code::BadName,
-            word.at,
-            format!("{what}: `{name}` can't be an interface"),
-        );
+        let report = Report::error(Code::BadName, word.at, format!("{what}: `{name}` can't be an interface"));
         return Err(report.help("interface names have 1 to 15 bytes"));
     }
     Ok(name.clone())
@@ -194,10 +170,7 @@ mod tests {
     use crate::source::Place;
 
     fn word(text: &str) -> Word {
-        Word {
-            text: text.to_owned(),
-            at: Place::NOWHERE,
-        }
+        Word { text: text.to_owned(), at: Place::NOWHERE }
     }
 
     #[test]
@@ -205,17 +178,7 @@ mod tests {
         assert_eq!(int(&word("12"), "x", 0, 20).ok(), Some(12));
         assert_eq!(int(&word("+12"), "x", 0, 20).ok(), Some(12));
         assert_eq!(int(&word("-4"), "x", -5, 5).ok(), Some(-4));
-        for bad in [
-            "",
-            "12abc",
-            "0x10",
-            "1 2",
-            "-1",
-            "21",
-            "99999999999999999999",
-            "--1",
-            "+-1 ",
-        ] {
+        for bad in ["", "12abc", "0x10", "1 2", "-1", "21", "99999999999999999999", "--1", "+-1 "] {
             assert!(int(&word(bad), "x", 0, 20).is_err(), "{bad}");
         }
     }
@@ -237,20 +200,10 @@ mod tests {
 
     #[test]
     fn prefixes() {
-        assert_eq!(
-            prefix(&word("192.0.2.1/24"), "x").ok(),
-            Some((IpAddr::from([192, 0, 2, 1]), 24))
-        );
+        assert_eq!(prefix(&word("192.0.2.1/24"), "x").ok(), Some((IpAddr::from([192, 0, 2, 1]), 24)));
         assert_eq!(prefix(&word("192.0.2.1"), "x").ok().map(|p| p.1), Some(32));
         assert_eq!(prefix(&word("2001:db8::1"), "x").ok().map(|p| p.1), Some(128));
-        for bad in [
-            "192.168.100./24",
-            "192.0.2.1/33",
-            "192.0.2.1/",
-            "192.0.2.1/+8",
-            "x",
-            "2001:db8::/129",
-        ] {
+        for bad in ["192.168.100./24", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/+8", "x", "2001:db8::/129"] {
             assert!(prefix(&word(bad), "x").is_err(), "{bad}");
         }
     }

@@ -1,4 +1,5 @@
 //! What is said about a file that is not right: structure, spelling, places, text and JSON.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 mod common;
 
@@ -23,10 +24,7 @@ fn a_misspelt_keyword_gets_a_suggestion() {
     assert_eq!((d.code, d.level), (Code::UnknownKeyword, Level::Error));
     assert_eq!(d.help, ["did you mean `priority`?"]);
     let span = d.span.as_ref().unwrap();
-    assert_eq!(
-        (span.line, span.col, span.len, span.source.as_str()),
-        (4, 1, 7, "priorty 100")
-    );
+    assert_eq!((span.line, span.col, span.len, span.source.as_str()), (4, 1, 7, "priorty 100"));
 }
 
 #[test]
@@ -48,10 +46,7 @@ fn members_outside_their_group_block() {
 fn an_unknown_block_is_left_out_whole() {
     let text = instance("nonsense {\npriority 1\n{\n}\n}\npriority 77");
     assert_eq!(found(&text), ["V0201:4"]);
-    assert_eq!(
-        found(&instance("priority {\nx\n}\npriority 77")),
-        ["V0207:4", "V0203:4"]
-    );
+    assert_eq!(found(&instance("priority {\nx\n}\npriority 77")), ["V0207:4", "V0203:4"]);
 }
 
 #[test]
@@ -60,18 +55,13 @@ fn all_mistakes_are_found_in_one_run() {
                 unkown\nvirtual_ipaddress {\n300.1.1.1\n192.0.2.1/40\n}\n}\nvirtual_server 1.2.3.4 99999 {\nlvs_sched best\n}\n";
     assert_eq!(
         found(text),
-        [
-            "V0201:2", "V0302:6", "V0301:7", "V0201:8", "V0305:10", "V0305:11", "V0302:14", "V0304:15"
-        ]
+        ["V0201:2", "V0302:6", "V0301:7", "V0201:8", "V0305:10", "V0305:11", "V0302:14", "V0304:15"]
     );
 }
 
 #[test]
 fn missing_braces() {
-    assert_eq!(
-        found("vrrp_instance A {\ninterface e\nvirtual_router_id 1\n"),
-        ["V0206:1"]
-    );
+    assert_eq!(found("vrrp_instance A {\ninterface e\nvirtual_router_id 1\n"), ["V0206:1"]);
     assert_eq!(found("global_defs {\n}\n}\n"), ["V0205:3"]);
     assert_eq!(found("global_defs\nrouter_id x\n}\n"), ["V0204:1"]);
     assert_eq!(found(&instance("virtual_ipaddress\n192.0.2.1\n}\n")), ["V0204:4"]);
@@ -143,10 +133,7 @@ fn the_last_of_two_values_counts_and_the_first_of_two_scripts() {
     assert_eq!(config(&text).instances[0].vrrp.priority.0, 6);
     let text = instance("notify /bin/a\nnotify /bin/b");
     assert_eq!(found(&text), ["V0209:5"]);
-    assert_eq!(
-        config(&text).instances[0].notify.any.as_ref().map(|c| c.text.as_str()),
-        Some("/bin/a")
-    );
+    assert_eq!(config(&text).instances[0].notify.any.as_ref().map(|c| c.text.as_str()), Some("/bin/a"));
     assert_eq!(found(&instance("nopreempt\nnopreempt")), Vec::<String>::new());
 }
 
@@ -154,25 +141,16 @@ fn the_last_of_two_values_counts_and_the_first_of_two_scripts() {
 fn keywords_without_effect_yet_are_warnings_with_a_code() {
     assert_eq!(found(&instance("use_vmac")), ["V0901:4"]);
     assert_eq!(found("static_routes {\n192.0.2.0/24 dev eth0\n}\n"), ["V0901:1"]);
-    assert_eq!(
-        found("global_defs {\nenable_dbus\nvrrp_rt_priority 50\n}\n"),
-        ["V0901:2", "V0901:3"]
-    );
+    assert_eq!(found("global_defs {\nenable_dbus\nvrrp_rt_priority 50\n}\n"), ["V0901:2", "V0901:3"]);
     // One warning for a block, none for each of its words.
-    assert_eq!(
-        found("bfd_instance b {\nneighbor_ip 192.0.2.1\nmin_rx 50\n}\n"),
-        ["V0901:1"]
-    );
+    assert_eq!(found("bfd_instance b {\nneighbor_ip 192.0.2.1\nmin_rx 50\n}\n"), ["V0901:1"]);
     // Off is how things are.
     assert_eq!(found("global_defs {\nno_checker_emails off\n}\n"), Vec::<String>::new());
 }
 
 #[test]
 fn what_would_split_the_brain_is_refused() {
-    assert_eq!(
-        found(&instance("auth_hmac {\nkey 1 secret\nactive_key 1\n}\n")),
-        ["V0902:4"]
-    );
+    assert_eq!(found(&instance("auth_hmac {\nkey 1 secret\nactive_key 1\n}\n")), ["V0902:4"]);
     assert_eq!(found(&instance("v3_checksum_as_v2")), ["V0902:4"]);
     assert_eq!(found(&instance("v3_checksum_as_v2 off")), Vec::<String>::new());
 }
@@ -180,23 +158,11 @@ fn what_would_split_the_brain_is_refused() {
 #[test]
 fn values_of_blocks_without_effect_are_checked_all_the_same() {
     assert_eq!(found("bfd_instance b {\nmultiplier 0\n}\n"), ["V0901:1", "V0302:2"]);
-    assert_eq!(
-        found("static_routes {\n192.0.2.0/33 dev eth0\n}\n"),
-        ["V0901:1", "V0305:2"]
-    );
+    assert_eq!(found("static_routes {\n192.0.2.0/33 dev eth0\n}\n"), ["V0901:1", "V0305:2"]);
     assert_eq!(found("static_routes {\nvia 192.0.2.1\n}\n"), ["V0901:1", "V0401:2"]);
-    assert_eq!(
-        found("static_routes {\n192.0.2.0/24 vai 192.0.2.1\n}\n"),
-        ["V0901:1", "V0304:2"]
-    );
-    assert_eq!(
-        found("static_rules {\nto 192.168.100./24 table 1\n}\n"),
-        ["V0901:1", "V0305:2"]
-    );
-    assert_eq!(
-        found("static_ipaddress {\n192.0.2.1/24 devv eth0\n}\n"),
-        ["V0901:1", "V0304:2"]
-    );
+    assert_eq!(found("static_routes {\n192.0.2.0/24 vai 192.0.2.1\n}\n"), ["V0901:1", "V0304:2"]);
+    assert_eq!(found("static_rules {\nto 192.168.100./24 table 1\n}\n"), ["V0901:1", "V0305:2"]);
+    assert_eq!(found("static_ipaddress {\n192.0.2.1/24 devv eth0\n}\n"), ["V0901:1", "V0304:2"]);
 }
 
 #[test]
@@ -209,10 +175,8 @@ fn routes_in_their_many_forms() {
 
 #[test]
 fn old_names_act_and_are_linted() {
-    let text = common::service("").replace(
-        "10.0.0.1 80 { }",
-        "10.0.0.1 80 {\nHTTP_GET {\nurl {\npath /\n}\nnb_get_retry 9\n}\n}",
-    );
+    let text = common::service("")
+        .replace("10.0.0.1 80 { }", "10.0.0.1 80 {\nHTTP_GET {\nurl {\npath /\n}\nnb_get_retry 9\n}\n}");
     let config = config(&text);
     assert_eq!(config.services[0].lvs.real_servers[0].checkers[0].retry, 9);
     assert_eq!(short(&read(&text), |l| l == Level::Lint), ["V0904:8"]);
@@ -289,4 +253,29 @@ fn a_long_line_is_shown_around_the_place() {
         span.col
     );
     assert!(render_text(&loaded, Color::Never).contains("ignored"));
+}
+
+#[test]
+fn errors_are_shown_before_a_hundred_lints() {
+    let lints = (0..300).map(|i| format!("process_names w{i}\n")).collect::<String>();
+    let text = render_text(&read(&format!("global_defs {{\n{lints}}}\nnonsense\n")), Color::Never);
+    assert!(text.contains("error[V0201]") && text.contains("more\n"), "{text}");
+}
+
+#[test]
+fn hostile_words_stay_harmless_in_messages() {
+    let loaded = read(&format!("\x1b[2J{}\n", "x".repeat(9000)));
+    let d = &loaded.diagnostics[0];
+    assert!(!d.message.contains('\x1b') && d.message.chars().count() <= 501, "{}", d.message);
+    assert!(!render_text(&loaded, Color::Never).contains('\x1b'));
+}
+
+#[test]
+fn one_pipe_for_all() {
+    let text = "global_defs {\nnotify_fifo /run/a\nvrrp_notify_fifo /run/a\nlvs_notify_fifo /run/b\n}\n";
+    assert_eq!(found(text), ["V0404:3"]);
+    let global = config(text).global;
+    assert!(global.vrrp_fifo.is_none() && global.lvs_fifo.is_some());
+    assert_eq!(found("global_defs {\nnotify_fifo run/a\n}\n"), ["V0307:2"]);
+    assert_eq!(found("global_defs {\nnotify_fifo_script /bin/true\n}\n"), ["V0409:2"]);
 }

@@ -1,4 +1,5 @@
 //! Whatever the bytes are: no panic, no hang, no unbounded memory, and errors that stay countable.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -13,11 +14,7 @@ const SAMPLES: [&str; 5] = [
 ];
 
 fn options() -> Options {
-    Options {
-        scripts: ScriptCheck::Skip,
-        config_id: Some("here".to_owned()),
-        ..Options::default()
-    }
+    Options { scripts: ScriptCheck::Skip, config_id: Some("here".to_owned()), ..Options::default() }
 }
 
 /// Loads and renders; both must end soon. (The bound is for a busy machine; what it guards against takes hours.)
@@ -25,12 +22,7 @@ fn survives(text: &str) -> Loaded {
     let start = Instant::now();
     let loaded = load_str("hostile.conf", text, &options());
     let rendered = render_text(&loaded, Color::Never);
-    assert!(
-        start.elapsed() < Duration::from_secs(60),
-        "{:?} for {} bytes",
-        start.elapsed(),
-        text.len()
-    );
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?} for {} bytes", start.elapsed(), text.len());
     assert!(loaded.diagnostics.len() <= 1000);
     assert!(rendered.len() < 2_000_000, "{} bytes rendered", rendered.len());
     loaded
@@ -39,11 +31,7 @@ fn survives(text: &str) -> Loaded {
 fn fails(text: &str, code: &str) {
     let loaded = survives(text);
     assert!(loaded.config.is_none());
-    assert!(
-        loaded.diagnostics.iter().any(|d| d.code.id() == code),
-        "{:?}",
-        codes(&loaded)
-    );
+    assert!(loaded.diagnostics.iter().any(|d| d.code.id() == code), "{:?}", codes(&loaded));
 }
 
 fn codes(loaded: &Loaded) -> Vec<&'static str> {
@@ -52,10 +40,7 @@ fn codes(loaded: &Loaded) -> Vec<&'static str> {
 
 /// Words that a random file is made of: real ones, so that it gets past the first stages.
 fn word() -> impl Strategy<Value = String> {
-    let known: Vec<String> = vipd_config::keyword::all()
-        .into_iter()
-        .map(|(_, k)| k.name.to_owned())
-        .collect();
+    let known: Vec<String> = vipd_config::keyword::all().into_iter().map(|(_, k)| k.name.to_owned()).collect();
     prop_oneof![
         6 => proptest::sample::select(known),
         3 => proptest::sample::select(vec![
@@ -212,9 +197,7 @@ fn trackers_that_multiply() {
     }
     text.push_str("}\n}\n");
     for i in 0..900 {
-        text.push_str(&format!(
-            "vrrp_instance i{i} {{\n interface e{i}\n virtual_router_id 1\n}}\n"
-        ));
+        text.push_str(&format!("vrrp_instance i{i} {{\n interface e{i}\n virtual_router_id 1\n}}\n"));
     }
     fails(&text, "V0104");
 }
@@ -246,9 +229,7 @@ fn a_large_honest_configuration_is_read_in_no_time() {
     let mut text = String::new();
     for i in 0..4_000u32 {
         let (a, b) = (i / 250, i % 250);
-        text.push_str(&format!(
-            "virtual_server 10.{a}.{b}.1 80 {{\n lb_kind DR\n protocol TCP\n"
-        ));
+        text.push_str(&format!("virtual_server 10.{a}.{b}.1 80 {{\n lb_kind DR\n protocol TCP\n"));
         for s in 1..5 {
             text.push_str(&format!(
                 " real_server 10.200.{s}.{b} 80 {{\n  TCP_CHECK {{\n connect_timeout 3\n }}\n }}\n"

@@ -1,4 +1,5 @@
 //! `include` in all its forms, on real files.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 mod common;
 
@@ -26,14 +27,7 @@ fn read(dir: &TempDir) -> Loaded {
 }
 
 fn names(loaded: &Loaded) -> Vec<String> {
-    loaded
-        .config
-        .as_ref()
-        .unwrap()
-        .instances
-        .iter()
-        .map(|i| i.vrrp.name.clone())
-        .collect()
+    loaded.config.as_ref().unwrap().instances.iter().map(|i| i.vrrp.name.clone()).collect()
 }
 
 fn instance(name: &str, id: u8) -> String {
@@ -72,10 +66,7 @@ fn relative_names_follow_the_file_that_says_them() {
 #[test]
 fn inside_blocks_and_across_files() {
     let dir = files(&[
-        (
-            "main.conf",
-            "vrrp_instance A {\ninclude body.conf\nvirtual_router_id 1\ninclude end.conf\n",
-        ),
+        ("main.conf", "vrrp_instance A {\ninclude body.conf\nvirtual_router_id 1\ninclude end.conf\n"),
         ("body.conf", "interface eth0\n"),
         ("end.conf", "priority 99\n}\n"),
     ]);
@@ -93,30 +84,20 @@ fn definitions_and_conditions_span_files() {
 
 #[test]
 fn a_definition_names_the_file() {
-    let dir = files(&[
-        ("main.conf", "$F=x\ninclude ${F}.conf\n"),
-        ("x.conf", &instance("A", 1)),
-    ]);
+    let dir = files(&[("main.conf", "$F=x\ninclude ${F}.conf\n"), ("x.conf", &instance("A", 1))]);
     assert_eq!(names(&read(&dir)), ["A"]);
 }
 
 #[test]
 fn brace_alternatives() {
-    let dir = files(&[
-        ("main.conf", "include {b,a}.conf\n"),
-        ("a.conf", &instance("A", 1)),
-        ("b.conf", &instance("B", 2)),
-    ]);
+    let dir =
+        files(&[("main.conf", "include {b,a}.conf\n"), ("a.conf", &instance("A", 1)), ("b.conf", &instance("B", 2))]);
     assert_eq!(names(&read(&dir)), ["B", "A"]);
 }
 
 #[test]
 fn executable_files_and_directories_are_left_out() {
-    let dir = files(&[
-        ("main.conf", "include x.conf\ninclude sub\n"),
-        ("x.conf", &instance("A", 1)),
-        ("sub/y", ""),
-    ]);
+    let dir = files(&[("main.conf", "include x.conf\ninclude sub\n"), ("x.conf", &instance("A", 1)), ("sub/y", "")]);
     fs::set_permissions(dir.path().join("x.conf"), fs::Permissions::from_mode(0o755)).unwrap();
     let loaded = read(&dir);
     assert!(names(&loaded).is_empty());
@@ -132,21 +113,11 @@ fn the_checks_of_each_variant() {
         ("includer", Level::Warning, Level::Lint, Level::Error, None),
         ("includem", Level::Error, Level::Lint, Level::Error, None),
         ("includew", Level::Error, Level::Error, Level::Error, None),
-        (
-            "includeb",
-            Level::Warning,
-            Level::Lint,
-            Level::Error,
-            Some(Level::Error),
-        ),
+        ("includeb", Level::Warning, Level::Lint, Level::Error, Some(Level::Error)),
         ("includea", Level::Error, Level::Error, Level::Error, Some(Level::Error)),
     ] {
         let level = |line: &str| {
-            let dir = files(&[
-                ("main.conf", &format!("{word} {line}\n")),
-                ("x.conf", ""),
-                ("e.conf", ""),
-            ]);
+            let dir = files(&[("main.conf", &format!("{word} {line}\n")), ("x.conf", ""), ("e.conf", "")]);
             fs::set_permissions(dir.path().join("e.conf"), fs::Permissions::from_mode(0o755)).unwrap();
             read(&dir).diagnostics.first().map(|d| d.level)
         };
@@ -161,10 +132,7 @@ fn the_checks_of_each_variant() {
 #[test]
 fn include_check_holds_to_the_end_of_its_file() {
     let dir = files(&[
-        (
-            "main.conf",
-            "include sub.conf\ninclude none1\nglobal_defs {\ninclude_check +match\n}\ninclude none2\n",
-        ),
+        ("main.conf", "include sub.conf\ninclude none1\nglobal_defs {\ninclude_check +match\n}\ninclude none2\n"),
         ("sub.conf", "global_defs {\ninclude_check\n}\ninclude none3/*\n"),
     ]);
     let loaded = read(&dir);
@@ -175,13 +143,7 @@ fn include_check_holds_to_the_end_of_its_file() {
 #[test]
 fn option_e_turns_all_checks_on() {
     let dir = files(&[("main.conf", "include none\n")]);
-    let loaded = load(
-        &dir.path().join("main.conf"),
-        &Options {
-            include_checks_all: true,
-            ..options()
-        },
-    );
+    let loaded = load(&dir.path().join("main.conf"), &Options { include_checks_all: true, ..options() });
     assert_eq!(short(&loaded, |l| l == Level::Error), ["V0102:1"]);
 }
 
@@ -199,30 +161,19 @@ fn a_file_that_includes_itself_ends() {
 
 #[test]
 fn two_files_that_include_many_of_each_other_end() {
-    let dir = files(&[
-        ("main.conf", "include *.conf\ninclude *.conf\n"),
-        ("b.conf", "include *.conf\ninclude *.conf\n"),
-    ]);
+    let dir =
+        files(&[("main.conf", "include *.conf\ninclude *.conf\n"), ("b.conf", "include *.conf\ninclude *.conf\n")]);
     assert!(read(&dir).config.is_none());
 }
 
 #[test]
 fn findings_in_included_files_say_where_they_were_included() {
-    let dir = files(&[
-        ("main.conf", "# first\ninclude sub.conf\n"),
-        ("sub.conf", "\nnonsense\n"),
-    ]);
+    let dir = files(&[("main.conf", "# first\ninclude sub.conf\n"), ("sub.conf", "\nnonsense\n")]);
     let loaded = read(&dir);
     let d = &loaded.diagnostics[0];
+    assert!(d.span.as_ref().is_some_and(|s| s.file.ends_with("/sub.conf") && s.line == 2));
     assert!(
-        d.span
-            .as_ref()
-            .is_some_and(|s| s.file.ends_with("/sub.conf") && s.line == 2)
-    );
-    assert!(
-        d.related
-            .iter()
-            .any(|r| r.label == "included here" && r.span.file.ends_with("/main.conf") && r.span.line == 2)
+        d.related.iter().any(|r| r.label == "included here" && r.span.file.ends_with("/main.conf") && r.span.line == 2)
     );
 }
 

@@ -1,4 +1,5 @@
 //! The rules of the lexer, one by one: what a text comes to before any keyword is looked at.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 mod common;
 
@@ -47,10 +48,7 @@ fn comments() {
     assert_eq!(words("'a#b'"), ["'a"]);
     assert_eq!(words(r"a\#b \!c"), ["a#b", "!c"]);
     // An escaped quote neither opens nor closes, so this `#` is protected; the words then find a quote too many.
-    assert_eq!(
-        found("global_defs {\nnotification_email {\n\"a \\\" # b\"\n}\n}\n"),
-        ["V0106:3"]
-    );
+    assert_eq!(found("global_defs {\nnotification_email {\n\"a \\\" # b\"\n}\n}\n"), ["V0106:3"]);
 }
 
 #[test]
@@ -137,10 +135,7 @@ fn definitions() {
 
 #[test]
 fn the_whole_name_must_match() {
-    assert_eq!(
-        words_after("$A=x\n$B=y", "$AB\n$A.b\n$A-b\nz"),
-        ["$AB", "$A.b", "$A-b", "z"]
-    );
+    assert_eq!(words_after("$A=x\n$B=y", "$AB\n$A.b\n$A-b\nz"), ["$AB", "$A.b", "$A-b", "z"]);
 }
 
 #[test]
@@ -170,10 +165,7 @@ fn one_pass_only() {
 #[test]
 fn multi_line_definitions() {
     let pair = "$PAIR= \\\n  192.0.2.${HOST}/24 \\\n # a comment\n  \t\n @there b \\\n  192.0.2.2${HOST}/24\n";
-    assert_eq!(
-        words_after(pair, "$HOST=7\n$PAIR\nz"),
-        ["192.0.2.7/24", "192.0.2.27/24", "z"]
-    );
+    assert_eq!(words_after(pair, "$HOST=7\n$PAIR\nz"), ["192.0.2.7/24", "192.0.2.27/24", "z"]);
     // A completely empty line ends the definition, even after a backslash.
     assert_eq!(words_after("$P=a \\\nb \\\n\n$Q=c", "$P\n$Q"), ["a", "b", "c"]);
     assert_eq!(words_after("$P=a \\\nb", "x $P\ny"), ["x", "a", "b", "y"]);
@@ -181,24 +173,14 @@ fn multi_line_definitions() {
 
 #[test]
 fn multi_line_definitions_nest() {
-    assert_eq!(
-        words_after("$I=b \\\nc\n$O=a \\\n$I \\\nd", "$O\ne"),
-        ["a", "b", "c", "d", "e"]
-    );
+    assert_eq!(words_after("$I=b \\\nc\n$O=a \\\n$I \\\nd", "$O\ne"), ["a", "b", "c", "d", "e"]);
 }
 
 #[test]
 fn a_multi_line_definition_holds_blocks() {
     let block = "$I= \\\nvrrp_instance ${N} { \\\ninterface eth0 \\\nvirtual_router_id ${ID} \\\n}\n";
     let config = config(&format!("{block}$N=A\n$ID=1\n$I\n$N=B\n$ID=2\n$I\n"));
-    assert_eq!(
-        config
-            .instances
-            .iter()
-            .map(|i| i.vrrp.name.as_str())
-            .collect::<Vec<_>>(),
-        ["A", "B"]
-    );
+    assert_eq!(config.instances.iter().map(|i| i.vrrp.name.as_str()).collect::<Vec<_>>(), ["A", "B"]);
 }
 
 #[test]
@@ -211,10 +193,7 @@ fn predefined_names() {
     assert_eq!(words("${_INSTANCE}\n\"a${_HASH}b${_BANG}\""), ["here", "a#b!"]);
     assert_eq!(words("a${_HASH}b ${_BANG}c"), ["a#b", "!c"]);
     assert_eq!(words("x${_ENV VIPD_TEST_SURELY_UNSET}y"), ["xy"]);
-    assert_eq!(
-        words("${_ENV PATH}x")[0].split(':').count(),
-        std::env::var("PATH").unwrap().split(':').count()
-    );
+    assert_eq!(words("${_ENV PATH}x")[0].split(':').count(), std::env::var("PATH").unwrap().split(':').count());
     assert_eq!(words_after("$_PWD=/own", "$_PWD"), ["/own"]);
     let here = std::env::current_dir().unwrap();
     assert_eq!(words("${_PWD}"), [here.to_str().unwrap()]);
@@ -233,11 +212,7 @@ fn random_numbers_stay_in_range() {
 #[test]
 fn predefined_names_with_wrong_parameters() {
     for bad in ["${_ENV}", "${_ENV A B}", "${_RANDOM 3 1}", "${_RANDOM a}", "${_PWD x}"] {
-        assert_eq!(
-            found(&format!("global_defs {{\nrouter_id x{bad}\n}}\n")),
-            ["V0113:2"],
-            "{bad}"
-        );
+        assert_eq!(found(&format!("global_defs {{\nrouter_id x{bad}\n}}\n")), ["V0113:2"], "{bad}");
     }
 }
 
@@ -261,10 +236,7 @@ fn sequences_nest_leftmost_outermost() {
 
 #[test]
 fn sequences_take_definitions_and_keep_their_last_value() {
-    assert_eq!(
-        words_after("$MAX=2", "~SEQ(N,1,$MAX) a${N}\nlast${N}"),
-        ["a1", "a2", "last2"]
-    );
+    assert_eq!(words_after("$MAX=2", "~SEQ(N,1,$MAX) a${N}\nlast${N}"), ["a1", "a2", "last2"]);
 }
 
 #[test]
@@ -307,10 +279,7 @@ fn findings_point_at_the_definition_and_at_its_use() {
     let at = |s: &vipd_config::diag::Span| (s.line, s.col, s.len);
     assert_eq!((d.code.id(), at(d.span.as_ref().unwrap())), ("V0302", (1, 7, 3)));
     assert_eq!(
-        d.related
-            .iter()
-            .map(|r| (r.label.as_str(), at(&r.span)))
-            .collect::<Vec<_>>(),
+        d.related.iter().map(|r| (r.label.as_str(), at(&r.span))).collect::<Vec<_>>(),
         [("expanded here", (5, 10, 5))]
     );
 }

@@ -1,4 +1,5 @@
 //! keepalived's own sample files, as Debian ships them: each is accepted, or what is said about it is right.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 mod common;
 
@@ -16,10 +17,7 @@ fn expected() -> BTreeMap<&'static str, &'static [&'static str]> {
         // The group is defined and its only user is commented out; SMTP_CHECK does not run yet.
         ("IPv6", ["V0409:7", "V0505:21", "V0901:24"].as_slice()),
         ("PING_CHECK", &["V0505:21", "V0901:23"]),
-        (
-            "SMTP_CHECK",
-            &["V0505:37", "V0901:39", "V0505:56", "V0901:58", "V0505:87", "V0901:89"],
-        ),
+        ("SMTP_CHECK", &["V0505:37", "V0901:39", "V0505:56", "V0901:58", "V0505:87", "V0901:89"]),
         ("UDP_CHECK", &["V0505:21", "V0901:23"]),
         // Without -i high or -i low the script has no command.
         ("conditional_conf", &["V0401:6", "V0901:23"]),
@@ -73,11 +71,7 @@ fn every_packaged_sample() {
 #[test]
 fn the_sample_in_etc() {
     let path = Path::new("/etc/keepalived/keepalived.conf.sample");
-    assert!(
-        path.exists(),
-        "{} is missing. Install Debian's package `keepalived`",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing. Install Debian's package `keepalived`", path.display());
     let loaded = load(path, &options());
     // vrrp_strict does not go with authentication, nor with MASTER below priority 255.
     assert_eq!(short(&loaded, |l| l != Level::Lint), ["V0404:20", "V0405:25"]);
@@ -88,22 +82,11 @@ fn the_sample_in_etc() {
 fn the_conditional_sample_with_its_ids() {
     let path = Path::new(DIRECTORY).join("keepalived.conf.conditional_conf");
     for (id, priority) in [("high", 170), ("low", 85)] {
-        let loaded = load(
-            &path,
-            &vipd_config::Options {
-                config_id: Some(id.to_owned()),
-                ..options()
-            },
-        );
-        let config = loaded
-            .config
-            .unwrap_or_else(|| panic!("{id}: {:?}", loaded.diagnostics));
+        let loaded = load(&path, &vipd_config::Options { config_id: Some(id.to_owned()), ..options() });
+        let config = loaded.config.unwrap_or_else(|| panic!("{id}: {:?}", loaded.diagnostics));
         assert_eq!(config.instances[0].vrrp.priority.0, priority);
         assert_eq!(config.global.net_namespace.as_deref(), Some(id));
-        assert_eq!(
-            config.scripts[0].command.argv,
-            [format!("/etc/keepalived/scripts/check_{id}_VI_0.sh")]
-        );
+        assert_eq!(config.scripts[0].command.argv, [format!("/etc/keepalived/scripts/check_{id}_VI_0.sh")]);
         // advert_int 12 is 12 seconds in version 3.
         assert_eq!(config.instances[0].vrrp.advert_int.0, 1200);
     }
@@ -116,12 +99,7 @@ fn the_projects_own_samples_have_no_warning() {
     for entry in std::fs::read_dir(&directory).expect("tests/samples") {
         let path = entry.expect("entry").path();
         let loaded = load(&path, &options());
-        assert_eq!(
-            short(&loaded, |l| l != Level::Lint),
-            Vec::<String>::new(),
-            "{}",
-            path.display()
-        );
+        assert_eq!(short(&loaded, |l| l != Level::Lint), Vec::<String>::new(), "{}", path.display());
         seen += 1;
     }
     assert!(seen >= 5);

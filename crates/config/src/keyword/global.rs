@@ -68,10 +68,7 @@ ROOT_ROWS:
 }
 
 /// `/`
-pub static ROOT: Block = Block {
-    path: "/",
-    keywords: &[ROOT_ROWS],
-};
+pub static ROOT: Block = Block { path: "/", keywords: &[ROOT_ROWS] };
 
 rows! {
 /// Words of `global_defs`.
@@ -424,7 +421,4 @@ GLOBAL_ROWS:
 }
 
 /// `global_defs`
-pub(super) static GLOBAL_DEFS: Block = Block {
-    path: "global_defs",
-    keywords: &[GLOBAL_ROWS],
-};
+pub(super) static GLOBAL_DEFS: Block = Block { path: "global_defs", keywords: &[GLOBAL_ROWS] };

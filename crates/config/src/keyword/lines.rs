@@ -10,10 +10,7 @@ NAME_ROWS:
 }
 
 /// `names`
-pub(super) static NAMES: Block = Block {
-    path: "names",
-    keywords: &[NAME_ROWS],
-};
+pub(super) static NAMES: Block = Block { path: "names", keywords: &[NAME_ROWS] };
 
 rows! {
 /// Words of an address line.
@@ -52,16 +49,11 @@ ADDRESS_ROWS:
 }
 
 /// `vrrp_instance/virtual_ipaddress`
-pub(super) static ADDRESS_LINE: Block = Block {
-    path: "vrrp_instance/virtual_ipaddress",
-    keywords: &[ADDRESS_ROWS],
-};
+pub(super) static ADDRESS_LINE: Block = Block { path: "vrrp_instance/virtual_ipaddress", keywords: &[ADDRESS_ROWS] };
 
 /// `vrrp_instance/virtual_ipaddress_excluded`
-pub(super) static EXCLUDED_LINE: Block = Block {
-    path: "vrrp_instance/virtual_ipaddress_excluded",
-    keywords: &[ADDRESS_ROWS],
-};
+pub(super) static EXCLUDED_LINE: Block =
+    Block { path: "vrrp_instance/virtual_ipaddress_excluded", keywords: &[ADDRESS_ROWS] };
 
 rows! {
 /// What static addresses have in addition.
@@ -71,10 +63,8 @@ STATIC_ADDRESS_ROWS:
 }
 
 /// `static_ipaddress`
-pub(super) static STATIC_ADDRESS_LINE: Block = Block {
-    path: "static_ipaddress",
-    keywords: &[ADDRESS_ROWS, STATIC_ADDRESS_ROWS],
-};
+pub(super) static STATIC_ADDRESS_LINE: Block =
+    Block { path: "static_ipaddress", keywords: &[ADDRESS_ROWS, STATIC_ADDRESS_ROWS] };
 
 rows! {
 /// Words of a route.
@@ -215,16 +205,10 @@ ROUTE_ROWS:
 }
 
 /// `vrrp_instance/virtual_routes`
-pub(super) static ROUTE_LINE: Block = Block {
-    path: "vrrp_instance/virtual_routes",
-    keywords: &[ROUTE_ROWS],
-};
+pub(super) static ROUTE_LINE: Block = Block { path: "vrrp_instance/virtual_routes", keywords: &[ROUTE_ROWS] };
 
 /// `static_routes`
-pub(super) static STATIC_ROUTE_LINE: Block = Block {
-    path: "static_routes",
-    keywords: &[ROUTE_ROWS],
-};
+pub(super) static STATIC_ROUTE_LINE: Block = Block { path: "static_routes", keywords: &[ROUTE_ROWS] };
 
 rows! {
 /// Words of a `nexthop`.
@@ -246,10 +230,7 @@ HOP_ROWS:
 }
 
 /// `static_routes/nexthop`
-pub static NEXTHOP: Block = Block {
-    path: "static_routes/nexthop",
-    keywords: &[HOP_ROWS],
-};
+pub static NEXTHOP: Block = Block { path: "static_routes/nexthop", keywords: &[HOP_ROWS] };
 
 rows! {
 /// Words of an `encap`.
@@ -283,10 +264,7 @@ ENCAP_ROWS:
 }
 
 /// `static_routes/encap`
-pub static ENCAP: Block = Block {
-    path: "static_routes/encap",
-    keywords: &[ENCAP_ROWS],
-};
+pub static ENCAP: Block = Block { path: "static_routes/encap", keywords: &[ENCAP_ROWS] };
 
 rows! {
 /// Words of a rule.
@@ -370,16 +348,10 @@ RULE_ROWS:
 }
 
 /// `vrrp_instance/virtual_rules`
-pub(super) static RULE_LINE: Block = Block {
-    path: "vrrp_instance/virtual_rules",
-    keywords: &[RULE_ROWS],
-};
+pub(super) static RULE_LINE: Block = Block { path: "vrrp_instance/virtual_rules", keywords: &[RULE_ROWS] };
 
 /// `static_rules`
-pub(super) static STATIC_RULE_LINE: Block = Block {
-    path: "static_rules",
-    keywords: &[RULE_ROWS],
-};
+pub(super) static STATIC_RULE_LINE: Block = Block { path: "static_rules", keywords: &[RULE_ROWS] };
 
 rows! {
 /// Words of a `unicast_peer`.
@@ -393,10 +365,7 @@ PEER_ROWS:
 }
 
 /// `vrrp_instance/unicast_peer`
-pub(super) static PEER_LINE: Block = Block {
-    path: "vrrp_instance/unicast_peer",
-    keywords: &[PEER_ROWS],
-};
+pub(super) static PEER_LINE: Block = Block { path: "vrrp_instance/unicast_peer", keywords: &[PEER_ROWS] };
 
 rows! {
 /// Words of a tracked interface.
@@ -410,10 +379,8 @@ TRACK_INTERFACE_ROWS:
 }
 
 /// `vrrp_instance/track_interface`
-pub(super) static TRACK_INTERFACE_LINE: Block = Block {
-    path: "vrrp_instance/track_interface",
-    keywords: &[TRACK_INTERFACE_ROWS],
-};
+pub(super) static TRACK_INTERFACE_LINE: Block =
+    Block { path: "vrrp_instance/track_interface", keywords: &[TRACK_INTERFACE_ROWS] };
 
 rows! {
 /// Words of a tracked script, file, process or BFD session.
@@ -430,10 +397,7 @@ TRACK_ROWS:
 }
 
 /// `vrrp_instance/track_script`
-pub(super) static TRACK_LINE: Block = Block {
-    path: "vrrp_instance/track_script",
-    keywords: &[TRACK_ROWS],
-};
+pub(super) static TRACK_LINE: Block = Block { path: "vrrp_instance/track_script", keywords: &[TRACK_ROWS] };
 
 rows! {
 /// Words of a group entry.
@@ -453,10 +417,7 @@ SERVER_GROUP_ROWS:
 }
 
 /// `virtual_server_group`
-pub(super) static SERVER_GROUP_LINE: Block = Block {
-    path: "virtual_server_group",
-    keywords: &[SERVER_GROUP_ROWS],
-};
+pub(super) static SERVER_GROUP_LINE: Block = Block { path: "virtual_server_group", keywords: &[SERVER_GROUP_ROWS] };
 
 rows! {
 /// Words of a polled interface.
@@ -472,10 +433,7 @@ LINKBEAT_ROWS:
 }
 
 /// `linkbeat_interfaces`
-pub(super) static LINKBEAT_LINE: Block = Block {
-    path: "linkbeat_interfaces",
-    keywords: &[LINKBEAT_ROWS],
-};
+pub(super) static LINKBEAT_LINE: Block = Block { path: "linkbeat_interfaces", keywords: &[LINKBEAT_ROWS] };
 
 rows! {
 /// Words of an interface with delays.
@@ -485,7 +443,4 @@ DELAY_ROWS:
 }
 
 /// `interface_up_down_delays`
-pub(super) static DELAY_LINE: Block = Block {
-    path: "interface_up_down_delays",
-    keywords: &[DELAY_ROWS],
-};
+pub(super) static DELAY_LINE: Block = Block { path: "interface_up_down_delays", keywords: &[DELAY_ROWS] };

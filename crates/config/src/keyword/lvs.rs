@@ -3,9 +3,8 @@
 use super::{Args::*, Block, Family, Keyword, MAX_SECONDS, Standing::*, rows};
 
 /// The schedulers of IPVS.
-const SCHEDULERS: &[&str] = &[
-    "rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos",
-];
+const SCHEDULERS: &[&str] =
+    &["rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos"];
 rows! {
 /// Words of `virtual_server`.
 VIRTUAL_SERVER_ROWS:
@@ -97,10 +96,7 @@ VIRTUAL_SERVER_ROWS:
 }
 
 /// `virtual_server`
-pub(super) static VIRTUAL_SERVER: Block = Block {
-    path: "virtual_server",
-    keywords: &[VIRTUAL_SERVER_ROWS],
-};
+pub(super) static VIRTUAL_SERVER: Block = Block { path: "virtual_server", keywords: &[VIRTUAL_SERVER_ROWS] };
 
 rows! {
 /// Words of `virtual_server/real_server`.
@@ -169,10 +165,7 @@ REAL_SERVER_ROWS:
 }
 
 /// `virtual_server/real_server`
-pub(super) static REAL_SERVER: Block = Block {
-    path: "virtual_server/real_server",
-    keywords: &[REAL_SERVER_ROWS],
-};
+pub(super) static REAL_SERVER: Block = Block { path: "virtual_server/real_server", keywords: &[REAL_SERVER_ROWS] };
 
 rows! {
 /// Words of `SSL`.
@@ -188,10 +181,7 @@ SSL_ROWS:
 }
 
 /// `SSL`
-pub(super) static SSL: Block = Block {
-    path: "SSL",
-    keywords: &[SSL_ROWS],
-};
+pub(super) static SSL: Block = Block { path: "SSL", keywords: &[SSL_ROWS] };
 
 rows! {
 /// Where a check connects to, and from where.
@@ -231,10 +221,7 @@ PACE:
 }
 
 /// `virtual_server/real_server/TCP_CHECK`
-pub(super) static TCP_CHECK: Block = Block {
-    path: "virtual_server/real_server/TCP_CHECK",
-    keywords: &[CONNECT, PACE],
-};
+pub(super) static TCP_CHECK: Block = Block { path: "virtual_server/real_server/TCP_CHECK", keywords: &[CONNECT, PACE] };
 
 rows! {
 /// Words of `MISC_CHECK` alone.
@@ -250,10 +237,8 @@ MISC_ROWS:
 }
 
 /// `virtual_server/real_server/MISC_CHECK`
-pub(super) static MISC_CHECK: Block = Block {
-    path: "virtual_server/real_server/MISC_CHECK",
-    keywords: &[PACE, MISC_ROWS],
-};
+pub(super) static MISC_CHECK: Block =
+    Block { path: "virtual_server/real_server/MISC_CHECK", keywords: &[PACE, MISC_ROWS] };
 
 rows! {
 /// Words of `HTTP_GET` and `SSL_GET`.
@@ -276,10 +261,8 @@ HTTP_ROWS:
 }
 
 /// `virtual_server/real_server/HTTP_GET`
-pub(super) static HTTP_GET: Block = Block {
-    path: "virtual_server/real_server/HTTP_GET",
-    keywords: &[CONNECT, PACE, HTTP_ROWS],
-};
+pub(super) static HTTP_GET: Block =
+    Block { path: "virtual_server/real_server/HTTP_GET", keywords: &[CONNECT, PACE, HTTP_ROWS] };
 
 rows! {
 /// Words of `SSL_GET` alone.
@@ -290,10 +273,8 @@ SSL_GET_ROWS:
 }
 
 /// `virtual_server/real_server/SSL_GET`
-pub(super) static SSL_GET: Block = Block {
-    path: "virtual_server/real_server/SSL_GET",
-    keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS],
-};
+pub(super) static SSL_GET: Block =
+    Block { path: "virtual_server/real_server/SSL_GET", keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS] };
 
 rows! {
 /// Words of `url`.
@@ -328,10 +309,7 @@ URL_ROWS:
 }
 
 /// `virtual_server/real_server/HTTP_GET/url`
-pub(super) static URL: Block = Block {
-    path: "virtual_server/real_server/HTTP_GET/url",
-    keywords: &[URL_ROWS],
-};
+pub(super) static URL: Block = Block { path: "virtual_server/real_server/HTTP_GET/url", keywords: &[URL_ROWS] };
 
 rows! {
 /// Words of `SMTP_CHECK` alone.
@@ -343,10 +321,8 @@ SMTP_ROWS:
 }
 
 /// `virtual_server/real_server/SMTP_CHECK`
-pub(super) static SMTP_CHECK: Block = Block {
-    path: "virtual_server/real_server/SMTP_CHECK",
-    keywords: &[CONNECT, PACE, SMTP_ROWS],
-};
+pub(super) static SMTP_CHECK: Block =
+    Block { path: "virtual_server/real_server/SMTP_CHECK", keywords: &[CONNECT, PACE, SMTP_ROWS] };
 
 rows! {
 /// Words of `DNS_CHECK` alone.
@@ -359,10 +335,8 @@ DNS_ROWS:
 }
 
 /// `virtual_server/real_server/DNS_CHECK`
-pub(super) static DNS_CHECK: Block = Block {
-    path: "virtual_server/real_server/DNS_CHECK",
-    keywords: &[CONNECT, PACE, DNS_ROWS],
-};
+pub(super) static DNS_CHECK: Block =
+    Block { path: "virtual_server/real_server/DNS_CHECK", keywords: &[CONNECT, PACE, DNS_ROWS] };
 
 rows! {
 /// Words of `UDP_CHECK` alone.
@@ -378,22 +352,16 @@ UDP_ROWS:
 }
 
 /// `virtual_server/real_server/UDP_CHECK`
-pub(super) static UDP_CHECK: Block = Block {
-    path: "virtual_server/real_server/UDP_CHECK",
-    keywords: &[CONNECT, PACE, UDP_ROWS],
-};
+pub(super) static UDP_CHECK: Block =
+    Block { path: "virtual_server/real_server/UDP_CHECK", keywords: &[CONNECT, PACE, UDP_ROWS] };
 
 /// `virtual_server/real_server/SMTP_CHECK/host`
-pub(super) static SMTP_HOST: Block = Block {
-    path: "virtual_server/real_server/SMTP_CHECK/host",
-    keywords: &[CONNECT, PACE],
-};
+pub(super) static SMTP_HOST: Block =
+    Block { path: "virtual_server/real_server/SMTP_CHECK/host", keywords: &[CONNECT, PACE] };
 
 /// `virtual_server/real_server/PING_CHECK`
-pub(super) static PING_CHECK: Block = Block {
-    path: "virtual_server/real_server/PING_CHECK",
-    keywords: &[CONNECT, PACE],
-};
+pub(super) static PING_CHECK: Block =
+    Block { path: "virtual_server/real_server/PING_CHECK", keywords: &[CONNECT, PACE] };
 
 rows! {
 /// Words of `FILE_CHECK`.
@@ -406,10 +374,7 @@ FILE_ROWS:
 }
 
 /// `virtual_server/real_server/FILE_CHECK`
-pub(super) static FILE_CHECK: Block = Block {
-    path: "virtual_server/real_server/FILE_CHECK",
-    keywords: &[FILE_ROWS],
-};
+pub(super) static FILE_CHECK: Block = Block { path: "virtual_server/real_server/FILE_CHECK", keywords: &[FILE_ROWS] };
 
 rows! {
 /// Words of `BFD_CHECK`.
@@ -421,7 +386,4 @@ BFD_ROWS:
 }
 
 /// `virtual_server/real_server/BFD_CHECK`
-pub(super) static BFD_CHECK: Block = Block {
-    path: "virtual_server/real_server/BFD_CHECK",
-    keywords: &[BFD_ROWS],
-};
+pub(super) static BFD_CHECK: Block = Block { path: "virtual_server/real_server/BFD_CHECK", keywords: &[BFD_ROWS] };

@@ -171,10 +171,7 @@ VRRP_INSTANCE_ROWS:
 }
 
 /// `vrrp_instance`
-pub(super) static VRRP_INSTANCE: Block = Block {
-    path: "vrrp_instance",
-    keywords: &[VRRP_INSTANCE_ROWS],
-};
+pub(super) static VRRP_INSTANCE: Block = Block { path: "vrrp_instance", keywords: &[VRRP_INSTANCE_ROWS] };
 
 rows! {
 /// Words of `vrrp_instance/authentication`.
@@ -186,10 +183,8 @@ AUTHENTICATION_ROWS:
 }
 
 /// `vrrp_instance/authentication`
-pub(super) static AUTHENTICATION: Block = Block {
-    path: "vrrp_instance/authentication",
-    keywords: &[AUTHENTICATION_ROWS],
-};
+pub(super) static AUTHENTICATION: Block =
+    Block { path: "vrrp_instance/authentication", keywords: &[AUTHENTICATION_ROWS] };
 
 rows! {
 /// Words of `vrrp_instance/auth_hmac`.
@@ -208,10 +203,7 @@ AUTH_HMAC_ROWS:
 }
 
 /// `vrrp_instance/auth_hmac`
-pub(super) static AUTH_HMAC: Block = Block {
-    path: "vrrp_instance/auth_hmac",
-    keywords: &[AUTH_HMAC_ROWS],
-};
+pub(super) static AUTH_HMAC: Block = Block { path: "vrrp_instance/auth_hmac", keywords: &[AUTH_HMAC_ROWS] };
 
 rows! {
 /// Words of `vrrp_sync_group`.
@@ -250,10 +242,7 @@ VRRP_SYNC_GROUP_ROWS:
 }
 
 /// `vrrp_sync_group`
-pub(super) static VRRP_SYNC_GROUP: Block = Block {
-    path: "vrrp_sync_group",
-    keywords: &[VRRP_SYNC_GROUP_ROWS],
-};
+pub(super) static VRRP_SYNC_GROUP: Block = Block { path: "vrrp_sync_group", keywords: &[VRRP_SYNC_GROUP_ROWS] };
 
 rows! {
 /// Words of `vrrp_script`.
@@ -278,10 +267,7 @@ VRRP_SCRIPT_ROWS:
 }
 
 /// `vrrp_script`
-pub(super) static VRRP_SCRIPT: Block = Block {
-    path: "vrrp_script",
-    keywords: &[VRRP_SCRIPT_ROWS],
-};
+pub(super) static VRRP_SCRIPT: Block = Block { path: "vrrp_script", keywords: &[VRRP_SCRIPT_ROWS] };
 
 rows! {
 /// Words of `track_group`.
@@ -291,10 +277,7 @@ TRACK_GROUP_ROWS:
 }
 
 /// `track_group`
-pub(super) static TRACK_GROUP: Block = Block {
-    path: "track_group",
-    keywords: &[TRACK_GROUP_ROWS],
-};
+pub(super) static TRACK_GROUP: Block = Block { path: "track_group", keywords: &[TRACK_GROUP_ROWS] };
 
 rows! {
 /// Words of `garp_group`.
@@ -310,10 +293,7 @@ GARP_GROUP_ROWS:
 }
 
 /// `garp_group`
-pub(super) static GARP_GROUP: Block = Block {
-    path: "garp_group",
-    keywords: &[GARP_GROUP_ROWS],
-};
+pub(super) static GARP_GROUP: Block = Block { path: "garp_group", keywords: &[GARP_GROUP_ROWS] };
 
 rows! {
 /// Words of `vrrp_track_process`.
@@ -339,10 +319,8 @@ VRRP_TRACK_PROCESS_ROWS:
 }
 
 /// `vrrp_track_process`
-pub(super) static VRRP_TRACK_PROCESS: Block = Block {
-    path: "vrrp_track_process",
-    keywords: &[VRRP_TRACK_PROCESS_ROWS],
-};
+pub(super) static VRRP_TRACK_PROCESS: Block =
+    Block { path: "vrrp_track_process", keywords: &[VRRP_TRACK_PROCESS_ROWS] };
 
 rows! {
 /// Words of `track_file`.
@@ -356,10 +334,7 @@ TRACK_FILE_ROWS:
 }
 
 /// `track_file`
-pub(super) static TRACK_FILE: Block = Block {
-    path: "track_file",
-    keywords: &[TRACK_FILE_ROWS],
-};
+pub(super) static TRACK_FILE: Block = Block { path: "track_file", keywords: &[TRACK_FILE_ROWS] };
 
 rows! {
 /// Words of `bfd_instance`.
@@ -397,7 +372,4 @@ BFD_INSTANCE_ROWS:
 }
 
 /// `bfd_instance`
-pub(super) static BFD_INSTANCE: Block = Block {
-    path: "bfd_instance",
-    keywords: &[BFD_INSTANCE_ROWS],
-};
+pub(super) static BFD_INSTANCE: Block = Block { path: "bfd_instance", keywords: &[BFD_INSTANCE_ROWS] };

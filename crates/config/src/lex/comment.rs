@@ -70,13 +70,7 @@ mod tests {
     use crate::source::{DIRECT, Place, text_of};
 
     fn chars(text: &str) -> Vec<Ch> {
-        let at = Place {
-            file: 0,
-            line: 1,
-            col: 0,
-            len: 1,
-            via: DIRECT,
-        };
+        let at = Place { file: 0, line: 1, col: 0, len: 1, via: DIRECT };
         text.chars().map(|c| Ch { c, literal: false, at }).collect()
     }
 

@@ -13,9 +13,7 @@ pub(super) struct Definition {
 
 impl Definition {
     pub(super) fn single(line: Vec<Ch>) -> Definition {
-        Definition {
-            lines: Rc::from([line]),
-        }
+        Definition { lines: Rc::from([line]) }
     }
 }
 
@@ -57,12 +55,7 @@ fn reference(stack: &[Ch]) -> Option<Reference> {
             None => true,
             Some(c) => matches!(c.c, ' ' | '\t' | ',' | ')'),
         };
-        return stops.then_some(Reference {
-            name,
-            parameters: Vec::new(),
-            length: end,
-            braced,
-        });
+        return stops.then_some(Reference { name, parameters: Vec::new(), length: end, braced });
     }
     // Parameters: words of letters, digits and `_`, no blank before the closing brace.
     let mut parameters = Vec::new();
@@ -70,20 +63,13 @@ fn reference(stack: &[Ch]) -> Option<Reference> {
     loop {
         match ahead(at).next()?.c {
             '}' => {
-                return Some(Reference {
-                    name,
-                    parameters,
-                    length: at + 1,
-                    braced,
-                });
+                return Some(Reference { name, parameters, length: at + 1, braced });
             }
             ' ' | '\t' => {
                 let blanks = ahead(at).take_while(|c| c.c == ' ' || c.c == '\t').count();
                 at += blanks;
-                let word: String = ahead(at)
-                    .take_while(|c| c.c == '_' || c.c.is_ascii_alphanumeric())
-                    .map(|c| c.c)
-                    .collect();
+                let word: String =
+                    ahead(at).take_while(|c| c.c == '_' || c.c.is_ascii_alphanumeric()).map(|c| c.c).collect();
                 if word.is_empty() || parameters.len() > 4 {
                     return None;
                 }
@@ -146,14 +132,7 @@ impl Lexer<'_> {
                 let line = lines.get(*next)?;
                 *next += 1;
                 let via = *via;
-                Some(
-                    line.iter()
-                        .map(|c| Ch {
-                            at: Place { via, ..c.at },
-                            ..*c
-                        })
-                        .collect(),
-                )
+                Some(line.iter().map(|c| Ch { at: Place { via, ..c.at }, ..*c }).collect())
             }
             Frame::Repeat(_) => None,
         }
@@ -173,11 +152,7 @@ impl Lexer<'_> {
             if self.stopped {
                 return None;
             }
-            let found = if c.c == '$' && !c.literal {
-                reference(&stack)
-            } else {
-                None
-            };
+            let found = if c.c == '$' && !c.literal { reference(&stack) } else { None };
             let Some(found) = found else {
                 stack.pop();
                 quotes.feed(c);
@@ -218,11 +193,7 @@ impl Lexer<'_> {
         }
         let names = self.definitions.keys().map(String::as_str);
         let level = if found.braced { Level::Error } else { Level::Lint };
-        let near = if self.findings.full(level) {
-            None
-        } else {
-            crate::tree::nearest(&found.name, names)
-        };
+        let near = if self.findings.full(level) { None } else { crate::tree::nearest(&found.name, names) };
         let report = if found.braced {
             Report::error(Code::Undefined, at, format!("`${{{}}}` is not defined", found.name))
         } else {
@@ -252,23 +223,13 @@ impl Lexer<'_> {
             return Replacement::Wrong;
         }
         if lines.len() > 1 && !at_end {
-            let message = format!(
-                "`{}` stands for {} lines and must be the end of the line",
-                found.name,
-                lines.len()
-            );
+            let message = format!("`{}` stands for {} lines and must be the end of the line", found.name, lines.len());
             self.findings.push(Report::error(Code::MisplacedReference, at, message));
             return Replacement::Wrong;
         }
         let via = self.findings.map.expand(at, &found.name);
         let first = lines.first().map(Vec::as_slice).unwrap_or_default();
-        let chars = first
-            .iter()
-            .map(|c| Ch {
-                at: Place { via, ..c.at },
-                ..*c
-            })
-            .collect();
+        let chars = first.iter().map(|c| Ch { at: Place { via, ..c.at }, ..*c }).collect();
         let rest = (lines.len() > 1).then_some(Frame::Replay { lines, next: 1, via });
         Replacement::Chars(chars, rest)
     }

@@ -18,41 +18,20 @@ const MAX_ENTRIES: usize = 100_000;
 impl Lexer<'_> {
     /// Takes the line if it is an include.
     pub(super) fn include(&mut self, line: &[Ch]) -> bool {
-        let end = line
-            .iter()
-            .position(|c| c.c == ' ' || c.c == '\t')
-            .unwrap_or(line.len());
+        let end = line.iter().position(|c| c.c == ' ' || c.c == '\t').unwrap_or(line.len());
         let checks = match text_of(&line[..end.min(9)]).as_str() {
             "include" => Checks::default(),
-            "includer" => Checks {
-                read: true,
-                ..Checks::default()
-            },
-            "includem" => Checks {
-                read: true,
-                matched: true,
-                ..Checks::default()
-            },
-            "includew" => Checks {
-                brace: false,
-                ..Checks::ALL
-            },
-            "includeb" => Checks {
-                read: true,
-                brace: true,
-                ..Checks::default()
-            },
+            "includer" => Checks { read: true, ..Checks::default() },
+            "includem" => Checks { read: true, matched: true, ..Checks::default() },
+            "includew" => Checks { brace: false, ..Checks::ALL },
+            "includeb" => Checks { read: true, brace: true, ..Checks::default() },
             "includea" => Checks::ALL,
             _ => return false,
         };
         let pattern = trim(&line[end..]);
         let at = place_of(if pattern.is_empty() { line } else { pattern });
         if pattern.is_empty() {
-            self.findings.push(Report::error(
-                Code::MissingValue,
-                at,
-                "an include needs a file name or pattern",
-            ));
+            self.findings.push(Report::error(Code::MissingValue, at, "an include needs a file name or pattern"));
             return true;
         }
         if pattern.len() > MAX_PATTERN {
@@ -68,12 +47,7 @@ impl Lexer<'_> {
         for path in files {
             if let Some(file) = self.load(&path, checks, Some(at)) {
                 let dir = source::directory_of(&path);
-                frames.push(Frame::File {
-                    file,
-                    next: 1,
-                    dir,
-                    checks: self.checks(),
-                });
+                frames.push(Frame::File { file, next: 1, dir, checks: self.checks() });
             }
         }
         for frame in frames.into_iter().rev() {
@@ -84,19 +58,12 @@ impl Lexer<'_> {
 
     /// The files that the command line names. Checked as `includew` is.
     pub(super) fn open_main(&mut self, pattern: &Path) {
-        let inherited = if self.options.include_checks_all {
-            Checks::ALL
-        } else {
-            Checks::default()
-        };
+        let inherited = if self.options.include_checks_all { Checks::ALL } else { Checks::default() };
         let files = if pattern.exists() {
             vec![pattern.to_path_buf()]
         } else {
             let text = pattern.to_string_lossy();
-            self.find_in(&text, Path::new("."), usize::MAX)
-                .into_iter()
-                .flat_map(|(_, found)| found)
-                .collect()
+            self.find_in(&text, Path::new("."), usize::MAX).into_iter().flat_map(|(_, found)| found).collect()
         };
         if files.is_empty() {
             let why = match fs::metadata(pattern) {
@@ -104,8 +71,7 @@ impl Lexer<'_> {
                 Ok(_) => "nothing there".to_owned(),
             };
             let message = format!("`{}` can't be read: {why}", pattern.display());
-            self.findings
-                .push(Report::placeless(Level::Error, Code::FileUnusable, message));
+            self.findings.push(Report::placeless(Level::Error, Code::FileUnusable, message));
         }
         if let [first, second, ..] = &files[..] {
             let message = format!(
@@ -115,17 +81,11 @@ impl Lexer<'_> {
                 first.display(),
                 second.display()
             );
-            self.findings
-                .push(Report::placeless(Level::Warning, Code::Repeated, message));
+            self.findings.push(Report::placeless(Level::Warning, Code::Repeated, message));
         }
         for path in files.into_iter().rev() {
             if let Some(file) = self.load(&path, Checks::ALL, None) {
-                let frame = Frame::File {
-                    file,
-                    next: 1,
-                    dir: source::directory_of(&path),
-                    checks: inherited,
-                };
+                let frame = Frame::File { file, next: 1, dir: source::directory_of(&path), checks: inherited };
                 self.push_frame(frame, Place::NOWHERE);
             }
         }
@@ -201,10 +161,8 @@ impl Lexer<'_> {
             let wild = pattern.contains(['*', '?', '[']);
             let message = format!("`{pattern}` matches no file");
             let asked = if wild { checks.wildcard } else { checks.matched };
-            let report = Report::warning(Code::IncludeNothing, at, message).help(format!(
-                "relative names start from the including file's directory, {}",
-                dir.display()
-            ));
+            let report = Report::warning(Code::IncludeNothing, at, message)
+                .help(format!("relative names start from the including file's directory, {}", dir.display()));
             self.findings.push(match (asked, wild) {
                 (true, _) => report.at_level(Level::Error),
                 (false, true) => report.at_level(Level::Lint),
@@ -230,10 +188,7 @@ impl Lexer<'_> {
     /// Reads a file; tells why not.
     fn load(&mut self, path: &Path, checks: Checks, at: Option<Place>) -> Option<u32> {
         if self.findings.map.files.len() >= MAX_FILES || self.findings.map.total >= MAX_TOTAL {
-            self.stop(
-                at.unwrap_or(Place::NOWHERE),
-                "reading stopped here: too many included files, or too large ones",
-            );
+            self.stop(at.unwrap_or(Place::NOWHERE), "reading stopped here: too many included files, or too large ones");
             return None;
         }
         match source::read(path) {
@@ -294,25 +249,15 @@ fn expand_braces(pattern: &str, out: &mut Vec<String>) {
 /// The files that a pattern without braces matches, in order of their names. Not the `glob` crate's walk: that one has
 /// no bound on the directories it enters.
 fn matches(pattern: &str, dir: &Path, most: usize) -> Vec<PathBuf> {
-    let start = if pattern.starts_with('/') {
-        PathBuf::from("/")
-    } else {
-        dir.to_path_buf()
-    };
+    let start = if pattern.starts_with('/') { PathBuf::from("/") } else { dir.to_path_buf() };
     let mut found = vec![start];
     let mut budget = MAX_ENTRIES;
-    let options = MatchOptions {
-        require_literal_leading_dot: true,
-        ..MatchOptions::new()
-    };
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
     for component in pattern.split('/').filter(|c| !c.is_empty()) {
         let mut next = Vec::new();
         // `**` means no more than `*` in a C library's glob.
         let component = component.replace("**", "*");
-        let glob = component
-            .contains(['*', '?', '['])
-            .then(|| Pattern::new(&component).ok())
-            .flatten();
+        let glob = component.contains(['*', '?', '[']).then(|| Pattern::new(&component).ok()).flatten();
         let Some(glob) = glob else {
             next.extend(found.into_iter().map(|p| p.join(&component)).filter(|p| p.exists()));
             found = next;
@@ -329,18 +274,12 @@ fn matches(pattern: &str, dir: &Path, most: usize) -> Vec<PathBuf> {
                 names.push(entry.file_name());
             }
             names.sort();
-            let fits = names
-                .into_iter()
-                .filter(|n| n.to_str().is_some_and(|n| glob.matches_with(n, options)));
+            let fits = names.into_iter().filter(|n| n.to_str().is_some_and(|n| glob.matches_with(n, options)));
             next.extend(fits.take(most.saturating_sub(next.len())).map(|n| path.join(n)));
         }
         found = next;
     }
-    if pattern.trim_matches('/').is_empty() {
-        Vec::new()
-    } else {
-        found
-    }
+    if pattern.trim_matches('/').is_empty() { Vec::new() } else { found }
 }
 
 #[cfg(test)]
@@ -370,10 +309,7 @@ mod tests {
         }
         let names = |p: &str| -> Vec<String> {
             let found = matches(p, dir.path(), 100);
-            found
-                .iter()
-                .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
-                .collect()
+            found.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect()
         };
         assert_eq!(names("*.conf"), ["a.conf", "b.conf"]);
         assert_eq!(names("d.txt"), ["d.txt"]);

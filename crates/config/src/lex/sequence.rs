@@ -17,17 +17,8 @@ pub(super) struct Repeat {
 }
 
 enum Values {
-    Numbers {
-        name: String,
-        next: Option<i128>,
-        step: i128,
-        end: i128,
-        radix: Radix,
-    },
-    Tuples {
-        names: Vec<String>,
-        tuples: VecDeque<Vec<String>>,
-    },
+    Numbers { name: String, next: Option<i128>, step: i128, end: i128, radix: Radix },
+    Tuples { names: Vec<String>, tuples: VecDeque<Vec<String>> },
 }
 
 #[derive(Clone, Copy)]
@@ -41,20 +32,10 @@ impl Repeat {
     pub(super) fn step(&mut self) -> Option<(String, Vec<Ch>, Vec<Ch>)> {
         if self.due.is_empty() {
             match &mut self.values {
-                Values::Numbers {
-                    name,
-                    next,
-                    step,
-                    end,
-                    radix,
-                } => {
+                Values::Numbers { name, next, step, end, radix } => {
                     let value = (*next)?;
                     let following = value + *step;
-                    let goes_on = if *step > 0 {
-                        following <= *end
-                    } else {
-                        following >= *end
-                    };
+                    let goes_on = if *step > 0 { following <= *end } else { following >= *end };
                     *next = goes_on.then_some(following);
                     let text = match radix {
                         Radix::Decimal => value.to_string(),
@@ -69,23 +50,10 @@ impl Repeat {
             }
         }
         let (name, value) = self.due.pop_front()?;
-        let value = value
-            .chars()
-            .map(|c| Ch {
-                c,
-                literal: false,
-                at: self.at,
-            })
-            .collect();
+        let value = value.chars().map(|c| Ch { c, literal: false, at: self.at }).collect();
         let via = self.via;
         let line = if self.due.is_empty() {
-            self.rest
-                .iter()
-                .map(|c| Ch {
-                    at: Place { via, ..c.at },
-                    ..*c
-                })
-                .collect()
+            self.rest.iter().map(|c| Ch { at: Place { via, ..c.at }, ..*c }).collect()
         } else {
             Vec::new()
         };
@@ -99,11 +67,7 @@ impl Lexer<'_> {
         if line.first().is_none_or(|c| c.c != '~' || c.literal) {
             return false;
         }
-        let word: String = line[1..]
-            .iter()
-            .map(|c| c.c)
-            .take_while(|c| c.is_ascii_alphabetic())
-            .collect();
+        let word: String = line[1..].iter().map(|c| c.c).take_while(|c| c.is_ascii_alphabetic()).collect();
         let open = 1 + word.len();
         if !matches!(word.as_str(), "SEQ" | "SEQx" | "LST") || line.get(open).is_none_or(|c| c.c != '(') {
             return false; // an unknown keyword, told later
@@ -123,29 +87,18 @@ impl Lexer<'_> {
         if let Some(values) = values {
             if rest.is_empty() {
                 let report = Report::warning(Code::BadSequence, head, "there is nothing to repeat on this line");
-                self.findings
-                    .push(report.help("the text to repeat must follow on the same line"));
+                self.findings.push(report.help("the text to repeat must follow on the same line"));
                 return true;
             }
             let via = self.findings.map.expand(head, "");
-            self.push_frame(
-                Frame::Repeat(Repeat {
-                    rest,
-                    at: head,
-                    via,
-                    values,
-                    due: VecDeque::new(),
-                }),
-                head,
-            );
+            self.push_frame(Frame::Repeat(Repeat { rest, at: head, via, values, due: VecDeque::new() }), head);
         }
         true
     }
 
     fn bad_sequence(&mut self, at: Place, message: &str) {
         let report = Report::error(Code::BadSequence, at, message);
-        self.findings
-            .push(report.help("~SEQ(VAR, [START, [STEP,]] END) text; ~LST(VAR, VALUE, ...) text"));
+        self.findings.push(report.help("~SEQ(VAR, [START, [STEP,]] END) text; ~LST(VAR, VALUE, ...) text"));
     }
 
     fn numbers(&mut self, inside: Vec<Ch>, at: Place, radix: Radix) -> Option<Values> {
@@ -176,13 +129,7 @@ impl Lexer<'_> {
             self.bad_sequence(at, "~SEQx has no negative numbers");
             return None;
         }
-        Some(Values::Numbers {
-            name,
-            next: Some(start),
-            step,
-            end,
-            radix,
-        })
+        Some(Values::Numbers { name, next: Some(start), step, end, radix })
     }
 
     fn tuples(&mut self, inside: &[Ch], at: Place) -> Option<Values> {
@@ -264,12 +211,7 @@ fn number(text: &str) -> Option<i128> {
     } else if digits.len() > 1 && digits.starts_with('0') {
         i64::from_str_radix(digits, 8).ok()?
     } else {
-        digits
-            .parse::<u32>()
-            .map(i64::from)
-            .or_else(|_| digits.parse::<i64>())
-            .ok()
-            .filter(|v| *v >= 0)?
+        digits.parse::<u32>().map(i64::from).or_else(|_| digits.parse::<i64>()).ok().filter(|v| *v >= 0)?
     };
     Some(i128::from(if negative { -value } else { value }))
 }

@@ -42,38 +42,22 @@ pub(crate) fn tokenise(line: &[Ch]) -> Line {
             }
             // An unclosed quote with nothing behind it is no word.
             if end.is_some() || !inner.is_empty() {
-                words.push(Word {
-                    text: text_of(inner),
-                    at: place_of(whole),
-                });
+                words.push(Word { text: text_of(inner), at: place_of(whole) });
             }
             i += whole.len();
         } else {
             let rest = &line[i..];
-            let end = rest
-                .iter()
-                .position(|c| separator(c.c) || (c.c == '"' && !c.literal))
-                .unwrap_or(rest.len());
-            words.push(Word {
-                text: text_of(&rest[..end]),
-                at: place_of(&rest[..end]),
-            });
+            let end = rest.iter().position(|c| separator(c.c) || (c.c == '"' && !c.literal)).unwrap_or(rest.len());
+            words.push(Word { text: text_of(&rest[..end]), at: place_of(&rest[..end]) });
             i += end;
         }
     }
     let special = line.iter().any(|c| matches!(c.c, '"' | '\'' | '\\'));
     if words.is_empty() {
         // Only a lone quote: keep it as a word, so that there is something to point at.
-        words.push(Word {
-            text: text_of(line),
-            at: place_of(line),
-        });
+        words.push(Word { text: text_of(line), at: place_of(line) });
     }
-    Line {
-        words,
-        raw: special.then(|| line.into()),
-        unmatched,
-    }
+    Line { words, raw: special.then(|| line.into()), unmatched }
 }
 
 impl Line {
@@ -112,15 +96,7 @@ enum Escapes {
 
 /// The argument vector of a command string: split like `shell_words`, with escapes resolved.
 pub(crate) fn arguments(command: &Word) -> Result<Vec<String>, CommandError> {
-    let chars: Vec<Ch> = command
-        .text
-        .chars()
-        .map(|c| Ch {
-            c,
-            literal: false,
-            at: command.at,
-        })
-        .collect();
+    let chars: Vec<Ch> = command.text.chars().map(|c| Ch { c, literal: false, at: command.at }).collect();
     Ok(split(&chars, Escapes::Resolve)?.into_iter().map(|w| w.text).collect())
 }
 
@@ -132,10 +108,7 @@ fn split(line: &[Ch], escapes: Escapes) -> Result<Vec<Word>, CommandError> {
     while let Some(&c) = line.get(i) {
         if quote.is_none() && separator(c.c) {
             if let Some((text, start)) = word.take() {
-                words.push(Word {
-                    text,
-                    at: place_of(&line[start..i]),
-                });
+                words.push(Word { text, at: place_of(&line[start..i]) });
             }
             i += 1;
             continue;
@@ -174,10 +147,7 @@ fn split(line: &[Ch], escapes: Escapes) -> Result<Vec<Word>, CommandError> {
         return Err(CommandError::Unclosed(at));
     }
     if let Some((text, start)) = word {
-        words.push(Word {
-            text,
-            at: place_of(&line[start..]),
-        });
+        words.push(Word { text, at: place_of(&line[start..]) });
     }
     Ok(words)
 }
@@ -185,12 +155,7 @@ fn split(line: &[Ch], escapes: Escapes) -> Result<Vec<Word>, CommandError> {
 /// What stands behind a backslash, and how many characters of it belong to the escape. `None`: not a character.
 fn escape(rest: &[Ch]) -> Option<(char, usize)> {
     let digits = |radix: u32, from: usize, most: usize| {
-        let run: Vec<u32> = rest
-            .iter()
-            .skip(from)
-            .take(most)
-            .map_while(|c| c.c.to_digit(radix))
-            .collect();
+        let run: Vec<u32> = rest.iter().skip(from).take(most).map_while(|c| c.c.to_digit(radix)).collect();
         let value = run.iter().fold(0, |v, d| v * radix + d);
         (value, run.len())
     };
@@ -229,21 +194,8 @@ mod tests {
     use crate::source::DIRECT;
 
     fn line(text: &str) -> Line {
-        let place = |col| Place {
-            file: 0,
-            line: 1,
-            col,
-            len: 1,
-            via: DIRECT,
-        };
-        let chars: Vec<Ch> = (0u32..)
-            .zip(text.chars())
-            .map(|(i, c)| Ch {
-                c,
-                literal: false,
-                at: place(i),
-            })
-            .collect();
+        let place = |col| Place { file: 0, line: 1, col, len: 1, via: DIRECT };
+        let chars: Vec<Ch> = (0u32..).zip(text.chars()).map(|(i, c)| Ch { c, literal: false, at: place(i) }).collect();
         tokenise(&chars)
     }
 
@@ -267,20 +219,14 @@ mod tests {
     #[test]
     fn an_inner_backslash_quote_is_no_escape() {
         let l = line(r#""q\"r s""#);
-        assert_eq!(
-            l.words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(),
-            ["q\\", "r", "s"]
-        );
+        assert_eq!(l.words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["q\\", "r", "s"]);
         assert!(l.unmatched.is_some());
     }
 
     #[test]
     fn words_know_their_columns() {
         let l = line(r#"ab  "c d" e"#);
-        assert_eq!(
-            l.words.iter().map(|w| (w.at.col, w.at.len)).collect::<Vec<_>>(),
-            [(0, 2), (4, 5), (10, 1)]
-        );
+        assert_eq!(l.words.iter().map(|w| (w.at.col, w.at.len)).collect::<Vec<_>>(), [(0, 2), (4, 5), (10, 1)]);
     }
 
     #[test]
@@ -308,10 +254,7 @@ mod tests {
     #[test]
     fn broken_commands() {
         assert!(matches!(line("k 'a b").shell_words(), Err(CommandError::Unclosed(_))));
-        assert!(matches!(
-            line("k a\\").shell_words(),
-            Err(CommandError::TrailingBackslash(_))
-        ));
+        assert!(matches!(line("k a\\").shell_words(), Err(CommandError::TrailingBackslash(_))));
         let w = line(r"k a\0").shell_words().unwrap();
         assert!(matches!(arguments(&w[1]), Err(CommandError::Byte(_))));
         let w = line(r"k a\377").shell_words().unwrap();

@@ -9,13 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use vipd_vrrp::settings::{Scope, VirtualAddress};
 
 /// Scopes by name (`/etc/iproute2/rt_scopes`, the built-in ones).
-const SCOPES: [(&str, Scope); 5] = [
-    ("global", 0),
-    ("nowhere", 255),
-    ("host", 254),
-    ("link", 253),
-    ("site", 200),
-];
+const SCOPES: [(&str, Scope); 5] = [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
 
 impl Lower<'_> {
     /// The address on a line; `None` if it can't be used, which was told.
@@ -27,14 +21,8 @@ impl Lower<'_> {
             self.push(Report::error(Code::NoIpv6Router, first.at, message));
             return None;
         }
-        let mut out = VirtualAddress {
-            address,
-            prefix,
-            device: interface.to_owned(),
-            broadcast: None,
-            label: None,
-            scope: 0,
-        };
+        let mut out =
+            VirtualAddress { address, prefix, device: interface.to_owned(), broadcast: None, label: None, scope: 0 };
         let mut device: Option<&Word> = None;
         let mut words = line.words[1..].iter();
         while let Some(word) = words.next() {
@@ -108,12 +96,7 @@ fn scope(word: &Word) -> Result<Scope, Report> {
     if word.text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(super::narrow(value::int(word, "`scope`", 0, 255)?));
     }
-    Err(value::one_of(
-        word,
-        "`scope`",
-        &SCOPES.map(|(name, _)| name),
-        &word.text,
-    ))
+    Err(value::one_of(word, "`scope`", &SCOPES.map(|(name, _)| name), &word.text))
 }
 
 fn broadcast(word: &Word, address: IpAddr, prefix: u8) -> Result<Ipv4Addr, Report> {

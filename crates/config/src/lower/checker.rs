@@ -28,11 +28,7 @@ struct Chain<'a> {
 
 impl Chain<'_> {
     fn micros(&self, name: &str) -> Option<Duration> {
-        let found = self
-            .own
-            .micros(name)
-            .or(self.server.micros(name))
-            .or(self.service.micros(name));
+        let found = self.own.micros(name).or(self.server.micros(name)).or(self.service.micros(name));
         found.map(Duration::from_micros)
     }
 
@@ -41,11 +37,7 @@ impl Chain<'_> {
     }
 
     fn switch(&self, name: &str) -> bool {
-        self.own
-            .switch(name)
-            .or(self.server.switch(name))
-            .or(self.service.switch(name))
-            .unwrap_or(false)
+        self.own.switch(name).or(self.server.switch(name)).or(self.service.switch(name)).unwrap_or(false)
     }
 }
 
@@ -57,11 +49,7 @@ impl Lower<'_> {
         let mut idle = false;
         for node in &nodes.list {
             let name = node.keyword.name;
-            let chain = Chain {
-                own: node.nodes(),
-                server: nodes,
-                service,
-            };
+            let chain = Chain { own: node.nodes(), server: nodes, service };
             let checker = match name {
                 "TCP_CHECK" => self.network(node, &chain, address, 1, Probe::Tcp),
                 "HTTP_GET" | "SSL_GET" => {
@@ -121,10 +109,7 @@ impl Lower<'_> {
             return None;
         }
         let target = SocketAddr::new(ip, port);
-        let habits = Habits {
-            retry: 1,
-            before_retry: Duration::from_secs(delay),
-        };
+        let habits = Habits { retry: 1, before_retry: Duration::from_secs(delay) };
         let mut checker = self.pace(chain, probe, target, habits);
         let bind_ip = own.ip("bindto");
         if let Some(bind) = bind_ip.filter(|b| b.is_ipv4() != ip.is_ipv4()) {
@@ -133,11 +118,7 @@ impl Lower<'_> {
             self.push(Report::error(Code::WrongFamily, at, message));
         }
         let bind_port = own.int("bind_port").map(narrow::<u16>);
-        let any = if ip.is_ipv4() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-        } else {
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-        };
+        let any = if ip.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
         if bind_ip.is_some() || bind_port.is_some() {
             checker.bind = Some(SocketAddr::new(bind_ip.unwrap_or(any), bind_port.unwrap_or(0)));
         }
@@ -160,15 +141,9 @@ impl Lower<'_> {
             return None;
         }
         let command = self.program(own, "misc_path", own.find("user"))?;
-        let habits = Habits {
-            retry: 0,
-            before_retry: Duration::from_secs(1),
-        };
+        let habits = Habits { retry: 0, before_retry: Duration::from_secs(1) };
         let mut checker = self.pace(chain, Probe::Tcp, server, habits);
-        let timeout = own
-            .int("misc_timeout")
-            .filter(|t| *t > 0)
-            .map(|t| Duration::from_secs(narrow(t)));
+        let timeout = own.int("misc_timeout").filter(|t| *t > 0).map(|t| Duration::from_secs(narrow(t)));
         checker.probe = Probe::Misc(MiscProbe {
             argv: command.argv,
             timeout: timeout.unwrap_or(checker.delay_loop),
@@ -181,10 +156,7 @@ impl Lower<'_> {
 
     fn http(&mut self, node: &Node, chain: &Chain<'_>, tls: bool) -> Option<Probe> {
         let own = chain.own;
-        let inherited = self
-            .host(own)
-            .or_else(|| self.host(chain.server))
-            .or_else(|| self.host(chain.service));
+        let inherited = self.host(own).or_else(|| self.host(chain.server)).or_else(|| self.host(chain.service));
         let mut urls = Vec::new();
         for url in own.all("url") {
             urls.extend(self.url(url, inherited.as_deref()));
@@ -198,10 +170,7 @@ impl Lower<'_> {
         }
         let sni_name = own.find("sni_name");
         let wants_sni = own.on("enable_sni") || sni_name.is_some();
-        let sni = own
-            .text("sni_name")
-            .map(str::to_owned)
-            .or_else(|| urls.iter().find_map(|u| u.host.clone()));
+        let sni = own.text("sni_name").map(str::to_owned).or_else(|| urls.iter().find_map(|u| u.host.clone()));
         if tls && wants_sni {
             let at = sni_name.map_or_else(|| own.at("enable_sni", node.at), |n| n.at);
             if sni.is_none() {
@@ -219,9 +188,7 @@ impl Lower<'_> {
             Some("1.1") => HttpVersion::V11,
             _ => HttpVersion::V10,
         };
-        let tls = tls.then_some(TlsProbe {
-            sni: if wants_sni { sni } else { None },
-        });
+        let tls = tls.then_some(TlsProbe { sni: if wants_sni { sni } else { None } });
         Some(Probe::Http(HttpProbe { tls, version, urls }))
     }
 
@@ -268,10 +235,7 @@ impl Lower<'_> {
         for word in nodes.all("status_code").flat_map(|n| &n.words) {
             let (from, to) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
             let code = |text: &str| {
-                let part = crate::lex::words::Word {
-                    text: text.to_owned(),
-                    at: word.at,
-                };
+                let part = crate::lex::words::Word { text: text.to_owned(), at: word.at };
                 value::int(&part, "`status_code`", 100, 599)
             };
             let (from, to) = (self.take(code(from)), if from == to { None } else { Some(code(to)) });
@@ -288,12 +252,7 @@ impl Lower<'_> {
             status.push((narrow(from), narrow(to)));
         }
         let host = self.host(nodes).or_else(|| inherited.map(str::to_owned));
-        Some(UrlProbe {
-            path: path.to_owned(),
-            host,
-            digest,
-            status,
-        })
+        Some(UrlProbe { path: path.to_owned(), host, digest, status })
     }
 }
 

@@ -61,11 +61,7 @@ impl Defaults {
             _ => Ipv4Addr::new(224, 0, 0, 18),
         };
         Defaults {
-            version: if nodes.text("vrrp_version") == Some("3") {
-                Version::V3
-            } else {
-                Version::V2
-            },
+            version: if nodes.text("vrrp_version") == Some("3") { Version::V3 } else { Version::V2 },
             group4,
             garp,
             lower_prio_repeat: nodes.int("vrrp_garp_lower_prio_repeat").map(narrow),
@@ -101,13 +97,25 @@ impl Lower<'_> {
         if let Some(node) = nodes.find("include_check") {
             self.include_check(&node.words);
         }
+        let fifo = self.fifo(nodes, "notify_fifo");
+        let mut own = |name: &str| {
+            let own = self.fifo(nodes, name)?;
+            if fifo.as_ref().is_some_and(|f| f.path == own.path) {
+                let message = format!("`{name}` is the same pipe as `notify_fifo`, which tells everything");
+                let at = nodes.at(name, crate::source::Place::NOWHERE);
+                self.push(Report::warning(Code::Adjusted, at, message).label("ignored"));
+                return None;
+            }
+            Some(own)
+        };
+        let (vrrp_fifo, lvs_fifo) = (own("vrrp_notify_fifo"), own("lvs_notify_fifo"));
         let namespace = root.text("net_namespace").map(str::to_owned);
         Global {
             router_id: nodes.text("router_id").map_or_else(host_name, str::to_owned),
             mail: self.mail(nodes),
-            fifo: self.fifo(nodes, "notify_fifo"),
-            vrrp_fifo: self.fifo(nodes, "vrrp_notify_fifo"),
-            lvs_fifo: self.fifo(nodes, "lvs_notify_fifo"),
+            fifo,
+            vrrp_fifo,
+            lvs_fifo,
             net_namespace: self.options.net_namespace.clone().or(namespace),
             lvs_flush: nodes.on("lvs_flush"),
             lvs_timeouts: self.timeouts(nodes),
@@ -169,19 +177,10 @@ impl Lower<'_> {
             self.push(Report::error(Code::BadName, path.at, message).help("write the whole path"));
             return None;
         }
-        let identity = if node.words.len() > 1 {
-            self.identity_of(&node.words[1..])
-        } else {
-            self.identity.clone()
-        };
+        let identity = if node.words.len() > 1 { self.identity_of(&node.words[1..]) } else { self.identity.clone() };
         let identity = identity.unwrap_or_default();
         let script = self.script(nodes, &script_name);
-        Some(Fifo {
-            path: PathBuf::from(&path.text),
-            script,
-            uid: identity.uid,
-            gid: identity.gid,
-        })
+        Some(Fifo { path: PathBuf::from(&path.text), script, uid: identity.uid, gid: identity.gid })
     }
 
     fn mail(&mut self, nodes: &Nodes) -> Option<Mail> {
@@ -216,17 +215,12 @@ impl Lower<'_> {
             Err(_) => self.resolve(host, port)?,
         };
         let user = self.users.name(self.identity_of_daemon());
-        let from = nodes
-            .text("notification_email_from")
-            .map_or_else(|| format!("{user}@{}", host_name()), str::to_owned);
+        let from =
+            nodes.text("notification_email_from").map_or_else(|| format!("{user}@{}", host_name()), str::to_owned);
         let timeout = nodes.int("smtp_connect_timeout").unwrap_or(30);
         if timeout == 0 {
             let at = nodes.at("smtp_connect_timeout", node.at);
-            self.push(Report::warning(
-                Code::Adjusted,
-                at,
-                "`smtp_connect_timeout` 0 is taken for 1 second",
-            ));
+            self.push(Report::warning(Code::Adjusted, at, "`smtp_connect_timeout` 0 is taken for 1 second"));
         }
         Some(Mail {
             to,
@@ -251,9 +245,7 @@ impl Lower<'_> {
         let name = host.text.clone();
         let plausible = !name.is_empty()
             && name.len() < 254
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
         if !plausible {
             let message = format!("`smtp_server`: `{name}` is neither an address nor a host name");
             self.push(Report::error(Code::BadAddress, host.at, message));

@@ -28,10 +28,7 @@ impl Group<'_> {
 
     pub(super) fn model(self) -> SyncGroup {
         SyncGroup {
-            vrrp: settings::SyncGroup {
-                name: self.name.to_owned(),
-                members: self.members,
-            },
+            vrrp: settings::SyncGroup { name: self.name.to_owned(), members: self.members },
             notify: self.notify,
         }
     }
@@ -80,7 +77,7 @@ impl Lower<'_> {
                 }
                 continue;
             }
-            if members.len() == 1 && !nodes.flawed {
+            if nodes.lines("group").map(|l| l.words.len()).sum::<usize>() == 1 && !nodes.flawed {
                 let message = format!("sync group `{name}` has one member: there is nothing to keep in step");
                 self.push(Report::warning(Code::GroupMembership, node.whole(), message));
             }
@@ -88,15 +85,7 @@ impl Lower<'_> {
             let scripts = self.track_scripts(nodes, scripts);
             let interfaces = self.track_interfaces(nodes);
             let weighs = nodes.on("sync_group_tracking_weight");
-            out.push(Group {
-                name,
-                node,
-                members,
-                scripts,
-                interfaces,
-                weighs,
-                notify,
-            });
+            out.push(Group { name, node, members, scripts, interfaces, weighs, notify });
         }
         out
     }
@@ -113,10 +102,7 @@ impl Lower<'_> {
                 Some(mine) => {
                     let at = mine.at;
                     mine.track.bearing = theirs.track.bearing;
-                    let message = format!(
-                        "{what} `{}` is tracked by the instance and by its group",
-                        theirs.track.name
-                    );
+                    let message = format!("{what} `{}` is tracked by the instance and by its group", theirs.track.name);
                     let report = Report::warning(Code::Repeated, at, message);
                     self.push(report.label("ignored").also(theirs.at, "the group's counts"));
                 }

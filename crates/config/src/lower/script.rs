@@ -35,11 +35,7 @@ impl Lower<'_> {
     }
 
     fn command(&mut self, command: &Command, user: &[crate::lex::words::Word]) -> Option<model::Command> {
-        let identity = if user.is_empty() {
-            self.identity.clone()
-        } else {
-            Some(self.identity_of(user)?)
-        };
+        let identity = if user.is_empty() { self.identity.clone() } else { Some(self.identity_of(user)?) };
         let Some(identity) = identity else {
             if self.defaults.no_default_user {
                 let message = "there is no user to run this as: `keepalived_script` does not exist";
@@ -117,10 +113,7 @@ impl Lower<'_> {
         let mut walked = PathBuf::from("/");
         let mut components: Vec<_> = path.components().skip(1).collect();
         let Some(last) = components.pop() else {
-            return Err(Problem {
-                why: "is a directory".to_owned(),
-                help: "name a program".to_owned(),
-            });
+            return Err(Problem { why: "is a directory".to_owned(), help: "name a program".to_owned() });
         };
         for component in components {
             let parent = walked.clone();
@@ -140,15 +133,8 @@ impl Lower<'_> {
         walked.push(last);
         let meta = self.look(&walked, &parent)?;
         if !meta.is_file() {
-            let what = if meta.is_dir() {
-                "is a directory"
-            } else {
-                "is not a regular file"
-            };
-            return Err(Problem {
-                why: what.to_owned(),
-                help: "name a program".to_owned(),
-            });
+            let what = if meta.is_dir() { "is a directory" } else { "is not a regular file" };
+            return Err(Problem { why: what.to_owned(), help: "name a program".to_owned() });
         }
         if !may_execute(&meta, identity) {
             return Err(self.barred(&walked, &meta, identity, "not executable"));
@@ -166,30 +152,18 @@ impl Lower<'_> {
                 why: format!("no such file (the directory {} exists)", parent.display()),
                 help: format!("create {}, or correct the path", path.display()),
             },
-            _ => Problem {
-                why: format!("{} can't be examined: {e}", path.display()),
-                help: "check as root".to_owned(),
-            },
+            _ => {
+                Problem { why: format!("{} can't be examined: {e}", path.display()), help: "check as root".to_owned() }
+            }
         })
     }
 
     fn barred(&self, path: &Path, meta: &Metadata, identity: &Identity, what: &str) -> Problem {
         let (mode, owner) = (meta.mode() & 0o7777, self.users.name(meta.uid()));
-        let subject = if what.starts_with("not") {
-            String::new()
-        } else {
-            format!("{} ", path.display())
-        };
+        let subject = if what.starts_with("not") { String::new() } else { format!("{} ", path.display()) };
         Problem {
-            why: format!(
-                "{subject}{what} by uid {} (mode {mode:04o}, owner {owner})",
-                identity.uid
-            ),
-            help: format!(
-                "chmod {} {}",
-                if meta.mode() & 0o111 == 0 { "+x" } else { "o+x" },
-                path.display()
-            ),
+            why: format!("{subject}{what} by uid {} (mode {mode:04o}, owner {owner})", identity.uid),
+            help: format!("chmod {} {}", if meta.mode() & 0o111 == 0 { "+x" } else { "o+x" }, path.display()),
         }
     }
 
@@ -213,10 +187,7 @@ impl Lower<'_> {
             path.display(),
             weak.display()
         );
-        let help = format!(
-            "chown root {0}; chmod go-w {0}; or run it as another user",
-            weak.display()
-        );
+        let help = format!("chown root {0}; chmod go-w {0}; or run it as another user", weak.display());
         let report = Report::error(Code::ScriptInsecure, command.at, message).help(help);
         if self.defaults.script_security {
             self.here(report);

@@ -90,10 +90,8 @@ impl std::fmt::Display for Entry {
 fn entries(line: &Line) -> Result<Vec<Entry>, Report> {
     let first = &line.words[0];
     let extra = |from: usize| match line.words.get(from) {
-        Some(word) => Err(
-            Report::error(Code::BadWord, word.at, format!("`{}` is not expected here", word.text))
-                .help("one entry a line: ADDRESS[-LAST|/LEN] [PORT], or fwmark N [inet|inet6]"),
-        ),
+        Some(word) => Err(Report::error(Code::BadWord, word.at, format!("`{}` is not expected here", word.text))
+            .help("one entry a line: ADDRESS[-LAST|/LEN] [PORT], or fwmark N [inet|inet6]")),
         None => Ok(()),
     };
     if first.text == "fwmark" {
@@ -107,10 +105,7 @@ fn entries(line: &Line) -> Result<Vec<Entry>, Report> {
     }
     extra(2)?;
     let port = value::port_or_none(line.words.get(1), "port")?;
-    Ok(range(first)?
-        .into_iter()
-        .map(|address| Entry::Address { address, port })
-        .collect())
+    Ok(range(first)?.into_iter().map(|address| Entry::Address { address, port }).collect())
 }
 
 /// `inet` or `inet6`
@@ -125,18 +120,14 @@ pub(super) fn family(word: &Word) -> Result<Family, Report> {
 /// `A`, `A-LAST`, `A-B`, `A/LEN`: all addresses of it.
 fn range(word: &Word) -> Result<Vec<IpAddr>, Report> {
     let bad = |message: String| Report::error(Code::BadAddress, word.at, message);
-    let part = |text: &str| Word {
-        text: text.to_owned(),
-        at: word.at,
-    };
+    let part = |text: &str| Word { text: text.to_owned(), at: word.at };
     if let Some((head, tail)) = word.text.split_once('-') {
         let start = value::ip(&part(head), "range", crate::keyword::Family::Any)?;
         let end = match (start, tail.parse::<IpAddr>()) {
             (_, Ok(end)) => end,
             (IpAddr::V4(start), Err(_)) => {
-                let last = tail
-                    .parse::<u8>()
-                    .map_err(|_| bad(format!("`{tail}` is not a last number from 0 to 255")))?;
+                let last =
+                    tail.parse::<u8>().map_err(|_| bad(format!("`{tail}` is not a last number from 0 to 255")))?;
                 let [a, b, c, _] = start.octets();
                 IpAddr::V4(Ipv4Addr::new(a, b, c, last))
             }
@@ -206,19 +197,13 @@ mod tests {
     use super::*;
 
     fn addresses(text: &str) -> Option<Vec<String>> {
-        let word = Word {
-            text: text.to_owned(),
-            at: Place::NOWHERE,
-        };
+        let word = Word { text: text.to_owned(), at: Place::NOWHERE };
         Some(range(&word).ok()?.iter().map(ToString::to_string).collect())
     }
 
     #[test]
     fn ranges() {
-        assert_eq!(
-            addresses("192.0.2.3-5").unwrap(),
-            ["192.0.2.3", "192.0.2.4", "192.0.2.5"]
-        );
+        assert_eq!(addresses("192.0.2.3-5").unwrap(), ["192.0.2.3", "192.0.2.4", "192.0.2.5"]);
         assert_eq!(addresses("ae00::2-4").unwrap(), ["ae00::2", "ae00::3", "ae00::4"]);
         assert_eq!(addresses("192.0.2.254-192.0.3.1").unwrap().len(), 4);
         assert_eq!(addresses("192.0.2.0/30").unwrap().len(), 4);

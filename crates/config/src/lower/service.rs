@@ -12,8 +12,8 @@ use crate::value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use vipd_lvs::settings::{
-    Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey, SorryServer, Tunnel,
-    TunnelChecksum, VirtualServer, VirtualServerId,
+    Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey, SorryServer,
+    VirtualServer, VirtualServerId,
 };
 
 /// Persistence that a service without a port gets, as the kernel asks for some.
@@ -22,7 +22,7 @@ const PORTLESS_PERSISTENCE: u32 = 360;
 const MAX_WEIGHT: i64 = 65_535;
 
 /// What a `virtual_server` names.
-enum Target {
+pub(super) enum Target {
     Address(SocketAddr),
     Mark(u32),
     Group(String, Vec<Entry>),
@@ -84,21 +84,14 @@ impl Lower<'_> {
         let second = node.words.get(1);
         let two = |lower: &mut Self, what: &str| {
             if second.is_none() {
-                lower.push(Report::error(
-                    Code::MissingValue,
-                    first.at,
-                    format!("`{}` needs {what}", first.text),
-                ));
+                lower.push(Report::error(Code::MissingValue, first.at, format!("`{}` needs {what}", first.text)));
             }
             second
         };
         match first.text.as_str() {
             "group" => {
                 let name = two(self, "the name of a virtual_server_group")?;
-                Some(Target::Group(
-                    name.text.clone(),
-                    self.server_group(groups, name)?.entries,
-                ))
+                Some(Target::Group(name.text.clone(), self.server_group(groups, name)?.entries))
             }
             "fwmark" => {
                 let number = two(self, "a number")?;
@@ -178,9 +171,7 @@ impl Lower<'_> {
             },
             quorum_up: self.script(nodes, "quorum_up"),
             quorum_down: self.script(nodes, "quorum_down"),
-            smtp_alert: nodes
-                .switch("smtp_alert")
-                .unwrap_or(self.defaults.smtp_checker.unwrap_or(false)),
+            smtp_alert: nodes.switch("smtp_alert").unwrap_or(self.defaults.smtp_checker.unwrap_or(false)),
             servers: notify,
         })
     }
@@ -196,19 +187,14 @@ impl Lower<'_> {
                 Entry::Mark { family, .. } => *family,
             }),
         };
-        let said = nodes
-            .find("ip_family")
-            .and_then(|n| Some((n, family(n.words.first()?).ok()?)));
+        let said = nodes.find("ip_family").and_then(|n| Some((n, family(n.words.first()?).ok()?)));
         if let (Some(own), Some((node, said))) = (own, said)
             && own != said
         {
             let message = "`ip_family` contradicts the address of this virtual server";
             self.push(Report::error(Code::WrongFamily, node.whole(), message));
         }
-        let tunnelled = nodes
-            .find("lvs_method")
-            .and_then(|n| n.words.first())
-            .is_some_and(|w| w.text == "TUN");
+        let tunnelled = nodes.find("lvs_method").and_then(|n| n.words.first()).is_some_and(|w| w.text == "TUN");
         let guessed = servers
             .iter()
             .filter(|_| !tunnelled)
@@ -239,11 +225,7 @@ impl Lower<'_> {
     }
 
     fn keys(&mut self, node: &Node, target: &Target, protocol: Protocol, family: Family) -> Option<Vec<ServiceKey>> {
-        let key = |address: IpAddr, port| ServiceKey::Address {
-            protocol,
-            address,
-            port,
-        };
+        let key = |address: IpAddr, port| ServiceKey::Address { protocol, address, port };
         match target {
             Target::Address(a) => Some(vec![key(a.ip(), a.port())]),
             Target::Mark(mark) => Some(vec![ServiceKey::Fwmark { mark: *mark, family }]),
@@ -252,9 +234,7 @@ impl Lower<'_> {
                     return None;
                 }
                 let families = |v6: bool| {
-                    entries
-                        .iter()
-                        .any(|e| matches!(e, Entry::Address { address, .. } if address.is_ipv6() == v6))
+                    entries.iter().any(|e| matches!(e, Entry::Address { address, .. } if address.is_ipv6() == v6))
                 };
                 let unsaid = entries.iter().any(|e| matches!(e, Entry::Mark { family: None, .. }));
                 if families(true) && families(false) && unsaid {
@@ -265,43 +245,13 @@ impl Lower<'_> {
                 }
                 let keys = entries.iter().map(|e| match e {
                     Entry::Address { address, port } => key(*address, *port),
-                    Entry::Mark { mark, family: own } => ServiceKey::Fwmark {
-                        mark: *mark,
-                        family: own.unwrap_or(family),
-                    },
+                    Entry::Mark { mark, family: own } => {
+                        ServiceKey::Fwmark { mark: *mark, family: own.unwrap_or(family) }
+                    }
                 });
                 Some(keys.collect())
             }
         }
-    }
-
-    /// `NAT`, `DR` or `TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]`
-    fn forwarding(&mut self, nodes: &Nodes, name: &str) -> Option<Forwarding> {
-        let node = nodes.find(name)?;
-        let what = format!("`{name}`");
-        let Some(first) = node.words.first() else {
-            let report = Report::error(Code::MissingValue, node.at, format!("{what} needs a forwarding method"));
-            self.push(report.help(node.keyword.usage));
-            return None;
-        };
-        let rest = &node.words[1..];
-        let plain = match first.text.as_str() {
-            "NAT" => Forwarding::Nat,
-            "DR" => Forwarding::Dr,
-            "TUN" => {
-                let tunnel = tunnel(&what, first, rest);
-                return self.take(tunnel).map(Forwarding::Tun);
-            }
-            other => {
-                self.push(value::one_of(first, &what, &["NAT", "DR", "TUN"], other));
-                return None;
-            }
-        };
-        if let Some(extra) = rest.first() {
-            let message = format!("`{}` is for TUN alone", extra.text);
-            self.push(Report::error(Code::BadWord, extra.at, message));
-        }
-        Some(plain)
     }
 
     fn persistence(&mut self, node: &Node, target: &Target, family: Family) -> Option<Persistence> {
@@ -337,17 +287,9 @@ impl Lower<'_> {
         let engine = nodes.text("persistence_engine").map(str::to_owned);
         if let Some(name) = engine.as_ref().filter(|e| e.len() > 16) {
             let at = nodes.find("persistence_engine").map_or(node.at, Node::argument);
-            self.push(Report::error(
-                Code::BadName,
-                at,
-                format!("`{name}` has more than 16 bytes"),
-            ));
+            self.push(Report::error(Code::BadName, at, format!("`{name}` has more than 16 bytes")));
         }
-        Some(Persistence {
-            timeout,
-            granularity,
-            engine,
-        })
+        Some(Persistence { timeout, granularity, engine })
     }
 
     /// Scheduler flags, each for its scheduler.
@@ -366,11 +308,8 @@ impl Lower<'_> {
             let Some(node) = nodes.find(name) else { continue };
             match of.filter(|of| *of != scheduler) {
                 Some(of) => {
-                    let message = format!(
-                        "`{name}` has no effect: the scheduler is {}, not {}",
-                        scheduler.name(),
-                        of.name()
-                    );
+                    let message =
+                        format!("`{name}` has no effect: the scheduler is {}, not {}", scheduler.name(), of.name());
                     self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
                 }
                 None => flags |= bit,
@@ -409,36 +348,6 @@ impl Lower<'_> {
         (quorum, hysteresis)
     }
 
-    /// The port that a server is reached at: for DR and TUN packets keep the service's.
-    fn port(&mut self, given: SocketAddr, at: Place, target: &Target, service: Option<u16>, by: Forwarding) -> u16 {
-        let must = match (target, service, by) {
-            (_, Some(port), Forwarding::Nat) if given.port() == 0 => return port,
-            (_, _, Forwarding::Nat) => return given.port(),
-            (Target::Mark(_), ..) => 0,
-            (_, Some(port), _) => port,
-            (_, None, _) => return given.port(),
-        };
-        if given.port() != must && given.port() != 0 {
-            let message = match must {
-                0 => "packets are not rewritten here, so a server has no port of its own".to_owned(),
-                must => format!("packets are not rewritten here, so a server is reached at the service's port, {must}"),
-            };
-            let report = Report::warning(Code::PortRule, at, message).label(format!("taken for {must}"));
-            self.push(report.help("only NAT can change ports"));
-        }
-        must
-    }
-
-    /// Whether a server fits the service's family: only tunnels carry another one.
-    fn fits(&mut self, server: SocketAddr, at: Place, family: Family, by: Forwarding) -> Option<()> {
-        if server.is_ipv6() == (family == Family::Inet6) || matches!(by, Forwarding::Tun(_)) {
-            return Some(());
-        }
-        let message = format!("{} is not of the virtual server's address family", server.ip());
-        self.push(Report::error(Code::WrongFamily, at, message).help("only `lvs_method TUN` can mix IPv4 and IPv6"));
-        None
-    }
-
     fn sorry(
         &mut self,
         nodes: &Nodes,
@@ -461,11 +370,7 @@ impl Lower<'_> {
         self.fits(given, node.argument(), family, by)?;
         let port = self.port(given, node.argument(), target, port, by);
         let address = SocketAddr::new(given.ip(), port);
-        Some(SorryServer {
-            address,
-            forwarding: by,
-            inhibit: nodes.on("sorry_server_inhibit"),
-        })
+        Some(SorryServer { address, forwarding: by, inhibit: nodes.on("sorry_server_inhibit") })
     }
 
     fn real_server(
@@ -483,11 +388,8 @@ impl Lower<'_> {
         self.fits(given, node.argument(), family, by)?;
         let port = self.port(given, node.argument(), target, port, by);
         let address = SocketAddr::new(given.ip(), port);
-        let weigh = |nodes: &Nodes| {
-            nodes
-                .int("weight")
-                .map(|w| (w, nodes.find("weight").map_or(node.at, Node::argument)))
-        };
+        let weigh =
+            |nodes: &Nodes| nodes.int("weight").map(|w| (w, nodes.find("weight").map_or(node.at, Node::argument)));
         let (weight, weight_at) = weigh(nodes).or_else(|| weigh(above)).unwrap_or((1, node.at));
         if weight > MAX_WEIGHT {
             let message = format!("weights above {MAX_WEIGHT} upset the kernel's schedulers");
@@ -504,15 +406,9 @@ impl Lower<'_> {
         let told = ServerNotify {
             up: self.script(nodes, "notify_up"),
             down: self.script(nodes, "notify_down"),
-            smtp_alert: nodes
-                .switch("smtp_alert")
-                .or(self.defaults.smtp_checker)
-                .unwrap_or(true),
+            smtp_alert: nodes.switch("smtp_alert").or(self.defaults.smtp_checker).unwrap_or(true),
         };
-        let inhibit = nodes
-            .switch("inhibit_on_failure")
-            .or(above.switch("inhibit_on_failure"))
-            .unwrap_or(false);
+        let inhibit = nodes.switch("inhibit_on_failure").or(above.switch("inhibit_on_failure")).unwrap_or(false);
         let server = RealServer {
             address,
             forwarding: by,
@@ -544,58 +440,7 @@ fn common_port(target: &Target) -> Option<u16> {
 
 fn scheduler(nodes: &Nodes) -> Scheduler {
     let name = nodes.text("lvs_sched").unwrap_or("wlc");
-    Scheduler::ALL
-        .iter()
-        .find(|(_, n)| *n == name)
-        .map_or(Scheduler::Wlc, |(s, _)| *s)
-}
-
-fn tunnel(what: &str, first: &Word, rest: &[Word]) -> Result<Tunnel, Report> {
-    let (mut kind, mut port, mut checksum) = (None, None, None);
-    let mut words = rest.iter();
-    while let Some(word) = words.next() {
-        let missing = || Report::error(Code::MissingValue, word.at, format!("`{}` needs a value", word.text));
-        match word.text.as_str() {
-            "type" => kind = Some(words.next().ok_or_else(missing)?),
-            "port" => {
-                let number = words.next().ok_or_else(missing)?;
-                port = Some((narrow::<u16>(value::int(number, "`port`", 1, 65_535)?), word));
-            }
-            "nocsum" => checksum = Some((TunnelChecksum::None, word)),
-            "csum" => checksum = Some((TunnelChecksum::Full, word)),
-            "remcsum" => checksum = Some((TunnelChecksum::Remote, word)),
-            other => {
-                return Err(value::one_of(
-                    word,
-                    what,
-                    &["type", "port", "nocsum", "csum", "remcsum"],
-                    other,
-                ));
-            }
-        }
-    }
-    let refuse = |at: &Word, message: &str| Err(Report::error(Code::BadWord, at.at, message));
-    let sum = checksum.map_or(TunnelChecksum::None, |c| c.0);
-    match (kind.map_or("ipip", |k| k.text.as_str()), port, checksum) {
-        ("gue", Some((port, _)), _) => Ok(Tunnel::Gue { port, checksum: sum }),
-        ("gue", None, _) => {
-            let at = kind.map_or(first.at, |k| k.at);
-            Err(Report::error(Code::MissingValue, at, "a gue tunnel needs a port").help("TUN type gue port 6080"))
-        }
-        ("ipip" | "gre", Some((_, word)), _) => refuse(word, "only a gue tunnel has a port"),
-        ("ipip", None, Some((TunnelChecksum::Full | TunnelChecksum::Remote, word))) => {
-            refuse(word, "an ipip tunnel has no checksum")
-        }
-        ("ipip", None, _) => Ok(Tunnel::Ipip),
-        ("gre", None, Some((TunnelChecksum::Remote, word))) => refuse(word, "a gre tunnel has no remote checksum"),
-        ("gre", None, _) => Ok(Tunnel::Gre { checksum: sum }),
-        (other, ..) => Err(value::one_of(
-            kind.unwrap_or(first),
-            what,
-            &["ipip", "gue", "gre"],
-            other,
-        )),
-    }
+    Scheduler::ALL.iter().find(|(_, n)| *n == name).map_or(Scheduler::Wlc, |(s, _)| *s)
 }
 
 /// An IPv4 mask, or an IPv6 prefix length.

@@ -30,10 +30,7 @@ struct Options {
 impl Lower<'_> {
     /// `[weight INT] [reverse|noreverse]`
     fn track_options(&mut self, line: &Line, what: &str) -> Option<Options> {
-        let mut out = Options {
-            weight: None,
-            reverse: None,
-        };
+        let mut out = Options { weight: None, reverse: None };
         let mut words = line.words[1..].iter();
         while let Some(word) = words.next() {
             match word.text.as_str() {
@@ -103,15 +100,7 @@ impl Lower<'_> {
                 _ => (0, false),
             };
             let bearing = bearing(options.weight.unwrap_or(weight), options.reverse.unwrap_or(reverse));
-            self.add(
-                &mut out,
-                Track {
-                    name: first.text.clone(),
-                    bearing,
-                },
-                first.at,
-                "script",
-            );
+            self.add(&mut out, Track { name: first.text.clone(), bearing }, first.at, "script");
         }
         out
     }
@@ -122,25 +111,26 @@ impl Lower<'_> {
             self.push(Report::error(Code::TooMuch, at, message));
         } else if let Some(first) = out.iter().find(|t| t.track.name == track.name) {
             let message = format!("{what} `{}` is tracked twice", track.name);
-            self.push(
-                Report::warning(Code::Repeated, at, message)
-                    .label("ignored")
-                    .also(first.at, "this one counts"),
-            );
+            self.push(Report::warning(Code::Repeated, at, message).label("ignored").also(first.at, "this one counts"));
         } else {
             out.push(Tracked { track, at });
         }
     }
 
     /// Every `vrrp_script` that something tracks.
-    pub(super) fn scripts(&mut self, scripts: &Named<'_>, used: &HashSet<String>) -> Vec<TrackedScript> {
+    pub(super) fn scripts(
+        &mut self,
+        scripts: &Named<'_>,
+        used: &HashSet<String>,
+        named: &HashSet<&str>,
+    ) -> Vec<TrackedScript> {
         let mut out = Vec::new();
         for (name, node) in &scripts.list {
             // Checked all the same: its mistakes are found before it is used.
             let script = self.tracked_script(name, node);
             if used.contains(*name) {
                 out.extend(script);
-            } else {
+            } else if !named.contains(name) && !self.findings.failed() {
                 let message = format!("nothing tracks the script `{name}`: it will not run");
                 let report = Report::warning(Code::Unused, node.argument(), message);
                 self.push(report.help("list it in the `track_script` block of an instance or group"));
@@ -153,11 +143,7 @@ impl Lower<'_> {
         let nodes = node.nodes();
         if nodes.find("script").is_none() {
             if !nodes.flawed {
-                let report = Report::error(
-                    Code::Missing,
-                    node.whole(),
-                    format!("vrrp_script `{name}` runs nothing"),
-                );
+                let report = Report::error(Code::Missing, node.whole(), format!("vrrp_script `{name}` runs nothing"));
                 self.push(report.help("script \"COMMAND\""));
             }
             return None;
@@ -166,11 +152,7 @@ impl Lower<'_> {
         let mut time = |name: &str| match nodes.micros(name) {
             Some(0) => {
                 let at = nodes.at(name, node.at);
-                self.push(Report::warning(
-                    Code::Adjusted,
-                    at,
-                    format!("`{name}` 0 is taken for 1 second"),
-                ));
+                self.push(Report::warning(Code::Adjusted, at, format!("`{name}` 0 is taken for 1 second")));
                 Some(Duration::from_secs(1))
             }
             other => other.map(Duration::from_micros),
@@ -209,9 +191,5 @@ impl Lower<'_> {
 }
 
 fn bearing(weight: i16, reverse: bool) -> Bearing {
-    if weight == 0 {
-        Bearing::Fault { reverse }
-    } else {
-        Bearing::Weight { weight, reverse }
-    }
+    if weight == 0 { Bearing::Fault { reverse } } else { Bearing::Weight { weight, reverse } }
 }

@@ -56,38 +56,19 @@ impl Users {
     fn parse(passwd: &str, group: &str) -> Users {
         let user = |line: &str| {
             let f: Vec<&str> = line.split(':').collect();
-            Some(User {
-                name: (*f.first()?).to_owned(),
-                uid: f.get(2)?.parse().ok()?,
-                gid: f.get(3)?.parse().ok()?,
-            })
+            Some(User { name: (*f.first()?).to_owned(), uid: f.get(2)?.parse().ok()?, gid: f.get(3)?.parse().ok()? })
         };
         let group_of = |line: &str| {
             let f: Vec<&str> = line.split(':').collect();
-            let members = f
-                .get(3)?
-                .split(',')
-                .filter(|m| !m.is_empty())
-                .map(str::to_owned)
-                .collect();
-            Some(Group {
-                name: (*f.first()?).to_owned(),
-                gid: f.get(2)?.parse().ok()?,
-                members,
-            })
+            let members = f.get(3)?.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect();
+            Some(Group { name: (*f.first()?).to_owned(), gid: f.get(2)?.parse().ok()?, members })
         };
-        Users {
-            users: passwd.lines().filter_map(user).collect(),
-            groups: group.lines().filter_map(group_of).collect(),
-        }
+        Users { users: passwd.lines().filter_map(user).collect(), groups: group.lines().filter_map(group_of).collect() }
     }
 
     /// `root`, or the number.
     pub(super) fn name(&self, uid: u32) -> String {
-        self.users
-            .iter()
-            .find(|u| u.uid == uid)
-            .map_or_else(|| uid.to_string(), |u| u.name.clone())
+        self.users.iter().find(|u| u.uid == uid).map_or_else(|| uid.to_string(), |u| u.name.clone())
     }
 
     fn supplementary(&self, name: &str, gid: u32) -> Vec<u32> {
@@ -109,11 +90,7 @@ impl Users {
         };
         let user = self.users.iter().find(|u| u.name == first.text);
         let user = user.ok_or_else(|| unknown(first, "user", &first.text))?;
-        let mut identity = Identity {
-            uid: user.uid,
-            gid: user.gid,
-            groups: Vec::new(),
-        };
+        let mut identity = Identity { uid: user.uid, gid: user.gid, groups: Vec::new() };
         let mut wanted = supplementary;
         if let Some(word) = words.get(1) {
             let name = match word.text.strip_prefix(':') {
@@ -158,20 +135,12 @@ impl Lower<'_> {
     /// `script_user`, else `keepalived_script` if there is such a user, else the daemon's own.
     pub(super) fn default_identity(&mut self, globals: &Nodes) -> Option<Identity> {
         if let Some(node) = globals.find("script_user") {
-            return if node.words.is_empty() {
-                None
-            } else {
-                self.identity_of(&node.words.clone())
-            };
+            return if node.words.is_empty() { None } else { self.identity_of(&node.words.clone()) };
         }
         let own = match self.options.strictness {
             Strictness::Check => Identity::default(),
             Strictness::Daemon => fs::metadata("/proc/self")
-                .map(|m| Identity {
-                    uid: m.uid(),
-                    gid: m.gid(),
-                    groups: Vec::new(),
-                })
+                .map(|m| Identity { uid: m.uid(), gid: m.gid(), groups: Vec::new() })
                 .unwrap_or_default(),
         };
         let name = "keepalived_script";
@@ -183,11 +152,7 @@ impl Lower<'_> {
             Supplementary::Set => self.users.supplementary(name, user.gid),
             Supplementary::Cleared => Vec::new(),
         };
-        Some(Identity {
-            uid: user.uid,
-            gid: user.gid,
-            groups,
-        })
+        Some(Identity { uid: user.uid, gid: user.gid, groups })
     }
 }
 
@@ -204,50 +169,16 @@ mod tests {
     }
 
     fn identity(words: &[&str]) -> Option<Identity> {
-        let words: Vec<Word> = words
-            .iter()
-            .map(|w| Word {
-                text: (*w).to_owned(),
-                at: Place::NOWHERE,
-            })
-            .collect();
+        let words: Vec<Word> = words.iter().map(|w| Word { text: (*w).to_owned(), at: Place::NOWHERE }).collect();
         users().identity(&words, Supplementary::Cleared).ok()
     }
 
     #[test]
     fn users_and_groups() {
-        assert_eq!(
-            identity(&["ops"]),
-            Some(Identity {
-                uid: 1000,
-                gid: 100,
-                groups: vec![]
-            })
-        );
-        assert_eq!(
-            identity(&["ops", "wheel"]),
-            Some(Identity {
-                uid: 1000,
-                gid: 10,
-                groups: vec![]
-            })
-        );
-        assert_eq!(
-            identity(&["ops", ":"]),
-            Some(Identity {
-                uid: 1000,
-                gid: 100,
-                groups: vec![4, 10, 100]
-            })
-        );
-        assert_eq!(
-            identity(&["ops", ":adm"]),
-            Some(Identity {
-                uid: 1000,
-                gid: 4,
-                groups: vec![4, 10]
-            })
-        );
+        assert_eq!(identity(&["ops"]), Some(Identity { uid: 1000, gid: 100, groups: vec![] }));
+        assert_eq!(identity(&["ops", "wheel"]), Some(Identity { uid: 1000, gid: 10, groups: vec![] }));
+        assert_eq!(identity(&["ops", ":"]), Some(Identity { uid: 1000, gid: 100, groups: vec![4, 10, 100] }));
+        assert_eq!(identity(&["ops", ":adm"]), Some(Identity { uid: 1000, gid: 4, groups: vec![4, 10] }));
         assert_eq!(identity(&["nobody-here"]), None);
         assert_eq!(identity(&["ops", "no-such-group"]), None);
         assert_eq!(identity(&["broken"]), None);

@@ -3,23 +3,18 @@
 use super::group::Group;
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
-use crate::keyword::{Block, Family};
+use crate::keyword::Block;
 use crate::model::{Config, Instance};
 use crate::source::Place;
-use crate::tree::{Node, Nodes, Value};
-use crate::value;
+use crate::tree::{Node, Nodes};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use vipd_vrrp::settings::{
-    self, Auth, Bearing, Garp, Initial, Peer, Preempt, Track, Transport, Version, VirtualAddress,
-};
+use vipd_vrrp::settings::{self, Auth, Bearing, Garp, Initial, Preempt, Track, Transport, Version, VirtualAddress};
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 
 /// Addresses that one advert can list (the count is a byte).
 const MAX_ADVERTISED: usize = 255;
 
-/// Unicast peers of one instance at most.
-const MAX_PEERS: usize = 1000;
 /// An instance with the places that later checks point at.
 struct Made {
     instance: Instance,
@@ -33,10 +28,8 @@ impl Lower<'_> {
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
         let groups = self.groups(root, &instances, &scripts);
         let mut made: Vec<Made> = Vec::new();
-        let joined: HashMap<&str, &Group<'_>> = groups
-            .iter()
-            .flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g)))
-            .collect();
+        let joined: HashMap<&str, &Group<'_>> =
+            groups.iter().flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g))).collect();
         for (name, node) in &instances.list {
             let group = joined.get(name).copied();
             made.extend(self.instance(name, node, group, &scripts));
@@ -48,11 +41,11 @@ impl Lower<'_> {
         for instance in &config.instances {
             used.extend(instance.vrrp.track_scripts.iter().map(|t| t.name.clone()));
         }
-        // An instance that could not be made leaves its scripts unused, which is no finding of its own.
-        if self.findings.failed() {
-            used.extend(scripts.names().map(str::to_owned));
-        }
-        config.scripts = self.scripts(&scripts, &used);
+        // A script that is named but could not be tracked was told already.
+        let blocks = instances.list.iter().map(|(_, node)| *node).chain(root.all("vrrp_sync_group"));
+        let named =
+            blocks.flat_map(|node| node.nodes().lines("track_script")).map(|l| l.words[0].text.as_str()).collect();
+        config.scripts = self.scripts(&scripts, &used, &named);
     }
 
     fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, scripts: &Named<'_>) -> Option<Made> {
@@ -63,13 +56,8 @@ impl Lower<'_> {
             Some(_) => Version::V3,
             None => self.defaults.version,
         };
-        let interface = self
-            .needed(node, "interface")
-            .and_then(|()| nodes.text("interface"))
-            .map(str::to_owned);
-        let vrid = self
-            .needed(node, "virtual_router_id")
-            .and_then(|()| nodes.int("virtual_router_id"));
+        let interface = self.needed(node, "interface").and_then(|()| nodes.text("interface")).map(str::to_owned);
+        let vrid = self.needed(node, "virtual_router_id").and_then(|()| nodes.int("virtual_router_id"));
         let (priority, initial) = self.standing(nodes, strict);
         let preempt = self.preempt(nodes, priority, initial, strict);
         let advert_int = self.advert_int(nodes, version);
@@ -101,24 +89,17 @@ impl Lower<'_> {
             down_timer_adverts: if strict {
                 3
             } else {
-                nodes
-                    .int("down_timer_adverts")
-                    .map_or(self.defaults.down_timer_adverts, narrow)
+                nodes.int("down_timer_adverts").map_or(self.defaults.down_timer_adverts, narrow)
             },
             lower_prio_no_advert: lower_no_advert.unwrap_or(strict || self.defaults.lower_prio_no_advert),
             higher_prio_send_advert: higher_send.unwrap_or(!strict && self.defaults.higher_prio_send_advert),
-            skip_check_adv_addr: nodes
-                .switch("skip_check_adv_addr")
-                .unwrap_or(self.defaults.skip_check_adv_addr),
+            skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
             track_primary: !nodes.on("dont_track_primary"),
             track_interfaces,
             track_scripts,
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
-        Some(Made {
-            instance: Instance { vrrp: instance, notify },
-            vrid_at,
-        })
+        Some(Made { instance: Instance { vrrp: instance, notify }, vrid_at })
     }
 
     /// Tells if a keyword is missing, unless something in the block was not understood (it may be that).
@@ -135,13 +116,7 @@ impl Lower<'_> {
 
     /// Priority and first state: each has a default that depends on the other.
     fn standing(&mut self, nodes: &Nodes, strict: bool) -> (Priority, Initial) {
-        let state = nodes.text("state").map(|s| {
-            if s == "MASTER" {
-                Initial::Master
-            } else {
-                Initial::Backup
-            }
-        });
+        let state = nodes.text("state").map(|s| if s == "MASTER" { Initial::Master } else { Initial::Backup });
         let priority = nodes.int("priority").map(|p| Priority(narrow(p)));
         let priority = match (priority, state) {
             (Some(priority), _) => priority,
@@ -172,11 +147,8 @@ impl Lower<'_> {
     fn preempt(&mut self, nodes: &Nodes, priority: Priority, initial: Initial, strict: bool) -> Preempt {
         let never = match (nodes.find("nopreempt"), nodes.find("preempt")) {
             (Some(never), Some(always)) => {
-                let report = Report::warning(
-                    Code::Repeated,
-                    never.at,
-                    "`nopreempt` and `preempt` contradict each other",
-                );
+                let report =
+                    Report::warning(Code::Repeated, never.at, "`nopreempt` and `preempt` contradict each other");
                 self.push(report.label("ignored").also(always.at, "this one counts"));
                 None
             }
@@ -193,11 +165,7 @@ impl Lower<'_> {
             match why_not_never {
                 Some(why) => {
                     let report = Report::warning(Code::Adjusted, never.at, format!("`nopreempt` has no effect: {why}"));
-                    self.push(
-                        report
-                            .label("ignored")
-                            .help("state BACKUP, on every router of the group"),
-                    );
+                    self.push(report.label("ignored").help("state BACKUP, on every router of the group"));
                 }
                 None => {
                     if delay > 0 {
@@ -293,135 +261,6 @@ impl Lower<'_> {
             "AH" if initial == Initial::Master && priority != Priority::OWNER => (Auth::Ah(key), Initial::Backup),
             "AH" => (Auth::Ah(key), initial),
             _ => (Auth::Pass(key), initial),
-        }
-    }
-
-    /// Refuses what belongs to an IPv6 router.
-    fn ipv4(&mut self, ip: IpAddr, at: Place) -> Option<IpAddr> {
-        if ip.is_ipv6() {
-            let message = format!("{ip} is an IPv6 address, and IPv6 virtual routers are not supported yet");
-            self.push(Report::error(Code::NoIpv6Router, at, message));
-            return None;
-        }
-        Some(ip)
-    }
-
-    fn transport(&mut self, node: &Node, strict: bool) -> Transport {
-        let nodes = node.nodes();
-        let mut peers: Vec<Peer> = Vec::new();
-        let mut limited = false;
-        for line in nodes.lines("unicast_peer") {
-            let first = &line.words[0];
-            let ip = value::ip(first, "`unicast_peer`", Family::Any);
-            let Some(address) = self.take(ip).and_then(|ip| self.ipv4(ip, first.at)) else {
-                continue;
-            };
-            let mut peer = Peer {
-                address,
-                min_ttl: None,
-                max_ttl: None,
-            };
-            let mut words = line.words[1..].iter();
-            while let Some(word) = words.next() {
-                let slot = match word.text.as_str() {
-                    "min_ttl" => &mut peer.min_ttl,
-                    "max_ttl" => &mut peer.max_ttl,
-                    other => {
-                        let report = value::one_of(word, "`unicast_peer`", &["min_ttl", "max_ttl"], other);
-                        self.push(report);
-                        break;
-                    }
-                };
-                let Some(number) = words.next() else {
-                    self.push(Report::error(
-                        Code::MissingValue,
-                        word.at,
-                        format!("`{}` needs a number", word.text),
-                    ));
-                    break;
-                };
-                *slot = match value::int(number, "TTL", 0, 255) {
-                    Ok(ttl) => Some(narrow(ttl)),
-                    Err(report) => {
-                        self.push(report);
-                        None
-                    }
-                };
-            }
-            if let (Some(least), Some(most)) = (peer.min_ttl, peer.max_ttl)
-                && least > most
-            {
-                let message = format!("no TTL is from {least} to {most}: everything would be dropped");
-                self.push(Report::error(Code::OutOfRange, line.at(), message));
-            }
-            limited |= peer.min_ttl.is_some() || peer.max_ttl.is_some();
-            if peers.len() >= MAX_PEERS {
-                let message = format!("more than {MAX_PEERS} unicast peers");
-                self.push(Report::error(Code::TooMuch, first.at, message));
-            } else if peers.iter().any(|p| p.address == address) {
-                let message = format!("peer {address} is given twice");
-                self.push(Report::warning(Code::Repeated, first.at, message).label("ignored"));
-            } else {
-                peers.push(peer);
-            }
-        }
-        if peers.is_empty() {
-            return self.multicast(nodes);
-        }
-        if strict {
-            let message = "strict mode has no unicast: every advert goes to the multicast group";
-            self.push(Report::error(
-                Code::Adjusted,
-                nodes.at("unicast_peer", node.at),
-                message,
-            ));
-        }
-        if let Some(group) = nodes.find("mcast_dst_ip") {
-            let message = "`mcast_dst_ip` has no effect: this router sends to its unicast peers";
-            self.push(Report::warning(Code::Adjusted, group.at, message).label("ignored"));
-        }
-        Transport::Unicast {
-            peers,
-            ttl: nodes.int("unicast_ttl").map_or(255, narrow),
-            check_source: nodes.on("check_unicast_src") || self.defaults.check_unicast_src || limited,
-        }
-    }
-
-    fn multicast(&mut self, nodes: &Nodes) -> Transport {
-        for name in ["unicast_ttl", "check_unicast_src", "unicast_src_ip"] {
-            if let Some(node) = nodes.find(name).filter(|_| !nodes.flawed) {
-                let message = format!("`{name}` is for unicast, but there is no `unicast_peer`: adverts are multicast");
-                self.push(Report::warning(Code::Adjusted, node.at, message));
-            }
-        }
-        let mut group = IpAddr::V4(self.defaults.group4);
-        if let Some(ip) = nodes.ip("mcast_dst_ip") {
-            let at = nodes.find("mcast_dst_ip").map_or(Place::NOWHERE, Node::argument);
-            if let Some(ip) = self.ipv4(ip, at) {
-                if ip.is_multicast() {
-                    group = ip;
-                } else {
-                    let message = format!("`mcast_dst_ip`: {ip} is not a multicast address");
-                    self.push(Report::error(Code::BadAddress, at, message));
-                }
-            }
-        }
-        Transport::Multicast { group }
-    }
-
-    /// `unicast_src_ip` or `mcast_src_ip`, whichever fits how adverts travel.
-    fn source(&mut self, nodes: &Nodes, transport: &Transport) -> Option<IpAddr> {
-        let mut of = |name: &str| {
-            let node = nodes.find(name)?;
-            match node.value {
-                Value::Ip(ip) => self.ipv4(ip, node.argument()),
-                _ => None,
-            }
-        };
-        let (unicast, multicast) = (of("unicast_src_ip"), of("mcast_src_ip"));
-        match transport {
-            Transport::Unicast { .. } => unicast.or(multicast),
-            Transport::Multicast { .. } => multicast.or(unicast),
         }
     }
 
@@ -525,8 +364,7 @@ impl Lower<'_> {
             let own = t.track.name == device;
             if own {
                 let message = format!("`{device}` is the instance's own interface, which is tracked anyway");
-                self.findings
-                    .push(Report::warning(Code::Unused, t.at, message).label("ignored"));
+                self.findings.push(Report::warning(Code::Unused, t.at, message).label("ignored"));
             }
             !own
         });
@@ -537,12 +375,7 @@ impl Lower<'_> {
                 self.unweigh(&mut of_interfaces, "interface", why);
             }
             of_scripts = self.join(of_scripts, &group.scripts, "script");
-            let others: Vec<_> = group
-                .interfaces
-                .iter()
-                .filter(|t| t.track.name != device)
-                .cloned()
-                .collect();
+            let others: Vec<_> = group.interfaces.iter().filter(|t| t.track.name != device).cloned().collect();
             of_interfaces = self.join(of_interfaces, &others, "interface");
         }
         if priority == Priority::OWNER {
@@ -571,9 +404,7 @@ impl Lower<'_> {
             };
             let mut clash = None;
             for (source, destination) in places {
-                let first = *seen
-                    .entry((own.vrid, &own.interface, source, destination))
-                    .or_insert(one);
+                let first = *seen.entry((own.vrid, &own.interface, source, destination)).or_insert(one);
                 clash = clash.or((!std::ptr::eq(first, one)).then_some(first));
             }
             if let Some(other) = clash {

@@ -16,17 +16,9 @@ impl Parser<'_> {
         let words = &line.words[1..];
         let (least, most) = counts(keyword.args);
         if words.len() < least {
-            let what = if keyword.usage.is_empty() {
-                "a value"
-            } else {
-                keyword.usage
-            };
+            let what = if keyword.usage.is_empty() { "a value" } else { keyword.usage };
             let report = Report::error(Code::MissingValue, line.at(), format!("`{name}` needs {what}"));
-            self.findings.push(if keyword.range.is_empty() {
-                report
-            } else {
-                report.help(keyword.range)
-            });
+            self.findings.push(if keyword.range.is_empty() { report } else { report.help(keyword.range) });
             return Value::Invalid;
         }
         if let Some(extra) = words.get(most) {
@@ -36,8 +28,7 @@ impl Parser<'_> {
                 1 => format!("`{name}` takes one value"),
                 _ => format!("`{name}` takes no more than {most} values"),
             };
-            self.findings
-                .push(Report::warning(Code::ExtraWord, place, message).label("ignored"));
+            self.findings.push(Report::warning(Code::ExtraWord, place, message).label("ignored"));
         }
         let result = match words.first() {
             None => Value::None.fine(),
@@ -68,8 +59,7 @@ impl Parser<'_> {
                 return Value::None;
             }
             let report = Report::error(Code::MissingValue, line.at(), format!("`{name}` needs a command"));
-            self.findings
-                .push(report.help("quote it if it has arguments: \"/path/to/script arg\""));
+            self.findings.push(report.help("quote it if it has arguments: \"/path/to/script arg\""));
             return Value::Invalid;
         };
         let argv = match arguments(first) {
@@ -77,30 +67,17 @@ impl Parser<'_> {
             Err(e) => return self.bad_command(e),
         };
         if argv.is_empty() || argv[0].is_empty() {
-            self.findings.push(Report::error(
-                Code::MissingValue,
-                first.at,
-                format!("`{name}` needs a command"),
-            ));
+            self.findings.push(Report::error(Code::MissingValue, first.at, format!("`{name}` needs a command")));
             return Value::Invalid;
         }
         let most = if matches!(keyword.args, Args::Program) { 2 } else { 4 };
         if let Some(extra) = words.get(most) {
             let message = format!("words behind the command of `{name}` are not part of it");
             let report = Report::warning(Code::ExtraWord, extra.at.to(words[words.len() - 1].at), message);
-            self.findings.push(
-                report
-                    .label("ignored")
-                    .help("quote the command together with its arguments"),
-            );
+            self.findings.push(report.label("ignored").help("quote the command together with its arguments"));
         }
         let user = words[2..].iter().take(most - 2).cloned().collect();
-        Value::Command(Command {
-            text: first.text.clone(),
-            argv,
-            at: first.at,
-            user,
-        })
+        Value::Command(Command { text: first.text.clone(), argv, at: first.at, user })
     }
 
     fn bad_command(&mut self, error: CommandError) -> Value {
@@ -111,12 +88,10 @@ impl Parser<'_> {
             CommandError::TrailingBackslash(at) => {
                 Report::error(Code::BadEscape, at, "a backslash at the end protects nothing")
             }
-            CommandError::Byte(at) => Report::error(
-                Code::BadEscape,
-                at,
-                "this command holds an escape that is no ASCII character",
-            )
-            .help("an argument can't hold NUL or a single byte above 127; write the character itself"),
+            CommandError::Byte(at) => {
+                Report::error(Code::BadEscape, at, "this command holds an escape that is no ASCII character")
+                    .help("an argument can't hold NUL or a single byte above 127; write the character itself")
+            }
         });
         Value::Invalid
     }
@@ -189,11 +164,7 @@ fn one(keyword: &'static Keyword, word: &Word, words: &[Word]) -> Judged {
                 Some(w) if w.text == "noreverse" => false,
                 Some(w) => return Err(value::one_of(w, &name, &["reverse"], &w.text)),
             };
-            Value::Weight {
-                weight: i16::try_from(value).unwrap_or(0),
-                reverse,
-            }
-            .fine()
+            Value::Weight { weight: i16::try_from(value).unwrap_or(0), reverse }.fine()
         }
         Args::Device => Value::Text(value::device(word, &name)?).fine(),
         Args::OneOf(set) | Args::OptOneOf(set) => member(set, false),
@@ -207,11 +178,7 @@ fn one(keyword: &'static Keyword, word: &Word, words: &[Word]) -> Judged {
         }
         Args::Word | Args::OptWord | Args::NamedBlock(_) | Args::NamedLines(_) => {
             if word.text.is_empty() {
-                return Err(Report::error(
-                    Code::MissingValue,
-                    word.at,
-                    format!("{name}: this is empty"),
-                ));
+                return Err(Report::error(Code::MissingValue, word.at, format!("{name}: this is empty")));
             }
             Value::Text(word.text.clone()).fine()
         }
@@ -237,9 +204,7 @@ pub(super) fn option(keyword: &'static Keyword, words: &[Word]) -> Result<usize,
     // `mtu lock 1400`, `via inet6 ...`, `as to ...`
     let skip = usize::from(
         keyword.usage.contains(" [")
-            && words
-                .get(1)
-                .is_some_and(|w| matches!(w.text.as_str(), "lock" | "inet" | "inet6" | "to")),
+            && words.get(1).is_some_and(|w| matches!(w.text.as_str(), "lock" | "inet" | "inet6" | "to")),
     );
     let Some(value) = words.get(1 + skip) else {
         let message = format!("`{}` needs a value", keyword.name);

@@ -78,11 +78,7 @@ fn route(block: &'static Block, words: &[Word]) -> Result<(), Report> {
 
 fn unknown(blocks: &[&'static Block], word: &Word) -> Report {
     let title = blocks.first().map_or_else(String::new, |b| b.title());
-    let report = Report::error(
-        Code::BadWord,
-        word.at,
-        format!("`{}` is not an option of {title}", word.text),
-    );
+    let report = Report::error(Code::BadWord, word.at, format!("`{}` is not an option of {title}", word.text));
     match nearest(&word.text, blocks.iter().flat_map(|b| b.rows()).map(|k| k.name)) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None => report,

@@ -7,11 +7,7 @@ use vipd_config::{Loaded, Options, ScriptCheck, load_str};
 
 /// Options that make a result depend on the text alone.
 pub(crate) fn options() -> Options {
-    Options {
-        scripts: ScriptCheck::Skip,
-        config_id: Some("here".to_owned()),
-        ..Options::default()
-    }
+    Options { scripts: ScriptCheck::Skip, config_id: Some("here".to_owned()), ..Options::default() }
 }
 
 /// The text, read.
@@ -36,12 +32,7 @@ pub(crate) fn found(text: &str) -> Vec<String> {
 /// Findings of some levels as `CODE:LINE`.
 pub(crate) fn short(loaded: &Loaded, wanted: impl Fn(Level) -> bool) -> Vec<String> {
     let shown = |d: &vipd_config::diag::Diagnostic| format!("{}:{}", d.code, d.span.as_ref().map_or(0, |s| s.line));
-    loaded
-        .diagnostics
-        .iter()
-        .filter(|d| wanted(d.level))
-        .map(shown)
-        .collect()
+    loaded.diagnostics.iter().filter(|d| wanted(d.level)).map(shown).collect()
 }
 
 /// Everything that the findings of a text say, for looking up a phrase.

@@ -1,0 +1,133 @@
+//! How the adverts of an instance travel: to a group or to peers, and from which address.
+
+use super::{Lower, narrow};
+use crate::diag::{Code, Report};
+use crate::keyword::Family;
+use crate::source::Place;
+use crate::tree::{Node, Nodes, Value};
+use crate::value;
+use std::net::IpAddr;
+use vipd_vrrp::settings::{Peer, Transport};
+
+/// Unicast peers of one instance at most.
+const MAX_PEERS: usize = 1000;
+
+impl Lower<'_> {
+    /// Refuses what belongs to an IPv6 router.
+    fn ipv4(&mut self, ip: IpAddr, at: Place) -> Option<IpAddr> {
+        if ip.is_ipv6() {
+            let message = format!("{ip} is an IPv6 address, and IPv6 virtual routers are not supported yet");
+            self.push(Report::error(Code::NoIpv6Router, at, message));
+            return None;
+        }
+        Some(ip)
+    }
+
+    /// Multicast, unless there are peers.
+    pub(super) fn transport(&mut self, node: &Node, strict: bool) -> Transport {
+        let nodes = node.nodes();
+        let mut peers: Vec<Peer> = Vec::new();
+        let mut limited = false;
+        for line in nodes.lines("unicast_peer") {
+            let first = &line.words[0];
+            let ip = value::ip(first, "`unicast_peer`", Family::Any);
+            let Some(address) = self.take(ip).and_then(|ip| self.ipv4(ip, first.at)) else {
+                continue;
+            };
+            let mut peer = Peer { address, min_ttl: None, max_ttl: None };
+            let mut words = line.words[1..].iter();
+            while let Some(word) = words.next() {
+                let slot = match word.text.as_str() {
+                    "min_ttl" => &mut peer.min_ttl,
+                    "max_ttl" => &mut peer.max_ttl,
+                    other => {
+                        let report = value::one_of(word, "`unicast_peer`", &["min_ttl", "max_ttl"], other);
+                        self.push(report);
+                        break;
+                    }
+                };
+                let Some(number) = words.next() else {
+                    self.push(Report::error(Code::MissingValue, word.at, format!("`{}` needs a number", word.text)));
+                    break;
+                };
+                *slot = match value::int(number, "TTL", 0, 255) {
+                    Ok(ttl) => Some(narrow(ttl)),
+                    Err(report) => {
+                        self.push(report);
+                        None
+                    }
+                };
+            }
+            if let (Some(least), Some(most)) = (peer.min_ttl, peer.max_ttl)
+                && least > most
+            {
+                let message = format!("no TTL is from {least} to {most}: everything would be dropped");
+                self.push(Report::error(Code::OutOfRange, line.at(), message));
+            }
+            limited |= peer.min_ttl.is_some() || peer.max_ttl.is_some();
+            if peers.len() >= MAX_PEERS {
+                let message = format!("more than {MAX_PEERS} unicast peers");
+                self.push(Report::error(Code::TooMuch, first.at, message));
+            } else if peers.iter().any(|p| p.address == address) {
+                let message = format!("peer {address} is given twice");
+                self.push(Report::warning(Code::Repeated, first.at, message).label("ignored"));
+            } else {
+                peers.push(peer);
+            }
+        }
+        if peers.is_empty() {
+            return self.multicast(nodes);
+        }
+        if strict {
+            let message = "strict mode has no unicast: every advert goes to the multicast group";
+            self.push(Report::error(Code::Adjusted, nodes.at("unicast_peer", node.at), message));
+        }
+        if let Some(group) = nodes.find("mcast_dst_ip") {
+            let message = "`mcast_dst_ip` has no effect: this router sends to its unicast peers";
+            self.push(Report::warning(Code::Adjusted, group.at, message).label("ignored"));
+        }
+        Transport::Unicast {
+            peers,
+            ttl: nodes.int("unicast_ttl").map_or(255, narrow),
+            check_source: nodes.on("check_unicast_src") || self.defaults.check_unicast_src || limited,
+        }
+    }
+
+    fn multicast(&mut self, nodes: &Nodes) -> Transport {
+        for name in ["unicast_ttl", "check_unicast_src", "unicast_src_ip"] {
+            if let Some(node) = nodes.find(name).filter(|_| !nodes.flawed) {
+                let message = format!("`{name}` is for unicast, but there is no `unicast_peer`: adverts are multicast");
+                self.push(Report::warning(Code::Adjusted, node.at, message));
+            }
+        }
+        let mut group = IpAddr::V4(self.defaults.group4);
+        if let Some(ip) = nodes.ip("mcast_dst_ip") {
+            let at = nodes.find("mcast_dst_ip").map_or(Place::NOWHERE, Node::argument);
+            if let Some(ip) = self.ipv4(ip, at) {
+                if ip.is_multicast() {
+                    group = ip;
+                } else {
+                    let message = format!("`mcast_dst_ip`: {ip} is not a multicast address");
+                    self.push(Report::error(Code::BadAddress, at, message));
+                }
+            }
+        }
+        Transport::Multicast { group }
+    }
+
+    /// `unicast_src_ip` or `mcast_src_ip`, whichever fits how adverts travel.
+    pub(super) fn source(&mut self, nodes: &Nodes, transport: &Transport) -> Option<IpAddr> {
+        let mut of = |name: &str| {
+            let node = nodes.find(name)?;
+            match node.value {
+                Value::Ip(ip) => self.ipv4(ip, node.argument()),
+                _ => None,
+            }
+        };
+        let (unicast, multicast) = (of("unicast_src_ip"), of("mcast_src_ip"));
+        match transport {
+            Transport::Unicast { .. } => unicast.or(multicast),
+            Transport::Multicast { .. } => multicast.or(unicast),
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! What virtual routers come to: defaults, inheritance, and settings that do not go together.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
+
+mod common;
+
+use common::{config, found, instance, said};
+use std::time::Duration;
+use vipd_config::model::Config;
+use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Preempt, Transport, Version};
+use vipd_vrrp::units::{Centis, Micros, Priority};
+
+fn one(lines: &str) -> vipd_vrrp::settings::Instance {
+    config(&instance(lines)).instances.remove(0).vrrp
+}
+
+fn none() -> Vec<String> {
+    Vec::new()
+}
+
+#[test]
+fn the_least_instance() {
+    let i = one("");
+    assert_eq!((i.name.as_str(), i.vrid.to_string().as_str(), i.interface.as_str()), ("A", "7", "eth0"));
+    assert_eq!((i.version, i.priority, i.initial), (Version::V2, Priority(100), Initial::Backup));
+    assert_eq!((i.advert_int, i.preempt, i.auth), (Centis(100), Preempt::After(Micros::ZERO), Auth::None));
+    assert_eq!(i.transport, Transport::Multicast { group: [224, 0, 0, 18].into() });
+    assert_eq!((i.garp, i.down_timer_adverts, i.track_primary), (Garp::default(), 3, true));
+    assert!(i.source.is_none() && i.addresses.is_empty() && i.track_scripts.is_empty());
+    assert!(!i.lower_prio_no_advert && !i.higher_prio_send_advert && !i.skip_check_adv_addr);
+}
+
+#[test]
+fn everything_in_the_sample() {
+    let c = config(include_str!("samples/routers.conf"));
+    let inside = &c.instance("inside").unwrap().vrrp;
+    assert_eq!(inside.preempt, Preempt::After(Micros(30_500_000)));
+    assert_eq!(inside.auth, Auth::Pass(*b"secret12"));
+    assert_eq!(inside.advert_int, Centis(200));
+    let brief: Vec<String> = inside
+        .addresses
+        .iter()
+        .map(|a| format!("{}/{} {} {:?} {:?} {}", a.address, a.prefix, a.device, a.broadcast, a.label, a.scope))
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            "192.0.2.1/24 eth0 Some(192.0.2.255) Some(\"eth0:vip\") 200",
+            "192.0.2.2/24 eth0 Some(192.0.2.0) None 0",
+            "192.0.2.3/32 eth0 None None 0",
+        ]
+    );
+    assert_eq!((inside.excluded[0].device.as_str(), inside.excluded[0].scope), ("eth5", 253));
+    assert_eq!(
+        (inside.garp.master_repeat, inside.garp.refresh, inside.garp.interval),
+        (3, Micros::from_secs(60), Micros(1000))
+    );
+    assert_eq!(inside.garp.lower_prio_repeat, 3);
+    let tracked: Vec<String> = inside
+        .track_scripts
+        .iter()
+        .chain(&inside.track_interfaces)
+        .map(|t| format!("{} {:?}", t.name, t.bearing))
+        .collect();
+    assert_eq!(
+        tracked,
+        [
+            "chk_web Weight { weight: -30, reverse: true }",
+            "chk_dns Weight { weight: 7, reverse: false }",
+            "eth2 Weight { weight: 20, reverse: true }",
+            "eth9 Fault { reverse: false }",
+        ]
+    );
+    let notify = &c.instance("inside").unwrap().notify;
+    assert!(notify.master.as_ref().is_some_and(|m| m.argv == ["/bin/true", "m"]));
+    assert!(notify.deleted.is_none() && notify.stop.is_some() && notify.smtp_alert && !notify.priority_changes);
+
+    let outside = &c.instance("outside").unwrap().vrrp;
+    assert_eq!((outside.version, outside.advert_int, outside.preempt), (Version::V3, Centis(25), Preempt::Never));
+    let Transport::Unicast { peers, ttl, check_source } = &outside.transport else { panic!("{:?}", outside.transport) };
+    assert_eq!(
+        (peers.len(), peers[1].min_ttl, peers[1].max_ttl, *ttl, *check_source),
+        (2, Some(254), Some(255), 64, true)
+    );
+    assert_eq!(outside.source, Some([203, 0, 113, 2].into()));
+    assert_eq!((outside.down_timer_adverts, outside.track_primary), (5, false));
+    assert_eq!(
+        (outside.garp.master_repeat, outside.garp.master_delay, outside.garp.lower_prio_repeat),
+        (2, Micros::from_secs(1), 0)
+    );
+    assert!(outside.lower_prio_no_advert && outside.higher_prio_send_advert && !outside.skip_check_adv_addr);
+    assert_eq!(outside.track_scripts[0].bearing, Bearing::Fault { reverse: false });
+    assert!(!c.instance("outside").unwrap().notify.smtp_alert);
+
+    assert_eq!(c.groups[0].vrrp.members, ["inside", "outside"]);
+    assert!(c.groups[0].notify.any.is_some() && c.groups[0].notify.smtp_alert);
+    let web = c.scripts.iter().find(|s| s.vrrp.name == "chk_web").unwrap();
+    assert_eq!(web.command.argv, ["/usr/bin/test", "-e", "/run/web is up"]);
+    assert_eq!((web.interval, web.timeout), (Duration::from_millis(2500), Duration::from_secs(2)));
+    assert_eq!((web.vrrp.rise, web.vrrp.fall, web.vrrp.init_fail), (2, 3, true));
+    let mail = c.global.mail.as_ref().unwrap();
+    assert_eq!(mail.to, ["ops@example.net", "Night Shift <night@example.net>"]);
+    assert_eq!((mail.server.to_string().as_str(), mail.connect_timeout), ("192.0.2.25:2525", Duration::from_secs(10)));
+}
+
+#[test]
+fn the_configuration_crosses_processes_as_json() {
+    for text in [include_str!("samples/routers.conf"), include_str!("samples/services.conf")] {
+        let before = config(text);
+        let json = serde_json::to_string(&before).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), before);
+    }
+}
+
+#[test]
+fn priority_and_state_default_to_each_other() {
+    for (lines, priority, initial, findings) in [
+        ("state MASTER", 255, Initial::Master, vec!["V0404:4"]),
+        ("state MASTER\npriority 10", 10, Initial::Master, vec![]),
+        ("priority 255", 255, Initial::Master, vec![]),
+        ("priority 255\nstate BACKUP", 255, Initial::Backup, vec![]),
+        ("state BACKUP", 100, Initial::Backup, vec![]),
+    ] {
+        let i = one(lines);
+        assert_eq!((i.priority.0, i.initial), (priority, initial), "{lines}");
+        assert_eq!(found(&instance(lines)), findings, "{lines}");
+    }
+}
+
+#[test]
+fn preemption() {
+    for (lines, preempt, findings) in [
+        ("nopreempt", Preempt::Never, vec![]),
+        ("nopreempt\nstate MASTER\npriority 9", Preempt::After(Micros::ZERO), vec!["V0404:4"]),
+        ("nopreempt\npriority 255", Preempt::After(Micros::ZERO), vec!["V0404:4"]),
+        ("nopreempt\npreempt", Preempt::After(Micros::ZERO), vec!["V0209:4"]),
+        ("preempt_delay 0.5", Preempt::After(Micros(500_000)), vec![]),
+        ("preempt_delay 5\nnopreempt", Preempt::Never, vec!["V0404:4"]),
+        ("preempt_delay 5\nstate MASTER\npriority 9", Preempt::After(Micros::ZERO), vec!["V0404:4"]),
+    ] {
+        assert_eq!(one(lines).preempt, preempt, "{lines}");
+        assert_eq!(found(&instance(lines)), findings, "{lines}");
+    }
+    assert_eq!(found(&instance("preempt_delay 1001")), ["V0302:4"]);
+}
+
+#[test]
+fn intervals_are_rounded_as_the_version_carries_them() {
+    for (version, given, centis, told) in [
+        (2, "1", 100, false),
+        (2, "1.4", 100, true),
+        (2, "1.5", 200, true),
+        (2, "0.2", 100, true),
+        (2, "255", 25_500, false),
+        (3, "0.01", 1, false),
+        (3, "0.014", 1, true),
+        (3, "0.015", 2, true),
+        (3, "40.95", 4095, false),
+        (3, "60", 4095, true),
+    ] {
+        let lines = format!("version {version}\nadvert_int {given}\nno_virtual_ipaddress");
+        assert_eq!(one(&lines).advert_int, Centis(centis), "{lines}");
+        assert_eq!(found(&instance(&lines)), if told { vec!["V0303:5".to_owned()] } else { none() }, "{lines}");
+    }
+}
+
+#[test]
+fn authentication() {
+    let auth = |kind: &str, pass: &str| format!("authentication {{\nauth_type {kind}\nauth_pass {pass}\n}}\n");
+    assert_eq!(one(&auth("PASS", "abc")).auth, Auth::Pass(*b"abc\0\0\0\0\0"));
+    assert_eq!(one(&auth("AH", "abc")).auth, Auth::Ah(*b"abc\0\0\0\0\0"));
+    assert_eq!(one(&auth("PASS", "0123456789")).auth, Auth::Pass(*b"01234567"));
+    assert_eq!(found(&instance(&auth("PASS", "0123456789"))), ["V0405:6"]);
+    assert_eq!(found(&instance(&auth("MD5", "x"))), ["V0304:5"]);
+    let v3 = format!("version 3\nno_virtual_ipaddress\n{}", auth("PASS", "abc"));
+    assert_eq!((one(&v3).auth, found(&instance(&v3))), (Auth::None, vec!["V0405:6".to_owned()]));
+    assert_eq!(found(&instance("authentication {\nauth_type PASS\n}\n")), ["V0405:4"]);
+    // AH learns the sequence number first.
+    let ah = format!("state MASTER\npriority 50\n{}", auth("AH", "x"));
+    assert_eq!(one(&ah).initial, Initial::Backup);
+}
+
+#[test]
+fn what_is_needed() {
+    assert_eq!(found("vrrp_instance A {\nvirtual_router_id 1\n}\n"), ["V0401:1"]);
+    assert_eq!(found("vrrp_instance A {\ninterface e\n}\n"), ["V0401:1"]);
+    assert_eq!(found("vrrp_instance A {\ninterfce e\nvirtual_router_id 1\n}\n"), ["V0201:2"]);
+    assert_eq!(found(&instance("version 3")), ["V0401:1"]);
+    assert_eq!(found("vrrp_instance {\n}\n"), ["V0207:1"]);
+    assert_eq!(found("vrrp_script s {\n}\n"), ["V0401:1"]);
+}
+
+#[test]
+fn ipv6_routers_are_an_error() {
+    for lines in [
+        "virtual_ipaddress {\n2001:db8::1/64\n}",
+        "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
+        "unicast_peer {\n2001:db8::2\n}",
+        "mcast_src_ip 2001:db8::1",
+        "mcast_dst_ip ff02::12",
+    ] {
+        let found = found(&instance(lines));
+        assert!(found.iter().any(|f| f.starts_with("V0408")), "{lines}: {found:?}");
+    }
+    assert_eq!(found(&instance("native_ipv6")), ["V0902:4"]);
+}
+
+#[test]
+fn address_options() {
+    let vip = |line: &str| instance(&format!("virtual_ipaddress {{\n{line}\n}}"));
+    for bad in [
+        "192.0.2.1/24 brd",
+        "192.0.2.1 brd +",
+        "192.0.2.1/24 brd x",
+        "192.0.2.1 scope nearby",
+        "192.0.2.1 dev a dev b",
+        "192.0.2.1 label a-label-of-17-byt",
+        "192.0.2.1 192.0.2.2",
+        "192.0.2.1/33",
+        "dev eth0 192.0.2.1",
+        "192.0.2.1 devv eth0",
+    ] {
+        assert_eq!(found(&vip(bad)).len(), 1, "{bad}");
+        assert!(common::read(&vip(bad)).config.is_none(), "{bad}");
+    }
+    assert!(said(&vip("192.0.2.1 192.0.2.2")).contains("one address a line"));
+    assert_eq!(found(&vip("192.0.2.1 no_track home")), ["V0901:5", "V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 peer 192.0.2.2")), ["V0901:5"]);
+    assert_eq!(one("virtual_ipaddress {\n192.0.2.1 scope 7\n}").addresses[0].scope, 7);
+}
+
+#[test]
+fn an_address_given_twice() {
+    assert_eq!(found(&instance("virtual_ipaddress {\n192.0.2.1\n192.0.2.1/24 dev eth1\n}")), ["V0209:6"]);
+    let both = "virtual_ipaddress {\n192.0.2.1\n}\nvirtual_ipaddress_excluded {\n192.0.2.1 dev eth1\n}";
+    assert_eq!((found(&instance(both)), one(both).excluded.len()), (none(), 1));
+    let same = both.replace(" dev eth1", "");
+    assert_eq!((found(&instance(&same)), one(&same).excluded.len()), (vec!["V0209:8".to_owned()], 0));
+}
+
+#[test]
+fn blocks_of_addresses_add_up() {
+    assert_eq!(one("virtual_ipaddress {\n192.0.2.1\n}\nvirtual_ipaddress {\n192.0.2.2\n}").addresses.len(), 2);
+}
+
+#[test]
+fn more_addresses_than_an_advert_lists() {
+    let lines: String = (0..300).map(|i| format!("10.0.{}.{}\n", i / 250, i % 250)).collect();
+    let text = format!("virtual_ipaddress {{\n{lines}}}");
+    let i = one(&text);
+    assert_eq!((i.addresses.len(), i.excluded.len()), (255, 45));
+    assert_eq!(found(&instance(&text)), ["V0404:260"]);
+}
+
+#[test]
+fn unicast_words_without_peers() {
+    assert_eq!(found(&instance("unicast_ttl 9")), ["V0404:4"]);
+    assert_eq!(found(&instance("unicast_src_ip 192.0.2.1")), ["V0404:4"]);
+    assert_eq!(found(&instance("unicast_peer {\n192.0.2.1\n192.0.2.1\n}")), ["V0209:6"]);
+    assert_eq!(found(&instance("unicast_peer {\n192.0.2.1 min_ttl 9 max_ttl 3\n}")), ["V0302:5"]);
+    assert_eq!(found(&instance("unicast_peer {\n192.0.2.1 min_tll 9\n}")), ["V0304:5"]);
+    assert_eq!(found(&instance("mcast_dst_ip 192.0.2.1")), ["V0305:4"]);
+    assert_eq!(one("mcast_dst_ip 224.0.0.99").transport, Transport::Multicast { group: [224, 0, 0, 99].into() });
+}
+
+#[test]
+fn strict_mode() {
+    let text = format!(
+        "global_defs {{\nvrrp_strict\n}}\n{}",
+        instance("state MASTER\npriority 9\npreempt_delay 3\nvirtual_ipaddress {\n192.0.2.1\n}")
+    );
+    let i = &config(&text).instances[0].vrrp;
+    assert_eq!((i.initial, i.preempt), (Initial::Backup, Preempt::After(Micros::ZERO)));
+    assert!(i.lower_prio_no_advert && i.garp.lower_prio_repeat == 0);
+    assert_eq!(found(&text), ["V0404:7", "V0404:9"]);
+    assert_eq!(
+        found(&instance("strict_mode\nvirtual_ipaddress {\n192.0.2.1\n}\nunicast_peer {\n192.0.2.9\n}")),
+        ["V0404:8"]
+    );
+    assert_eq!(found(&instance("strict_mode")), ["V0401:1"]);
+}
+
+#[test]
+fn duplicates() {
+    let two =
+        |a: &str, b: &str| format!("{}{}", instance(a), instance(b).replace("vrrp_instance A", "vrrp_instance B"));
+    assert_eq!(found(&format!("{}{}", instance(""), instance("").replace("_id 7", "_id 8"))), ["V0402:6"]);
+    assert_eq!(found(&two("", "")), ["V0403:8"]);
+    assert!(said(&two("", "")).contains("unique on the network segment"));
+    assert_eq!(found(&two("", "interface eth1")), ["V0209:7"]);
+    assert_eq!(found(&two("", "mcast_dst_ip 224.0.0.99")), none());
+    let peers = |p: &str| format!("unicast_peer {{\n{p}\n}}");
+    assert_eq!(found(&two("", &peers("192.0.2.1"))), none());
+    assert_eq!(found(&two(&peers("192.0.2.1"), &peers("192.0.2.2"))), none());
+    assert_eq!(found(&two(&peers("192.0.2.1\n192.0.2.2"), &peers("192.0.2.2"))).len(), 1);
+}
+
+fn with_scripts(lines: &str) -> String {
+    format!("{}vrrp_script s {{\nscript /bin/true\nweight 10 reverse\n}}\n", instance(lines))
+}
+
+#[test]
+fn trackers() {
+    let bearing = |line: &str| {
+        config(&with_scripts(&format!("track_script {{\n{line}\n}}"))).instances[0].vrrp.track_scripts[0].bearing
+    };
+    // Defined after its use, and its weight is the default.
+    assert_eq!(bearing("s"), Bearing::Weight { weight: 10, reverse: true });
+    assert_eq!(bearing("s weight -5"), Bearing::Weight { weight: -5, reverse: true });
+    assert_eq!(bearing("s weight 5 noreverse"), Bearing::Weight { weight: 5, reverse: false });
+    assert_eq!(bearing("s weight 0"), Bearing::Fault { reverse: true });
+    assert_eq!(bearing("s weight 254"), Bearing::Weight { weight: 253, reverse: true });
+    let found = |line: &str| found(&with_scripts(&format!("track_script {{\n{line}\n}}")));
+    assert_eq!(found("s weight 255"), ["V0302:5"]);
+    assert_eq!(found("s weight"), ["V0207:5"]);
+    assert_eq!(found("s wait 3"), ["V0304:5"]);
+    assert_eq!(found("s\ns weight 3"), ["V0209:6"]);
+    assert_eq!(found("x"), ["V0406:5"]);
+    assert_eq!(common::found(&instance("track_interface {\neth1 eth2\n}")), ["V0304:5"]);
+    assert_eq!(common::found(&instance("track_interface {\neth0\n}")), ["V0409:5"]);
+}
+
+#[test]
+fn scripts_that_nothing_tracks() {
+    assert_eq!(found(&with_scripts("")), ["V0409:6"]);
+    assert!(config(&with_scripts("")).scripts.is_empty());
+    let zero = with_scripts("track_script {\ns\n}").replace("weight 10 reverse", "interval 0");
+    assert_eq!(found(&zero), ["V0404:10"]);
+    assert_eq!(config(&zero).scripts[0].interval, Duration::from_secs(1));
+}
+
+#[test]
+fn an_owner_is_not_weighed() {
+    let text = with_scripts("priority 255\ntrack_script {\ns\n}\ntrack_interface {\neth1\n}");
+    assert_eq!(found(&text), ["V0404:6"]);
+    assert_eq!(
+        (config(&text).instances[0].vrrp.track_scripts.len(), config(&text).instances[0].vrrp.track_interfaces.len()),
+        (0, 1)
+    );
+}
+
+fn group(lines: &str, member: &str) -> String {
+    format!(
+        "vrrp_sync_group G {{\n{lines}\n}}\n{}{}vrrp_script s {{\nscript /bin/true\nweight 10\n}}\n",
+        instance(member),
+        instance("").replace("_instance A", "_instance B").replace("_id 7", "_id 8")
+    )
+}
+
+#[test]
+fn sync_groups() {
+    let both = "group {\nA B\n}";
+    assert_eq!(found(&group(&format!("{both}\ntrack_script {{\ns weight 0\n}}"), "")), none());
+    let weighed = group(both, "track_script {\ns\n}");
+    assert_eq!(found(&weighed), ["V0404:10"]);
+    assert!(config(&weighed).instances[0].vrrp.track_scripts.is_empty());
+    let allowed = group(&format!("{both}\nsync_group_tracking_weight"), "track_script {\ns\n}");
+    assert_eq!((found(&allowed), config(&allowed).instances[0].vrrp.track_scripts.len()), (none(), 1));
+    // The group's tracker reaches every member; with one of the member's own, it replaces that.
+    let merged = config(&group(
+        &format!("{both}\ntrack_script {{\ns weight 3\n}}\nsync_group_tracking_weight"),
+        "track_script {\ns\n}",
+    ));
+    assert!(
+        merged
+            .instances
+            .iter()
+            .all(|i| i.vrrp.track_scripts[0].bearing == Bearing::Weight { weight: 3, reverse: false })
+    );
+}
+
+#[test]
+fn sync_groups_that_are_wrong() {
+    let found =
+        |lines: &str| found(&group(lines, "")).into_iter().filter(|f| !f.starts_with("V0409")).collect::<Vec<_>>();
+    assert_eq!(found("group {\nA C\n}"), ["V0407:3"]);
+    assert_eq!(found("group {\nA A\n}"), ["V0407:3"]);
+    assert_eq!(found("group {\nA\n}"), ["V0407:1"]);
+    assert_eq!(found(""), ["V0407:1"]);
+    assert_eq!(found("group {\nA\n}\ngroup {\nB\n}"), ["V0209:5"]);
+    let twice = format!("{}vrrp_sync_group H {{\ngroup {{\nB A\n}}\n}}\n", group("group {\nA B\n}", ""));
+    assert_eq!(common::found(&twice).iter().filter(|f| f.starts_with("V0407")).count(), 2);
+    let same = format!("{0}vrrp_sync_group G {{\n}}\n", group("group {\nA B\n}", ""));
+    assert!(common::found(&same).iter().any(|f| f.starts_with("V0402")));
+}
+
+#[test]
+fn global_defaults() {
+    let with = |globals: &str, lines: &str| {
+        config(&format!("{}global_defs {{\n{globals}\n}}\n", instance(lines))).instances.remove(0)
+    };
+    assert_eq!(with("vrrp_version 3", "no_virtual_ipaddress").vrrp.version, Version::V3);
+    assert_eq!(with("vrrp_down_timer_adverts 9", "").vrrp.down_timer_adverts, 9);
+    assert_eq!(
+        with("vrrp_mcast_group4 224.0.0.77", "").vrrp.transport,
+        Transport::Multicast { group: [224, 0, 0, 77].into() }
+    );
+    let least = with("vrrp_min_garp", "").vrrp.garp;
+    assert_eq!((least.master_repeat, least.master_delay), (1, Micros::ZERO));
+    assert_eq!(with("vrrp_garp_master_repeat 0", "").vrrp.garp.master_repeat, 1);
+    assert_eq!(with("vrrp_garp_lower_prio_repeat 2", "garp_master_repeat 9").vrrp.garp.lower_prio_repeat, 2);
+    assert_eq!(with("", "garp_master_repeat 9").vrrp.garp.lower_prio_repeat, 9);
+    assert!(with("smtp_alert", "").notify.smtp_alert && !with("smtp_alert\nsmtp_alert_vrrp off", "").notify.smtp_alert);
+    assert_eq!(found("global_defs {\nvrrp_mcast_group4 192.0.2.1\n}\n"), ["V0305:2"]);
+    assert_eq!(found("global_defs {\nvrrp_mcast_group4 ff02::12\n}\n"), ["V0306:2"]);
+}
+
+#[test]
+fn global_blocks_add_up_and_later_values_count() {
+    let c = config("global_defs {\nrouter_id a\nlvs_flush\n}\nglobal_defs {\nrouter_id b\n}\n");
+    assert_eq!((c.global.router_id.as_str(), c.global.lvs_flush), ("b", true));
+}
+
+#[test]
+fn mail_settings() {
+    let mail = |lines: &str| config(&format!("global_defs {{\n{lines}\n}}\n")).global.mail;
+    assert!(mail("smtp_server 192.0.2.1").is_none());
+    assert!(mail("notification_email {\na@b\n}").is_none());
+    let both = "notification_email {\na@b\n}\n";
+    assert_eq!(mail(&format!("{both}smtp_server 192.0.2.1")).unwrap().server.to_string(), "192.0.2.1:25");
+    assert_eq!(mail(&format!("{both}smtp_server 2001:db8::1 26")).unwrap().server.to_string(), "[2001:db8::1]:26");
+    assert!(mail(&format!("{both}smtp_server 192.0.2.1")).unwrap().from.starts_with("root@"));
+    assert_eq!(found(&format!("global_defs {{\n{both}smtp_server a/b\n}}\n")), ["V0305:5"]);
+    assert!(said(&format!("global_defs {{\n{both}smtp_server mail.example.net\n}}\n")).contains("lint[V0604]"));
+}
+
+#[test]
+fn the_namespace_option_stands_above_the_file() {
+    let options = vipd_config::Options { net_namespace: Some("blue".to_owned()), ..common::options() };
+    let loaded = vipd_config::load_str("x", "net_namespace red\n", &options);
+    assert_eq!(loaded.config.unwrap().global.net_namespace.as_deref(), Some("blue"));
+    assert_eq!(config("net_namespace red\n").global.net_namespace.as_deref(), Some("red"));
+}
