@@ -188,7 +188,7 @@ impl<'a> Lexer<'a> {
         loop {
             match self.frames.last_mut()? {
                 Frame::File { .. } => match self.physical() {
-                    Some(raw) => return Some(comment::strip(&raw)),
+                    Some(raw) => return Some(self.uncommented(&raw)),
                     None => {
                         self.frames.pop();
                     }
@@ -214,6 +214,19 @@ impl<'a> Lexer<'a> {
                 },
             }
         }
+    }
+
+    fn uncommented(&mut self, raw: &[Ch]) -> Vec<Ch> {
+        let line = comment::strip(raw);
+        if let Some(at) = comment::inside_word(raw, &line) {
+            let report = Report::lint(Code::CommentInWord, at, "a comment starts here, in the middle of a word");
+            // Half a password is worse than half of anything else.
+            let secret = text_of(trim(&line)).starts_with("auth_pass");
+            let report = if secret { report.at_level(crate::diag::Level::Warning) } else { report };
+            self.findings
+                .push(report.help("put the word in double quotes if this is part of it, else a blank before it"));
+        }
+        line
     }
 
     /// The next physical line of the file on top, as it is written, or `None` at its end.

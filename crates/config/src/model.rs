@@ -99,8 +99,10 @@ pub struct Notify {
     pub fault: Option<Command>,
     /// `notify_stop`
     pub stop: Option<Command>,
-    /// `notify_deleted`: (also: removal tells DELETED instead of FAULT)
+    /// `notify_deleted`'s script.
     pub deleted: Option<Command>,
+    /// `notify_deleted`, with or without a script: removal by a reload is told as DELETED, else as FAULT.
+    pub tell_deleted: bool,
     /// `notify_master_rx_lower_pri`
     pub master_rx_lower_pri: Option<Command>,
     /// `notify`: four words appended.

@@ -4,7 +4,7 @@
 use crate::diag::Span;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Bytes of one file at most.
@@ -247,7 +247,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
         return Err(Unreadable::TooLarge(meta.len()));
     }
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(Unreadable::Io)?;
+    // Some regular files of /proc would keep a reader waiting.
+    let file = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(Unreadable::Io)?;
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
     Ok(bytes)
 }

@@ -283,3 +283,12 @@ fn findings_point_at_the_definition_and_at_its_use() {
         [("expanded here", (5, 10, 5))]
     );
 }
+
+#[test]
+fn a_comment_in_the_middle_of_a_word_is_suspect() {
+    let auth = |pass: &str| common::instance(&format!("authentication {{\nauth_type PASS\nauth_pass {pass}\n}}"));
+    assert_eq!(found(&auth("ab!cd")), ["V0115:6"]);
+    assert_eq!(found(&auth("\"ab!cd\"")), Vec::<String>::new());
+    assert!(said("net_namespace a#b\n").contains("lint[V0115]"));
+    assert!(!said("global_defs {# x\n}# y\n").contains("V0115"));
+}

@@ -72,7 +72,13 @@ fn everything_in_the_sample() {
     );
     let notify = &c.instance("inside").unwrap().notify;
     assert!(notify.master.as_ref().is_some_and(|m| m.argv == ["/bin/true", "m"]));
-    assert!(notify.deleted.is_none() && notify.stop.is_some() && notify.smtp_alert && !notify.priority_changes);
+    assert!(
+        notify.deleted.is_none()
+            && notify.tell_deleted
+            && notify.stop.is_some()
+            && notify.smtp_alert
+            && !notify.priority_changes
+    );
 
     let outside = &c.instance("outside").unwrap().vrrp;
     assert_eq!((outside.version, outside.advert_int, outside.preempt), (Version::V3, Centis(25), Preempt::Never));
@@ -429,4 +435,18 @@ fn the_namespace_option_stands_above_the_file() {
     let loaded = vipd_config::load_str("x", "net_namespace red\n", &options);
     assert_eq!(loaded.config.unwrap().global.net_namespace.as_deref(), Some("blue"));
     assert_eq!(config("net_namespace red\n").global.net_namespace.as_deref(), Some("red"));
+}
+
+#[test]
+fn an_address_of_two_routers() {
+    let vip = "virtual_ipaddress {\n192.0.2.1\n}";
+    let other = instance(vip).replace("vrrp_instance A", "vrrp_instance B").replace("_id 7", "_id 8");
+    assert_eq!(found(&format!("{}{other}", instance(vip))), ["V0410:8"]);
+    let elsewhere = other.replace("eth0", "eth1");
+    assert_eq!(found(&format!("{}{elsewhere}", instance(vip))), none());
+}
+
+#[test]
+fn the_loopback_interface_is_refused() {
+    assert_eq!(found("vrrp_instance A {\ninterface lo\nvirtual_router_id 1\n}\n"), ["V0307:2"]);
 }

@@ -380,4 +380,5 @@ fn what_is_needed() {
     assert_eq!(found("global_defs {\nlvs_timeouts tcp x\n}\n"), ["V0301:2"]);
     assert_eq!(found("global_defs {\nlvs_timeouts icmp 3\n}\n"), ["V0304:2"]);
     assert_eq!(found(&service("sorry_server_inhibit")), ["V0409:4"]);
+    assert_eq!(found(&service("").replace("192.0.2.1 80", "192.0.2.1 80 tcp")), ["V0208:1"]);
 }

@@ -31,7 +31,7 @@ VRRP_INSTANCE_ROWS:
         "Force IPv6 and version 3."
     "state" OneOf(&["MASTER", "BACKUP"]), "MASTER|BACKUP", "", "MASTER if priority is 255, else BACKUP", Acts;
         "Initial state."
-    "interface" Device, "IFNAME", "max 15 characters", "required unless unicast", Acts;
+    "interface" Device, "IFNAME", "max 15 characters", "required", Acts;
         "Interface the instance runs on."
     "vrf" Device, "IFNAME", "max 15 characters", "unset",
         Refused("the instance would run on another interface than the file says");

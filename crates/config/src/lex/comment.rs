@@ -1,6 +1,6 @@
 //! Comments and the quotes that protect from them.
 
-use crate::source::{Ch, trim};
+use crate::source::{Ch, Place, trim};
 
 /// Whether a character stands inside double quotes. A backslash takes the meaning from the character behind it; single
 /// quotes mean nothing here.
@@ -64,10 +64,18 @@ pub(crate) fn strip(line: &[Ch]) -> Vec<Ch> {
     out
 }
 
+/// Where a comment starts directly behind a letter or digit: perhaps it was meant to be part of the word.
+pub(crate) fn inside_word(line: &[Ch], kept: &[Ch]) -> Option<Place> {
+    let last = kept.last()?;
+    let at = line.iter().position(|c| c.at == last.at)?;
+    let next = line.get(at + 1)?;
+    (last.c.is_alphanumeric() && matches!(next.c, '#' | '!')).then_some(next.at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{DIRECT, Place, text_of};
+    use crate::source::{DIRECT, text_of};
 
     fn chars(text: &str) -> Vec<Ch> {
         let at = Place { file: 0, line: 1, col: 0, len: 1, via: DIRECT };

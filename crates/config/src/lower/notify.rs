@@ -14,6 +14,7 @@ impl Lower<'_> {
             fault: self.script(nodes, "notify_fault"),
             stop: self.script(nodes, "notify_stop"),
             deleted: self.script(nodes, "notify_deleted"),
+            tell_deleted: nodes.find("notify_deleted").is_some(),
             master_rx_lower_pri: self.script(nodes, "notify_master_rx_lower_pri"),
             any: self.script(nodes, "notify"),
             priority_changes: nodes.switch("notify_priority_changes").or(inherited).unwrap_or(global),

@@ -108,10 +108,6 @@ impl Lower<'_> {
         let ip = value::ip(words.first()?, &what, Takes::Any);
         let port = value::port_or_none(words.get(1), "port");
         let (ip, port) = (self.take(ip), self.take(port));
-        if let Some(extra) = words.get(2) {
-            let message = format!("{what} takes an address and a port");
-            self.push(Report::warning(Code::ExtraWord, extra.at, message).label("ignored"));
-        }
         Some(SocketAddr::new(ip?, port?))
     }
 

@@ -18,6 +18,7 @@ const MAX_ADVERTISED: usize = 255;
 /// An instance with the places that later checks point at.
 struct Made {
     instance: Instance,
+    name_at: Place,
     vrid_at: Place,
 }
 
@@ -35,6 +36,7 @@ impl Lower<'_> {
             made.extend(self.instance(name, node, group, &scripts));
         }
         self.distinct(&made);
+        self.shared(&made);
         config.instances = made.into_iter().map(|m| m.instance).collect();
         config.groups = groups.into_iter().map(Group::model).collect();
         let mut used: HashSet<String> = HashSet::new();
@@ -57,6 +59,10 @@ impl Lower<'_> {
             None => self.defaults.version,
         };
         let interface = self.needed(node, "interface").and_then(|()| nodes.text("interface")).map(str::to_owned);
+        if interface.as_deref() == Some("lo") {
+            let at = nodes.find("interface").map_or(node.at, Node::argument);
+            self.push(Report::error(Code::BadName, at, "a virtual router has no neighbours on the loopback interface"));
+        }
         let vrid = self.needed(node, "virtual_router_id").and_then(|()| nodes.int("virtual_router_id"));
         let (priority, initial) = self.standing(nodes, strict);
         let preempt = self.preempt(nodes, priority, initial, strict);
@@ -99,7 +105,7 @@ impl Lower<'_> {
             track_scripts,
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
-        Some(Made { instance: Instance { vrrp: instance, notify }, vrid_at })
+        Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })
     }
 
     /// Tells if a keyword is missing, unless something in the block was not understood (it may be that).
@@ -391,6 +397,25 @@ impl Lower<'_> {
                 .collect()
         };
         (plain(of_scripts), plain(of_interfaces))
+    }
+
+    /// An address that two routers would both put on one interface: whichever leaves takes it from the other.
+    fn shared(&mut self, made: &[Made]) {
+        let mut seen: HashMap<(IpAddr, &str), &str> = HashMap::new();
+        for one in made {
+            let own = &one.instance.vrrp;
+            for address in own.addresses.iter().chain(&own.excluded) {
+                let first = *seen.entry((address.address, &address.device)).or_insert(&own.name);
+                if first == own.name {
+                    continue;
+                }
+                let message =
+                    format!("{} on {} belongs to `{first}` and `{}`", address.address, address.device, own.name);
+                let report = Report::warning(Code::SharedAddress, one.name_at, message);
+                self.push(report.help("the router that leaves MASTER takes it away from the other"));
+                break;
+            }
+        }
     }
 
     /// One virtual router identifier stands for one router on an interface and destination.

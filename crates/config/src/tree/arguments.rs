@@ -115,7 +115,7 @@ fn counts(args: Args) -> (usize, usize) {
         | Args::NamedLines(_) => (1, 1),
         Args::Weight(..) => (1, 2),
         Args::User => (1, 2),
-        Args::HeadedBlock(_) => (1, 3),
+        Args::HeadedBlock(_) => (1, 2),
         Args::Words(least, most) => (least, most),
         Args::Script | Args::OptScript | Args::Program | Args::Custom => (0, usize::MAX),
     }
