@@ -44,13 +44,18 @@ fn keepalived() -> &'static Path {
 impl Director {
     /// Starts a daemon on a host with this configuration.
     pub fn start(kind: Kind, host: &Host, conf: &str) -> Director {
+        Director::start_with(kind, host, conf, &[])
+    }
+
+    /// The same with more options.
+    pub fn start_with(kind: Kind, host: &Host, conf: &str, more: &[&str]) -> Director {
         let file = host.write("director.conf", conf);
         let program = match kind {
             Kind::Vipd => vipd(),
             Kind::Keepalived => keepalived().to_owned(),
         };
         let mut command = host.command(program);
-        command.args(["-n", "-l", "-G", "-D", "-f"]).arg(file);
+        command.args(more).args(["-n", "-l", "-G", "-D", "-f"]).arg(file);
         for (option, name) in [("-p", "pid"), ("-r", "vrrp.pid"), ("-c", "check.pid"), ("-b", "bfd.pid")] {
             command.arg(option).arg(host.path(name));
         }

@@ -15,6 +15,7 @@ pub mod junk;
 pub mod lab;
 pub mod probe;
 pub mod process;
+pub mod web;
 pub mod wire;
 
 use std::time::{Duration, Instant};

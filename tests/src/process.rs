@@ -43,7 +43,8 @@ impl Proc {
     /// mistaken.
     pub fn signal_tree(&self, signal: Signal) {
         let tree: Vec<Option<OwnedFd>> = tree(self.pid()).into_iter().map(open).collect();
-        tree.iter().for_each(|fd| send(fd, signal));
+        // Children first: stopped ones whose parent dies before them would be woken by the kernel.
+        tree.iter().rev().for_each(|fd| send(fd, signal));
     }
 
     /// Whether it still runs.

@@ -103,24 +103,22 @@ pub fn announcements(frames: &[Frame]) -> Vec<(f64, IpAddr)> {
     frames.iter().filter_map(one).collect()
 }
 
-/// The longest stretch in which two hosts both sent adverts with a priority above 0, in seconds: from the first advert of
-/// the one that comes to the last advert of the one that goes.
-pub fn two_masters(frames: &[Frame]) -> f64 {
-    let adverts: Vec<_> = adverts(frames).into_iter().filter(|(_, _, priority)| *priority > 0).collect();
+/// The longest time in which two hosts were both masters by what they sent, in seconds. A host counts as master from its
+/// first advert with a priority above 0 to the last one that follows within two intervals and a half.
+pub fn two_masters(frames: &[Frame], interval: f64) -> f64 {
+    let mut reigns: Vec<(Ipv4Addr, f64, f64)> = Vec::new();
+    for (at, from, priority) in adverts(frames) {
+        let current = reigns.iter_mut().rev().find(|(host, _, _)| *host == from);
+        match current {
+            _ if priority == 0 => {}
+            Some((_, _, end)) if at - *end < 2.5 * interval => *end = at,
+            Some(_) | None => reigns.push((from, at, at)),
+        }
+    }
     let mut longest: f64 = 0.0;
-    let mut run_start: Option<f64> = None;
-    for pair in adverts.windows(2) {
-        let [(before, a, _), (at, b, _)] = pair else { continue };
-        if a != b {
-            // A change of sender: the stretch is over unless the former one speaks again.
-            let again = adverts.iter().any(|(t, from, _)| t > at && from == a && t - at < 3.0);
-            if again {
-                run_start = run_start.or(Some(*at));
-                longest = longest.max(at - run_start.unwrap_or(*before));
-            } else {
-                longest = longest.max(run_start.map_or(0.0, |s| at - s));
-                run_start = None;
-            }
+    for (a, start, end) in &reigns {
+        for (_, other_start, other_end) in reigns.iter().filter(|(b, _, _)| b != a) {
+            longest = longest.max(end.min(*other_end) - start.max(*other_start));
         }
     }
     longest

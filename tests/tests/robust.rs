@@ -86,7 +86,7 @@ fn a_killed_vrrp_role_is_master_again_before_anybody_notices() {
 
 #[test]
 fn a_hanging_vrrp_role_is_replaced() {
-    let Pair { a, b, one, _lab, _echoes, .. } = pair(3, "1", "");
+    let Pair { a, b, one, two: _, client: _, _lab, _echoes } = pair(3, "1", "");
     let role = a.role("vrrp");
     signal_pid(role, Signal::STOP);
     wait_for("another process takes its place", LONG, || a.status().is_some_and(|s| {
@@ -103,7 +103,7 @@ fn a_hanging_vrrp_role_is_replaced() {
 
 #[test]
 fn every_other_role_may_die_without_the_address_moving() {
-    let Pair { mut a, one, two, _lab, _echoes, .. } = pair(3, "0.3", "");
+    let Pair { mut a, b: _b, one, two, client: _, _lab, _echoes } = pair(3, "0.3", "");
     let role = a.role("console");
     signal_pid(role, Signal::KILL);
     wait_for("the console is back", LONG, || a.status().is_some_and(|s| {
@@ -119,7 +119,7 @@ fn every_other_role_may_die_without_the_address_moving() {
 
 #[test]
 fn a_stolen_address_comes_back_without_a_change_of_role() {
-    let Pair { a, one, two, _lab, _echoes, .. } = pair(3, "0.3", "");
+    let Pair { a, b: _b, one, two, client: _, _lab, _echoes } = pair(3, "0.3", "");
     for _ in 0..20 {
         one.ip("addr del 10.77.0.100/32 dev eth0");
         wait_for("it is back", LONG, || one.holds(VIP));
@@ -209,7 +209,7 @@ fn a_thousand_addresses_the_first_is_announced_at_once() {
 
 #[test]
 fn a_broken_file_changes_nothing_and_is_shown() {
-    let Pair { mut a, one, _lab, _echoes, .. } = pair(3, "0.3", "");
+    let Pair { mut a, b: _b, one, two: _, client: _, _lab, _echoes } = pair(3, "0.3", "");
     let before = a.role("vrrp");
     a.reload("vrrp_instance VI_1 {\n  interfcae eth0\n  virtual_router_id 300\n}\n");
     wait_for("the refusal is shown", LONG, || a.status().is_some_and(|s| s.config.refused.is_some()));

@@ -78,7 +78,7 @@ fn round(strong: Kind, weak: Kind, version: u8, interval: &str, extra: &str) {
     b.stop();
     assert!(!one.holds(VIP) && !two.holds(VIP), "a stopped director keeps the address");
     let frames = capture.end();
-    let both = two_masters(&frames);
+    let both = two_masters(&frames, seconds);
     println!("  adverts seen: {}, longest with two masters: {both:.3} s", adverts(&frames).len());
     assert!(both < down + SLACK, "two masters for {both:.3} s");
 }

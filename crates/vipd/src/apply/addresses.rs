@@ -14,7 +14,10 @@ use vipd_vrrp::settings::{Instance, VirtualAddress};
 use vipd_vrrp::track;
 
 /// Addresses or announcements written before the adverts get their turn.
-const BURST: usize = 64;
+const BURST: usize = 32;
+/// And the kernel gets its own: without this pause, in microseconds, a real-time process would fill the receivers' queues
+/// faster than the kernel empties them, and announcements would be lost.
+const PAUSE: u64 = 250;
 /// How long after a refused write it is tried again, in microseconds.
 const RETRY: u64 = 1_000_000;
 /// Most announcement rounds that wait; more are merged.
@@ -58,6 +61,8 @@ pub(crate) struct Addresses {
     adds: VecDeque<VirtualAddress>,
     rounds: VecDeque<Round>,
     retry_at: Option<u64>,
+    /// Before this nothing is written.
+    pause_until: u64,
     restored: BTreeMap<(String, IpAddr), u64>,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
@@ -80,6 +85,7 @@ impl Addresses {
             adds: VecDeque::new(),
             rounds: VecDeque::new(),
             retry_at: None,
+            pause_until: 0,
             restored: BTreeMap::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
@@ -305,9 +311,9 @@ impl Addresses {
     /// When `work` wants to be called, given that it is `now`.
     pub(crate) fn next_at(&self, now: u64) -> u64 {
         if !self.adds.is_empty() && self.retry_at.is_none() {
-            return now;
+            return self.pause_until.max(now);
         }
-        let rounds = self.rounds.iter().map(|r| r.at).min();
+        let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min();
         rounds.into_iter().chain(self.retry_at).min().unwrap_or(now)
     }
 
@@ -319,13 +325,17 @@ impl Addresses {
             let claims = self.claims.iter().cloned().collect();
             self.reconcile(claims);
         }
+        if now < self.pause_until {
+            return;
+        }
         if self.retry_at.is_none() {
             for _ in 0..BURST {
                 let Some(address) = self.adds.pop_front() else { break };
                 self.add(&address);
+                self.pause_until = monotonic_micros() + PAUSE;
             }
         }
-        if self.adds.is_empty() {
+        if self.adds.is_empty() && self.pause_until <= now {
             self.work_rounds(now);
         }
     }
@@ -361,6 +371,7 @@ impl Addresses {
             let Some(mut round) = self.rounds.pop_front() else { break };
             while left > 0 && round.remaining > 0 && round.at <= now {
                 left -= 1;
+                self.pause_until = now + PAUSE;
                 if let Some(address) = round.list.get(round.position)
                     && self.claims.contains(address)
                 {
@@ -393,10 +404,4 @@ impl Addresses {
         }
     }
 
-    /// Does everything that is left, at the end.
-    pub(crate) fn finish(&mut self) {
-        while !self.adds.is_empty() && self.retry_at.is_none() {
-            self.work();
-        }
-    }
 }

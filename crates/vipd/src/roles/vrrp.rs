@@ -160,7 +160,7 @@ impl Role {
                 }
             }
             self.addresses.work();
-            self.flush()?;
+            self.flush();
             self.take_snapshot();
         }
         Ok(())
@@ -282,7 +282,11 @@ impl Role {
                 Ok(n) => self.decoder.feed(&buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                Err(e) => {
+                    warn!("the supervisor is gone ({e}): giving up what is held");
+                    self.stop();
+                    return Ok(());
+                }
             }
         }
         while let Some(message) = self.decoder.next::<ToRole>()? {
@@ -300,7 +304,7 @@ impl Role {
                 ToRole::Stop => {
                     self.stop();
                     self.queue(&FromRole::Done);
-                    self.flush()?;
+                    self.flush();
                     return Ok(());
                 }
                 ToRole::Ran { .. } | ToRole::Verdicts(_) | ToRole::Mail { .. } | ToRole::Reply { .. } => {}
@@ -459,7 +463,6 @@ impl Role {
             info!("leaving the addresses where they are, as told (-V)");
         } else {
             self.reconcile();
-            self.addresses.finish();
         }
         self.stopping = true;
     }
@@ -489,18 +492,16 @@ impl Role {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
                 Ok(n) => drop(self.unsent.drain(..n)),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // The other end is gone: reading will tell, and then everything is given up in order.
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.unsent.clear(),
-                Err(e) => return Err(e),
+                Err(_) => self.unsent.clear(),
             }
         }
-        Ok(())
     }
 
     fn status(&self) -> StatusPart {
