@@ -50,6 +50,8 @@ pub enum Args {
     Device,
     /// Words, at least and at most so many.
     Words(usize, usize),
+    /// Any of these words, at least one.
+    EachOf(&'static [&'static str]),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// One of these words or nothing.
@@ -237,7 +239,9 @@ mod tests {
                 Args::Int(min, max) | Args::OptInt(min, max) | Args::Weight(min, max) => min < max,
                 Args::Seconds(min, max) | Args::Millis(min, max) => min < max,
                 Args::Words(min, max) => min <= max && max > 0,
-                Args::OneOf(words) | Args::OneOfIgnoreCase(words) | Args::OptOneOf(words) => !words.is_empty(),
+                Args::OneOf(words) | Args::OneOfIgnoreCase(words) | Args::OptOneOf(words) | Args::EachOf(words) => {
+                    !words.is_empty()
+                }
                 _ => true,
             };
             assert!(fine, "{}/{}", block.path, keyword.name);

@@ -15,6 +15,8 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) keyword: &'static Keyword,
+    /// The name that stands in the file, which may be another one of the keyword's.
+    pub(crate) written: &'static str,
     /// The keyword's place.
     pub(crate) at: Place,
     /// The words behind it.
@@ -291,9 +293,9 @@ impl Parser<'_> {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
-        let value = self.argument(keyword, &line);
+        let value = self.argument(keyword, written.name, &line);
         let words = line.words.split_off(1);
-        let mut node = Node { keyword, at, words, value, body: Body::None };
+        let mut node = Node { keyword, written: written.name, at, words, value, body: Body::None };
         let standing = self.standing(&node);
         let Some(inner) = keyword.args.block() else {
             if let Some(Item::Open(open)) = self.items.peek() {

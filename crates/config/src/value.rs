@@ -87,6 +87,9 @@ pub(crate) fn switch(word: &Word, what: &str) -> Result<bool, Report> {
 /// The report that a word is none of a set.
 pub(crate) fn one_of(word: &Word, what: &str, set: &[&str], given: &str) -> Report {
     let report = Report::error(Code::BadWord, word.at, format!("{what}: `{given}` is not possible here"));
+    if given.ends_with(';') {
+        return report.help("there is no `;` here: lines separate keywords");
+    }
     match crate::tree::nearest(given, set.iter().copied()) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None => report.help(format!("one of: {}", set.join(", "))),

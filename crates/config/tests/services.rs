@@ -382,3 +382,9 @@ fn what_is_needed() {
     assert_eq!(found(&service("sorry_server_inhibit")), ["V0409:4"]);
     assert_eq!(found(&service("").replace("192.0.2.1 80", "192.0.2.1 80 tcp")), ["V0208:1"]);
 }
+
+#[test]
+fn findings_use_the_name_that_is_written() {
+    assert!(said(&service("lb_kind dr")).contains("`lb_kind`: `dr` is not possible here"));
+    assert!(said(&service("lb_algo")).contains("`lb_algo` needs"));
+}

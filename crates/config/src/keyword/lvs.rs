@@ -2,6 +2,33 @@
 
 use super::{Args::*, Block, Family, Keyword, MAX_SECONDS, Standing::*, rows};
 
+/// Compile options of PCRE2, by their names there.
+const REGEX_OPTIONS: &[&str] = &[
+    "allow_empty_class",
+    "alt_bsux",
+    "alt_circumflex",
+    "alt_verbnames",
+    "auto_callout",
+    "caseless",
+    "dollar_endonly",
+    "dotall",
+    "dupnames",
+    "extended",
+    "firstline",
+    "match_unset_backref",
+    "multiline",
+    "never_backslash_c",
+    "never_ucp",
+    "never_utf",
+    "no_auto_capture",
+    "no_auto_possess",
+    "no_dotstar_anchor",
+    "no_start_optimize",
+    "ucp",
+    "ungreedy",
+    "use_offset_limit",
+    "utf",
+];
 /// The schedulers of IPVS.
 const SCHEDULERS: &[&str] =
     &["rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos"];
@@ -291,7 +318,7 @@ URL_ROWS:
         "Pattern the body must match."
     "regex_no_match" Flag, "", "flag", "off", NotYet("the body is not searched; digest and status_code still count");
         "Invert the match."
-    "regex_options" Words(1, 32), "OPTION...", "", "none",
+    "regex_options" EachOf(REGEX_OPTIONS), "OPTION...", "", "none",
         NotYet("the body is not searched; digest and status_code still count");
         "PCRE2 options."
     "regex_min_offset" Int(0, 4_294_967_295), "INT", "", "0",

@@ -33,6 +33,8 @@ impl Lower<'_> {
                     report = report.help("one address a line");
                 } else if let Some(near) = crate::tree::nearest(&word.text, block.rows().map(|k| k.name)) {
                     report = report.help(format!("did you mean `{near}`?"));
+                } else {
+                    report = report.help("options are: dev INTERFACE, brd ADDRESS|+|-, label TEXT, scope NAME");
                 }
                 self.push(report);
                 return None;

@@ -14,7 +14,7 @@ impl Lower<'_> {
     /// `NAT`, `DR` or `TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]`
     pub(super) fn forwarding(&mut self, nodes: &Nodes, name: &str) -> Option<Forwarding> {
         let node = nodes.find(name)?;
-        let what = format!("`{name}`");
+        let what = format!("`{}`", node.written);
         let Some(first) = node.words.first() else {
             let report = Report::error(Code::MissingValue, node.at, format!("{what} needs a forwarding method"));
             self.push(report.help(node.keyword.usage));

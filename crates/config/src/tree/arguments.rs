@@ -8,11 +8,10 @@ use crate::value;
 
 impl Parser<'_> {
     /// The checked argument; tells what is wrong with it.
-    pub(super) fn argument(&mut self, keyword: &'static Keyword, line: &Line) -> Value {
+    pub(super) fn argument(&mut self, keyword: &'static Keyword, name: &str, line: &Line) -> Value {
         if keyword.args.is_command() {
             return self.command(keyword, line);
         }
-        let name = keyword.name;
         let words = &line.words[1..];
         let (least, most) = counts(keyword.args);
         if words.len() < least {
@@ -32,7 +31,7 @@ impl Parser<'_> {
         }
         let result = match words.first() {
             None => Value::None.fine(),
-            Some(first) => one(keyword, first, words),
+            Some(first) => one(keyword.args, name, first, words),
         };
         match result {
             Ok((value, report)) => {
@@ -117,6 +116,7 @@ fn counts(args: Args) -> (usize, usize) {
         Args::User => (1, 2),
         Args::HeadedBlock(_) => (1, 2),
         Args::Words(least, most) => (least, most),
+        Args::EachOf(set) => (1, set.len()),
         Args::Script | Args::OptScript | Args::Program | Args::Custom => (0, usize::MAX),
     }
 }
@@ -134,8 +134,8 @@ impl Fine for Value {
 }
 
 /// The value of a keyword with at least one word.
-fn one(keyword: &'static Keyword, word: &Word, words: &[Word]) -> Judged {
-    let name = format!("`{}`", keyword.name);
+fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
+    let name = format!("`{name}`");
     let timer = |decimals: usize, unit: u64, min: u64, max: u64| {
         let (value, rounded) = value::decimal(word, &name, decimals, min, max)?;
         let note = rounded.then(|| {
@@ -151,7 +151,7 @@ fn one(keyword: &'static Keyword, word: &Word, words: &[Word]) -> Judged {
         Some(found) => Value::Text((*found).to_owned()).fine(),
         None => Err(value::one_of(word, &name, set, &word.text)),
     };
-    match keyword.args {
+    match args {
         Args::Switch => Value::Switch(value::switch(word, &name)?).fine(),
         Args::Int(min, max) | Args::OptInt(min, max) => Value::Int(value::int(word, &name, min, max)?).fine(),
         Args::Seconds(min, max) => timer(6, 1, min, max),
@@ -169,6 +169,10 @@ fn one(keyword: &'static Keyword, word: &Word, words: &[Word]) -> Judged {
         Args::Device => Value::Text(value::device(word, &name)?).fine(),
         Args::OneOf(set) | Args::OptOneOf(set) => member(set, false),
         Args::OneOfIgnoreCase(set) => member(set, true),
+        Args::EachOf(set) => match words.iter().find(|w| !set.contains(&w.text.as_str())) {
+            Some(bad) => Err(value::one_of(bad, &name, set, &bad.text)),
+            None => Value::None.fine(),
+        },
         Args::Ip(family) => Value::Ip(value::ip(word, &name, family)?).fine(),
         Args::Prefix => {
             if !matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
@@ -210,6 +214,6 @@ pub(super) fn option(keyword: &'static Keyword, words: &[Word]) -> Result<usize,
         let message = format!("`{}` needs a value", keyword.name);
         return Err(Report::error(Code::MissingValue, words[0].at, message).help(keyword.usage));
     };
-    let value = one(keyword, value, &words[1 + skip..]);
+    let value = one(keyword.args, keyword.name, value, &words[1 + skip..]);
     value.map(|_| 1 + skip)
 }
