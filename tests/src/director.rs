@@ -96,6 +96,10 @@ impl Director {
         self.proc.signal_tree(Signal::STOP);
         self.proc.signal_tree(Signal::KILL);
         self.proc.wait(Duration::from_secs(10));
+        // As after a power cut: /run is empty. (keepalived takes a process that nobody has reaped yet for a running one.)
+        for name in ["pid", "vrrp.pid", "check.pid", "bfd.pid"] {
+            let _ = std::fs::remove_file(self.host.path(name));
+        }
     }
 
     /// Freezes every process of it.

@@ -57,12 +57,12 @@ fn packets(vrid: Vrid) -> Vec<Vec<u8>> {
         pdu
     };
     vec![
-        wrap(&changed(7, right[7] ^ 0x55), 255),                                  // checksum
+        wrap(&changed(7, right[7] ^ 0x55), 255), // checksum
         wrap(&emit(&Advert { auth: pass(*b"guessed!"), ..honest.clone() }), 255), // password
-        wrap(&right, 254),                                                        // TTL
-        wrap(&right[..right.len() - 3], 255),                                     // length
+        wrap(&right, 254),                       // TTL
+        wrap(&right[..right.len() - 3], 255),    // length
         wrap(&emit(&Advert { version: Version::V3, auth: None, ..honest.clone() }), 255), // version
-        wrap(&changed(0, 0x22), 255),                                             // type
+        wrap(&changed(0, 0x22), 255),            // type
         wrap(&emit(&Advert { auth: Some(AuthField { kind: AuthType::NONE, data: [0; 8] }), ..honest.clone() }), 255),
         wrap(&emit(&Advert { interval: Centis(300), ..honest.clone() }), 255), // interval
         wrap(&[], 255),                                                        // nothing at all

@@ -65,7 +65,12 @@ fn a_killed_vrrp_role_is_master_again_before_anybody_notices() {
         signal_pid(role, Signal::KILL);
         let seen = seen(asker);
         assert_ne!(a.role("vrrp"), role, "it was not started again");
-        println!("  attempt {attempt}: {} of {} probes lost, longest outage {:.1} ms", seen.lost(), seen.asked, seen.longest());
+        println!(
+            "  attempt {attempt}: {} of {} probes lost, longest outage {:.1} ms",
+            seen.lost(),
+            seen.asked,
+            seen.longest()
+        );
         assert!(!seen.answers.contains_key("two"), "the backup answered");
         best = best.min(seen.longest());
         if best < 50.0 {
@@ -89,9 +94,9 @@ fn a_hanging_vrrp_role_is_replaced() {
     let Pair { a, b, one, two: _, client: _, _lab, _echoes } = pair(3, "1", "");
     let role = a.role("vrrp");
     signal_pid(role, Signal::STOP);
-    wait_for("another process takes its place", LONG, || a.status().is_some_and(|s| {
-        s.roles.iter().any(|r| r.name == "vrrp" && r.pid != role && r.pid != 0)
-    }));
+    wait_for("another process takes its place", LONG, || {
+        a.status().is_some_and(|s| s.roles.iter().any(|r| r.name == "vrrp" && r.pid != role && r.pid != 0))
+    });
     wait_for("it is master", LONG, || a.instance("VI_1").state == "MASTER");
     assert!(one.holds(VIP));
     let status = a.status().unwrap();
@@ -106,9 +111,9 @@ fn every_other_role_may_die_without_the_address_moving() {
     let Pair { mut a, b: _b, one, two, client: _, _lab, _echoes } = pair(3, "0.3", "");
     let role = a.role("console");
     signal_pid(role, Signal::KILL);
-    wait_for("the console is back", LONG, || a.status().is_some_and(|s| {
-        s.roles.iter().any(|r| r.name == "console" && r.pid != role && r.pid != 0)
-    }));
+    wait_for("the console is back", LONG, || {
+        a.status().is_some_and(|s| s.roles.iter().any(|r| r.name == "console" && r.pid != role && r.pid != 0))
+    });
     assert!(one.holds(VIP) && !two.holds(VIP));
     // When the supervisor itself dies, the vrrp role says good-bye and lets go: the peer takes over after its skew.
     a.signal(Signal::KILL);
@@ -159,7 +164,8 @@ fn a_junk_storm_leaves_the_master_master() {
     assert!(held && !taken, "junk moved the address");
     let rejected = rejected.unwrap();
     let count = |name: &str| rejected.iter().find(|(n, _)| n == name).map_or(0, |(_, n)| *n);
-    for name in ["checksum", "auth_password", "ttl", "packet_length", "version", "type", "auth_type", "advert_interval"] {
+    for name in ["checksum", "auth_password", "ttl", "packet_length", "version", "type", "auth_type", "advert_interval"]
+    {
         assert!(count(name) > 10, "{name}: {} rejected", count(name));
     }
 }
@@ -197,7 +203,10 @@ fn a_thousand_addresses_the_first_is_announced_at_once() {
         let distinct: std::collections::BTreeSet<_> = announced.iter().map(|(_, a)| *a).collect();
         let thousandth = announced.iter().position(|(_, a)| a.to_string() == address(999)).expect("the last");
         let last = (announced[thousandth].0 - first_advert) * 1000.0;
-        println!("  attempt {attempt}: first ARP {first:.2} ms after the advert, the thousandth's {last:.1} ms, {} in all", announced.len());
+        println!(
+            "  attempt {attempt}: first ARP {first:.2} ms after the advert, the thousandth's {last:.1} ms, {} in all",
+            announced.len()
+        );
         assert_eq!(distinct.len(), 1000, "not all were announced");
         best = best.min(first);
         if best < 5.0 {

@@ -137,9 +137,7 @@ fn short_round(strong: Kind, weak: Kind, version: u8, interval: &str, extra: imp
 
 #[test]
 fn unicast_in_both_seats() {
-    let unicast = |own, peer| {
-        format!("unicast_src_ip 10.77.0.{own}\nunicast_peer {{\n10.77.0.{peer}\n}}")
-    };
+    let unicast = |own, peer| format!("unicast_src_ip 10.77.0.{own}\nunicast_peer {{\n10.77.0.{peer}\n}}");
     short_round(Kind::Vipd, Kind::Keepalived, 3, "0.3", unicast);
     short_round(Kind::Keepalived, Kind::Vipd, 3, "0.3", unicast);
 }

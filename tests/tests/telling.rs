@@ -107,10 +107,7 @@ fn notify_scripts_run_in_order_one_at_a_time_as_their_user() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     std::fs::set_permissions(&log, open).unwrap();
     // Slow: the next event comes while it runs.
-    let body = format!(
-        "echo \"begin $* uid=$(id -u)\" >> {0}\nsleep 1.5\necho \"end $*\" >> {0}",
-        log.display()
-    );
+    let body = format!("echo \"begin $* uid=$(id -u)\" >> {0}\nsleep 1.5\necho \"end $*\" >> {0}", log.display());
     let script = one.script("notify.sh", &body);
     let script = script.display();
     let notify = format!(
@@ -140,12 +137,18 @@ fn notify_scripts_run_in_order_one_at_a_time_as_their_user() {
     }
     let order: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("end ")).collect();
     let expected = [
-        "b", "any INSTANCE VI_1 BACKUP 150",
-        "the master m", "any INSTANCE VI_1 MASTER 150",
-        "f", "any INSTANCE VI_1 FAULT 150",
-        "b", "any INSTANCE VI_1 BACKUP 150",
-        "the master m", "any INSTANCE VI_1 MASTER 150",
-        "s", "any INSTANCE VI_1 STOP 150",
+        "b",
+        "any INSTANCE VI_1 BACKUP 150",
+        "the master m",
+        "any INSTANCE VI_1 MASTER 150",
+        "f",
+        "any INSTANCE VI_1 FAULT 150",
+        "b",
+        "any INSTANCE VI_1 BACKUP 150",
+        "the master m",
+        "any INSTANCE VI_1 MASTER 150",
+        "s",
+        "any INSTANCE VI_1 STOP 150",
     ];
     assert_eq!(order, expected);
     let fifo_lines = reader.output();
@@ -192,7 +195,11 @@ fn a_transition_is_mailed() {
     std::thread::sleep(Duration::from_millis(500));
     let globals = "global_defs {\n notification_email {\n ops@example.org\n root\n }\n notification_email_from vipd@example.org\n \
                    smtp_server 127.0.0.1\n router_id node-1\n}\n";
-    let a = Director::start(Kind::Vipd, &one, &(globals.to_owned() + &Instance::new(3, 150, "0.3").with("smtp_alert").text()));
+    let a = Director::start(
+        Kind::Vipd,
+        &one,
+        &(globals.to_owned() + &Instance::new(3, 150, "0.3").with("smtp_alert").text()),
+    );
     a.wait_master(VIP, LONG);
     let subject = "[node-1] VRRP Instance VI_1 - Entering MASTER state";
     wait_for("the mail comes", LONG, || sink.output().contains(subject));

@@ -63,7 +63,10 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Named<W> {
     type Writer = NamedLine<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        NamedLine { line: format!("{}[{}]: ", self.process, std::process::id()).into_bytes(), to: self.to.make_writer() }
+        NamedLine {
+            line: format!("{}[{}]: ", self.process, std::process::id()).into_bytes(),
+            to: self.to.make_writer(),
+        }
     }
 }
 

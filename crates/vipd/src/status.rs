@@ -59,21 +59,14 @@ pub(crate) fn render(status: &Status) -> String {
 }
 
 fn now() -> UnixTime {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// On a terminal that wants it (<https://no-color.org>).
 fn colour() -> Colour {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-    if io::stdout().is_terminal() && !refused && !dumb {
-        Colour::Ansi
-    } else {
-        Colour::Never
-    }
+    if io::stdout().is_terminal() && !refused && !dumb { Colour::Ansi } else { Colour::Never }
 }
 
 /// Why there is no status to show.
@@ -120,11 +113,7 @@ impl fmt::Display for Silence {
                 )
             }
             Silence::Broke(path, e) => {
-                write!(
-                    f,
-                    "the daemon behind {} broke off: {e}; it may be stopping: try again",
-                    path.display()
-                )
+                write!(f, "the daemon behind {} broke off: {e}; it may be stopping: try again", path.display())
             }
             Silence::Garbled(path, e) => write!(
                 f,

@@ -6,7 +6,7 @@
 use crate::admit::Admitted;
 use crate::router::{Carried, Edge, Faults, Key, Name, Router, State, Timer, Wish};
 use crate::settings::{Instance, Script, SyncGroup, VirtualAddress};
-use crate::track::{self, Fault, Facts, Link, ScriptState, Turn};
+use crate::track::{self, Facts, Fault, Link, ScriptState, Turn};
 use crate::units::{Instant, Priority};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;

@@ -202,9 +202,7 @@ impl Advert {
         };
         let interval = match version {
             Version::V2 => Centis(u16::from(header[field::SECONDS]) * 100),
-            Version::V3 => {
-                Centis(u16::from_be_bytes([header[field::AUTH_TYPE], header[field::SECONDS]]) & 0x0fff)
-            }
+            Version::V3 => Centis(u16::from_be_bytes([header[field::AUTH_TYPE], header[field::SECONDS]]) & 0x0fff),
         };
         Ok(Advert { version, vrid, priority: Priority(header[field::PRIORITY]), interval, addresses, auth })
     }

@@ -63,6 +63,8 @@ pub(crate) struct Addresses {
     retry_at: Option<u64>,
     /// Before this nothing is written.
     pause_until: u64,
+    /// What was seen and not yet taken by `news`.
+    seen: Seen,
     restored: BTreeMap<(String, IpAddr), u64>,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
@@ -86,6 +88,7 @@ impl Addresses {
             rounds: VecDeque::new(),
             retry_at: None,
             pause_until: 0,
+            seen: Seen::default(),
             restored: BTreeMap::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
@@ -173,25 +176,30 @@ impl Addresses {
         changed
     }
 
-    /// Reads what the kernel has to tell.
-    pub(crate) fn observe(&mut self) -> io::Result<Seen> {
-        let mut seen = Seen::default();
+    /// Reads what the kernel has to tell. What it means is kept until `news` is asked.
+    pub(crate) fn observe(&mut self) -> io::Result<()> {
         while let Some(changes) = self.monitor.read()? {
             for change in changes {
-                self.note(change, &mut seen)?;
+                self.note(change)?;
             }
         }
-        Ok(seen)
+        Ok(())
     }
 
-    fn note(&mut self, change: Change, seen: &mut Seen) -> io::Result<()> {
+    /// What has been seen since the last time, if anything.
+    pub(crate) fn news(&mut self) -> Option<Seen> {
+        let seen = std::mem::take(&mut self.seen);
+        (seen.links || seen.addresses).then_some(seen)
+    }
+
+    fn note(&mut self, change: Change) -> io::Result<()> {
         match change {
             Change::Link(link) => {
-                seen.links |= self.links.get(&link.index) != Some(&link);
+                self.seen.links |= self.links.get(&link.index) != Some(&link);
                 self.links.insert(link.index, link);
             }
             Change::LinkGone(index) => {
-                seen.links = true;
+                self.seen.links = true;
                 self.links.remove(&index);
                 self.held.remove(&index);
             }
@@ -199,7 +207,8 @@ impl Addresses {
                 if self.log_changes {
                     info!("address {}/{} is on {}", address.address, address.prefix, self.name_of(address.index));
                 }
-                seen.addresses |= self.hold(address);
+                let new = self.hold(address);
+                self.seen.addresses |= new;
             }
             Change::AddressGone(address) => {
                 let device = self.name_of(address.index);
@@ -210,7 +219,7 @@ impl Addresses {
                 if held.remove(&(address.address, address.prefix)).is_none() {
                     return Ok(()); // we removed it ourselves
                 }
-                seen.addresses = true;
+                self.seen.addresses = true;
                 let claimed = self.claims.iter().any(|c| c.address == address.address && c.device == device);
                 if claimed {
                     *self.restored.entry((device.clone(), address.address)).or_default() += 1;
@@ -220,7 +229,7 @@ impl Addresses {
             Change::Overrun => {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
                 self.read_all()?;
-                *seen = Seen { links: true, addresses: true };
+                self.seen = Seen { links: true, addresses: true };
             }
         }
         Ok(())
@@ -403,5 +412,4 @@ impl Addresses {
             warn!("{v4} can't be announced on {}: {e}{silent}", address.device);
         }
     }
-
 }

@@ -204,9 +204,7 @@ impl Console {
         let stream = match accepted {
             Ok(stream) => stream,
             Err(e) => {
-                self.complain(format!(
-                    "could not accept a connection on the control socket: {e}; trying on"
-                ));
+                self.complain(format!("could not accept a connection on the control socket: {e}; trying on"));
                 // Out of descriptors or memory: the condition lasts a while and must not turn the loop.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 return Ok(Turn::Again);
@@ -229,12 +227,7 @@ impl Console {
         self.waiting.retain(|_, session| !session.is_closed());
         self.last_id += 1;
         self.waiting.insert(self.last_id, ask.answer);
-        self.sender
-            .send(&FromRole::Request {
-                id: self.last_id,
-                request: ask.request,
-            })
-            .await?;
+        self.sender.send(&FromRole::Request { id: self.last_id, request: ask.request }).await?;
         Ok(Turn::Again)
     }
 }

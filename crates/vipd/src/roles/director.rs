@@ -371,7 +371,10 @@ impl Director {
         state.quorum = next;
         let up = next == Quorum::Up;
         let verb = if up { "Gained" } else { "Lost" };
-        let why = format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
+        let why = format!(
+            "{verb} quorum: live weight {live}, quorum {}, hysteresis {}",
+            settings.quorum, settings.hysteresis
+        );
         info!("{why} for VS {id}");
         Some(FromRole::Quorum { service: id.clone(), up, why })
     }
@@ -473,12 +476,8 @@ impl Director {
 /// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
 fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
     let (quorum, mut known) = before.map_or((None, BTreeMap::new()), |s| (Some(s.quorum), s.servers));
-    let fresh = |alpha: bool| Known {
-        alive: !alpha,
-        weight: None,
-        why: "not checked yet".to_owned(),
-        since: unix_time(),
-    };
+    let fresh =
+        |alpha: bool| Known { alive: !alpha, weight: None, why: "not checked yet".to_owned(), since: unix_time() };
     let servers = settings.real_servers.iter().map(|real| {
         let alpha = settings.alpha || real.checkers.iter().any(|c| c.alpha);
         (real.address, known.remove(&real.address).unwrap_or_else(|| fresh(alpha)))

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use vipd_ipvs as ipvs;
 use vipd_lvs::plan::Edit;
-use vipd_lvs::settings::{
-    Family, Forwarding, Persistence, Protocol, Scheduler, ServiceKey, Tunnel, TunnelChecksum,
-};
+use vipd_lvs::settings::{Family, Forwarding, Persistence, Protocol, Scheduler, ServiceKey, Tunnel, TunnelChecksum};
 use vipd_lvs::table::{Server, Service, Table};
 
 /// `IP_VS_SVC_F_PERSISTENT` (linux/ip_vs.h)
@@ -96,9 +94,7 @@ pub(crate) fn command(edit: &Edit) -> ipvs::Command {
         Edit::RemoveService(key) => ipvs::Command::DelService(key_to(key)),
         Edit::AddServer(key, address, server) => ipvs::Command::NewDest(key_to(key), server_to(*address, server)),
         Edit::SetServer(key, address, server) => ipvs::Command::SetDest(key_to(key), server_to(*address, server)),
-        Edit::RemoveServer(key, address, server) => {
-            ipvs::Command::DelDest(key_to(key), server_to(*address, server))
-        }
+        Edit::RemoveServer(key, address, server) => ipvs::Command::DelDest(key_to(key), server_to(*address, server)),
     }
 }
 

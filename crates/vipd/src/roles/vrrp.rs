@@ -18,9 +18,7 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{debug, error, info, warn};
-use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus,
-};
+use vipd_api::{AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller};
@@ -139,15 +137,10 @@ impl Role {
         let mut ready = Vec::with_capacity(64);
         let mut buffer = vec![0; 64 << 10];
         while !self.stopping {
-            let deadline = if self.addresses.busy() {
-                Some(self.addresses.next_at(monotonic_micros()))
-            } else {
-                None
-            };
+            let deadline = if self.addresses.busy() { Some(self.addresses.next_at(monotonic_micros())) } else { None };
             let node = self.node.wake().map(|(at, _, _)| at.0);
-            let snapshot = self.configured.then(|| {
-                self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE }
-            });
+            let snapshot =
+                self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
             let deadline = [deadline, node, snapshot].into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
             self.tick();
@@ -155,10 +148,11 @@ impl Role {
                 match token {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
-                    MONITOR => self.read_monitor()?,
+                    MONITOR => self.addresses.observe()?,
                     port => self.read_port(port, &mut buffer),
                 }
             }
+            self.take_news();
             self.addresses.work();
             self.flush();
             self.take_snapshot();
@@ -339,15 +333,9 @@ impl Role {
         };
         self.options = options;
         // An instance keeps its counters by what it is, not by where it stands in the file.
-        let mut shells: BTreeMap<String, Shell> = self
-            .node
-            .routers()
-            .iter()
-            .map(|r| r.settings.name.clone())
-            .zip(std::mem::take(&mut self.shells))
-            .collect();
-        self.shells =
-            settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
+        let mut shells: BTreeMap<String, Shell> =
+            self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
+        self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
         self.addresses.manage(&settings.instances)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
@@ -372,12 +360,14 @@ impl Role {
         self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
     }
 
-    fn read_monitor(&mut self) -> io::Result<()> {
-        let changes = self.addresses.observe()?;
-        if changes.links {
-            self.open_ports();
-        }
-        if changes.links || changes.addresses {
+    /// Takes note of what the kernel told since the last time, whoever read it.
+    fn take_news(&mut self) {
+        // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
+        for _ in 0..4 {
+            let Some(news) = self.addresses.news() else { return };
+            if news.links {
+                self.open_ports();
+            }
             let facts = self.addresses.facts();
             let now = now();
             for (name, link) in self.addresses.changed_facts(&facts) {
@@ -385,7 +375,6 @@ impl Role {
             }
             self.reconcile();
         }
-        Ok(())
     }
 
     fn read_port(&mut self, token: u64, buffer: &mut [u8]) {
@@ -545,10 +534,9 @@ impl Role {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
         };
-        let next = router.wake().map(|(at, timer)| NextStatus {
-            in_secs: (at - clocks.mono).as_secs_f64(),
-            why: timer.to_string(),
-        });
+        let next = router
+            .wake()
+            .map(|(at, timer)| NextStatus { in_secs: (at - clocks.mono).as_secs_f64(), why: timer.to_string() });
         let rejected = self.shells.get(i).map(|s| s.rejected.iter());
         let rejected = rejected.into_iter().flatten().map(|(name, n)| ((*name).to_owned(), *n));
         let counters = Counters {

@@ -53,10 +53,7 @@ impl Cell {
     /// A text with a meaning; an empty one is shown as a dash.
     pub(super) fn new(text: impl AsRef<str>, tint: Tint) -> Cell {
         let text = shown(text.as_ref());
-        Cell {
-            text: if text.is_empty() { "-".to_owned() } else { text },
-            tint,
-        }
+        Cell { text: if text.is_empty() { "-".to_owned() } else { text }, tint }
     }
 }
 
@@ -70,11 +67,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 pub(super) fn shown(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let clean = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
-    text.trim()
-        .split(['\n', '\t'])
-        .map(|part| part.chars().map(clean).collect())
-        .collect::<Vec<String>>()
-        .join(" ")
+    text.trim().split(['\n', '\t']).map(|part| part.chars().map(clean).collect()).collect::<Vec<String>>().join(" ")
 }
 
 /// What is being written.
@@ -87,10 +80,7 @@ pub(super) struct Page {
 impl Page {
     /// An empty one.
     pub(super) fn new(colour: Colour) -> Page {
-        Page {
-            text: String::new(),
-            colour,
-        }
+        Page { text: String::new(), colour }
     }
 
     /// What was written.
@@ -174,19 +164,12 @@ struct Row {
 impl Table {
     /// With these headings, `indent` blanks in.
     pub(super) fn new(indent: usize, head: &'static [&'static str]) -> Table {
-        Table {
-            indent,
-            head,
-            rows: Vec::new(),
-        }
+        Table { indent, head, rows: Vec::new() }
     }
 
     /// Adds a row: a cell for each heading.
     pub(super) fn row(&mut self, cells: Vec<Cell>) {
-        self.rows.push(Row {
-            cells,
-            notes: Vec::new(),
-        });
+        self.rows.push(Row { cells, notes: Vec::new() });
     }
 
     /// Adds a line beneath the last row.

@@ -14,21 +14,12 @@ use vipd_api::{
 const NOW: f64 = 1_763_955_912.0;
 
 fn address(address: &str, present: bool) -> AddressStatus {
-    AddressStatus {
-        address: address.to_owned(),
-        present,
-    }
+    AddressStatus { address: address.to_owned(), present }
 }
 
 fn role(name: &str, pid: u32, restarts: u64, why: Option<&str>) -> RoleStatus {
     let why = why.map(str::to_owned);
-    RoleStatus {
-        name: name.to_owned(),
-        pid,
-        started: NOW - 11_523.0,
-        restarts,
-        why,
-    }
+    RoleStatus { name: name.to_owned(), pid, started: NOW - 11_523.0, restarts, why }
 }
 
 fn master() -> InstanceStatus {
@@ -43,25 +34,15 @@ fn master() -> InstanceStatus {
         base_priority: 100,
         priority: 102,
         master: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
-        addresses: vec![
-            address("192.0.2.100/24 dev eth0", true),
-            address("192.0.2.101/24 dev eth0", false),
-        ],
-        next: Some(NextStatus {
-            in_secs: 0.412,
-            why: "the next advert is due".to_owned(),
-        }),
+        addresses: vec![address("192.0.2.100/24 dev eth0", true), address("192.0.2.101/24 dev eth0", false)],
+        next: Some(NextStatus { in_secs: 0.412, why: "the next advert is due".to_owned() }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
             adverts_received: 12,
             adverts_sent: 192,
             became_master: 1,
             addresses_restored: 2,
-            rejected: vec![
-                ("checksum".to_owned(), 3),
-                ("ttl".to_owned(), 0),
-                ("password".to_owned(), 1),
-            ],
+            rejected: vec![("checksum".to_owned(), 3), ("ttl".to_owned(), 0), ("password".to_owned(), 1)],
             ..Counters::default()
         },
         history: vec![TransitionStatus {
@@ -80,10 +61,7 @@ fn faulty() -> InstanceStatus {
         state: "FAULT".to_owned(),
         since: NOW - 5.0,
         why: "interface eth1 is down".to_owned(),
-        faults: vec![
-            "interface eth1 is down".to_owned(),
-            "script chk_haproxy is bad".to_owned(),
-        ],
+        faults: vec!["interface eth1 is down".to_owned(), "script chk_haproxy is bad".to_owned()],
         vrid: 7,
         version: 3,
         interface: "eth1".to_owned(),
@@ -153,11 +131,7 @@ fn status() -> Status {
                 state: "bad".to_owned(),
                 last: Some("exit status 1".to_owned()),
             },
-            ScriptStatus {
-                name: "chk_dns".to_owned(),
-                state: "unknown".to_owned(),
-                last: None,
-            },
+            ScriptStatus { name: "chk_dns".to_owned(), state: "unknown".to_owned(), last: None },
         ],
         plane: Some(PlaneStatus {
             name: "ipvs".to_owned(),
@@ -248,24 +222,14 @@ Virtual servers
 #[test]
 fn a_full_page_has_history_and_every_check() {
     let page = page(&status(), Depth::Full);
-    assert!(
-        page.contains("3 m 12 s ago: BACKUP -> MASTER: no advert for 3.61 s"),
-        "{page}"
-    );
-    assert!(
-        page.contains("HTTP_GET passes (2 s ago, took 1.31 ms): status 200"),
-        "{page}"
-    );
+    assert!(page.contains("3 m 12 s ago: BACKUP -> MASTER: no advert for 3.61 s"), "{page}");
+    assert!(page.contains("HTTP_GET passes (2 s ago, took 1.31 ms): status 200"), "{page}");
     assert!(render(&status()).contains("BACKUP -> MASTER"), "a dump is full");
 }
 
 #[test]
 fn a_fresh_daemon_has_a_short_page() {
-    let mut status = Status {
-        version: VERSION,
-        program: "vipd 0.1.0".to_owned(),
-        ..Status::default()
-    };
+    let mut status = Status { version: VERSION, program: "vipd 0.1.0".to_owned(), ..Status::default() };
     status.started = NOW;
     status.config.loaded = NOW;
     let page = page(&status, Depth::Full);
@@ -275,13 +239,9 @@ fn a_fresh_daemon_has_a_short_page() {
 #[test]
 fn of_a_thousand_addresses_the_odd_ones_are_listed() {
     let mut instance = master();
-    instance.addresses = (0..1000)
-        .map(|n| address(&format!("10.9.{}.{}/32 dev eth0", n / 250, n % 250), n % 40 != 7))
-        .collect();
-    let status = Status {
-        instances: vec![instance],
-        ..Status::default()
-    };
+    instance.addresses =
+        (0..1000).map(|n| address(&format!("10.9.{}.{}/32 dev eth0", n / 250, n % 250), n % 40 != 7)).collect();
+    let status = Status { instances: vec![instance], ..Status::default() };
     let brief = page(&status, Depth::Brief);
     assert!(brief.contains("1000 addresses, 975 here"), "{brief}");
     assert!(brief.contains("- 10.9.0.7/32 dev eth0 MISSING here"), "{brief}");
@@ -303,10 +263,7 @@ fn what_a_server_answered_does_not_reach_the_terminal_raw() {
         refused.errors = evil.to_owned();
     }
     let page = page(&status, Depth::Full);
-    let raw: Vec<char> = page
-        .chars()
-        .filter(|&c| c != '\n' && (c.is_control() || c == '\u{202e}'))
-        .collect();
+    let raw: Vec<char> = page.chars().filter(|&c| c != '\n' && (c.is_control() || c == '\u{202e}')).collect();
     assert!(raw.is_empty(), "{raw:?}");
     assert!(page.contains("line one line two"), "{page}");
 }
@@ -314,10 +271,7 @@ fn what_a_server_answered_does_not_reach_the_terminal_raw() {
 #[test]
 fn colour_changes_nothing_but_colour() {
     let coloured = text::page(&status(), NOW, Depth::Brief, Colour::Ansi);
-    assert!(
-        coloured.contains("\x1b[32mMASTER\x1b[0m") && coloured.contains("\x1b[1;31mFAULT\x1b[0m"),
-        "{coloured}"
-    );
+    assert!(coloured.contains("\x1b[32mMASTER\x1b[0m") && coloured.contains("\x1b[1;31mFAULT\x1b[0m"), "{coloured}");
     let mut plain = String::new();
     let mut rest = coloured.as_str();
     while let Some((before, after)) = rest.split_once("\x1b[") {
@@ -335,10 +289,7 @@ fn numbers_that_are_none_do_no_harm() {
         status.started = odd;
         status.config.loaded = odd;
         status.instances[0].since = odd;
-        status.instances[0].next = Some(NextStatus {
-            in_secs: odd,
-            why: "advert".to_owned(),
-        });
+        status.instances[0].next = Some(NextStatus { in_secs: odd, why: "advert".to_owned() });
         status.services[0].real_servers[0].checks[0].last_run = Some(odd);
         status.services[0].real_servers[0].checks[0].took = odd;
         assert!(page(&status, Depth::Full).contains("VI_1"));
@@ -348,25 +299,10 @@ fn numbers_that_are_none_do_no_harm() {
 #[test]
 fn times_and_counts() {
     let spans = [0.0, 59.9, 60.0, 3_599.0, 3_600.0, 86_399.0, 86_400.0, 1e7, -5.0].map(span);
-    assert_eq!(
-        spans,
-        [
-            "0 s",
-            "59 s",
-            "1 m 0 s",
-            "59 m 59 s",
-            "1 h 0 m",
-            "23 h 59 m",
-            "1 d 0 h",
-            "115 d 17 h",
-            "0 s"
-        ]
-    );
+    assert_eq!(spans, ["0 s", "59 s", "1 m 0 s", "59 m 59 s", "1 h 0 m", "23 h 59 m", "1 d 0 h", "115 d 17 h", "0 s"]);
     assert_eq!(
         [0.0, 0.000_25, 0.009_99, 0.5, 1.5, 59.994, 60.0].map(fine),
-        [
-            "0.00 ms", "0.25 ms", "9.99 ms", "500 ms", "1.50 s", "59.99 s", "1 m 0 s"
-        ]
+        ["0.00 ms", "0.25 ms", "9.99 ms", "500 ms", "1.50 s", "59.99 s", "1 m 0 s"]
     );
     let counts = [0, 9_999, 10_000, 999_949, 999_950, 1_000_000, u64::MAX].map(large);
     assert_eq!(counts, ["0", "9999", "10.0 k", "999.9 k", "1.0 M", "1.0 M", "18.4 E"]);
@@ -436,10 +372,7 @@ fn no_daemon_no_status() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control.sock");
     let told = ask(&path, PATIENCE).unwrap_err().to_string();
-    assert!(
-        told.contains(path.to_str().unwrap()) && told.contains("is vipd running"),
-        "{told}"
-    );
+    assert!(told.contains(path.to_str().unwrap()) && told.contains("is vipd running"), "{told}");
     drop(UnixListener::bind(&path).unwrap());
     let told = ask(&path, PATIENCE).unwrap_err().to_string();
     assert!(told.contains("nobody answers"), "{told}");

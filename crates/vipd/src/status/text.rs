@@ -35,13 +35,7 @@ fn head(page: &mut Page, status: &Status, now: UnixTime) {
         0,
         &[
             Cell::new(&status.program, Tint::Head),
-            format!(
-                "on {}: pid {}, up {}",
-                status.router_id,
-                status.pid,
-                span(now - status.started)
-            )
-            .into(),
+            format!("on {}: pid {}, up {}", status.router_id, status.pid, span(now - status.started)).into(),
         ],
     );
     let config = &status.config;
@@ -51,24 +45,12 @@ fn head(page: &mut Page, status: &Status, now: UnixTime) {
     }
     let mut line = vec![Cell::from(format!("configuration {}, {loaded}", config.file))];
     if config.warnings > 0 {
-        line.push(Cell::new(
-            format!("with {}", count(config.warnings as u64, "warning")),
-            Tint::Warn,
-        ));
+        line.push(Cell::new(format!("with {}", count(config.warnings as u64, "warning")), Tint::Warn));
     }
     page.line(0, &line);
     if status.version > VERSION {
-        let newer = format!(
-            "the daemon is newer than this program (status version {} > {VERSION})",
-            status.version
-        );
-        page.line(
-            0,
-            &[
-                Cell::new(newer, Tint::Warn),
-                "and may know more than is shown here".into(),
-            ],
-        );
+        let newer = format!("the daemon is newer than this program (status version {} > {VERSION})", status.version);
+        page.line(0, &[Cell::new(newer, Tint::Warn), "and may know more than is shown here".into()]);
     }
     if let Some(refused) = &config.refused {
         page.gap();
@@ -105,13 +87,7 @@ fn roles(page: &mut Page, status: &Status, now: UnixTime) {
         };
         let tint = if role.restarts > 0 { Tint::Warn } else { Tint::Plain };
         let restarts = Cell::new(role.restarts.to_string(), tint);
-        table.row(vec![
-            (&role.name).into(),
-            pid,
-            up,
-            restarts,
-            role.why.as_deref().unwrap_or("").into(),
-        ]);
+        table.row(vec![(&role.name).into(), pid, up, restarts, role.why.as_deref().unwrap_or("").into()]);
     }
     page.table(table);
 }
@@ -121,17 +97,10 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         return;
     }
     title(page, "Virtual routers");
-    let mut table = Table::new(
-        2,
-        &["NAME", "STATE", "SINCE", "VRID", "IFACE", "PRIO/BASE", "MASTER", "WHY"],
-    );
+    let mut table = Table::new(2, &["NAME", "STATE", "SINCE", "VRID", "IFACE", "PRIO/BASE", "MASTER", "WHY"]);
     for instance in &status.instances {
         let priority = format!("{}/{}", instance.priority, instance.base_priority);
-        let tint = if instance.priority == instance.base_priority {
-            Tint::Plain
-        } else {
-            Tint::Warn
-        };
+        let tint = if instance.priority == instance.base_priority { Tint::Plain } else { Tint::Warn };
         table.row(vec![
             (&instance.name).into(),
             state(&instance.state),
@@ -151,10 +120,7 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         if depth == Depth::Full {
             for change in &instance.history {
                 let when = format!("{} ago:", span(now - change.at));
-                table.note(vec![
-                    when.into(),
-                    format!("{} -> {}: {}", change.from, change.to, change.why).into(),
-                ]);
+                table.note(vec![when.into(), format!("{} -> {}: {}", change.from, change.to, change.why).into()]);
             }
         }
     }
@@ -206,16 +172,10 @@ fn address(address: &AddressStatus, wanted: bool) -> Vec<Cell> {
     match (address.present, wanted) {
         (true, true) => vec![Cell::new("+", Tint::Good), text.into()],
         (false, false) => vec!["-".into(), text.into()],
-        (false, true) => vec![
-            Cell::new("-", Tint::Bad),
-            text.into(),
-            Cell::new("MISSING here", Tint::Bad),
-        ],
-        (true, false) => vec![
-            Cell::new("+", Tint::Bad),
-            text.into(),
-            Cell::new("here, though this router is not MASTER", Tint::Bad),
-        ],
+        (false, true) => vec![Cell::new("-", Tint::Bad), text.into(), Cell::new("MISSING here", Tint::Bad)],
+        (true, false) => {
+            vec![Cell::new("+", Tint::Bad), text.into(), Cell::new("here, though this router is not MASTER", Tint::Bad)]
+        }
     }
 }
 
@@ -241,12 +201,8 @@ fn particulars(instance: &InstanceStatus) -> String {
 }
 
 fn rejects(table: &mut Table, counters: &Counters) {
-    let rejected: Vec<String> = counters
-        .rejected
-        .iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(why, n)| format!("{n} {why}"))
-        .collect();
+    let rejected: Vec<String> =
+        counters.rejected.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{n} {why}")).collect();
     if !rejected.is_empty() {
         table.note(vec![Cell::new("not admitted:", Tint::Warn), rejected.join(", ").into()]);
     }
@@ -259,11 +215,7 @@ fn groups(page: &mut Page, status: &Status) {
     title(page, "Sync groups");
     let mut table = Table::new(2, &["NAME", "STATE", "MEMBERS"]);
     for group in &status.groups {
-        table.row(vec![
-            (&group.name).into(),
-            state(&group.state),
-            group.members.join(" ").into(),
-        ]);
+        table.row(vec![(&group.name).into(), state(&group.state), group.members.join(" ").into()]);
     }
     page.table(table);
 }
@@ -292,13 +244,7 @@ fn services(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         }
         if plane.failed_writes > 0 {
             let writes = count(plane.failed_writes, "write");
-            page.line(
-                2,
-                &[Cell::new(
-                    format!("the kernel refused {writes}; the log says which"),
-                    Tint::Bad,
-                )],
-            );
+            page.line(2, &[Cell::new(format!("the kernel refused {writes}; the log says which"), Tint::Bad)]);
         }
     }
     if status.services.is_empty() {
@@ -311,15 +257,8 @@ fn services(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
 }
 
 fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth: Depth) {
-    let scheduling = format!(
-        "{}, live weight {}, quorum {}",
-        service.scheduler, service.live_weight, service.quorum
-    );
-    let mut line = vec![
-        Cell::new(&service.name, Tint::Head),
-        state(&service.state),
-        scheduling.into(),
-    ];
+    let scheduling = format!("{}, live weight {}, quorum {}", service.scheduler, service.live_weight, service.quorum);
+    let mut line = vec![Cell::new(&service.name, Tint::Head), state(&service.state), scheduling.into()];
     if let Some(sorry) = service.sorry {
         line.push(match service.sorry_active {
             true => Cell::new(format!("(sorry server {sorry} SERVES)"), Tint::Warn),
@@ -340,18 +279,7 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
         page.line(4, &[Cell::new("no real servers", Tint::Warn)]);
         return;
     }
-    let head = &[
-        "REAL SERVER",
-        "FWD",
-        "STATE",
-        "SINCE",
-        "WEIGHT",
-        "ACTIVE",
-        "INACTIVE",
-        "CONNS",
-        "LAST CHECK",
-        "WHY",
-    ];
+    let head = &["REAL SERVER", "FWD", "STATE", "SINCE", "WEIGHT", "ACTIVE", "INACTIVE", "CONNS", "LAST CHECK", "WHY"];
     let mut table = Table::new(4, head);
     for server in &service.real_servers {
         table.row(vec![
@@ -367,11 +295,7 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
             (&server.why).into(),
         ]);
         let several = server.checks.len() > 1;
-        for check in server
-            .checks
-            .iter()
-            .filter(|c| several || !c.up || depth == Depth::Full)
-        {
+        for check in server.checks.iter().filter(|c| several || !c.up || depth == Depth::Full) {
             table.note(probe(check, now));
         }
     }
@@ -395,21 +319,14 @@ fn last_check(server: &RealServerStatus, now: UnixTime) -> String {
 }
 
 fn probe(check: &CheckStatus, now: UnixTime) -> Vec<Cell> {
-    let (word, tint) = if check.up {
-        ("passes", Tint::Good)
-    } else {
-        ("fails", Tint::Bad)
-    };
+    let (word, tint) = if check.up { ("passes", Tint::Good) } else { ("fails", Tint::Bad) };
     let run = match check.last_run {
         Some(at) => format!("({} ago, took {}): {}", span(now - at), fine(check.took), check.last),
         None => "(has not run yet)".to_owned(),
     };
     let mut line = vec![Cell::from(&check.kind), Cell::new(word, tint), run.into()];
     if check.retries_left > 0 {
-        line.push(Cell::new(
-            format!("({} left)", count(u64::from(check.retries_left), "retry")),
-            Tint::Faint,
-        ));
+        line.push(Cell::new(format!("({} left)", count(u64::from(check.retries_left), "retry")), Tint::Faint));
     }
     line
 }
@@ -417,11 +334,7 @@ fn probe(check: &CheckStatus, now: UnixTime) -> Vec<Cell> {
 /// Seconds as the two largest units: `3 m 12 s`.
 pub(super) fn span(seconds: f64) -> String {
     // Saturates: a clock that was set back, or a number that is none, is 0.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturating is what is wanted"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating is what is wanted")]
     let s = seconds.max(0.0) as u64;
     match s {
         0..60 => format!("{s} s"),
@@ -446,14 +359,9 @@ pub(super) fn fine(seconds: f64) -> String {
 
 /// The date of a time.
 fn date(at: UnixTime) -> String {
-    let at = Duration::try_from_secs_f64(at)
-        .ok()
-        .and_then(|d| UNIX_EPOCH.checked_add(d));
+    let at = Duration::try_from_secs_f64(at).ok().and_then(|d| UNIX_EPOCH.checked_add(d));
     // Beyond the year 9999 the library has no words.
-    match at.filter(|at| {
-        at.duration_since(UNIX_EPOCH)
-            .is_ok_and(|d| d.as_secs() < 253_402_300_800)
-    }) {
+    match at.filter(|at| at.duration_since(UNIX_EPOCH).is_ok_and(|d| d.as_secs() < 253_402_300_800)) {
         Some(at) => httpdate::fmt_http_date(at),
         None => "unknown".to_owned(),
     }

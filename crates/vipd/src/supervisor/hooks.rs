@@ -133,13 +133,7 @@ impl Hooks {
     }
 
     /// A service gained or lost its quorum.
-    pub(crate) fn quorum(
-        &mut self,
-        config: &Config,
-        id: &VirtualServerId,
-        up: Direction,
-        why: &str,
-    ) -> Option<Mail> {
+    pub(crate) fn quorum(&mut self, config: &Config, id: &VirtualServerId, up: Direction, why: &str) -> Option<Mail> {
         let service = config.service(id)?;
         let word = up.word();
         let script = match up {

@@ -325,7 +325,9 @@ impl Supervisor {
             running.tell(&ToRole::Ping(pulse));
             let pid = running.pid;
             if let Some(silent) = role.hangs(*name) {
-                error!("the {name} role (process {pid}) has not answered for {silent:.1?}: it is ended and started anew");
+                error!(
+                    "the {name} role (process {pid}) has not answered for {silent:.1?}: it is ended and started anew"
+                );
                 if let Err(e) = vipd_sys::process::signal_process(pid, 9) {
                     error!("process {pid} can't be ended: {e}");
                 }
@@ -375,7 +377,8 @@ impl Supervisor {
             return Some(ExitCode::FAILURE);
         }
         // A status that waits for it won't get it.
-        let waiting: Vec<u64> = self.queries.iter().filter(|(_, q)| q.awaited.contains(&name)).map(|(i, _)| *i).collect();
+        let waiting: Vec<u64> =
+            self.queries.iter().filter(|(_, q)| q.awaited.contains(&name)).map(|(i, _)| *i).collect();
         for id in waiting {
             self.arrived(id, name);
         }
@@ -488,9 +491,8 @@ impl Supervisor {
     fn ask(&mut self, asker: Asker) {
         self.next_query += 1;
         let id = self.next_query;
-        let answering = |name: &RoleName| {
-            *name != RoleName::Console && self.roles.get(name).is_some_and(|r| r.running.is_some())
-        };
+        let answering =
+            |name: &RoleName| *name != RoleName::Console && self.roles.get(name).is_some_and(|r| r.running.is_some());
         let awaited: Vec<RoleName> = RoleName::ALL.into_iter().filter(answering).collect();
         for name in &awaited {
             self.tell(*name, &ToRole::Query(id));

@@ -111,6 +111,9 @@ mod tests {
         if !vipd_sys::privilege::is_root() {
             panic!("needs root: a script runs as another user");
         }
-        assert_eq!(exit("test $(id -u) = 65534 && test \"$(id -G)\" = 65534", Duration::from_secs(5)).await, Exit::Status(0));
+        assert_eq!(
+            exit("test $(id -u) = 65534 && test \"$(id -G)\" = 65534", Duration::from_secs(5)).await,
+            Exit::Status(0)
+        );
     }
 }

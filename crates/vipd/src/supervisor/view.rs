@@ -44,11 +44,7 @@ fn join(status: &mut Status, service: &str, address: &str, checks: Vec<CheckStat
     let servers = &mut status.services[at].real_servers;
     match servers.iter_mut().find(|s| s.address == address) {
         Some(server) => server.checks = checks,
-        None => servers.push(vipd_api::RealServerStatus {
-            address: address.to_owned(),
-            checks,
-            ..Default::default()
-        }),
+        None => servers.push(vipd_api::RealServerStatus { address: address.to_owned(), checks, ..Default::default() }),
     }
 }
 

@@ -68,13 +68,7 @@ impl fmt::Display for Unbound {
 impl Endpoint {
     /// Listens at `path`: the directory is made if it is missing, and what a daemon that was killed left behind is removed.
     pub(super) async fn bind(path: &Path) -> Result<Endpoint, Unbound> {
-        let refused = |step| {
-            move |error| Unbound::Refused {
-                step,
-                path: path.to_owned(),
-                error,
-            }
-        };
+        let refused = |step| move |error| Unbound::Refused { step, path: path.to_owned(), error };
         if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
             let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
             made.map_err(refused("make the directory of"))?;
@@ -87,11 +81,7 @@ impl Endpoint {
         fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(refused("set the mode of"))?;
         let file = identity(path).map_err(refused("look at"))?;
         let listener = socket.listen(BACKLOG).map_err(refused("listen on"))?;
-        Ok(Endpoint {
-            path: path.to_owned(),
-            listener,
-            file,
-        })
+        Ok(Endpoint { path: path.to_owned(), listener, file })
     }
 
     /// Where it is.
@@ -129,13 +119,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 /// Removes a socket file that leads nowhere.
 async fn clear(path: &Path) -> Result<(), Unbound> {
-    let refused = |step| {
-        move |error| Unbound::Refused {
-            step,
-            path: path.to_owned(),
-            error,
-        }
-    };
+    let refused = |step| move |error| Unbound::Refused { step, path: path.to_owned(), error };
     match fs::symlink_metadata(path) {
         Ok(file) if file.file_type().is_socket() => {}
         Ok(_) => return Err(Unbound::Occupied(path.to_owned())),
@@ -147,10 +131,7 @@ async fn clear(path: &Path) -> Result<(), Unbound> {
         Ok(Ok(_)) | Err(_) => Err(Unbound::Taken(path.to_owned())),
         Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => Err(Unbound::Taken(path.to_owned())),
         Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            info!(
-                "nobody answers on {}: a daemon before this one was killed; its socket is replaced",
-                path.display()
-            );
+            info!("nobody answers on {}: a daemon before this one was killed; its socket is replaced", path.display());
             match fs::remove_file(path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(refused("remove the stale socket")(e)),
                 _ => Ok(()),

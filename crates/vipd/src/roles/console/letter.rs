@@ -57,37 +57,20 @@ impl Letter {
     /// The bytes of the message; they are the same at each attempt, so that a server that got it twice can tell.
     pub(super) fn compose(&self, from: &Mailbox, to: &[Mailbox], router_id: &str) -> Result<Vec<u8>, String> {
         let subject = format!("[{}] {}", one_line(router_id), self.subject);
-        let id = format!(
-            "<vipd.{}.{:08x}@{}>",
-            self.written,
-            fingerprint(&subject),
-            from.email.domain()
-        );
+        let id = format!("<vipd.{}.{:08x}@{}>", self.written, fingerprint(&subject), from.email.domain());
         let mut message = Message::builder()
             .from(from.clone())
-            .date(
-                UNIX_EPOCH
-                    .checked_add(Duration::from_millis(self.written))
-                    .unwrap_or(UNIX_EPOCH),
-            )
+            .date(UNIX_EPOCH.checked_add(Duration::from_millis(self.written)).unwrap_or(UNIX_EPOCH))
             .message_id(Some(id))
             .subject(subject)
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("X-Mailer"),
-                "vipd".to_owned(),
-            ))
+            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("X-Mailer"), "vipd".to_owned()))
             // RFC 3834, 5: no vacation notices in return.
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("Auto-Submitted"),
-                "auto-generated".to_owned(),
-            ))
+            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN);
         for mailbox in to {
             message = message.to(mailbox.clone());
         }
-        let message = message
-            .body(self.body.clone())
-            .map_err(|e| format!("the message could not be written: {e}"))?;
+        let message = message.body(self.body.clone()).map_err(|e| format!("the message could not be written: {e}"))?;
         Ok(message.formatted())
     }
 }
@@ -105,45 +88,25 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
         Some((name, address)) => (one_line(name.trim().trim_matches('"')), address.trim()),
         None => (String::new(), text),
     };
-    let address = if address.contains('@') {
-        address.to_owned()
-    } else {
-        format!("{address}@{}", domain())
-    };
-    let address: Address = address
-        .parse()
-        .map_err(|e| format!("`{}` is not a mail address: {e}", one_line(text)))?;
+    let address = if address.contains('@') { address.to_owned() } else { format!("{address}@{}", domain()) };
+    let address: Address = address.parse().map_err(|e| format!("`{}` is not a mail address: {e}", one_line(text)))?;
     Ok(Mailbox::new((!name.is_empty()).then_some(name), address))
 }
 
 /// This host as the domain of an address.
 fn domain() -> String {
     let host = host_name();
-    if Address::new("root", &host).is_ok() {
-        host
-    } else {
-        "localhost".to_owned()
-    }
+    if Address::new("root", &host).is_ok() { host } else { "localhost".to_owned() }
 }
 
 /// `text` without anything that could end a header: every control character is a space.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
 
 /// A hash that is the same in every process (FNV-1a).
 fn fingerprint(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
@@ -165,10 +128,7 @@ mod tests {
     fn headers_say_who_and_what() {
         let message = written("VRRP Instance VI_1 - Entering MASTER state", "lb1", "body\n");
         let headers = headers(&message);
-        assert!(
-            headers.contains(&"Subject: [lb1] VRRP Instance VI_1 - Entering MASTER state"),
-            "{message}"
-        );
+        assert!(headers.contains(&"Subject: [lb1] VRRP Instance VI_1 - Entering MASTER state"), "{message}");
         assert!(headers.contains(&"X-Mailer: vipd"), "{message}");
         assert!(headers.iter().any(|h| h.starts_with("Date: ")), "{message}");
         assert!(headers.iter().any(|h| h.starts_with("Message-ID: <vipd.")), "{message}");
@@ -178,20 +138,11 @@ mod tests {
 
     #[test]
     fn a_subject_adds_no_header() {
-        for evil in [
-            "a\r\nBcc: x@example.com",
-            "a\nBcc: x@example.com\n\nbody",
-            "a\rBcc: x",
-            "a\u{0}b\u{85}Bcc: x",
-        ] {
+        for evil in ["a\r\nBcc: x@example.com", "a\nBcc: x@example.com\n\nbody", "a\rBcc: x", "a\u{0}b\u{85}Bcc: x"] {
             for message in [written(evil, "lb1", "b"), written("s", evil, "b")] {
                 let headers = headers(&message);
                 assert!(!headers.iter().any(|h| h.starts_with("Bcc")), "{message:?}");
-                assert_eq!(
-                    headers.iter().filter(|h| h.starts_with("Subject: ")).count(),
-                    1,
-                    "{message:?}"
-                );
+                assert_eq!(headers.iter().filter(|h| h.starts_with("Subject: ")).count(), 1, "{message:?}");
                 assert_eq!(message.matches("\r\n\r\n").count(), 1, "{message:?}");
             }
         }
@@ -199,21 +150,11 @@ mod tests {
 
     #[test]
     fn an_address_adds_no_command() {
-        for evil in [
-            "a@example.org\r\nDATA",
-            "a\r\nDATA",
-            "<a@b> SIZE=1 <c@d",
-            "",
-            "@",
-            "a b@c d",
-            "a@b>",
-        ] {
+        for evil in ["a@example.org\r\nDATA", "a\r\nDATA", "<a@b> SIZE=1 <c@d", "", "@", "a b@c d", "a@b>"] {
             assert!(mailbox(evil).is_err(), "{evil:?}");
         }
         let named = mailbox("\"Eve\r\nBcc: x@y\" <eve@example.org>").unwrap();
-        let message = Letter::new("s", "b")
-            .compose(&named, &[mailbox("a@b.c").unwrap()], "r")
-            .unwrap();
+        let message = Letter::new("s", "b").compose(&named, &[mailbox("a@b.c").unwrap()], "r").unwrap();
         let message = String::from_utf8(message).unwrap();
         assert!(!headers(&message).iter().any(|h| h.starts_with("Bcc")), "{message:?}");
     }
@@ -222,20 +163,11 @@ mod tests {
     fn addresses_of_every_form() {
         let host = domain();
         assert_eq!(mailbox("root").unwrap().email.to_string(), format!("root@{host}"));
-        assert_eq!(
-            mailbox("<acassen>").unwrap().email.to_string(),
-            format!("acassen@{host}")
-        );
-        assert_eq!(
-            mailbox("acassen@firewall.loc").unwrap().email.to_string(),
-            "acassen@firewall.loc"
-        );
+        assert_eq!(mailbox("<acassen>").unwrap().email.to_string(), format!("acassen@{host}"));
+        assert_eq!(mailbox("acassen@firewall.loc").unwrap().email.to_string(), "acassen@firewall.loc");
         assert_eq!(mailbox("a@[192.0.2.1]").unwrap().email.to_string(), "a@[192.0.2.1]");
         let named = mailbox("Alexandre <a@localhost>").unwrap();
-        assert_eq!(
-            (named.name.as_deref(), named.email.to_string().as_str()),
-            (Some("Alexandre"), "a@localhost")
-        );
+        assert_eq!((named.name.as_deref(), named.email.to_string().as_str()), (Some("Alexandre"), "a@localhost"));
     }
 
     #[test]
@@ -250,9 +182,6 @@ mod tests {
         let letter = Letter::new("s", "b");
         let again: Letter = serde_json::from_str(&serde_json::to_string(&letter).unwrap()).unwrap();
         let (from, to) = (mailbox("a@b.c").unwrap(), [mailbox("d@e.f").unwrap()]);
-        assert_eq!(
-            letter.compose(&from, &to, "r").unwrap(),
-            again.compose(&from, &to, "r").unwrap()
-        );
+        assert_eq!(letter.compose(&from, &to, "r").unwrap(), again.compose(&from, &to, "r").unwrap());
     }
 }

@@ -46,10 +46,7 @@ pub(super) struct Pace {
 impl Default for Pace {
     /// Six attempts within ten minutes.
     fn default() -> Pace {
-        Pace {
-            waits: [5, 15, 60, 180, 340].map(Duration::from_secs).to_vec(),
-            patience: Duration::from_secs(600),
-        }
+        Pace { waits: [5, 15, 60, 180, 340].map(Duration::from_secs).to_vec(), patience: Duration::from_secs(600) }
     }
 }
 
@@ -57,18 +54,11 @@ impl Pace {
     /// Another pace than the daemon's.
     #[cfg(test)]
     pub(super) fn new(waits: impl Iterator<Item = Duration>, patience: Duration) -> Pace {
-        Pace {
-            waits: waits.collect(),
-            patience,
-        }
+        Pace { waits: waits.collect(), patience }
     }
 
     fn wait(&self, failures: usize) -> Duration {
-        self.waits
-            .get(failures)
-            .or(self.waits.last())
-            .copied()
-            .unwrap_or(Duration::from_secs(60))
+        self.waits.get(failures).or(self.waits.last()).copied().unwrap_or(Duration::from_secs(60))
     }
 }
 
@@ -156,19 +146,13 @@ impl Office {
     pub(super) fn post(&self, letter: Letter) {
         let mut papers = self.desk.papers();
         if papers.route.is_none() {
-            warn!(
-                "there is nobody to mail `{}` to: global_defs has no usable notification_email",
-                letter.subject
-            );
+            warn!("there is nobody to mail `{}` to: global_defs has no usable notification_email", letter.subject);
             return;
         }
         if papers.queue.len() >= LETTERS
             && let Some(oldest) = papers.queue.pop_front()
         {
-            warn!(
-                "{LETTERS} mails are waiting: the oldest, `{}`, was dropped",
-                oldest.subject
-            );
+            warn!("{LETTERS} mails are waiting: the oldest, `{}`, was dropped", oldest.subject);
         }
         papers.queue.push_back(letter);
         papers.dirty = true;
@@ -232,10 +216,7 @@ impl Desk {
         let mut papers = self.papers();
         papers.dirty = true;
         // It may have been dropped for a newer one meanwhile.
-        let here = papers
-            .queue
-            .front()
-            .is_some_and(|l| l.written == letter.written && l.subject == letter.subject);
+        let here = papers.queue.front().is_some_and(|l| l.written == letter.written && l.subject == letter.subject);
         let wait = match &delivery.failed {
             None => {
                 if here {
@@ -251,11 +232,7 @@ impl Desk {
                 let wait = pace.wait(papers.failures);
                 papers.failures += 1;
                 if papers.failures == 1 {
-                    warn!(
-                        "mail `{}`: {why}; trying again in {} s",
-                        letter.subject,
-                        wait.as_secs_f32()
-                    );
+                    warn!("mail `{}`: {why}; trying again in {} s", letter.subject, wait.as_secs_f32());
                 }
                 while let Some(first) = papers.queue.front()
                     && first.waits.elapsed() >= pace.patience
@@ -317,11 +294,7 @@ impl Route {
         Some(Route {
             server: mail.server,
             connect_timeout: mail.connect_timeout,
-            hello: if hello.is_empty() {
-                ClientId::default()
-            } else {
-                ClientId::Domain(hello)
-            },
+            hello: if hello.is_empty() { ClientId::default() } else { ClientId::Domain(hello) },
             from: from.map_err(|e| error!("no sender: {e}: mail is off")).ok()?,
             to,
             router_id: router_id.to_owned(),
@@ -361,10 +334,7 @@ async fn deliver(letter: &Letter, route: &Route) -> Delivery {
                 delivery.settled.push(name);
             }
             Err(Trouble::Refused(why)) => {
-                error!(
-                    "mail `{}`: {} refused it for {name}: {why}",
-                    letter.subject, route.server
-                );
+                error!("mail `{}`: {} refused it for {name}: {why}", letter.subject, route.server);
                 delivery.settled.push(name);
                 connection = None;
             }
@@ -415,10 +385,7 @@ async fn hand_over(
         // "The server lacks an extension that this address needs".
         Ok(Err(e)) if e.is_client() => Err(Trouble::Refused(told(&e))),
         Ok(Err(e)) => Err(Trouble::Server(format!("{server}: {}", told(&e)))),
-        Err(_) => Err(Trouble::Server(format!(
-            "{server} did not take it within {} s",
-            DIALOGUE.as_secs()
-        ))),
+        Err(_) => Err(Trouble::Server(format!("{server} did not take it within {} s", DIALOGUE.as_secs()))),
     }
 }
 
@@ -429,23 +396,13 @@ async fn connect(route: &Route) -> Result<AsyncSmtpConnection, Trouble> {
         Ok(Ok(stream)) => stream,
         Ok(Err(e)) => return Err(trouble(format!("could not connect: {e}"))),
         Err(_) => {
-            return Err(trouble(format!(
-                "no connection within {} s",
-                route.connect_timeout.as_secs_f32()
-            )));
+            return Err(trouble(format!("no connection within {} s", route.connect_timeout.as_secs_f32())));
         }
     };
     // A dialogue of small pieces: without this each letter waits for a delayed acknowledgement.
-    stream
-        .set_nodelay(true)
-        .map_err(|e| trouble(format!("could not set TCP_NODELAY: {e}")))?;
+    stream.set_nodelay(true).map_err(|e| trouble(format!("could not set TCP_NODELAY: {e}")))?;
     let stream = Bounded { stream, left: CHATTER };
-    match timeout(
-        DIALOGUE,
-        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &route.hello),
-    )
-    .await
-    {
+    match timeout(DIALOGUE, AsyncSmtpConnection::connect_with_transport(Box::new(stream), &route.hello)).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(e)) => Err(trouble(format!("greeting: {}", told(&e)))),
         Err(_) => Err(trouble(format!("no greeting within {} s", DIALOGUE.as_secs()))),
@@ -490,9 +447,7 @@ impl AsyncRead for Bounded {
                 self.left = left;
                 read
             }
-            None => Poll::Ready(Err(io::Error::other(format!(
-                "the server said more than {CHATTER} bytes"
-            )))),
+            None => Poll::Ready(Err(io::Error::other(format!("the server said more than {CHATTER} bytes")))),
         }
     }
 }

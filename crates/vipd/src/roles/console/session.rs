@@ -37,22 +37,13 @@ pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>) {
     loop {
         let (reply, more) = match timeout(SEND, line(&mut read)).await {
             Ok(Ok(Line::Request(line))) => (answer(&line, &asks).await, true),
-            Ok(Ok(Line::TooLong)) => (
-                error(format!("a request has at most {LONGEST} bytes in one line")),
-                false,
-            ),
+            Ok(Ok(Line::TooLong)) => (error(format!("a request has at most {LONGEST} bytes in one line")), false),
             Ok(Ok(Line::End)) => return,
             Ok(Err(e)) => {
                 debug!("a connection to the control socket broke: {e}");
                 return;
             }
-            Err(_) => (
-                error(format!(
-                    "no whole line came within {} s: connect, send, read",
-                    SEND.as_secs()
-                )),
-                false,
-            ),
+            Err(_) => (error(format!("no whole line came within {} s: connect, send, read", SEND.as_secs())), false),
         };
         let mut bytes = match serde_json::to_vec(&reply) {
             Ok(bytes) => bytes,
@@ -71,9 +62,7 @@ pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>) {
 
 /// Tells a client that there are too many already. What doesn't fit in its buffer at once is not sent.
 pub(super) fn turn_away(stream: &UnixStream, sessions: usize) {
-    let busy = error(format!(
-        "{sessions} connections are being served already: try again in a moment"
-    ));
+    let busy = error(format!("{sessions} connections are being served already: try again in a moment"));
     if let Ok(mut bytes) = serde_json::to_vec(&busy) {
         bytes.push(b'\n');
         // It could not be told: it sees the connection end.
@@ -109,9 +98,7 @@ async fn answer(line: &[u8], asks: &mpsc::Sender<Ask>) -> Reply {
         Ok(request) => request,
         Err(e) => {
             let e: String = e.to_string().chars().take(200).collect();
-            return error(format!(
-                "this daemon does not know the request: {e}; is the client a newer version?"
-            ));
+            return error(format!("this daemon does not know the request: {e}; is the client a newer version?"));
         }
     };
     let (answer, answered) = oneshot::channel();
@@ -123,9 +110,7 @@ async fn answer(line: &[u8], asks: &mpsc::Sender<Ask>) -> Reply {
         Ok(Err(_)) => error("the daemon is stopping".to_owned()),
         Err(_) => {
             let waited = ANSWER.as_secs();
-            error(format!(
-                "the supervisor did not answer within {waited} s: it may hang; the log may say why"
-            ))
+            error(format!("the supervisor did not answer within {waited} s: it may hang; the log may say why"))
         }
     }
 }

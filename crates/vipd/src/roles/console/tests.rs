@@ -26,10 +26,7 @@ struct Rig {
 }
 
 fn pace(waits_ms: &[u64], patience_ms: u64) -> Pace {
-    Pace::new(
-        waits_ms.iter().map(|&ms| Duration::from_millis(ms)),
-        Duration::from_millis(patience_ms),
-    )
+    Pace::new(waits_ms.iter().map(|&ms| Duration::from_millis(ms)), Duration::from_millis(patience_ms))
 }
 
 impl Rig {
@@ -37,12 +34,7 @@ impl Rig {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (receiver, sender) = split(ours);
         let role = tokio::spawn(run_at(theirs, pace));
-        Rig {
-            role,
-            receiver,
-            sender,
-            directory: tempfile::tempdir().unwrap(),
-        }
+        Rig { role, receiver, sender, directory: tempfile::tempdir().unwrap() }
     }
 
     /// Started, configured without mail, ready.
@@ -66,28 +58,14 @@ impl Rig {
         let mut config = Config::default();
         config.global.router_id = "lb1".to_owned();
         config.global.mail = mail;
-        let options = RoleOptions {
-            socket: socket.to_str().unwrap().to_owned(),
-            ..RoleOptions::default()
-        };
-        let configure = Box::new(Configure {
-            last_seen: 0,
-            config,
-            snapshot,
-            options,
-        });
+        let options = RoleOptions { socket: socket.to_str().unwrap().to_owned(), ..RoleOptions::default() };
+        let configure = Box::new(Configure { last_seen: 0, config, snapshot, options });
         self.sender.send(&ToRole::Configure(configure)).await.unwrap();
     }
 
     async fn mail(&mut self, subject: &str) {
         let body = format!("about {subject}\n.\nafter a dot\n");
-        self.sender
-            .send(&ToRole::Mail {
-                subject: subject.to_owned(),
-                body,
-            })
-            .await
-            .unwrap();
+        self.sender.send(&ToRole::Mail { subject: subject.to_owned(), body }).await.unwrap();
     }
 
     async fn hear(&mut self) -> FromRole {
@@ -106,10 +84,7 @@ impl Rig {
     }
 
     async fn reply(&mut self, id: u64, router_id: &str) {
-        let status = Status {
-            router_id: router_id.to_owned(),
-            ..Status::default()
-        };
+        let status = Status { router_id: router_id.to_owned(), ..Status::default() };
         let reply = Box::new(Reply::Status(Box::new(status)));
         self.sender.send(&ToRole::Reply { id, reply }).await.unwrap();
     }
@@ -193,11 +168,7 @@ async fn the_file_is_for_root_and_its_group() {
     assert!(file.file_type().is_socket());
     assert_eq!(file.permissions().mode() & 0o777, 0o660);
     let directory = std::fs::metadata(rig.socket().parent().unwrap()).unwrap();
-    assert_eq!(
-        directory.permissions().mode() & 0o022,
-        0,
-        "others may write to the directory"
-    );
+    assert_eq!(directory.permissions().mode() & 0o022, 0, "others may write to the directory");
 }
 
 #[tokio::test]
@@ -212,12 +183,7 @@ async fn a_ping_is_answered_before_any_configuration() {
 
 #[tokio::test]
 async fn the_role_ends_with_its_supervisor() {
-    let Rig {
-        role,
-        receiver,
-        sender,
-        directory,
-    } = Rig::ready().await;
+    let Rig { role, receiver, sender, directory } = Rig::ready().await;
     drop((receiver, sender));
     timeout(SOON, role).await.unwrap().unwrap();
     assert!(!directory.path().join("run/vipd/control.sock").exists());
@@ -227,14 +193,7 @@ async fn the_role_ends_with_its_supervisor() {
 async fn rubbish_is_answered_and_the_next_request_served() {
     let mut rig = Rig::ready().await;
     let mut client = rig.connect().await;
-    for rubbish in [
-        &b"hello\n"[..],
-        b"{\"ask\":\"reboot\"}\n",
-        b"\xff\xfe\n",
-        b"[[[[[[[[\n",
-        b"{}\n",
-        b"null\n",
-    ] {
+    for rubbish in [&b"hello\n"[..], b"{\"ask\":\"reboot\"}\n", b"\xff\xfe\n", b"[[[[[[[[\n", b"{}\n", b"null\n"] {
         say(&mut client, rubbish).await;
         assert!(complaint(read(&mut client).await).contains("does not know the request"));
     }
@@ -252,10 +211,7 @@ async fn a_line_has_a_longest() {
     assert!(complaint(read(&mut client).await).contains("at most 65536 bytes"));
     let mut rest = Vec::new();
     let end = timeout(SOON, client.read_to_end(&mut rest)).await.unwrap();
-    assert!(
-        rest.is_empty() && !matches!(end, Ok(n) if n > 0),
-        "the connection stayed open"
-    );
+    assert!(rest.is_empty() && !matches!(end, Ok(n) if n > 0), "the connection stayed open");
 }
 
 #[tokio::test]
@@ -266,10 +222,7 @@ async fn a_slow_sender_is_cut_off() {
     say(&mut client, b"{\"ask\":").await;
     assert!(complaint(read(&mut client).await).contains("no whole line"));
     let took = begun.elapsed();
-    assert!(
-        took >= Duration::from_secs(4) && took < Duration::from_secs(8),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(8), "{took:?}");
 }
 
 #[tokio::test]
@@ -319,10 +272,7 @@ async fn a_living_daemons_socket_is_left_alone_until_it_is_free() {
     std::fs::create_dir_all(rig.socket().parent().unwrap()).unwrap();
     let other = UnixListener::bind(rig.socket()).unwrap();
     let told = Endpoint::bind(&rig.socket()).await.unwrap_err().to_string();
-    assert!(
-        told.contains("another daemon answers") && told.contains("stop it"),
-        "{told}"
-    );
+    assert!(told.contains("another daemon answers") && told.contains("stop it"), "{told}");
 
     rig.configure(None).await;
     // It works on without a socket: mail and the rest do not depend on it.
@@ -372,8 +322,7 @@ async fn a_reload_moves_the_socket_and_spares_it_otherwise() {
     assert_eq!(router_id(read(&mut client).await), "across the move");
     assert!(moved.exists() && !rig.socket().exists());
     // A place that can't be had leaves the old one standing.
-    rig.configure_at(None, Path::new("/proc/nowhere/control.sock"), None)
-        .await;
+    rig.configure_at(None, Path::new("/proc/nowhere/control.sock"), None).await;
     let mut client = BufReader::new(UnixStream::connect(&moved).await.unwrap());
     say(&mut client, b"{\"ask\":\"status\"}\n").await;
     rig.hear_request().await;

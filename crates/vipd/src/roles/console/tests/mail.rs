@@ -54,11 +54,7 @@ impl Sink {
                 tokio::spawn(async move { drop(dialogue(stream, fault, told).await) });
             }
         });
-        Sink {
-            address,
-            received,
-            connections,
-        }
+        Sink { address, received, connections }
     }
 
     fn mail(&self, to: &[&str]) -> Mail {
@@ -72,10 +68,7 @@ impl Sink {
     }
 
     async fn next(&mut self) -> Received {
-        timeout(SOON, self.received.recv())
-            .await
-            .expect("no mail came")
-            .unwrap()
+        timeout(SOON, self.received.recv()).await.expect("no mail came").unwrap()
     }
 }
 
@@ -88,11 +81,7 @@ async fn dialogue(stream: TcpStream, fault: Fault, told: mpsc::UnboundedSender<R
         },
         _ => stream.get_mut().write_all(b"220 sink ESMTP\r\n").await?,
     }
-    let mut letter = Received {
-        from: String::new(),
-        to: Vec::new(),
-        text: String::new(),
-    };
+    let mut letter = Received { from: String::new(), to: Vec::new(), text: String::new() };
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
@@ -102,16 +91,8 @@ async fn dialogue(stream: TcpStream, fault: Fault, told: mpsc::UnboundedSender<R
         let answer = if command == "EHLO lb1.example.org" {
             "250-sink\r\n250 8BITMIME\r\n"
         } else if let Some(from) = command.strip_prefix("MAIL FROM:") {
-            letter = Received {
-                from: from.to_owned(),
-                to: Vec::new(),
-                text: String::new(),
-            };
-            if matches!(fault, Fault::Later) {
-                "451 later\r\n"
-            } else {
-                "250 ok\r\n"
-            }
+            letter = Received { from: from.to_owned(), to: Vec::new(), text: String::new() };
+            if matches!(fault, Fault::Later) { "451 later\r\n" } else { "250 ok\r\n" }
         } else if let Some(to) = command.strip_prefix("RCPT TO:") {
             letter.to.push(to.to_owned());
             match fault {
@@ -159,18 +140,10 @@ async fn each_recipient_gets_the_letter() {
     assert_eq!(one.from, "<lb1@example.org>");
     assert_eq!(one.to, ["<ops@example.org>"]);
     assert!(two.to.len() == 1 && two.to[0].starts_with("<root@"), "{two:?}");
-    assert!(
-        one.text
-            .contains("Subject: [lb1] VRRP Instance VI_1 - Entering MASTER state\r\n"),
-        "{one:?}"
-    );
+    assert!(one.text.contains("Subject: [lb1] VRRP Instance VI_1 - Entering MASTER state\r\n"), "{one:?}");
     // The lone dot of the body came through, and did not end the letter.
     assert!(one.text.ends_with("MASTER state\r\n.\r\nafter a dot\r\n"), "{one:?}");
-    assert_eq!(
-        sink.connections.load(Ordering::SeqCst),
-        1,
-        "one connection carries both"
-    );
+    assert_eq!(sink.connections.load(Ordering::SeqCst), 1, "one connection carries both");
 }
 
 #[tokio::test]
@@ -182,10 +155,7 @@ async fn a_server_that_comes_back_gets_everything_in_order() {
     }
     for n in 0..5 {
         let letter = sink.next().await;
-        assert!(
-            letter.text.contains(&format!("Subject: [lb1] event {n}\r\n")),
-            "{letter:?}"
-        );
+        assert!(letter.text.contains(&format!("Subject: [lb1] event {n}\r\n")), "{letter:?}");
     }
     let attempts = sink.connections.load(Ordering::SeqCst);
     assert!(attempts >= 4, "{attempts} connections: the faults were not met");
@@ -198,11 +168,7 @@ async fn nobody_listens_and_then_somebody_does() {
     drop(place);
     let mut sink = Sink::open(vec![Fault::None]).await;
     let mut rig = Rig::start(pace(&[60_000], 600_000));
-    rig.configure(Some(Mail {
-        server: address,
-        ..sink.mail(&["ops@example.org"])
-    }))
-    .await;
+    rig.configure(Some(Mail { server: address, ..sink.mail(&["ops@example.org"]) })).await;
     rig.mail("early").await;
     // The reload names another server: nothing waits out the minute that the first failure costs.
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -256,12 +222,7 @@ async fn the_oldest_make_room() {
     let mut subjects = Vec::new();
     for _ in 0..postman::LETTERS {
         let text = sink.next().await.text;
-        subjects.push(
-            text.lines()
-                .find_map(|l| l.strip_prefix("Subject: [lb1] event "))
-                .unwrap()
-                .to_owned(),
-        );
+        subjects.push(text.lines().find_map(|l| l.strip_prefix("Subject: [lb1] event ")).unwrap().to_owned());
     }
     assert_eq!(subjects.first().unwrap(), "10");
     assert_eq!(subjects.last().unwrap(), &(postman::LETTERS + 9).to_string());
@@ -283,8 +244,7 @@ async fn a_successor_goes_on_with_the_queue() {
     rig.role.abort();
     let mut next = Rig::start(Pace::default());
     let socket = next.socket();
-    next.configure_at(Some(sink.mail(&["ops@example.org"])), &socket, Some(snapshot))
-        .await;
+    next.configure_at(Some(sink.mail(&["ops@example.org"])), &socket, Some(snapshot)).await;
     assert!(sink.next().await.text.contains("Subject: [lb1] one"));
     assert!(sink.next().await.text.contains("Subject: [lb1] two"));
 }
