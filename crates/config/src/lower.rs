@@ -42,8 +42,8 @@ struct Lower<'a> {
 const MAX_COPIES: usize = 200_000;
 
 /// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
-pub(crate) fn lower(mut root: Nodes, findings: &mut Findings, options: &Options) -> Config {
-    let globals = merged(&mut root, "global_defs");
+pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> Config {
+    let (globals, root) = merged(root, "global_defs");
     let mut lower = Lower {
         findings,
         options,
@@ -65,18 +65,18 @@ pub(crate) fn lower(mut root: Nodes, findings: &mut Findings, options: &Options)
     config
 }
 
-/// The words of all blocks of that name as one block, later ones first so that they are found first.
-fn merged(root: &mut Nodes, name: &str) -> Nodes {
-    let (found, rest): (Vec<Node>, Vec<Node>) = root.list.drain(..).partition(|n| n.keyword.name == name);
-    root.list = rest;
-    let mut out = Nodes::default();
+/// The words of all blocks of that name as one block, later ones first so that they are found first; and the rest.
+fn merged(root: Nodes, name: &str) -> (Nodes, Nodes) {
+    let flawed = root.flawed;
+    let (found, rest): (Vec<Node>, Vec<Node>) = root.into_list().into_iter().partition(|n| n.keyword.name == name);
+    let (mut list, mut inner_flawed) = (Vec::new(), false);
     for node in found.into_iter().rev() {
         if let crate::tree::Body::Block(nodes) = node.body {
-            out.flawed |= nodes.flawed;
-            out.list.extend(nodes.list);
+            inner_flawed |= nodes.flawed;
+            list.extend(nodes.into_list());
         }
     }
-    out
+    (Nodes::new(list, inner_flawed), Nodes::new(rest, flawed))
 }
 
 impl Lower<'_> {

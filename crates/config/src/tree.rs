@@ -9,6 +9,7 @@ use crate::keyword::{Args, Block, Keyword, ROOT, Standing, all};
 use crate::lex::Item;
 use crate::lex::words::{Line, Word};
 use crate::source::Place;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A keyword with what followed it.
@@ -67,15 +68,33 @@ pub(crate) enum Body {
 /// The keywords of one block.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
-    pub(crate) list: Vec<Node>,
+    list: Vec<Node>,
+    /// Where each keyword first stands in the list.
+    first: BTreeMap<&'static str, usize>,
     /// Something in here was not understood: conclusions from what is missing are not safe.
     pub(crate) flawed: bool,
 }
 
 impl Nodes {
+    pub(crate) fn new(list: Vec<Node>, flawed: bool) -> Nodes {
+        let mut first = BTreeMap::new();
+        for (i, node) in list.iter().enumerate() {
+            first.entry(node.keyword.name).or_insert(i);
+        }
+        Nodes { list, first, flawed }
+    }
+
+    pub(crate) fn list(&self) -> &[Node] {
+        &self.list
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Node> {
+        self.list
+    }
+
     /// The only or deciding occurrence of a keyword.
     pub(crate) fn find(&self, name: &str) -> Option<&Node> {
-        self.list.iter().find(|n| n.keyword.name == name)
+        self.list.get(*self.first.get(name)?)
     }
 
     /// All occurrences of a keyword.
@@ -147,7 +166,7 @@ impl Nodes {
 
 impl Node {
     pub(crate) fn nodes(&self) -> &Nodes {
-        static EMPTY: Nodes = Nodes { list: Vec::new(), flawed: true };
+        static EMPTY: Nodes = Nodes { list: Vec::new(), first: BTreeMap::new(), flawed: true };
         match &self.body {
             Body::Block(nodes) => nodes,
             Body::None | Body::Lines(_) => &EMPTY,
@@ -194,9 +213,11 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
     let mut parser =
         Parser { items: items.into_iter().peekable(), findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0 };
-    let mut root = parser.block(&ROOT);
-    root.list.append(&mut parser.hoisted);
-    root
+    let root = parser.block(&ROOT);
+    let flawed = root.flawed;
+    let mut list = root.into_list();
+    list.append(&mut parser.hoisted);
+    Nodes::new(list, flawed)
 }
 
 struct Parser<'a> {
@@ -213,7 +234,7 @@ struct Parser<'a> {
 impl Parser<'_> {
     /// Reads up to the block's closing brace, or to the end of the input at the top level.
     fn block(&mut self, block: &'static Block) -> Nodes {
-        let mut nodes = Nodes::default();
+        let (mut list, mut flawed) = (Vec::new(), false);
         let mut hoists = 0;
         loop {
             match self.items.next() {
@@ -231,29 +252,28 @@ impl Parser<'_> {
                 Some(Item::Open(at)) => {
                     let report = Report::error(Code::UnexpectedOpen, at, "no block is expected here");
                     self.findings.push(report.help("everything up to its `}` is left out"));
-                    nodes.flawed = true;
+                    flawed = true;
                     self.skip();
                 }
                 Some(Item::Line(line)) => match block.find(&line.words[0].text).filter(|k| !k.name.starts_with('(')) {
                     Some(keyword) => {
                         if let Some(node) = self.keyword(block, keyword, line) {
                             if node.value == Value::Invalid {
-                                nodes.flawed = true;
+                                flawed = true;
                             }
-                            nodes.list.push(node);
+                            list.push(node);
                         } else {
-                            nodes.flawed = true;
+                            flawed = true;
                         }
                     }
                     None => {
-                        nodes.flawed = true;
+                        flawed = true;
                         hoists = self.unknown(block, line, hoists);
                     }
                 },
             }
         }
-        self.repeated(block, &mut nodes);
-        nodes
+        Nodes::new(self.repeated(block, list), flawed)
     }
 
     /// The input ended inside a block: told once, at the innermost.
@@ -317,7 +337,7 @@ impl Parser<'_> {
                 Body::Lines(lines)
             }
             _ if opened => Body::Block(self.block(inner)),
-            _ => Body::Block(Nodes { list: Vec::new(), flawed: true }),
+            _ => Body::Block(Nodes::new(Vec::new(), true)),
         };
         self.quiet -= quiet;
         Some(node)
@@ -474,14 +494,16 @@ impl Parser<'_> {
     }
 
     /// A value given twice: one of the two is dropped and that is told.
-    fn repeated(&mut self, block: &Block, nodes: &mut Nodes) {
-        let mut kept: Vec<Node> = Vec::with_capacity(nodes.list.len());
-        for node in nodes.list.drain(..) {
+    fn repeated(&mut self, block: &Block, list: Vec<Node>) -> Vec<Node> {
+        let mut kept: Vec<Node> = Vec::with_capacity(list.len());
+        let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+        for node in list {
             let adds_up = node.keyword.args.block().is_some()
                 || matches!((block.path, node.keyword.name), ("garp_group", "interface"))
                 || matches!(node.keyword.name, "status_code" | "key" | "include_check");
-            let earlier = if adds_up { None } else { kept.iter().position(|k| k.keyword.name == node.keyword.name) };
+            let earlier = if adds_up { None } else { first.get(node.keyword.name).copied() };
             let Some(earlier) = earlier else {
+                first.entry(node.keyword.name).or_insert(kept.len());
                 kept.push(node);
                 continue;
             };
@@ -504,7 +526,7 @@ impl Parser<'_> {
                 kept[earlier] = node;
             }
         }
-        nodes.list = kept;
+        kept
     }
 }
 

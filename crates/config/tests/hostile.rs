@@ -242,3 +242,23 @@ fn a_large_honest_configuration_is_read_in_no_time() {
     assert_eq!(loaded.config.map(|c| c.services.len()), Some(4_000));
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
+
+#[test]
+fn one_service_with_very_many_servers() {
+    let mut text = String::from("virtual_server 192.0.2.1 80 {\nprotocol TCP\n");
+    for i in 0..60_000u32 {
+        let [_, a, b, c] = i.to_be_bytes();
+        text.push_str(&format!("real_server 10.{a}.{b}.{c} 80 {{\nTCP_CHECK {{\n}}\n}}\nflag-1\n"));
+    }
+    text.push_str("}\n");
+    let start = Instant::now();
+    let loaded = survives(&text);
+    assert_eq!(loaded.config.map(|c| c.services[0].lvs.real_servers.len()), Some(60_000));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn recipients_by_the_thousand() {
+    let names: String = (0..300_000).map(|i| format!("a{i}\n")).collect();
+    fails(&format!("global_defs {{\nnotification_email {{\n{names}}}\n}}\n"), "V0104");
+}

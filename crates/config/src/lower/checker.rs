@@ -47,7 +47,7 @@ impl Lower<'_> {
         let nodes = server.nodes();
         let mut out = Vec::new();
         let mut idle = false;
-        for node in &nodes.list {
+        for node in nodes.list() {
             let name = node.keyword.name;
             let chain = Chain { own: node.nodes(), server: nodes, service };
             let checker = match name {

@@ -15,6 +15,9 @@ use std::time::Duration;
 use vipd_vrrp::settings::{Garp, Version};
 use vipd_vrrp::units::Micros;
 
+/// Recipients of mail at most.
+const MAX_RECIPIENTS: usize = 1000;
+
 /// What `global_defs` gives to blocks that don't say.
 pub(super) struct Defaults {
     pub(super) version: Version,
@@ -189,6 +192,10 @@ impl Lower<'_> {
         for word in lines.iter().flat_map(|l| &l.words) {
             if word.text.contains(|c: char| c.is_control()) || word.text.trim().is_empty() {
                 self.push(Report::error(Code::BadWord, word.at, "this can't be a mail address"));
+            } else if to.len() >= MAX_RECIPIENTS {
+                let message = format!("more than {MAX_RECIPIENTS} recipients");
+                self.push(Report::error(Code::TooMuch, word.at, message).help("write to a mailing list"));
+                break;
             } else if !to.contains(&word.text) {
                 to.push(word.text.clone());
             }
