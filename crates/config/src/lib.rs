@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub struct Loaded {
     /// The configuration; `None` if there was any error.
     pub config: Option<Config>,
-    /// What was found, in the order of reading, errors first among those of one stage.
+    /// What was found, in the order of files and lines; first what concerns no line.
     pub diagnostics: Vec<Diagnostic>,
     /// Findings beyond those kept.
     pub unkept: usize,

@@ -165,16 +165,17 @@ impl Lexer<'_> {
             }
             let taken = stack.split_off(stack.len() - found.length);
             let at = taken.last().map_or(c.at, |first| first.at.to(taken[0].at));
-            let at_end = stack.iter().all(|c| c.c == ' ' || c.c == '\t');
-            match self.replacement(&found, at, at_end) {
+            match self.replacement(&found, at, &stack) {
                 Replacement::Chars(chars, rest) => {
                     self.charge(chars.len(), at);
                     stack.extend(chars.into_iter().rev());
                     replays.extend(rest);
                 }
                 Replacement::Unknown => {
-                    let quoted = quotes.inside();
-                    self.unknown(&found, at, quoted);
+                    // In quotes it is the business of the command that stands there.
+                    if !quotes.inside() {
+                        self.unknown(&found, at);
+                    }
                     // As it stands, its braces without meaning.
                     out.extend(taken.into_iter().rev().map(|c| Ch { literal: true, ..c }));
                 }
@@ -187,10 +188,7 @@ impl Lexer<'_> {
         Some(out)
     }
 
-    fn unknown(&mut self, found: &Reference, at: Place, quoted: bool) {
-        if quoted {
-            return; // the business of the command in those quotes
-        }
+    fn unknown(&mut self, found: &Reference, at: Place) {
         let names = self.definitions.keys().map(String::as_str);
         let level = if found.braced { Level::Error } else { Level::Lint };
         let near = if self.findings.full(level) { None } else { crate::tree::nearest(&found.name, names) };
@@ -206,7 +204,8 @@ impl Lexer<'_> {
         });
     }
 
-    fn replacement(&mut self, found: &Reference, at: Place, at_end: bool) -> Replacement {
+    /// `behind` is what follows on the line.
+    fn replacement(&mut self, found: &Reference, at: Place, behind: &[Ch]) -> Replacement {
         let Some(definition) = self.definitions.get(&found.name) else {
             return self.predefined(found, at);
         };
@@ -222,7 +221,7 @@ impl Lexer<'_> {
             self.findings.push(Report::error(Code::CyclicDefinition, at, message));
             return Replacement::Wrong;
         }
-        if lines.len() > 1 && !at_end {
+        if lines.len() > 1 && !trim(behind).is_empty() {
             let message = format!("`{}` stands for {} lines and must be the end of the line", found.name, lines.len());
             self.findings.push(Report::error(Code::MisplacedReference, at, message));
             return Replacement::Wrong;

@@ -53,7 +53,7 @@ impl Lower<'_> {
             let checker = match name {
                 "TCP_CHECK" => self.network(node, &chain, address, 1, Probe::Tcp),
                 "HTTP_GET" | "SSL_GET" => {
-                    let probe = self.http(node, &chain, name == "SSL_GET");
+                    let probe = self.http(node, &chain);
                     probe.and_then(|probe| self.network(node, &chain, address, 3, probe))
                 }
                 "MISC_CHECK" => self.misc(node, &chain, address),
@@ -154,7 +154,8 @@ impl Lower<'_> {
         Some(checker)
     }
 
-    fn http(&mut self, node: &Node, chain: &Chain<'_>, tls: bool) -> Option<Probe> {
+    fn http(&mut self, node: &Node, chain: &Chain<'_>) -> Option<Probe> {
+        let tls = node.keyword.name == "SSL_GET";
         let own = chain.own;
         let inherited = self.host(own).or_else(|| self.host(chain.server)).or_else(|| self.host(chain.service));
         let mut urls = Vec::new();

@@ -1,5 +1,6 @@
 //! How the adverts of an instance travel: to a group or to peers, and from which address.
 
+use super::vrrp::Mode;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::keyword::Family;
@@ -24,7 +25,7 @@ impl Lower<'_> {
     }
 
     /// Multicast, unless there are peers.
-    pub(super) fn transport(&mut self, node: &Node, strict: bool) -> Transport {
+    pub(super) fn transport(&mut self, node: &Node, mode: Mode) -> Transport {
         let nodes = node.nodes();
         let mut peers: Vec<Peer> = Vec::new();
         let mut limited = false;
@@ -78,7 +79,7 @@ impl Lower<'_> {
         if peers.is_empty() {
             return self.multicast(nodes);
         }
-        if strict {
+        if mode == Mode::Strict {
             let message = "strict mode has no unicast: every advert goes to the multicast group";
             self.push(Report::error(Code::Adjusted, nodes.at("unicast_peer", node.at), message));
         }

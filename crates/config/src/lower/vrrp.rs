@@ -15,6 +15,13 @@ use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 /// Addresses that one advert can list (the count is a byte).
 const MAX_ADVERTISED: usize = 255;
 
+/// Whether an instance keeps to the letter of the RFC (`vrrp_strict`, `strict_mode`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Usual,
+    Strict,
+}
+
 /// An instance with the places that later checks point at.
 struct Made {
     instance: Instance,
@@ -52,7 +59,11 @@ impl Lower<'_> {
 
     fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, scripts: &Named<'_>) -> Option<Made> {
         let nodes = node.nodes();
-        let strict = nodes.switch("strict_mode").unwrap_or(self.defaults.strict);
+        let mode = match nodes.switch("strict_mode").unwrap_or(self.defaults.strict) {
+            true => Mode::Strict,
+            false => Mode::Usual,
+        };
+        let strict = mode == Mode::Strict;
         let version = match nodes.text("version") {
             Some("2") => Version::V2,
             Some(_) => Version::V3,
@@ -64,15 +75,15 @@ impl Lower<'_> {
             self.push(Report::error(Code::BadName, at, "a virtual router has no neighbours on the loopback interface"));
         }
         let vrid = self.needed(node, "virtual_router_id").and_then(|()| nodes.int("virtual_router_id"));
-        let (priority, initial) = self.standing(nodes, strict);
-        let preempt = self.preempt(nodes, priority, initial, strict);
+        let (priority, initial) = self.standing(nodes, mode);
+        let preempt = self.preempt(nodes, priority, initial, mode);
         let advert_int = self.advert_int(nodes, version);
-        let (auth, initial) = self.auth(node, version, strict, priority, initial);
-        let transport = self.transport(node, strict);
+        let (auth, initial) = self.auth(node, version, mode, priority, initial);
+        let transport = self.transport(node, mode);
         let source = self.source(nodes, &transport);
         let device = interface.as_deref().unwrap_or_default();
-        let (addresses, excluded) = self.addresses(node, device, version, strict);
-        let garp = self.garp(nodes, strict);
+        let (addresses, excluded) = self.addresses(node, device, version, mode);
+        let garp = self.garp(nodes, mode);
         let (track_scripts, track_interfaces) = self.trackers(nodes, device, priority, group, scripts);
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
         let lower_no_advert = nodes.switch("lower_prio_no_advert");
@@ -121,7 +132,7 @@ impl Lower<'_> {
     }
 
     /// Priority and first state: each has a default that depends on the other.
-    fn standing(&mut self, nodes: &Nodes, strict: bool) -> (Priority, Initial) {
+    fn standing(&mut self, nodes: &Nodes, mode: Mode) -> (Priority, Initial) {
         let state = nodes.text("state").map(|s| if s == "MASTER" { Initial::Master } else { Initial::Backup });
         let priority = nodes.int("priority").map(|p| Priority(narrow(p)));
         let priority = match (priority, state) {
@@ -140,7 +151,7 @@ impl Lower<'_> {
         let initial = match state {
             None if owner => Initial::Master,
             None => Initial::Backup,
-            Some(state) if strict && (state == Initial::Master) != owner => {
+            Some(state) if mode == Mode::Strict && (state == Initial::Master) != owner => {
                 let message = "strict mode: only a router of priority 255 starts as MASTER, and it always does";
                 self.push(Report::warning(Code::Adjusted, nodes.at("state", Place::NOWHERE), message).label("ignored"));
                 if owner { Initial::Master } else { Initial::Backup }
@@ -150,7 +161,7 @@ impl Lower<'_> {
         (priority, initial)
     }
 
-    fn preempt(&mut self, nodes: &Nodes, priority: Priority, initial: Initial, strict: bool) -> Preempt {
+    fn preempt(&mut self, nodes: &Nodes, priority: Priority, initial: Initial, mode: Mode) -> Preempt {
         let never = match (nodes.find("nopreempt"), nodes.find("preempt")) {
             (Some(never), Some(always)) => {
                 let report =
@@ -183,7 +194,7 @@ impl Lower<'_> {
             }
         }
         let why_no_delay = match initial {
-            _ if strict => Some("strict mode has none"),
+            _ if mode == Mode::Strict => Some("strict mode has none"),
             Initial::Master => Some("it is for routers that start as BACKUP"),
             Initial::Backup => None,
         };
@@ -227,7 +238,7 @@ impl Lower<'_> {
         &mut self,
         node: &Node,
         version: Version,
-        strict: bool,
+        mode: Mode,
         priority: Priority,
         initial: Initial,
     ) -> (Auth, Initial) {
@@ -242,7 +253,7 @@ impl Lower<'_> {
             }
             (Auth::None, initial)
         };
-        if strict {
+        if mode == Mode::Strict {
             return drop(self, "strict mode has none (RFC 3768 removed it)");
         }
         if version == Version::V3 {
@@ -275,7 +286,7 @@ impl Lower<'_> {
         node: &Node,
         device: &str,
         version: Version,
-        strict: bool,
+        mode: Mode,
     ) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
         let nodes = node.nodes();
         let mut listed: Vec<VirtualAddress> = Vec::new();
@@ -319,6 +330,7 @@ impl Lower<'_> {
                 }
             }
         }
+        let strict = mode == Mode::Strict;
         let needs = (version == Version::V3 && !nodes.on("no_virtual_ipaddress")) || strict;
         if needs && !nodes.flawed && nodes.lines("virtual_ipaddress").next().is_none() {
             let what = if strict { "strict mode" } else { "VRRP version 3" };
@@ -328,7 +340,7 @@ impl Lower<'_> {
         (listed, excluded)
     }
 
-    fn garp(&mut self, nodes: &Nodes, strict: bool) -> Garp {
+    fn garp(&mut self, nodes: &Nodes, mode: Mode) -> Garp {
         let secs = |name| nodes.int(name).map(|s| Micros::from_secs(narrow(s)));
         let count = |name: &str| nodes.int(name).map(narrow::<u32>);
         let defaults = &self.defaults;
@@ -342,15 +354,15 @@ impl Lower<'_> {
             master_delay,
             refresh: secs("garp_master_refresh").unwrap_or(garp.refresh),
             refresh_repeat: count("garp_master_refresh_repeat").map_or(garp.refresh_repeat, |n| n.max(1)),
-            lower_prio_repeat: match (repeat, strict) {
-                (_, true) => 0,
-                (Some(n), false) => n,
-                (None, false) => defaults.lower_prio_repeat.unwrap_or(master_repeat),
+            lower_prio_repeat: match (repeat, mode) {
+                (_, Mode::Strict) => 0,
+                (Some(n), Mode::Usual) => n,
+                (None, Mode::Usual) => defaults.lower_prio_repeat.unwrap_or(master_repeat),
             },
-            lower_prio_delay: match (delay, strict) {
-                (_, true) => Micros::ZERO,
-                (Some(d), false) => d,
-                (None, false) => defaults.lower_prio_delay.unwrap_or(master_delay),
+            lower_prio_delay: match (delay, mode) {
+                (_, Mode::Strict) => Micros::ZERO,
+                (Some(d), Mode::Usual) => d,
+                (None, Mode::Usual) => defaults.lower_prio_delay.unwrap_or(master_delay),
             },
             interval: garp.interval,
         }
