@@ -1,5 +1,5 @@
-//! From files to logical lines: comments, conditions, definitions, sequences, includes and braces, in that order, in one
-//! pass. Knows no keyword but `include_check`, which changes how it reads.
+//! From files to logical lines: comments, conditions, definitions, sequences, includes and braces, in that order,
+//! in one pass. Knows no keyword but `include_check`, which changes how it reads.
 //!
 //! ```text
 //!  file line ──► comment ──► condition ──► definition? ──► sequence? ──► substitution ──► include? ──► braces ──► Item

@@ -52,7 +52,8 @@ fn an_unknown_block_is_left_out_whole() {
 #[test]
 fn all_mistakes_are_found_in_one_run() {
     let text = "global_defs {\nrouter 1\n}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 0\npriority x\n\
-                unkown\nvirtual_ipaddress {\n300.1.1.1\n192.0.2.1/40\n}\n}\nvirtual_server 1.2.3.4 99999 {\nlvs_sched best\n}\n";
+                unkown\nvirtual_ipaddress {\n300.1.1.1\n192.0.2.1/40\n}\n}\n\
+                    virtual_server 1.2.3.4 99999 {\nlvs_sched best\n}\n";
     assert_eq!(
         found(text),
         ["V0201:2", "V0302:6", "V0301:7", "V0201:8", "V0305:10", "V0305:11", "V0302:14", "V0304:15"]
@@ -120,7 +121,8 @@ fn words_that_are_ignored_are_told() {
     assert_eq!(found(&instance("virtual_ipaddress now {\n}\n")), ["V0208:4"]);
     assert_eq!(
         found(
-            "vrrp_script s {\nscript /bin/true arg\n}\nvrrp_instance A {\ninterface e\nvirtual_router_id 1\ntrack_script {\ns\n}\n}\n"
+            "vrrp_script s {\nscript /bin/true arg\n}\nvrrp_instance A {\ninterface e\n\
+                virtual_router_id 1\ntrack_script {\ns\n}\n}\n"
         ),
         ["V0208:2"]
     );
@@ -167,9 +169,12 @@ fn values_of_blocks_without_effect_are_checked_all_the_same() {
 
 #[test]
 fn routes_in_their_many_forms() {
-    let text = "static_routes {\nsrc 192.0.2.9 198.51.100.0/24 via 192.0.2.1 dev eth0\ndefault via inet6 fe80::1 dev eth0\n\
-                blackhole 203.0.113.0/24\n198.51.100.0/24 via 192.0.2.1 or 192.0.2.2\n0.0.0.0/0 gw 192.0.2.1 table 100\n\
-                10.0.0.0/8 nexthop via 192.0.2.1 weight 2 nexthop via 192.0.2.2 weight 1\n10.1.0.0/16 dev eth0 mtu lock 1400 scope link\n}\n";
+    let text = "static_routes {\nsrc 192.0.2.9 198.51.100.0/24 via 192.0.2.1 dev eth0\n\
+        default via inet6 fe80::1 dev eth0\n\
+                blackhole 203.0.113.0/24\n198.51.100.0/24 via 192.0.2.1 or 192.0.2.2\n\
+                    0.0.0.0/0 gw 192.0.2.1 table 100\n\
+                10.0.0.0/8 nexthop via 192.0.2.1 weight 2 nexthop via 192.0.2.2 weight 1\n\
+                    10.1.0.0/16 dev eth0 mtu lock 1400 scope link\n}\n";
     assert_eq!(found(text), ["V0901:1"]);
 }
 

@@ -85,10 +85,14 @@ proptest! {
     }
 
     #[test]
-    fn a_sample_with_one_line_less_still_points_at_real_lines(sample in 0..SAMPLES.len(), drop in any::<proptest::sample::Index>()) {
+    fn a_sample_with_one_line_less_still_points_at_real_lines(
+        sample in 0..SAMPLES.len(),
+        drop in any::<proptest::sample::Index>(),
+    ) {
         let lines: Vec<&str> = SAMPLES[sample].lines().collect();
         let gone = drop.index(lines.len());
-        let text: String = lines.iter().enumerate().filter(|(i, _)| *i != gone).map(|(_, l)| format!("{l}\n")).collect();
+        let kept = lines.iter().enumerate().filter(|(i, _)| *i != gone);
+        let text: String = kept.map(|(_, line)| format!("{line}\n")).collect();
         let loaded = survives(&text);
         for d in &loaded.diagnostics {
             let Some(span) = &d.span else { continue };

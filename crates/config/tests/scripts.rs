@@ -197,7 +197,9 @@ fn what_others_could_change_does_not_run_as_root() {
 #[test]
 fn scripts_of_checks_and_trackers_are_judged_too() {
     for text in [
-        "vrrp_script s {\nscript /nonexistent/x\n}\nvrrp_instance A {\ninterface e\nvirtual_router_id 1\ntrack_script {\ns\n}\n}\n".to_owned(),
+        "vrrp_script s {\nscript /nonexistent/x\n}\nvrrp_instance A {\ninterface e\nvirtual_router_id 1\n\
+            track_script {\ns\n}\n}\n"
+            .to_owned(),
         common::service("").replace("{ }", "{\nMISC_CHECK {\nmisc_path /nonexistent/x\n}\n}"),
         common::service("").replace("{ }", "{\nnotify_down /nonexistent/x\n}"),
         common::service("quorum_down /nonexistent/x"),

@@ -329,7 +329,8 @@ fn duplicates() {
     assert_eq!(found(&format!("{}{}", service(""), udp)), none());
     let twice = service("real_server 10.0.0.1 80 {\nweight 9\n}");
     assert_eq!((found(&twice), config(&twice).services[0].lvs.real_servers[0].weight), (vec!["V0501:4".to_owned()], 1));
-    let group = "virtual_server_group G {\n192.0.2.0-5 80\n192.0.2.1 80\n}\nvirtual_server group G {\nprotocol TCP\nreal_server 10.0.0.1 80 {\n}\n}\n";
+    let group = "virtual_server_group G {\n192.0.2.0-5 80\n192.0.2.1 80\n}\nvirtual_server group G {\n\
+        protocol TCP\nreal_server 10.0.0.1 80 {\n}\n}\n";
     assert_eq!(found(group), ["V0209:3"]);
     assert_eq!(found(&format!("{group}{}", service(""))), ["V0209:3", "V0501:10"]);
 }
@@ -338,7 +339,8 @@ fn duplicates() {
 fn groups_of_addresses() {
     let with = |line: &str| {
         format!(
-            "virtual_server_group G {{\n{line}\n}}\nvirtual_server group G {{\nprotocol TCP\nreal_server 10.0.0.1 80 {{\n}}\n}}\n"
+            "virtual_server_group G {{\n{line}\n}}\nvirtual_server group G {{\nprotocol TCP\n\
+                real_server 10.0.0.1 80 {{\n}}\n}}\n"
         )
     };
     for bad in [

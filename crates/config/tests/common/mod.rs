@@ -40,7 +40,7 @@ pub(crate) fn said(text: &str) -> String {
     read(text).diagnostics.iter().map(|d| format!("{d}\n")).collect()
 }
 
-/// The words that lines of a value block come to, in order: seen through `notification_email`, whose words are anything.
+/// The words that lines of a value block come to, in order: seen through `notification_email`, which takes any word.
 pub(crate) fn words(lines: &str) -> Vec<String> {
     words_after("", lines)
 }
