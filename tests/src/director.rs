@@ -5,6 +5,7 @@ use crate::process::Proc;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 use vipd_api::{InstanceStatus, Status};
 
@@ -25,8 +26,18 @@ pub struct Director {
     proc: Proc,
 }
 
-/// Where vipd is: `VIPD_BIN`, else what `cargo build` made beside this program.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on vipd is this program.
+pub fn use_vipd(path: PathBuf) {
+    CHOSEN.get_or_init(|| path);
+}
+
+/// Where vipd is: what `use_vipd` said, `VIPD_BIN`, else what `cargo build` made beside this program.
 pub fn vipd() -> PathBuf {
+    if let Some(path) = CHOSEN.get() {
+        return path.clone();
+    }
     if let Some(path) = std::env::var_os("VIPD_BIN") {
         return path.into();
     }

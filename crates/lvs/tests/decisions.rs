@@ -90,6 +90,16 @@ fn the_dead_leave_the_inhibited_stay_with_weight_0_and_the_last_brings_the_sorry
 }
 
 #[test]
+fn in_a_group_of_ports_direct_routing_keeps_each_services_port() {
+    let mut settings = service(vec![server(1, 1), server(2, 1)]);
+    settings.keys = vec![key(80), key(8080)];
+    settings.real_servers[1].forwarding = Forwarding::Dr;
+    let table = services(&settings, &health(&[(1, true), (2, true)]), Quorum::Up);
+    let ports = |k: u16| -> Vec<u16> { table[&key(k)].servers.keys().map(SocketAddr::port).collect() };
+    assert_eq!((ports(80), ports(8080)), (vec![80, 80], vec![80, 8080]));
+}
+
+#[test]
 fn weights_asked_for_by_a_check_count_and_are_bounded() {
     let settings = service(vec![server(1, 10), server(2, 70_000)]);
     let mut known = health(&[(1, true), (2, true)]);

@@ -66,7 +66,7 @@ impl Hooks {
         let notify = notify_of(config, &transition.subject).or_else(|| notify_of(old, &transition.subject))?;
         // A removed instance is told as FAULT unless the configuration asks for DELETED.
         let event = match transition.event {
-            NotifyEvent::Deleted if notify.deleted.is_none() => NotifyEvent::Fault,
+            NotifyEvent::Deleted if !notify.tell_deleted => NotifyEvent::Fault,
             event => event,
         };
         let word = event.word();
