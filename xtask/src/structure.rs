@@ -20,32 +20,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("vipd-ipvs", &[]),
     ("vipd-sys", &[]),
     ("vipd-api", &[]),
-    (
-        "vipd",
-        &[
-            "vipd-vrrp",
-            "vipd-lvs",
-            "vipd-config",
-            "vipd-check",
-            "vipd-ipvs",
-            "vipd-sys",
-            "vipd-api",
-        ],
-    ),
+    ("vipd", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
     ("xtask", &[]),
     // End to end: it drives the program from outside and may look at anything but the program's inside.
-    (
-        "vipd-tests",
-        &[
-            "vipd-vrrp",
-            "vipd-lvs",
-            "vipd-config",
-            "vipd-check",
-            "vipd-ipvs",
-            "vipd-sys",
-            "vipd-api",
-        ],
-    ),
+    ("vipd-tests", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
 ];
 
 /// The crates that decide and do nothing else: `no_std`, and only these dependencies outside their tests.
@@ -124,9 +102,7 @@ fn judge(workspace: &Workspace) -> Vec<String> {
 fn edges(member: &Crate, workspace: &Workspace, findings: &mut Vec<String>) {
     let Some((_, allowed)) = EDGES.iter().find(|(name, _)| *name == member.name) else {
         let name = &member.name;
-        findings.push(format!(
-            "{name} has no entry in EDGES of xtask: say there which crates it may depend on"
-        ));
+        findings.push(format!("{name} has no entry in EDGES of xtask: say there which crates it may depend on"));
         return;
     };
     for dependency in &member.dependencies {
@@ -148,23 +124,13 @@ fn purity(member: &Crate, workspace: &Workspace, findings: &mut Vec<String>) {
     let name = &member.name;
     for dependency in member.dependencies.iter().filter(|d| d.kind != Kind::Dev) {
         if !allowed.contains(&dependency.name.as_str()) {
-            findings.push(format!(
-                "{name} decides and does nothing else: it may not depend on {}",
-                dependency.name
-            ));
+            findings.push(format!("{name} decides and does nothing else: it may not depend on {}", dependency.name));
         } else if dependency.std {
-            findings.push(format!(
-                "{name} is no_std: take {} without its std and default features",
-                dependency.name
-            ));
+            findings.push(format!("{name} is no_std: take {} without its std and default features", dependency.name));
         }
     }
     let lib = member.folder.join("src/lib.rs");
-    if !workspace
-        .files
-        .get(&lib)
-        .is_some_and(|text| text.lines().any(|l| l.trim() == "#![no_std]"))
-    {
+    if !workspace.files.get(&lib).is_some_and(|text| text.lines().any(|l| l.trim() == "#![no_std]")) {
         findings.push(format!("{} does not say `#![no_std]`", lib.display()));
     }
 }
@@ -173,19 +139,13 @@ fn purity(member: &Crate, workspace: &Workspace, findings: &mut Vec<String>) {
 fn lints(member: &Crate, findings: &mut Vec<String>) {
     let inherited = member.manifest.contains("[lints]\nworkspace = true");
     if !inherited && member.name != UNSAFE {
-        findings.push(format!(
-            "{} does not take the workspace's lints: `[lints]` `workspace = true`",
-            member.name
-        ));
+        findings.push(format!("{} does not take the workspace's lints: `[lints]` `workspace = true`", member.name));
     }
 }
 
 fn file(path: &Path, text: &str, workspace: &Workspace, findings: &mut Vec<String>) {
     if !text.starts_with("//!") {
-        findings.push(format!(
-            "{} does not open with `//!`: say what it is and what it is not",
-            path.display()
-        ));
+        findings.push(format!("{} does not open with `//!`: say what it is and what it is not", path.display()));
     }
     let keeper = workspace.crates.iter().find(|c| c.name == UNSAFE);
     if keeper.is_some_and(|c| path.starts_with(&c.folder)) {
@@ -219,42 +179,24 @@ fn accounts(workspace: &Workspace, findings: &mut Vec<String>) {
     let accounted: BTreeSet<String> = workspace
         .account
         .lines()
-        .filter_map(|line| {
-            line.strip_prefix("- **")?
-                .split_once("**")
-                .map(|(name, _)| name.to_owned())
-        })
+        .filter_map(|line| line.strip_prefix("- **")?.split_once("**").map(|(name, _)| name.to_owned()))
         .collect();
-    let used: BTreeSet<&String> = workspace
-        .crates
-        .iter()
-        .flat_map(|c| c.dependencies.iter().map(|d| &d.name))
-        .collect();
+    let used: BTreeSet<&String> =
+        workspace.crates.iter().flat_map(|c| c.dependencies.iter().map(|d| &d.name)).collect();
     for name in &workspace.dependencies {
         if !accounted.contains(name) {
-            findings.push(format!(
-                "{name} has no line in {ACCOUNT}: what for, why this one, weight, exit plan"
-            ));
+            findings.push(format!("{name} has no line in {ACCOUNT}: what for, why this one, weight, exit plan"));
         }
         if !used.contains(name) {
-            findings.push(format!(
-                "{name} is declared for the workspace and no crate uses it: remove it"
-            ));
+            findings.push(format!("{name} is declared for the workspace and no crate uses it: remove it"));
         }
     }
     for name in accounted.difference(&workspace.dependencies) {
-        findings.push(format!(
-            "{ACCOUNT} speaks of {name}, which is not a dependency of the workspace"
-        ));
+        findings.push(format!("{ACCOUNT} speaks of {name}, which is not a dependency of the workspace"));
     }
     let ours = |name: &String| workspace.crates.iter().any(|c| &c.name == name);
-    for name in used
-        .iter()
-        .filter(|name| !ours(name) && !workspace.dependencies.contains(**name))
-    {
-        findings.push(format!(
-            "{name} is used past [workspace.dependencies]: declare it there, and account for it"
-        ));
+    for name in used.iter().filter(|name| !ours(name) && !workspace.dependencies.contains(**name)) {
+        findings.push(format!("{name} is used past [workspace.dependencies]: declare it there, and account for it"));
     }
 }
 
@@ -268,19 +210,12 @@ fn read(root: &Path) -> Result<Workspace, String> {
     }
     let manifest = text(&root.join("Cargo.toml"))?;
     let ours: BTreeSet<&str> = crates.iter().map(|c| c.name.as_str()).collect();
-    let dependencies = declared(&manifest)
-        .filter(|name| !ours.contains(name.as_str()))
-        .collect();
+    let dependencies = declared(&manifest).filter(|name| !ours.contains(name.as_str())).collect();
     let mut files = BTreeMap::new();
     for member in &crates {
         walk(root, &root.join(&member.folder), &mut files)?;
     }
-    Ok(Workspace {
-        crates,
-        dependencies,
-        account: text(&root.join(ACCOUNT))?,
-        files,
-    })
+    Ok(Workspace { crates, dependencies, account: text(&root.join(ACCOUNT))?, files })
 }
 
 fn metadata(root: &Path) -> Result<Value, String> {
@@ -297,16 +232,11 @@ fn metadata(root: &Path) -> Result<Value, String> {
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>, String> {
-    value[key]
-        .as_array()
-        .ok_or_else(|| format!("cargo metadata has no list `{key}`"))
+    value[key].as_array().ok_or_else(|| format!("cargo metadata has no list `{key}`"))
 }
 
 fn word(value: &Value, key: &str) -> Result<String, String> {
-    value[key]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| format!("cargo metadata has no text `{key}`"))
+    value[key].as_str().map(str::to_owned).ok_or_else(|| format!("cargo metadata has no text `{key}`"))
 }
 
 fn member(root: &Path, package: &Value) -> Result<Crate, String> {
@@ -327,21 +257,12 @@ fn member(root: &Path, package: &Value) -> Result<Crate, String> {
             std: dependency["uses_default_features"] == true || features.iter().any(|f| f == "std"),
         });
     }
-    Ok(Crate {
-        name: word(package, "name")?,
-        folder: folder.to_owned(),
-        manifest: text(&path)?,
-        dependencies,
-    })
+    Ok(Crate { name: word(package, "name")?, folder: folder.to_owned(), manifest: text(&path)?, dependencies })
 }
 
 /// The names in `[workspace.dependencies]`, which `cargo metadata` does not tell.
 fn declared(manifest: &str) -> impl Iterator<Item = String> + '_ {
-    let section = manifest
-        .lines()
-        .map(str::trim)
-        .skip_while(|l| *l != "[workspace.dependencies]")
-        .skip(1);
+    let section = manifest.lines().map(str::trim).skip_while(|l| *l != "[workspace.dependencies]").skip(1);
     section
         .take_while(|l| !l.starts_with('['))
         .filter(|l| !l.starts_with('#'))

@@ -12,44 +12,27 @@ pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Why> {
     match tokio::time::timeout(target.timeout, socket.connect(target.address)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(classify(target.address, &error)),
-        Err(_) => Err(Why::TimedOut {
-            step: Step::Connect,
-            after: target.timeout,
-            received: 0,
-        }),
+        Err(_) => Err(Why::TimedOut { step: Step::Connect, after: target.timeout, received: 0 }),
     }
 }
 
 fn socket(target: &Target) -> Result<TcpSocket, Why> {
-    let local = |tried: String| {
-        move |e: io::Error| Why::Local {
-            tried,
-            error: e.to_string(),
-        }
-    };
+    let local = |tried: String| move |e: io::Error| Why::Local { tried, error: e.to_string() };
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::for_address(target.address), kind, Some(Protocol::TCP))
         .map_err(local("opening a socket".to_string()))?;
     if let Some(device) = &target.bind_device {
-        socket
-            .bind_device(Some(device.as_bytes()))
-            .map_err(local(format!("binding to interface {device}")))?;
+        socket.bind_device(Some(device.as_bytes())).map_err(local(format!("binding to interface {device}")))?;
     }
     if target.fwmark != 0 {
-        socket
-            .set_mark(target.fwmark)
-            .map_err(local(format!("setting fwmark {}", target.fwmark)))?;
+        socket.set_mark(target.fwmark).map_err(local(format!("setting fwmark {}", target.fwmark)))?;
     }
     if let Some(bind) = target.bind {
         // A fixed source port is free again at once: the connection before this one may still be in TIME_WAIT.
         if bind.port() != 0 {
-            socket
-                .set_reuse_address(true)
-                .map_err(local(format!("reusing port {}", bind.port())))?;
+            socket.set_reuse_address(true).map_err(local(format!("reusing port {}", bind.port())))?;
         }
-        socket
-            .bind(&SockAddr::from(bind))
-            .map_err(local(format!("binding to {bind}")))?;
+        socket.bind(&SockAddr::from(bind)).map_err(local(format!("binding to {bind}")))?;
     }
     Ok(TcpSocket::from_std_stream(socket.into()))
 }
@@ -65,9 +48,6 @@ fn classify(address: SocketAddr, error: &io::Error) -> Why {
         ConnectionRefused => Why::Refused,
         ConnectionReset | ConnectionAborted => Why::Reset(Step::Connect),
         HostUnreachable | NetworkUnreachable | NetworkDown | TimedOut => Why::Unreachable(error.to_string()),
-        _ => Why::Local {
-            tried: format!("connecting to {address}"),
-            error: error.to_string(),
-        },
+        _ => Why::Local { tried: format!("connecting to {address}"), error: error.to_string() },
     }
 }

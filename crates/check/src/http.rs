@@ -85,11 +85,7 @@ pub(crate) async fn exchange<S>(stream: S, target: &Target, request: &Request) -
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let ear = if request.digest.is_some() {
-        Ear::hashing()
-    } else {
-        Ear::default()
-    };
+    let ear = if request.digest.is_some() { Ear::hashing() } else { Ear::default() };
     let message = message(target, request)?;
     let io = TokioIo::new(Tap::new(stream, ear.clone()));
     let talk = async {
@@ -105,10 +101,7 @@ where
             .map_err(|e| explain(&e, Step::Header, &ear))?;
         let mut connection = pin!(connection);
         let mut judged = pin!(async {
-            let answer = sender
-                .send_request(message)
-                .await
-                .map_err(|e| explain(&e, Step::Header, &ear))?;
+            let answer = sender.send_request(message).await.map_err(|e| explain(&e, Step::Header, &ear))?;
             judge(answer, request, &ear).await
         });
         tokio::select! {
@@ -123,16 +116,8 @@ where
         Ok(found) => found,
         Err(_) => {
             let seen = ear.seen();
-            let step = if seen.complete_header() {
-                Step::Body
-            } else {
-                Step::Header
-            };
-            Err(Why::TimedOut {
-                step,
-                after: target.timeout,
-                received: seen.received,
-            })
+            let step = if seen.complete_header() { Step::Body } else { Step::Header };
+            Err(Why::TimedOut { step, after: target.timeout, received: seen.received })
         }
     }
 }
@@ -159,10 +144,8 @@ fn message(target: &Target, request: &Request) -> Result<hyper::Request<Empty<By
         Version::V10 => {}
         Version::V10Close | Version::V11 => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
     }
-    let host = HeaderValue::from_str(&host).map_err(|e| Why::Local {
-        tried: format!("sending the host {host:?}"),
-        error: e.to_string(),
-    })?;
+    let host = HeaderValue::from_str(&host)
+        .map_err(|e| Why::Local { tried: format!("sending the host {host:?}"), error: e.to_string() })?;
     headers.insert(HOST, host);
     Ok(message)
 }
@@ -195,22 +178,11 @@ fn encoded(path: &str) -> String {
 
 async fn judge(answer: Response<Incoming>, request: &Request, ear: &Ear) -> Result<String, Why> {
     let status = answer.status().as_u16();
-    let wanted = if request.status.is_empty() {
-        &[SUCCESS][..]
-    } else {
-        &request.status
-    };
+    let wanted = if request.status.is_empty() { &[SUCCESS][..] } else { &request.status };
     if !wanted.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
-        let location = answer
-            .headers()
-            .get(LOCATION)
-            .filter(|_| answer.status().is_redirection());
+        let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
         let location = location.map(|l| printable(l.as_bytes(), 128));
-        return Err(Why::Status {
-            got: status,
-            wanted: wanted.to_vec(),
-            location,
-        });
+        return Err(Why::Status { got: status, wanted: wanted.to_vec(), location });
     }
     let chunked = answer.headers().contains_key(TRANSFER_ENCODING);
     let limit = if request.digest.is_some() { HASHED } else { SKIMMED };
@@ -262,10 +234,7 @@ fn explain(error: &hyper::Error, step: Step, ear: &Ear) -> Why {
         return Why::IsTls;
     }
     if error.is_parse() {
-        return Why::Malformed {
-            error: error.to_string(),
-            began: printable(&seen.began, 32),
-        };
+        return Why::Malformed { error: error.to_string(), began: printable(&seen.began, 32) };
     }
     if error.is_incomplete_message() || kind == Some(std::io::ErrorKind::UnexpectedEof) {
         return match seen.received {
@@ -275,10 +244,7 @@ fn explain(error: &hyper::Error, step: Step, ear: &Ear) -> Why {
     }
     match kind {
         Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Why::Reset(step),
-        Some(_) | None => Why::Broken {
-            step,
-            error: deepest(error),
-        },
+        Some(_) | None => Why::Broken { step, error: deepest(error) },
     }
 }
 
@@ -317,16 +283,9 @@ mod tests {
     fn no_path_injects_a_header_and_a_bad_host_is_local() {
         let target = Target::new("192.0.2.1:80".parse().unwrap(), Duration::from_secs(1));
         let every: String = (0_u8..=255).map(char::from).collect();
-        let request = Request {
-            path: every,
-            version: Version::V11,
-            ..Request::default()
-        };
+        let request = Request { path: every, version: Version::V11, ..Request::default() };
         assert!(message(&target, &request).is_ok());
-        let request = Request {
-            host: Some("a\r\nX: y".to_string()),
-            ..Request::default()
-        };
+        let request = Request { host: Some("a\r\nX: y".to_string()), ..Request::default() };
         assert!(matches!(message(&target, &request), Err(Why::Local { .. })));
     }
 }

@@ -44,13 +44,7 @@ pub struct Target {
 impl Target {
     /// A target that is reached in the ordinary way.
     pub fn new(address: SocketAddr, timeout: Duration) -> Target {
-        Target {
-            address,
-            bind: None,
-            bind_device: None,
-            fwmark: 0,
-            timeout,
-        }
+        Target { address, bind: None, bind_device: None, fwmark: 0, timeout }
     }
 }
 

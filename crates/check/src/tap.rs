@@ -67,10 +67,7 @@ pub(crate) struct Ear(Arc<Mutex<Seen>>);
 impl Ear {
     /// An ear that hashes the body, too.
     pub(crate) fn hashing() -> Ear {
-        Ear(Arc::new(Mutex::new(Seen {
-            hash: Some(Md5::new()),
-            ..Seen::default()
-        })))
+        Ear(Arc::new(Mutex::new(Seen { hash: Some(Md5::new()), ..Seen::default() })))
     }
 
     /// What was seen up to now.

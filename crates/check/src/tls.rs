@@ -41,28 +41,18 @@ async fn handshake(target: &Target, tls: &Tls) -> Result<TlsStream<TcpStream>, W
             let name = ServerName::try_from(sni.clone());
             (
                 &*WITH_SNI,
-                name.map_err(|e| Why::Local {
-                    tried: format!("sending the name {sni:?}"),
-                    error: e.to_string(),
-                })?,
+                name.map_err(|e| Why::Local { tried: format!("sending the name {sni:?}"), error: e.to_string() })?,
             )
         }
         None => (&*WITHOUT_SNI, ServerName::from(target.address.ip())),
     };
-    let config = config.clone().map_err(|error| Why::Local {
-        tried: "setting up TLS".to_string(),
-        error,
-    })?;
+    let config = config.clone().map_err(|error| Why::Local { tried: "setting up TLS".to_string(), error })?;
     let stream = connect(target).await?;
     let shaken = TlsConnector::from(config).connect(name, stream);
     match tokio::time::timeout(target.timeout, shaken).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(classify(&error)),
-        Err(_) => Err(Why::TimedOut {
-            step: Step::Handshake,
-            after: target.timeout,
-            received: 0,
-        }),
+        Err(_) => Err(Why::TimedOut { step: Step::Handshake, after: target.timeout, received: 0 }),
     }
 }
 
@@ -73,10 +63,7 @@ fn classify(error: &io::Error) -> Why {
         (Some(inner), _) => Why::Tls(inner.to_string()),
         (None, io::ErrorKind::UnexpectedEof) => Why::Closed(Step::Handshake),
         (None, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Why::Reset(Step::Handshake),
-        (None, _) => Why::Broken {
-            step: Step::Handshake,
-            error: error.to_string(),
-        },
+        (None, _) => Why::Broken { step: Step::Handshake, error: error.to_string() },
     }
 }
 
@@ -97,10 +84,7 @@ fn configure(sni: Sni) -> Config {
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
     let verifier = Arc::new(AnyServer(provider));
-    let mut config = builder
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.enable_sni = sni == Sni::Sent;
     // Every run is a full handshake: a server that can only resume old sessions does not serve new clients.
     config.resumption = Resumption::disabled();

@@ -110,11 +110,7 @@ pub enum Why {
 /// Status ranges as an operator writes them: `200..=299`, `200, 301..=302`.
 pub fn ranges(wanted: &[(u16, u16)]) -> String {
     let one = |(low, high): &(u16, u16)| {
-        if low == high {
-            low.to_string()
-        } else {
-            format!("{low}..={high}")
-        }
+        if low == high { low.to_string() } else { format!("{low}..={high}") }
     };
     wanted.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -127,11 +123,7 @@ pub(crate) fn hex(digest: &[u8; 16]) -> String {
 /// At most so many bytes of what a server said, fit for a log line: nothing that moves a terminal's cursor.
 pub(crate) fn printable(bytes: &[u8], most: usize) -> String {
     let cut = bytes.get(..most).unwrap_or(bytes);
-    let mut text: String = cut
-        .iter()
-        .flat_map(|b| std::ascii::escape_default(*b))
-        .map(char::from)
-        .collect();
+    let mut text: String = cut.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
     if cut.len() < bytes.len() {
         text.push_str("...");
     }
@@ -144,29 +136,14 @@ impl fmt::Display for Why {
             Why::Refused => f.write_str("connection refused"),
             Why::Unreachable(error) => write!(f, "unreachable: {error}"),
             Why::Reset(step) => write!(f, "connection reset by the server while {}", While(*step)),
-            Why::TimedOut {
-                step: step @ (Step::Connect | Step::Handshake),
-                after,
-                ..
-            } => {
+            Why::TimedOut { step: step @ (Step::Connect | Step::Handshake), after, .. } => {
                 write!(f, "timed out: {step} took longer than {after:?}")
             }
-            Why::TimedOut {
-                step: Step::Header,
-                after,
-                received: 0,
-            } => {
+            Why::TimedOut { step: Step::Header, after, received: 0 } => {
                 write!(f, "timed out: no answer within {after:?}")
             }
-            Why::TimedOut {
-                step: Step::Header | Step::Body,
-                after,
-                received,
-            } => {
-                write!(
-                    f,
-                    "timed out: the answer was not complete after {after:?} ({received} bytes had come)"
-                )
+            Why::TimedOut { step: Step::Header | Step::Body, after, received } => {
+                write!(f, "timed out: the answer was not complete after {after:?} ({received} bytes had come)")
             }
             Why::Closed(Step::Header) => f.write_str("the server closed the connection without an answer"),
             Why::Closed(step) => write!(f, "the server closed the connection while {}", While(*step)),
@@ -176,10 +153,7 @@ impl fmt::Display for Why {
             Why::IsTls => f.write_str("the server speaks TLS there, not plain HTTP (SSL_GET instead of HTTP_GET?)"),
             Why::Malformed { error, began } => write!(f, "not an HTTP answer: {error}; it began with \"{began}\""),
             Why::HeaderTooLarge { limit } => {
-                write!(
-                    f,
-                    "the header of the answer is larger than {limit} bytes or has more than 100 lines"
-                )
+                write!(f, "the header of the answer is larger than {limit} bytes or has more than 100 lines")
             }
             Why::Truncated { received } => write!(f, "the answer ended too early, after {received} bytes"),
             Why::Status { got, wanted, location } => {
@@ -222,46 +196,24 @@ mod tests {
         for (why, sentence) in [
             (Why::Refused, "connection refused"),
             (
-                Why::TimedOut {
-                    step: Step::Connect,
-                    after: Duration::from_millis(2500),
-                    received: 0,
-                },
+                Why::TimedOut { step: Step::Connect, after: Duration::from_millis(2500), received: 0 },
                 "timed out: connecting took longer than 2.5s",
             ),
             (
-                Why::TimedOut {
-                    step: Step::Header,
-                    after: Duration::from_secs(5),
-                    received: 0,
-                },
+                Why::TimedOut { step: Step::Header, after: Duration::from_secs(5), received: 0 },
                 "timed out: no answer within 5s",
             ),
             (
-                Why::TimedOut {
-                    step: Step::Body,
-                    after: Duration::from_secs(5),
-                    received: 7,
-                },
+                Why::TimedOut { step: Step::Body, after: Duration::from_secs(5), received: 7 },
                 "timed out: the answer was not complete after 5s (7 bytes had come)",
             ),
+            (Why::Reset(Step::Handshake), "connection reset by the server while shaking hands (TLS)"),
             (
-                Why::Reset(Step::Handshake),
-                "connection reset by the server while shaking hands (TLS)",
-            ),
-            (
-                Why::Status {
-                    got: 301,
-                    wanted,
-                    location,
-                },
+                Why::Status { got: 301, wanted, location },
                 "status 301 instead of 200..=299, 404 (redirects to \"https://b/\", which is not followed)",
             ),
             (
-                Why::Digest {
-                    got: [0xab; 16],
-                    wanted: [1; 16],
-                },
+                Why::Digest { got: [0xab; 16], wanted: [1; 16] },
                 "digest abababababababababababababababab instead of 01010101010101010101010101010101",
             ),
         ] {

@@ -12,6 +12,11 @@ pub fn monotonic_micros() -> u64 {
     })
 }
 
+/// Whole seconds since 1970 (UTC).
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
 /// Seconds since 1970 (UTC), with a fraction. May jump when the clock is set.
 pub fn unix_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())

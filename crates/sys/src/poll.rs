@@ -10,6 +10,10 @@ use std::os::fd::AsFd;
 /// The token that `Poller::wait` gives when the deadline has come.
 pub const DEADLINE: u64 = u64::MAX;
 
+/// In place of a deadline when it has come: setting or unsetting the timer is then due, and does away with what it has to
+/// say. No deadline has this value.
+const FIRED: u64 = 0;
+
 /// Descriptors to watch, each under a token of the caller's, and one deadline.
 pub struct Poller {
     epoll: Epoll,
@@ -40,11 +44,11 @@ impl Poller {
     /// at most as many as `ready` has room for; an interruption by a signal gives none.
     pub fn wait(&mut self, deadline: Option<u64>, ready: &mut Vec<u64>) -> io::Result<()> {
         ready.clear();
+        // 0 would disarm the timer: one microsecond after boot is just as much in the past.
+        let deadline = deadline.map(|at| at.max(1));
         if deadline != self.armed {
             match deadline {
-                // 0 would disarm the timer: one microsecond after boot is just as much in the past.
                 Some(at) => {
-                    let at = at.max(1);
                     let secs = i64::try_from(at / 1_000_000).unwrap_or(i64::MAX);
                     let nanos = i64::try_from(at % 1_000_000 * 1000).unwrap_or(0);
                     let at = TimeSpec::new(secs, nanos);
@@ -59,8 +63,7 @@ impl Poller {
             Ok(n) => {
                 ready.extend(events[..n].iter().map(EpollEvent::data));
                 if ready.contains(&DEADLINE) {
-                    self.armed = None;
-                    self.timer.unset()?;
+                    self.armed = Some(FIRED);
                 }
                 Ok(())
             }

@@ -9,10 +9,7 @@ fn this_workspace_has_the_shape_it_shall_have() {
 }
 
 fn dependency(name: &str) -> Dependency {
-    Dependency {
-        name: name.to_owned(),
-        ..Dependency::default()
-    }
+    Dependency { name: name.to_owned(), ..Dependency::default() }
 }
 
 fn member(name: &str, dependencies: &[&str]) -> Crate {
@@ -42,10 +39,7 @@ fn good() -> Workspace {
         let path = Path::new("crates").join(name).join("src/lib.rs");
         workspace.files.insert(path, "//! Pure.\n#![no_std]\n".to_owned());
     }
-    workspace.files.insert(
-        "crates/vipd-sys/src/lib.rs".into(),
-        "//! Sys.\nfn f() { unsafe { g() } }\n".to_owned(),
-    );
+    workspace.files.insert("crates/vipd-sys/src/lib.rs".into(), "//! Sys.\nfn f() { unsafe { g() } }\n".to_owned());
     workspace
 }
 
@@ -86,11 +80,7 @@ fn the_pure_stay_pure() {
     assert!(found(|w| w.crates[1].dependencies.push(dependency("libc"))).contains("may not depend on libc"));
     assert!(found(|w| w.crates[0].dependencies[0].std = true).contains("no_std: take serde without"));
     assert!(found(|w| add(w, "crates/vipd-lvs/src/lib.rs", "//! Pure?\n")).contains("does not say `#![no_std]`"));
-    let dev = Dependency {
-        kind: Kind::Dev,
-        std: true,
-        ..dependency("libc")
-    };
+    let dev = Dependency { kind: Kind::Dev, std: true, ..dependency("libc") };
     let mut tested = good();
     tested.crates[0].dependencies.push(dev);
     assert!(judge(&tested).is_empty(), "tests may use what they like");
@@ -110,10 +100,7 @@ fn unsafe_code_has_one_home() {
         "@ impl<T> Send for X<T> {}",
     ] {
         let text = format!("//! Vipd.\n{}\n", code.replace('@', "unsafe"));
-        assert!(
-            found(|w| add(w, "crates/vipd/src/main.rs", &text)).contains("main.rs:2: unsafe code"),
-            "{code}"
-        );
+        assert!(found(|w| add(w, "crates/vipd/src/main.rs", &text)).contains("main.rs:2: unsafe code"), "{code}");
     }
     let mut harmless = good();
     let text =

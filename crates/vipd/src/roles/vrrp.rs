@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use tracing::{debug, error, info, warn};
 use vipd_api::{AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus};
 use vipd_config::model::Config;
-use vipd_sys::clock::{monotonic_micros, unix_time};
+use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller};
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
@@ -340,7 +340,7 @@ impl Role {
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
         // Numbers of a new authentication header start at the time of day: above all that an earlier life of this host sent.
-        let sequence = u32::try_from(unix_time() as u64).unwrap_or(u32::MAX >> 1);
+        let sequence = u32::try_from(unix_seconds()).unwrap_or(u32::MAX >> 1);
         self.config = config;
         self.node = Node::new(now(), settings, links, before, sequence);
         self.open_ports();
