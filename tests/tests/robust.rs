@@ -1,5 +1,7 @@
 //! What must not bring a director down: killed roles, junk on the wire, broken files, stolen addresses, a thousand of them.
 
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
 use rustix::process::Signal;
 use std::time::Duration;
 use vipd_tests::conf::{Instance, PASS};

@@ -1,6 +1,8 @@
 //! Two directors on a wire: who takes over, when, and that there are never two for long. vipd with vipd, and vipd with
 //! Debian's keepalived in both seats.
 
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
 use std::time::Duration;
 use vipd_tests::conf::{AH, Instance, PASS, master_down, skew};
 use vipd_tests::director::{Director, Kind};

@@ -1,5 +1,7 @@
 //! What a director reacts to and whom it tells: tracked scripts, sync groups, notify scripts, FIFOs, mail.
 
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
 use std::time::Duration;
 use vipd_tests::conf::Instance;
 use vipd_tests::director::{Director, Kind};

@@ -144,7 +144,8 @@ mod tests {
     fn only_the_beginning_is_kept() {
         let ear = Ear::default();
         (0..1000).for_each(|_| ear.seen().see(&[7; 1000]));
-        assert_eq!((ear.seen().received, ear.seen().began.len()), (1_000_000, super::KEPT));
-        assert_eq!(ear.seen().raw_digest(), None);
+        let seen = ear.seen();
+        assert_eq!((seen.received, seen.began.len()), (1_000_000, super::KEPT));
+        assert_eq!(seen.raw_digest(), None);
     }
 }

@@ -1,0 +1,260 @@
+//! Probes against servers: real ones (nginx, `openssl s_server`) and ones that misbehave in every way a server can.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use vipd_check::http::{Request, probe};
+use vipd_check::tls::{self, Tls};
+use vipd_check::{Target, Verdict, tcp};
+
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// A server that does this with its first connection and then goes on doing it with the next.
+async fn server<F, T>(behave: F) -> SocketAddr
+where
+    F: Fn(TcpStream) -> T + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(behave(stream));
+        }
+    });
+    address
+}
+
+/// A server that reads the request, says this and closes.
+async fn says(text: &'static [u8]) -> SocketAddr {
+    server(move |mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(text).await;
+    })
+    .await
+}
+
+fn target(address: SocketAddr) -> Target {
+    Target::new(address, PATIENCE)
+}
+
+async fn get(address: SocketAddr, request: Request) -> Verdict {
+    let start = Instant::now();
+    let verdict = probe(&target(address), &request).await;
+    assert!(start.elapsed() < 3 * PATIENCE, "took {:?}", start.elapsed());
+    verdict
+}
+
+fn page() -> Request {
+    Request { path: "/".to_owned(), ..Request::default() }
+}
+
+fn digest_of(body: &[u8]) -> [u8; 16] {
+    use md5::Digest;
+    md5::Md5::digest(body).into()
+}
+
+#[track_caller]
+fn fails(verdict: Verdict, reason: &str) {
+    match verdict {
+        Verdict::Fail(why) => {
+            let why = why.to_string();
+            println!("  {why}");
+            assert!(why.to_lowercase().contains(&reason.to_lowercase()), "{why:?} doesn't say {reason:?}");
+        }
+        Verdict::Pass { detail } => panic!("passed ({detail}), should fail with {reason:?}"),
+    }
+}
+
+#[track_caller]
+fn passes(verdict: Verdict) {
+    assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_connection_is_made_or_refused_or_local() {
+    passes(tcp::probe(&target(says(b"").await)).await);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    fails(tcp::probe(&target(closed)).await, "refused");
+    // An address that isn't here can't be bound to: the check fails, where keepalived's stays up for ever.
+    let bind = Some("192.0.2.77:0".parse().unwrap());
+    fails(tcp::probe(&Target { bind, ..target(closed) }).await, "192.0.2.77");
+}
+
+#[tokio::test]
+async fn statuses_and_their_ranges() {
+    let ok = says(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    passes(get(ok, page()).await);
+    passes(get(ok, Request { status: vec![(100, 199), (200, 200)], ..page() }).await);
+    fails(get(ok, Request { status: vec![(404, 404)], ..page() }).await, "200");
+    fails(get(says(b"HTTP/1.1 503 Busy\r\n\r\n").await, page()).await, "503");
+    // A redirect is an answer, not something to follow.
+    fails(get(says(b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\n\r\n").await, page()).await, "302");
+    // No reason after the status: keepalived doesn't understand it; every browser does.
+    passes(get(says(b"HTTP/1.1 200\r\n\r\n").await, page()).await);
+}
+
+#[tokio::test]
+async fn digests() {
+    let ok = says(b"HTTP/1.0 200 OK\r\n\r\nthe page\n").await;
+    passes(get(ok, Request { digest: Some(digest_of(b"the page\n")), ..page() }).await);
+    fails(get(ok, Request { digest: Some([7; 16]), ..page() }).await, "digest");
+    let cut = says(b"HTTP/1.0 200 OK\r\nContent-Length: 5000\r\n\r\nonly this").await;
+    fails(get(cut, Request { digest: Some(digest_of(b"only this")), ..page() }).await, "");
+}
+
+#[tokio::test]
+async fn garbage_silence_and_half_answers_fail_with_their_reason() {
+    fails(get(says(b"\x00\x01\x02 what is this\r\n\r\n").await, page()).await, "HTTP");
+    fails(get(says(b"").await, page()).await, "");
+    fails(get(says(b"HTTP/1.0 200 OK\r\nHalf: a hea").await, page()).await, "");
+    let silent = server(|stream| async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(stream);
+    })
+    .await;
+    fails(get(silent, page()).await, "");
+    // A byte now and then: the original starts its timer anew at each of them and waits for ever.
+    let slow = server(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n").await;
+        while stream.write_all(b"X").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    fails(get(slow, page()).await, "");
+    // TLS spoken to a server that doesn't.
+    let verdict = tls::probe(&target(says(b"HTTP/1.0 400 Bad\r\n\r\n").await), &Tls { sni: None }, &page()).await;
+    fails(verdict, "");
+}
+
+/// Resident memory of this process in KiB.
+fn memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_endless_answer_costs_neither_memory_nor_time() {
+    let endless = |first: &'static [u8]| {
+        server(move |mut stream| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(first).await;
+            while stream.write_all(&[b'x'; 65536]).await.is_ok() {}
+        })
+    };
+    let body = endless(b"HTTP/1.0 200 OK\r\n\r\n").await;
+    let header = endless(b"HTTP/1.0 200 OK\r\nX: ").await;
+    let before = memory();
+    // Only the status is asked for: what follows is nobody's business.
+    passes(get(body, page()).await);
+    fails(get(body, Request { digest: Some([0; 16]), ..page() }).await, "");
+    fails(get(header, page()).await, "");
+    let grown = memory().saturating_sub(before);
+    println!("  peak memory grew by {grown} KiB");
+    assert!(grown < 8 << 10, "peak memory grew by {grown} KiB");
+}
+
+/// A real server that ends with the test.
+struct Real(Child);
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(program: &str, package: &str, arguments: &[&str], directory: &std::path::Path) -> Real {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Real(command.spawn().unwrap_or_else(|e| panic!("{program}: {e}: install Debian's package {package} (make setup)")))
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn wait_port(port: u16) -> SocketAddr {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let start = Instant::now();
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10), "nobody listens on {address}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    address
+}
+
+/// What keepalived's own tool says of a page.
+fn genhash(port: u16, path: &str, more: &[&str]) -> String {
+    let port = port.to_string();
+    let output =
+        Command::new("/usr/bin/genhash").args(["-s", "127.0.0.1", "-p", &port, "-u", path]).args(more).output();
+    let output = output.unwrap_or_else(|e| panic!("genhash: {e}: install Debian's package keepalived (make setup)"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().last().unwrap_or_else(|| panic!("genhash said nothing")).to_owned()
+}
+
+fn hex(bytes: [u8; 16]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[tokio::test]
+async fn nginx_plain() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, port) = (directory.path(), free_port());
+    let body = b"vipd sample page\n";
+    std::fs::write(root.join("index.html"), body).unwrap();
+    let conf = format!(
+        "daemon off; master_process off; pid {0}/pid; error_log {0}/error; events {{}}\n\
+         http {{ access_log off; client_body_temp_path {0}/t; proxy_temp_path {0}/t; fastcgi_temp_path {0}/t;\n\
+         uwsgi_temp_path {0}/t; scgi_temp_path {0}/t;\n\
+         server {{ listen 127.0.0.1:{port}; root {0}; location /gone {{ return 410; }} }} }}",
+        root.display()
+    );
+    std::fs::write(root.join("nginx.conf"), conf).unwrap();
+    let path = root.join("nginx.conf").display().to_string();
+    let _nginx = start("/usr/sbin/nginx", "nginx-light", &["-c", &path, "-e", "stderr"], root);
+    let address = wait_port(port);
+    passes(get(address, page()).await);
+    assert_eq!(genhash(port, "/", &[]), hex(digest_of(body)), "keepalived's genhash agrees on what is hashed");
+    passes(get(address, Request { digest: Some(digest_of(body)), ..page() }).await);
+    fails(get(address, Request { path: "/missing".to_owned(), ..page() }).await, "404");
+    passes(get(address, Request { path: "/gone".to_owned(), status: vec![(410, 410)], ..page() }).await);
+}
+
+#[tokio::test]
+async fn openssl_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, port) = (directory.path(), free_port());
+    std::fs::write(root.join("index.html"), "vipd sample page\n").unwrap();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=nobody"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(root)
+        .output()
+        .unwrap_or_else(|e| panic!("openssl: {e}: install Debian's package openssl (make setup)"));
+    assert!(made.status.success());
+    for version in ["-tls1_2", "-tls1_3"] {
+        let port = if version == "-tls1_2" { port } else { free_port() };
+        let accept = format!("127.0.0.1:{port}");
+        let arguments =
+            ["s_server", "-accept", &accept, "-key", "key.pem", "-cert", "cert.pem", "-WWW", "-quiet", version];
+        let _server = start("openssl", "openssl", &arguments, root);
+        let address = wait_port(port);
+        let request = |digest| Request { path: "/index.html".to_owned(), digest, ..page() };
+        let body = digest_of(b"vipd sample page\n");
+        let target = Target::new(address, Duration::from_secs(5));
+        passes(tls::probe(&target, &Tls { sni: None }, &request(Some(body))).await);
+        passes(tls::probe(&target, &Tls { sni: Some("www.example.org".to_owned()) }, &request(None)).await);
+        assert_eq!(genhash(port, "/index.html", &["-S"]), hex(body), "keepalived's genhash agrees");
+        fails(tls::probe(&target, &Tls { sni: None }, &request(Some([1; 16]))).await, "digest");
+        // Plain HTTP to a TLS port.
+        fails(probe(&target, &request(None)).await, "");
+    }
+}

@@ -1,0 +1,47 @@
+//! A script that says the weight.
+
+use crate::machine::{LONG, real_server, settle};
+use crate::site::{DR, Whole, virtual_server};
+
+pub(crate) fn weight_by_script() {
+    let whole = Whole::new();
+    // One file for each server: its exit status.
+    for number in [11, 12] {
+        whole.director.write(&format!("status-{number}"), "0");
+    }
+    let directory = whole.director.path("");
+    let script = whole.director.script("check.sh", &format!("exit $(cat {}status-$1)", directory.display()));
+    let check =
+        |n, more: &str| format!("MISC_CHECK {{\n misc_path \"{} {n}\"\n misc_timeout 8\n{more}\n }}", script.display());
+    let text = virtual_server(DR, "DR", "wrr", "CHECK", "    inhibit_on_failure");
+    let text = text.replacen("CHECK", &check(11, " misc_dynamic"), 1).replacen("CHECK", &check(12, ""), 1);
+    let director = whole.start(&text, &[]);
+    let becomes = |first: &str, second: &str| {
+        let expected = [
+            "-A -t 10.77.0.100:80 -s wrr".to_owned(),
+            format!("-a -t 10.77.0.100:80 -r 10.77.0.11:80 -g -w {first}"),
+            format!("-a -t 10.77.0.100:80 -r 10.77.0.12:80 -g -w {second}"),
+        ];
+        settle(&whole.director, &director, &expected).unwrap_or_else(|why| panic!("{why}"));
+    };
+    becomes("1", "2");
+    // 2 to 255: two less is the weight, for the dynamic one; for the other it is a failure like any other.
+    for (status, weight) in [("42", "40"), ("255", "253"), ("2", "0"), ("9", "7")] {
+        whole.director.write("status-11", status);
+        becomes(weight, "2");
+        println!("  exit status {status}: weight {weight}");
+    }
+    whole.director.write("status-12", "42");
+    becomes("7", "0");
+    let told = real_server(&director, "[10.77.0.100]:tcp:80", "10.77.0.12:80");
+    println!("  not dynamic, exit status 42: {}", told.why);
+    assert!(!told.alive && told.why.contains("42"), "{told:?}");
+    // 1 is a failure for both, 0 the configured weight.
+    whole.director.write("status-11", "1");
+    becomes("0", "0");
+    whole.director.write("status-11", "0");
+    whole.director.write("status-12", "0");
+    becomes("1", "2");
+    let told = real_server(&director, "[10.77.0.100]:tcp:80", "10.77.0.11:80");
+    vipd_tests::wait_for("both are up", LONG, || told.alive);
+}
