@@ -92,7 +92,7 @@ pub enum Reject {
     Password,
     /// The authentication header is not believed.
     Ah(AhFault),
-    /// Version 2: another interval than ours (RFC 3768, 7.1).
+    /// Version 2: another interval than ours (RFC 3768, 7.1). Either version: none at all.
     Interval {
         /// The sender's.
         got: Centis,
@@ -144,7 +144,7 @@ impl fmt::Display for Reject {
             Reject::Password => f.write_str("another password (auth_pass) than ours"),
             Reject::Ah(why) => why.fmt(f),
             Reject::Interval { got, own } => {
-                write!(f, "advert_int {got}, ours is {own}; version 2 needs them equal")
+                write!(f, "advert_int {got}, ours is {own}; version 2 needs them equal, version 3 more than 0")
             }
             Reject::Checksum => f.write_str("wrong checksum"),
             Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
@@ -212,7 +212,9 @@ pub fn admit(
             }
         }
     }
-    if advert.version == Version::V2 && advert.interval != settings.advert_int {
+    let unequal = advert.version == Version::V2 && advert.interval != settings.advert_int;
+    // An interval of 0 says nothing that a timer could be made of.
+    if unequal || advert.interval == Centis(0) {
         return Err(Reject::Interval { got: advert.interval, own: settings.advert_int });
     }
     if !checksum_fits(&advert, pdu, source, destination, settings) {

@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 /// Transitions kept for the operator.
 const HISTORY: usize = 32;
 
+/// The shortest interval that is learned from a master: the shortest that version 3 can say. (`admit` lets no 0 through;
+/// this keeps timers from standing still whoever calls.)
+const LEAST_LEARNED: Centis = Centis(1);
+
 /// The least time between two answers to lower-priority adverts, so that a flood of them costs no more than this.
 const REPLY_GAP: Micros = Micros(100_000);
 
@@ -616,7 +620,7 @@ impl Router {
         if accepted {
             backup.wants_master = false;
             if self.settings.version == Version::V3 {
-                self.learned = interval;
+                self.learned = interval.max(LEAST_LEARNED);
             }
             let down = now + self.master_down();
             if let State::Backup(backup) = &mut self.state {
@@ -638,7 +642,7 @@ impl Router {
                 self.answer(now);
             }
             if self.settings.version == Version::V3 {
-                self.learned = interval;
+                self.learned = interval.max(LEAST_LEARNED);
             }
             if let Some(sequence) = sequence {
                 self.sequence = self.sequence.max(sequence);

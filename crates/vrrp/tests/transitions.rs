@@ -1,0 +1,371 @@
+//! The table of transitions: every state against every kind of input, by the RFC's rules and keepalived's additions. No row
+//! is left to a default.
+
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in a test a panic is the verdict
+
+mod common;
+
+use common::{instance, link, node};
+use vipd_vrrp::admit::Admitted;
+use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::packet::Advert;
+use vipd_vrrp::router::{Edge, Name, State, advert};
+use vipd_vrrp::settings::*;
+use vipd_vrrp::timers::{master_down, skew};
+use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
+
+const OWN: [u8; 4] = [10, 0, 0, 5];
+const LOWER: [u8; 4] = [10, 0, 0, 4];
+const HIGHER: [u8; 4] = [10, 0, 0, 6];
+const SECOND: u64 = 1_000_000;
+
+/// The states that a test starts from.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Start {
+    Init,
+    Backup,
+    Master,
+    Fault,
+}
+
+/// What an edge is, for the table.
+#[derive(Clone, PartialEq, Debug)]
+enum Does {
+    Sends(u8),
+    Announces(u32),
+    Becomes(Name),
+    TellsLower,
+    TellsPriority(u8),
+}
+
+fn does(node: &mut Node) -> Vec<Does> {
+    let mut all = Vec::new();
+    while let Some(action) = node.poll() {
+        all.push(match action {
+            Action::Router(_, Edge::Send { advert, .. }) => Does::Sends(advert.priority.0),
+            Action::Router(_, Edge::Announce { repeat }) => Does::Announces(repeat),
+            Action::Router(_, Edge::Changed(t)) => {
+                assert!(!t.why.is_empty(), "a change without a cause");
+                Does::Becomes(t.to)
+            }
+            Action::Router(_, Edge::LowerPriority { .. }) => Does::TellsLower,
+            Action::Router(_, Edge::PriorityChanged { to, .. }) => Does::TellsPriority(to.0),
+            Action::Group(..) => panic!("there is no group"),
+        });
+    }
+    all
+}
+
+/// Version 3, one second, priority 100; a script weighs 10 and one without weight decides over FAULT.
+fn settings() -> Settings {
+    let script = |name: &str| Script { name: name.into(), rise: 1, fall: 1, init_fail: false };
+    let mut one = instance(Version::V3, 51, 100, 100);
+    one.track_scripts = vec![
+        Track { name: "vital".into(), bearing: Bearing::Fault { reverse: false } },
+        Track { name: "weighs".into(), bearing: Bearing::Weight { weight: -10, reverse: false } },
+    ];
+    Settings { instances: vec![one], groups: vec![], scripts: vec![script("vital"), script("weighs")] }
+}
+
+fn start(from: Start) -> (Node, Instant) {
+    let mut now = Instant(1000 * SECOND);
+    let mut node = Node::new(now, settings(), common::links(OWN), None, 0);
+    if from != Start::Init {
+        node.handle(now, Input::Script("vital".into(), true, "ok".into()));
+    }
+    match from {
+        Start::Init | Start::Backup => {}
+        Start::Master => {
+            now = node.wake().unwrap().0;
+            node.handle(now, Input::Tick);
+            now = now + Micros(SECOND / 2);
+        }
+        Start::Fault => {
+            node.handle(now, Input::Link("eth0".into(), Some(vipd_vrrp::track::Link { up: false, ..link(OWN) })))
+        }
+    }
+    does(&mut node);
+    let expected = match from {
+        Start::Init => Name::Init,
+        Start::Backup => Name::Backup,
+        Start::Master => Name::Master,
+        Start::Fault => Name::Fault,
+    };
+    assert_eq!(node.routers()[0].state().name(), expected);
+    (node, now)
+}
+
+fn heard(node: &Node, priority: u8, from: [u8; 4], interval: u16) -> Input {
+    let base = advert(&node.routers()[0].settings, Priority(priority));
+    let advert = Advert { interval: Centis(interval), ..base };
+    Input::Advert(0, Admitted { source: from.into(), advert, sequence: None, oddity: None })
+}
+
+/// What happens, and the state after it.
+fn after(from: Start, input: impl Fn(&Node) -> Input) -> (Vec<Does>, Name) {
+    let (mut node, now) = start(from);
+    let input = input(&node);
+    node.handle(now, input);
+    let done = does(&mut node);
+    assert_eq!(
+        node.claims(0).count() > 0,
+        node.routers()[0].state().name() == Name::Master,
+        "addresses exactly while MASTER"
+    );
+    (done, node.routers()[0].state().name())
+}
+
+#[test]
+fn the_table() {
+    use Does::*;
+    use Name::Backup as ToBackup;
+    use Start::{Backup, Fault, Init, Master};
+    let says = |priority, from| move |node: &Node| heard(node, priority, from, 100);
+    let quiet = |name| (vec![], name);
+
+    // Adverts. In INIT and FAULT nobody listens.
+    for (priority, from) in
+        [(0, LOWER), (50, LOWER), (100, LOWER), (100, OWN), (100, HIGHER), (200, LOWER), (255, LOWER)]
+    {
+        assert_eq!(after(Init, says(priority, from)), quiet(Name::Init));
+        assert_eq!(after(Fault, says(priority, from)), quiet(Name::Fault));
+        // A backup stays one, whatever it hears: only silence makes a master.
+        assert_eq!(after(Backup, says(priority, from)), quiet(ToBackup));
+    }
+    // A master: good-bye of another is answered; weaker ones are told who is master; stronger ones take over.
+    assert_eq!(after(Master, says(0, LOWER)), (vec![Sends(100)], Name::Master));
+    assert_eq!(after(Master, says(50, HIGHER)), (vec![TellsLower, Sends(100), Announces(5)], Name::Master));
+    assert_eq!(after(Master, says(100, LOWER)), (vec![TellsLower, Sends(100), Announces(5)], Name::Master));
+    assert_eq!(after(Master, says(100, HIGHER)), (vec![Becomes(ToBackup)], ToBackup));
+    assert_eq!(after(Master, says(200, LOWER)), (vec![Becomes(ToBackup)], ToBackup));
+    assert_eq!(after(Master, says(255, LOWER)), (vec![Becomes(ToBackup)], ToBackup));
+
+    // Time that has not come changes nothing.
+    for (from, name) in [(Init, Name::Init), (Backup, ToBackup), (Master, Name::Master), (Fault, Name::Fault)] {
+        assert_eq!(after(from, |_| Input::Tick), quiet(name), "{from:?}");
+    }
+
+    // The interface goes down, goes away, comes.
+    let down = |_: &Node| Input::Link("eth0".into(), Some(vipd_vrrp::track::Link { up: false, ..link(OWN) }));
+    let gone = |_: &Node| Input::Link("eth0".into(), None);
+    let up = |_: &Node| Input::Link("eth0".into(), Some(link(OWN)));
+    for lost in [&down as &dyn Fn(&Node) -> Input, &gone] {
+        assert_eq!(after(Init, lost), (vec![Becomes(Name::Fault)], Name::Fault));
+        assert_eq!(after(Backup, lost), (vec![Becomes(Name::Fault)], Name::Fault));
+        assert_eq!(after(Master, lost), (vec![Sends(0), Becomes(Name::Fault)], Name::Fault));
+        assert_eq!(after(Fault, lost), quiet(Name::Fault));
+    }
+    assert_eq!(after(Init, up), quiet(Name::Init));
+    assert_eq!(after(Backup, up), quiet(ToBackup));
+    assert_eq!(after(Master, up), quiet(Name::Master));
+    assert_eq!(after(Fault, up), (vec![Becomes(ToBackup)], ToBackup));
+
+    // The script that decides over FAULT.
+    let vital = |good: bool| move |_: &Node| Input::Script("vital".into(), good, "ran".into());
+    assert_eq!(after(Init, vital(true)), (vec![Becomes(ToBackup)], ToBackup));
+    assert_eq!(after(Init, vital(false)), (vec![Becomes(Name::Fault)], Name::Fault));
+    assert_eq!(after(Backup, vital(true)), quiet(ToBackup));
+    assert_eq!(after(Backup, vital(false)), (vec![Becomes(Name::Fault)], Name::Fault));
+    assert_eq!(after(Master, vital(true)), quiet(Name::Master));
+    assert_eq!(after(Master, vital(false)), (vec![Sends(0), Becomes(Name::Fault)], Name::Fault));
+    assert_eq!(after(Fault, vital(true)), quiet(Name::Fault));
+    assert_eq!(after(Fault, vital(false)), quiet(Name::Fault));
+
+    // The script that weighs: the priority changes, the state doesn't.
+    let weighs = |_: &Node| Input::Script("weighs".into(), false, "ran".into());
+    assert_eq!(after(Init, weighs), (vec![], Name::Init));
+    assert_eq!(after(Backup, weighs), (vec![TellsPriority(90)], ToBackup));
+    assert_eq!(after(Master, weighs), (vec![TellsPriority(90)], Name::Master));
+    assert_eq!(after(Fault, weighs), (vec![TellsPriority(90)], Name::Fault));
+
+    // The end.
+    assert_eq!(after(Init, |_| Input::Stop), (vec![Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(after(Backup, |_| Input::Stop), (vec![Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(after(Master, |_| Input::Stop), (vec![Sends(0), Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(after(Fault, |_| Input::Stop), (vec![Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(after(Master, |_| Input::Remove(0)), (vec![Sends(0), Becomes(Name::Stop)], Name::Stop));
+}
+
+#[test]
+fn the_masters_schedule_is_its_own() {
+    let (mut node, mut now) = start(Start::Master);
+    let (due, ..) = node.wake().unwrap();
+    // Whatever comes, and however often: the next advert is due when it was.
+    for n in 0..1000 {
+        now = now + Micros(400);
+        let input = heard(&node, [0, 50, 99][n % 3], LOWER, 100);
+        node.handle(now, input);
+        assert_eq!(node.wake().unwrap().0, due);
+    }
+    let answers = does(&mut node).iter().filter(|d| matches!(d, Does::Sends(_))).count();
+    assert!(answers <= 6, "{answers} answers within 0.4 s: a flood is not answered by a flood");
+    node.handle(due, Input::Tick);
+    assert_eq!(does(&mut node), [Does::Sends(100)]);
+    assert_eq!(node.wake().unwrap().0, due + Micros(SECOND));
+}
+
+#[test]
+fn silence_makes_a_master_and_a_good_bye_makes_one_sooner() {
+    let (mut node, now) = start(Start::Backup);
+    let (p, int) = (Priority(100), Centis(100));
+    assert_eq!(node.wake().unwrap().0, now + master_down(Version::V3, p, int, 3));
+    let later = now + Micros(SECOND);
+    node.handle(later, heard(&node, 200, LOWER, 100));
+    assert_eq!(node.wake().unwrap().0, later + master_down(Version::V3, p, int, 3));
+    // The master's interval is learned.
+    node.handle(later, heard(&node, 200, LOWER, 300));
+    assert_eq!(node.wake().unwrap().0, later + master_down(Version::V3, p, Centis(300), 3));
+    // A weaker one is not accepted: the timer runs on.
+    let due = node.wake().unwrap().0;
+    node.handle(later + Micros(5), heard(&node, 50, LOWER, 100));
+    assert_eq!(node.wake().unwrap().0, due);
+    node.handle(later, heard(&node, 0, LOWER, 300));
+    assert_eq!(node.wake().unwrap().0, later + skew(Version::V3, p, Centis(300)));
+    let due = node.wake().unwrap().0;
+    node.handle(due, Input::Tick);
+    // The advert first, then the state (and with it the addresses), then the announcement.
+    assert_eq!(does(&mut node), [Does::Sends(100), Does::Becomes(Name::Master), Does::Announces(5)]);
+    assert!(node.routers()[0].why().contains("gave up"), "{}", node.routers()[0].why());
+    assert_eq!(node.wake().unwrap().0, due + Micros(SECOND), "with its own interval again");
+}
+
+#[test]
+fn a_hostile_interval_of_nothing_does_not_make_a_busy_loop() {
+    let (mut node, now) = start(Start::Backup);
+    node.handle(now, heard(&node, 200, LOWER, 0));
+    assert!(node.wake().unwrap().0 >= now + Micros(30_000), "{:?}", node.wake());
+}
+
+#[test]
+fn a_lower_priority_shifts_a_running_timer() {
+    let (mut node, now) = start(Start::Backup);
+    let before = node.wake().unwrap().0;
+    node.handle(now, Input::Script("weighs".into(), false, "ran".into()));
+    // Ten less: ten 256ths of the interval later.
+    assert_eq!(node.wake().unwrap().0 - before, Micros(10 * SECOND / 256 - 1 + 1));
+}
+
+#[test]
+fn formulas() {
+    let down = |v, p, int| master_down(v, Priority(p), Centis(int), 3).0;
+    assert_eq!(skew(Version::V2, Priority(100), Centis(100)).0, 609_375);
+    assert_eq!(down(Version::V2, 100, 100), 3_609_375);
+    assert_eq!(skew(Version::V3, Priority(100), Centis(50)).0, 304_687);
+    assert_eq!(down(Version::V3, 100, 50), 1_804_687);
+    assert_eq!(
+        skew(Version::V2, Priority(255), Centis(900)).0,
+        3906,
+        "version 2 skews by a second whatever the interval"
+    );
+}
+
+#[test]
+fn a_master_that_was_away_too_long_listens_first_and_one_that_was_not_goes_on() {
+    let (node, now) = start(Start::Master);
+    let snapshot = node.snapshot(now);
+    // It crosses process borders as JSON.
+    let json = serde_json::to_string(&snapshot).unwrap();
+    let snapshot: vipd_vrrp::node::Snapshot = serde_json::from_str(&json).unwrap();
+    assert_eq!(snapshot, node.snapshot(now));
+    for (away, expected) in [(50_000, Name::Master), (2_900_000, Name::Master), (3_100_000, Name::Backup)] {
+        let later = now + Micros(away);
+        let mut next = Node::new(later, settings(), common::links(OWN), Some((now, snapshot.clone())), 0);
+        assert_eq!(next.routers()[0].state().name(), expected, "away for {away}");
+        let first = does(&mut next);
+        if expected == Name::Master {
+            assert_eq!(first, [], "nothing has changed: nobody is told");
+            assert_eq!(next.wake().unwrap().0, later, "an advert at once");
+            assert_eq!(next.routers()[0].since(), node.routers()[0].since());
+        } else {
+            assert_eq!(first, [Does::Becomes(Name::Backup)]);
+            assert_eq!(next.claims(0).count(), 0);
+        }
+    }
+    // A backup listens for a whole interval again.
+    let (node, now) = start(Start::Backup);
+    let later = now + Micros(3_000_000);
+    let next = Node::new(later, settings(), common::links(OWN), Some((now, node.snapshot(now))), 0);
+    assert_eq!(next.wake().unwrap().0, later + master_down(Version::V3, Priority(100), Centis(100), 3));
+}
+
+#[test]
+fn preempt_delay_counts_from_the_first_weaker_advert() {
+    let mut one = instance(Version::V3, 51, 100, 100);
+    one.preempt = Preempt::After(Micros(10 * SECOND));
+    let mut now = Instant(SECOND);
+    let mut node = node(now, one, OWN);
+    let first = now;
+    let mut waited = Micros::ZERO;
+    while node.routers()[0].state().name() != Name::Master {
+        waited = now - first;
+        node.handle(now, heard(&node, 50, LOWER, 100));
+        now = now + Micros(SECOND / 2);
+        node.handle(now, Input::Tick);
+        assert!(waited < Micros(60 * SECOND), "never");
+    }
+    assert!((10 * SECOND..14 * SECOND).contains(&waited.0), "{waited}");
+}
+
+#[test]
+fn without_preemption_a_weaker_master_is_left_in_peace() {
+    let mut one = instance(Version::V3, 51, 200, 100);
+    one.preempt = Preempt::Never;
+    let mut now = Instant(SECOND);
+    let mut node = node(now, one, OWN);
+    for _ in 0..100 {
+        now = now + Micros(SECOND);
+        node.handle(now, heard(&node, 50, LOWER, 100));
+        node.handle(now, Input::Tick);
+        assert!(matches!(node.routers()[0].state(), State::Backup(_)));
+    }
+    let due = node.wake().unwrap().0;
+    node.handle(due, Input::Tick);
+    assert_eq!(node.routers()[0].state().name(), Name::Master, "its silence ends the peace");
+}
+
+#[test]
+fn an_owner_serves_at_once() {
+    let now = Instant(SECOND);
+    let mut node = node(now, instance(Version::V3, 51, 255, 100), OWN);
+    assert_eq!(node.wake().unwrap().0, now);
+    node.handle(now, Input::Tick);
+    assert_eq!(node.routers()[0].state().name(), Name::Master);
+}
+
+#[test]
+fn a_group_moves_as_one() {
+    let mut settings = Settings {
+        instances: vec![instance(Version::V3, 1, 100, 100), instance(Version::V3, 2, 100, 100)],
+        groups: vec![SyncGroup { name: "G".into(), members: vec!["VI_1".into(), "VI_2".into()] }],
+        scripts: vec![],
+    };
+    settings.instances[1].interface = "eth1".into();
+    let mut links = common::links(OWN);
+    links.insert("eth1".into(), link([10, 1, 0, 5]));
+    let mut now = Instant(SECOND);
+    let mut node = Node::new(now, settings, links, None, 0);
+    let states =
+        |node: &Node| (node.routers()[0].state().name(), node.routers()[1].state().name(), node.groups()[0].state());
+    // One hears a master, the other doesn't: neither takes over.
+    for _ in 0..30 {
+        now = now + Micros(SECOND / 2);
+        node.handle(now, heard(&node, 200, LOWER, 100));
+        node.handle(now, Input::Tick);
+        assert_eq!(states(&node), (Name::Backup, Name::Backup, Name::Backup));
+        assert!(node.wake().unwrap().0 > now, "no busy loop while waiting for the sibling");
+    }
+    // Now neither does: both take over at once.
+    for _ in 0..12 {
+        now = now + Micros(SECOND / 2);
+        node.handle(now, Input::Tick);
+        let (a, b, _) = states(&node);
+        assert_eq!(a, b);
+    }
+    assert_eq!(states(&node), (Name::Master, Name::Master, Name::Master));
+    // One interface fails: both go, and the healthy one says why.
+    node.handle(now, Input::Link("eth1".into(), None));
+    assert_eq!(states(&node), (Name::Fault, Name::Fault, Name::Fault));
+    assert!(node.routers()[0].why().contains("VI_2"), "{}", node.routers()[0].why());
+    node.handle(now, Input::Link("eth1".into(), Some(link([10, 1, 0, 5]))));
+    assert_eq!(states(&node), (Name::Backup, Name::Backup, Name::Backup));
+}
