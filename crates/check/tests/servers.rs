@@ -1,5 +1,7 @@
 //! Probes against servers: real ones (nginx, `openssl s_server`) and ones that misbehave in every way a server can.
 
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -141,17 +141,17 @@ fn tables() -> impl Strategy<Value = Table> {
     let servers = proptest::collection::btree_map(1u8..6, (0u32..4, 0u8..2), 0..5);
     let service = (0u8..3, servers);
     proptest::collection::btree_map(80u16..84, service, 0..4).prop_map(|map| {
-        let one = |(port, (scheduler, servers)): (u16, (u8, BTreeMap<u8, (u32, u8)>))| {
+        let all: Vec<(u8, bool)> = (1..6).map(|n| (n, true)).collect();
+        let mut desired = Table::new();
+        for (port, (scheduler, servers)) in map {
             let mut settings = service_with(Scheduler::ALL[usize::from(scheduler)].0);
             for (n, (weight, nat)) in servers {
                 let forwarding = if nat == 0 { Forwarding::Nat } else { Forwarding::Dr };
                 settings.real_servers.push(RealServer { forwarding, ..server(n, weight) });
             }
-            let all: Vec<(u8, bool)> = (1..6).map(|n| (n, true)).collect();
-            let table = services(&settings, &health(&all), Quorum::Up);
-            (key(port), table.into_values().next().unwrap())
-        };
-        map.into_iter().map(one).collect()
+            desired.extend(services(&settings, &health(&all), Quorum::Up).into_values().map(|s| (key(port), s)));
+        }
+        desired
     })
 }
 
