@@ -326,4 +326,6 @@ pub struct MiscProbe {
     pub uid: u32,
     /// Group id to run as.
     pub gid: u32,
+    /// Supplementary groups to run with.
+    pub groups: Vec<u32>,
 }

@@ -117,6 +117,12 @@ impl AsFd for Monitor {
 
 fn change(message: RouteNetlinkMessage) -> Option<Change> {
     match message {
+        // A bridge tells of its ports in the same group, under its own family: that a port left it is no end of the link.
+        RouteNetlinkMessage::NewLink(m) | RouteNetlinkMessage::DelLink(m)
+            if m.header.interface_family != AddressFamily::Unspec =>
+        {
+            None
+        }
         RouteNetlinkMessage::NewLink(m) => link(&m).map(Change::Link),
         RouteNetlinkMessage::DelLink(m) => Some(Change::LinkGone(m.header.index)),
         RouteNetlinkMessage::NewAddress(m) => address(&m).map(Change::Address),

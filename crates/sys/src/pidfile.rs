@@ -13,12 +13,13 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Creates or takes over the file, which then says that `pid` runs. An error of kind `AlreadyExists` names the process that holds it.
-    pub fn hold(path: &Path, pid: u32) -> io::Result<PidFile> {
+    /// Creates or takes over the file, which says nothing yet. An error of kind `AlreadyExists` names the process that holds
+    /// it.
+    pub fn hold(path: &Path) -> io::Result<PidFile> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o644);
         let file = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path)?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,
             Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
                 let mut holder = String::new();
@@ -29,16 +30,15 @@ impl PidFile {
             Err((_, errno)) => return Err(errno.into()),
         };
         file.set_len(0)?;
-        writeln!(file, "{pid}")?;
         Ok(PidFile { path: path.to_owned(), file })
     }
 
-    /// The file now says that another process runs.
-    pub fn rewrite(&mut self, pid: u32) -> io::Result<()> {
+    /// The file now says that this process runs; `None`: that none does.
+    pub fn write(&mut self, pid: Option<u32>) -> io::Result<()> {
         use std::io::Seek;
         self.file.set_len(0)?;
         self.file.rewind()?;
-        writeln!(self.file, "{pid}")
+        pid.map_or(Ok(()), |pid| writeln!(self.file, "{pid}"))
     }
 }
 

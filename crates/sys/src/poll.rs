@@ -14,6 +14,15 @@ pub const DEADLINE: u64 = u64::MAX;
 /// say. No deadline has this value.
 const FIRED: u64 = 0;
 
+/// Whether the caller waits for room to write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// It has something to write that did not fit.
+    Awaited,
+    /// It has nothing to write.
+    Enough,
+}
+
 /// Descriptors to watch, each under a token of the caller's, and one deadline.
 pub struct Poller {
     epoll: Epoll,
@@ -33,6 +42,15 @@ impl Poller {
     /// Watches a descriptor for something to read.
     pub fn watch(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
         Ok(self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?)
+    }
+
+    /// Watches a descriptor that is watched already for room to write too, or no longer for that.
+    pub fn watch_room(&self, fd: impl AsFd, token: u64, room: Room) -> io::Result<()> {
+        let flags = match room {
+            Room::Awaited => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
+            Room::Enough => EpollFlags::EPOLLIN,
+        };
+        Ok(self.epoll.modify(fd, &mut EpollEvent::new(flags, token))?)
     }
 
     /// No longer watches it. (A closed descriptor is forgotten by the kernel itself.)

@@ -5,8 +5,23 @@ use std::io;
 
 pub use caps::Capability;
 
-/// Gives up every capability but these, for this process and all it starts, and forbids gaining any.
-pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
+/// The user that unprivileged roles run as, where it exists; else `nobody`.
+const USER: &str = "vipd";
+/// The user and group id of `nobody` where no user database knows better.
+const NOBODY: u32 = 65534;
+
+/// Who a role runs as once it has what it needs root for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity {
+    /// The user `vipd` if there is one, else `nobody`: files of root are closed to it.
+    Unprivileged,
+    /// Root still, though without the capabilities: it has files of root to look after.
+    Root,
+}
+
+/// Gives up every capability but these, for this process and all it starts, forbids gaining any, and becomes another user
+/// if told so. The process must have one thread: ids are each thread's own.
+pub fn keep_only(kept: &[Capability], identity: Identity) -> io::Result<()> {
     let kept: CapsHashSet = kept.iter().copied().collect();
     let error = |e: caps::errors::CapsError| io::Error::other(e.to_string());
     for capability in caps::all() {
@@ -15,12 +30,36 @@ pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
         }
     }
     caps::clear(None, CapSet::Ambient).map_err(error)?;
+    if identity == Identity::Unprivileged && is_root() {
+        leave_root()?;
+    }
     let permitted = caps::read(None, CapSet::Permitted).map_err(error)?;
     let rest: CapsHashSet = permitted.intersection(&kept).copied().collect();
     caps::set(None, CapSet::Effective, &rest).map_err(error)?;
     caps::set(None, CapSet::Permitted, &rest).map_err(error)?;
     caps::clear(None, CapSet::Inheritable).map_err(error)?;
     nix::sys::prctl::set_no_new_privs().map_err(io::Error::from)
+}
+
+/// Becomes the unprivileged user; the permitted capabilities stay.
+fn leave_root() -> io::Result<()> {
+    use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
+    let known = [USER, "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
+    let (uid, gid) = known.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |user| (user.uid, user.gid));
+    nix::sys::prctl::set_keepcaps(true)?;
+    setgroups(&[])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    nix::sys::prctl::set_keepcaps(false)?;
+    Ok(())
+}
+
+/// Lets this process and all it starts hold as many descriptors as the system allows: two for each interface of a virtual
+/// router are more than the usual 1024 on a large host.
+pub fn many_descriptors() -> io::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 /// Runs this process before every ordinary one: `SCHED_RR` with this priority (1..=99), not inherited by what it starts.

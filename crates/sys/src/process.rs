@@ -95,13 +95,54 @@ pub fn allow_core_dumps() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?)
 }
 
-/// Ignores SIGINT, SIGTERM and SIGHUP: for a process whose parent gets them too and tells it what to do.
-pub fn leave_signals_to_the_parent() -> io::Result<()> {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: needed because a disposition is set without type-checked handlers. To ignore runs no code of ours.
-        unsafe { signal::signal(signal, signal::SigHandler::SigIgn)? };
+/// The signals by which keepalived is asked for things, besides the ordinary ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// `SIGRTMIN+2`: the state as JSON.
+    Json,
+    /// `SIGRTMAX-1`: statistics, and counters to 0.
+    StatsClear,
+    /// `SIGRTMAX`: the threads, in debugging builds.
+    Threads,
+}
+
+impl Asked {
+    /// Every one.
+    pub const ALL: [Asked; 3] = [Asked::Json, Asked::StatsClear, Asked::Threads];
+
+    /// Its number on this system.
+    pub fn number(self) -> i32 {
+        match self {
+            Asked::Json => libc::SIGRTMIN() + 2,
+            Asked::StatsClear => libc::SIGRTMAX() - 1,
+            Asked::Threads => libc::SIGRTMAX(),
+        }
+    }
+}
+
+fn ignore(signals: impl IntoIterator<Item = i32>) -> io::Result<()> {
+    for number in signals {
+        // SAFETY: needed because a disposition is set without type-checked handlers, and because the libraries know no
+        // real-time signals. To ignore runs no code of ours.
+        let before = unsafe { libc::signal(number, libc::SIG_IGN) };
+        if before == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
     }
     Ok(())
+}
+
+/// Ignores the signals by which operators ask for a reload or for the state, until handlers are set: a daemon that is still
+/// starting must not die of a question.
+pub fn ignore_questions() -> io::Result<()> {
+    ignore([libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2].into_iter().chain(Asked::ALL.map(Asked::number)))
+}
+
+/// Ignores SIGINT, SIGTERM and all by which operators ask: for a process whose parent gets them too and tells it what to
+/// do.
+pub fn leave_signals_to_the_parent() -> io::Result<()> {
+    ignore([libc::SIGINT, libc::SIGTERM])?;
+    ignore_questions()
 }
 
 /// Makes a command the leader of a session of its own, without a terminal.

@@ -1,6 +1,7 @@
 //! The command line: the options of keepalived, and the commands that are vipd's own.
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Keeps virtual IPs alive and balances what arrives on them, from a keepalived.conf.
@@ -112,7 +113,7 @@ pub(crate) struct Daemon {
     /// Where to log.
     #[command(flatten)]
     pub(crate) log: Log,
-    /// File mode creation mask, in octal.
+    /// File mode creation mask, as C writes numbers: 022.
     #[arg(short = 'u', long, value_name = "MASK", value_parser = mask)]
     pub(crate) umask: Option<u32>,
     /// Give up the addresses when ended by a signal. (vipd always does, unless -V.)
@@ -176,7 +177,7 @@ pub(crate) struct Daemon {
     /// Ignore SIGINT.
     #[arg(long)]
     pub(crate) ignore_sigint: bool,
-    /// Print the number of a signal: STOP, RELOAD, DATA.
+    /// Print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON, TDUMP.
     #[arg(long, value_name = "NAME")]
     pub(crate) signum: Option<String>,
     /// Control socket.
@@ -236,10 +237,60 @@ fn facility(text: &str) -> Result<i32, String> {
     }
 }
 
+/// A number as C writes it: 022 octal, 18 decimal, 0x12 hexadecimal.
 fn mask(text: &str) -> Result<u32, String> {
-    match u32::from_str_radix(text.trim_start_matches('0'), 8) {
-        _ if text.bytes().all(|b| b == b'0') && !text.is_empty() => Ok(0),
+    let (digits, radix) = match (text.strip_prefix("0x"), text.strip_prefix('0')) {
+        (Some(hex), _) => (hex, 16),
+        (None, Some(octal)) if !octal.is_empty() => (octal, 8),
+        (None, Some(_) | None) => (text, 10),
+    };
+    match u32::from_str_radix(digits, radix) {
         Ok(mask) if mask <= 0o777 => Ok(mask),
-        Ok(_) | Err(_) => Err("not a mask: three octal digits, such as 022".to_owned()),
+        Ok(_) | Err(_) => Err("not a mask up to 0777: octal digits after a 0, such as 022".to_owned()),
+    }
+}
+
+/// Short options whose value is optional have it without a blank and without `=` in keepalived's command lines: `-tFILE`.
+const OPTIONAL_VALUES: [&str; 3] = ["-t", "-g", "-M"];
+
+/// The command line in the form that the parser knows: `-tFILE` as `-t=FILE`.
+pub(crate) fn as_getopt_has_them(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let one = |argument: OsString| {
+        let Some(text) = argument.to_str() else { return argument };
+        let split = OPTIONAL_VALUES.iter().find_map(|option| Some((option, text.strip_prefix(option)?)));
+        match split {
+            Some((option, value)) if !value.is_empty() && !value.starts_with('=') => format!("{option}={value}").into(),
+            Some(_) | None => argument,
+        }
+    };
+    arguments.map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_written_as_in_c() {
+        assert_eq!(["022", "18", "0x12", "0", "0777"].map(mask), [18, 18, 18, 0, 511].map(Ok));
+        assert!(["", "0778", "1000", "x", "-1"].iter().all(|text| mask(text).is_err()));
+    }
+
+    #[test]
+    fn keepalived_command_lines_are_understood() {
+        let parse = |words: &[&str]| {
+            let words = ["vipd"].iter().chain(words).map(OsString::from);
+            Cli::try_parse_from(as_getopt_has_them(words)).map(|cli| cli.daemon)
+        };
+        let test = parse(&["-t/tmp/findings", "-f", "x.conf"]).unwrap().config_test;
+        assert_eq!(test, Some(PathBuf::from("/tmp/findings")));
+        assert_eq!(parse(&["-t"]).unwrap().config_test, Some(PathBuf::from("-")));
+        assert_eq!(parse(&["--config-test=y"]).unwrap().config_test, Some(PathBuf::from("y")));
+        let all =
+            parse(&["-lGDDnPI", "-S", "7", "-u", "022", "-ieast", "-p", "a", "--vrrp_pid=b", "-c", "c", "-b", "d"]);
+        let all = all.unwrap();
+        assert_eq!((all.log.log_detail, all.umask, all.config_id.as_deref()), (2, Some(18), Some("east")));
+        assert!(all.vrrp && all.dont_fork && all.log.log_console && all.log.no_syslog && all.dont_release_ipvs);
+        assert!(parse(&["--no-such-option"]).is_err());
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn start(name: &'static std::ffi::CStr, destination: &Destination) ->
     let file = match &destination.file {
         Some(path) => {
             let mut options = OpenOptions::new();
-            let file = options.append(true).create(true).mode(0o600).open(path)?;
+            let file = options.append(true).create(true).mode(0o600).custom_flags(crate::NO_FOLLOW).open(path)?;
             Some(lines().with_writer(Mutex::new(file)))
         }
         None => None,

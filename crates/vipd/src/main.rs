@@ -22,10 +22,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 use supervisor::{Plan, Respawn, RoleName};
 use tracing::{info, warn};
 use vipd_config::diag::Level;
 use vipd_config::{Color, Loaded, Options, Strictness};
+use vipd_sys::process::Asked;
 
 /// Where the configuration is unless told otherwise.
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -34,7 +36,7 @@ const CONFIG: &str = "/etc/keepalived/keepalived.conf";
 const NO_FOLLOW: i32 = 0o400_000;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(cli::as_getopt_has_them(std::env::args_os())) {
         Ok(cli) => cli,
         Err(e) => {
             let _ = e.print();
@@ -149,9 +151,12 @@ fn daemon(arguments: &Daemon) -> ExitCode {
     if let Some(name) = &arguments.signum {
         return signum(name);
     }
+    if let Err(e) = vipd_sys::process::ignore_questions() {
+        eprintln!("vipd: signals can't be ignored while starting: {e}");
+    }
     let file = arguments.use_file.clone().unwrap_or_else(|| PathBuf::from(CONFIG));
     // After forking the working directory is "/": a relative name is made absolute while it still means what was meant.
-    let file = std::path::absolute(&file).unwrap_or(file);
+    let file = absolute(&file);
     let options = Options {
         config_id: arguments.config_id.clone(),
         include_checks_all: arguments.all_config,
@@ -170,13 +175,17 @@ fn daemon(arguments: &Daemon) -> ExitCode {
     }
     if !arguments.dont_fork {
         eprint!("{}", vipd_config::render_text(&loaded, color(io::stderr().is_terminal())));
-        return background();
+        return background(arguments);
     }
     if let Err(e) = log::start(c"vipd", &arguments.log.destination()) {
         eprintln!("vipd: no log: {e}");
         return ExitCode::FAILURE;
     }
     foreground(arguments, file, options, loaded)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loaded) -> ExitCode {
@@ -225,12 +234,13 @@ fn plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {
         RoleName::Console => true,
     });
     let roles: Vec<RoleName> = roles.collect();
-    let mut pid_files = vec![(None, arguments.pid.clone())];
+    // Relative names mean what they meant where the daemon was started; in the background it leaves that directory.
+    let mut pid_files = vec![(None, absolute(&arguments.pid))];
     if roles.contains(&RoleName::Vrrp) {
-        pid_files.push((Some(RoleName::Vrrp), arguments.vrrp_pid.clone()));
+        pid_files.push((Some(RoleName::Vrrp), absolute(&arguments.vrrp_pid)));
     }
     if roles.contains(&RoleName::Check) {
-        pid_files.push((Some(RoleName::Check), arguments.checkers_pid.clone()));
+        pid_files.push((Some(RoleName::Check), absolute(&arguments.checkers_pid)));
     }
     for (_, path) in &pid_files {
         if let Some(directory) = path.parent().filter(|d| d.starts_with("/run/vipd"))
@@ -243,8 +253,13 @@ fn plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {
         keep_addresses: arguments.dont_release_vrrp,
         keep_ipvs: arguments.dont_release_ipvs,
         log_addresses: arguments.address_monitoring,
-        socket: arguments.socket.display().to_string(),
+        socket: absolute(&arguments.socket).display().to_string(),
     };
+    if arguments.announce_ready
+        && let Err(e) = std::env::set_current_dir("/")
+    {
+        warn!("the working directory stays what it was: {e}");
+    }
     Plan {
         file,
         options,
@@ -259,23 +274,50 @@ fn plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {
     }
 }
 
-/// Without `-n`: starts the same again, in a session of its own, and waits until it says that it is ready.
-fn background() -> ExitCode {
-    let start = || -> io::Result<bool> {
+/// How long the command that starts the daemon in the background waits for it.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the start in the background went.
+enum Started {
+    Ready,
+    Ended,
+    /// It runs, but not every role does yet.
+    Slow,
+}
+
+/// Without `-n`: starts the same again, in a session of its own, and waits until it says that it is ready. Nothing of the
+/// caller's stays open in it (but standard error with `-l`), so that whoever waits for the caller's output gets its end.
+fn background(arguments: &Daemon) -> ExitCode {
+    let start = || -> io::Result<Started> {
         let here = std::env::current_dir()?;
         let mut command = std::process::Command::new("/proc/self/exe");
         command.args(std::env::args_os().skip(1)).args(["--dont-fork", "--announce-ready"]);
         command.current_dir(here).stdin(Stdio::null()).stdout(Stdio::piped());
+        if !arguments.log.log_console {
+            command.stderr(Stdio::null());
+        }
         vipd_sys::process::detach(&mut command);
         let mut child = command.spawn()?;
-        let Some(stdout) = child.stdout.take() else { return Ok(false) };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        Ok(line.trim() == "ready")
+        let Some(stdout) = child.stdout.take() else { return Ok(Started::Ended) };
+        let (said, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let ready = BufReader::new(stdout).read_line(&mut line).is_ok() && line.trim() == "ready";
+            let _ = said.send(ready); // nobody waits any more
+        });
+        Ok(match heard.recv_timeout(START_PATIENCE) {
+            Ok(true) => Started::Ready,
+            Ok(false) => Started::Ended,
+            Err(_) => Started::Slow,
+        })
     };
     match start() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
+        Ok(Started::Ready) => ExitCode::SUCCESS,
+        Ok(Started::Slow) => {
+            eprintln!("vipd: the daemon runs, but after {START_PATIENCE:?} not every role is ready: see `vipd status`");
+            ExitCode::SUCCESS
+        }
+        Ok(Started::Ended) => {
             eprintln!("vipd: the daemon ended before it was ready: see its log (-l shows it here)");
             ExitCode::FAILURE
         }
@@ -309,8 +351,12 @@ fn signum(name: &str) -> ExitCode {
         "STOP" => 15,
         "RELOAD" => 1,
         "DATA" => 10,
+        "STATS" => 12,
+        "STATS_CLEAR" => Asked::StatsClear.number(),
+        "JSON" => Asked::Json.number(),
+        "TDUMP" => Asked::Threads.number(),
         _ => {
-            eprintln!("vipd: no signal for {name}: STOP, RELOAD or DATA");
+            eprintln!("vipd: no signal for {name}: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON or TDUMP");
             return ExitCode::FAILURE;
         }
     };

@@ -9,14 +9,14 @@
 //!              Configure, Mail, Ping, Reply, Stop          console      Request
 //! ```
 
+use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::time::Duration;
 use vipd_api::{
     CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus, UnixTime,
 };
 use vipd_config::model::Config;
-use vipd_lvs::settings::VirtualServerId;
+use vipd_lvs::settings::{MiscProbe, VirtualServerId};
 
 /// From the supervisor to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,18 +98,12 @@ pub(crate) enum FromRole {
     Snapshot(serde_json::Value),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
-    /// Run this program and answer with `Ran`. From check.
+    /// Run the program of this `MISC_CHECK` and answer with `Ran`. From check.
     Run {
         /// Number for the answer.
         id: u64,
-        /// Argument vector, never empty.
-        argv: Vec<String>,
-        /// User id.
-        uid: u32,
-        /// Group id.
-        gid: u32,
-        /// After this: SIGTERM, later SIGKILL.
-        timeout: Duration,
+        /// What: one that the configuration has, or it is not run.
+        probe: MiscProbe,
     },
     /// What the checks found, changes only; everything once after `Configure`. From check.
     Verdicts(Vec<Verdict>),
@@ -149,6 +143,24 @@ pub(crate) enum FromRole {
     },
     /// `Stop` was carried out; the role ends now.
     Done,
+}
+
+impl FromRole {
+    /// Whether a role may say this: one that was taken over by what it reads gains no other role's voice.
+    pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
+        match self {
+            FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
+            FromRole::Transition(_) => role == RoleName::Vrrp,
+            FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
+            FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
+            FromRole::Request { .. } => role == RoleName::Console,
+            FromRole::Status { part, .. } => match **part {
+                StatusPart::Vrrp { .. } => role == RoleName::Vrrp,
+                StatusPart::Check(_) => role == RoleName::Check,
+                StatusPart::Director { .. } => role == RoleName::Director,
+            },
+        }
+    }
 }
 
 /// What a role adds to the status.

@@ -58,6 +58,41 @@ pub(crate) fn render(status: &Status) -> String {
     text::page(status, now(), Depth::Full, Colour::Never)
 }
 
+/// What each instance has counted, in the lines that readers of keepalived's statistics know.
+pub(crate) fn statistics(status: &Status) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for instance in &status.instances {
+        let counters = &instance.counters;
+        let rejected = |names: &[&str]| -> u64 {
+            counters.rejected.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, n)| n).sum()
+        };
+        // Writing to a string can't fail.
+        let _ = write!(
+            text,
+            "VRRP Instance: {}\n  Advertisements:\n    Received: {}\n    Sent: {}\n  Became master: {}\n  \
+             Released master: {}\n  Packet Errors:\n    Length: {}\n    TTL: {}\n    Invalid Type: {}\n    \
+             Advertisement Interval: {}\n    Address List: {}\n  Authentication Errors:\n    Invalid Type: 0\n    \
+             Type Mismatch: {}\n    Failure: {}\n  Priority Zero:\n    Received: {}\n    Sent: {}\n",
+            instance.name,
+            counters.adverts_received,
+            counters.adverts_sent,
+            counters.became_master,
+            counters.released_master,
+            rejected(&["packet_length"]),
+            rejected(&["ttl"]),
+            rejected(&["type"]),
+            rejected(&["advert_interval"]),
+            rejected(&["destination"]),
+            rejected(&["auth_type"]),
+            rejected(&["auth_password", "auth_ah"]),
+            counters.priority_zero_received,
+            counters.priority_zero_sent,
+        );
+    }
+    text
+}
+
 fn now() -> UnixTime {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

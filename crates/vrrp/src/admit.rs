@@ -46,6 +46,8 @@ pub enum Oddity {
     },
     /// One of our addresses is missing.
     AddressMissing(IpAddr),
+    /// It comes from our own address: our own packet in a loop, or a second host with it. The election goes by priority.
+    OwnAddress(IpAddr),
 }
 
 impl fmt::Display for Oddity {
@@ -54,6 +56,7 @@ impl fmt::Display for Oddity {
             Oddity::Interval { got, own } => write!(f, "its interval is {got}, ours {own}"),
             Oddity::AddressCount { got, own } => write!(f, "it lists {got} addresses, we have {own}"),
             Oddity::AddressMissing(a) => write!(f, "it doesn't list our address {a}"),
+            Oddity::OwnAddress(a) => write!(f, "it comes from our own address {a}: a loop, or a second host with it"),
         }
     }
 }
@@ -105,8 +108,6 @@ pub enum Reject {
     Destination(IpAddr),
     /// Not one of the configured peers.
     NotAPeer(IpAddr),
-    /// It is our own packet, come back.
-    OwnAddress,
 }
 
 impl Reject {
@@ -125,7 +126,6 @@ impl Reject {
             Reject::Checksum => "checksum",
             Reject::Destination(_) => "destination",
             Reject::NotAPeer(_) => "not_a_peer",
-            Reject::OwnAddress => "own_address",
         }
     }
 }
@@ -149,7 +149,6 @@ impl fmt::Display for Reject {
             Reject::Checksum => f.write_str("wrong checksum"),
             Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
             Reject::NotAPeer(from) => write!(f, "{from} is not a unicast_peer"),
-            Reject::OwnAddress => f.write_str("sent from our own address: a loop, or a second host with it"),
         }
     }
 }
@@ -223,9 +222,6 @@ pub fn admit(
     if destination.is_multicast() != multicast {
         return Err(Reject::Destination(destination));
     }
-    if own == Some(source) {
-        return Err(Reject::OwnAddress);
-    }
     if let Transport::Unicast { peers, check_source, .. } = &settings.transport {
         let limits = peers.iter().any(|p| p.min_ttl.is_some() || p.max_ttl.is_some());
         if *check_source || limits {
@@ -236,7 +232,7 @@ pub fn admit(
             }
         }
     }
-    let oddity = oddity(settings, &advert);
+    let oddity = if own == Some(source) { Some(Oddity::OwnAddress(source)) } else { oddity(settings, &advert) };
     Ok(Admitted { source, advert, sequence, oddity })
 }
 

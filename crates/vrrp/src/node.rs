@@ -28,12 +28,17 @@ pub struct Settings {
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
-    /// Time passed: do what is due.
+    /// Time passed: masters do what is due. What they send must not wait for what is read.
+    TickMasters,
+    /// Time passed and what had arrived by then was handled: everybody does what is due. A backup that did not run for a
+    /// while must not take its master for gone with the master's adverts still unread.
     Tick,
     /// An advert for the router at this index was admitted.
     Advert(usize, Admitted),
     /// An interface changed; `None`: it is gone.
     Link(String, Option<Link>),
+    /// The router at this index has its sockets, or why it has not.
+    Sockets(usize, Result<(), String>),
     /// A tracked script ended: whether well, and in words how.
     Script(String, bool, String),
     /// This router is no longer configured: give up.
@@ -109,8 +114,10 @@ impl Node {
             let key = Key::of(&instance);
             let mut router = Router::new(now, instance, sequence);
             router.set_facts(&Facts { links: links.clone(), ..Facts::default() });
-            if let Some(at) = carried.iter().position(|c| c.key == key) {
-                router.resume(now, last_seen, carried.swap_remove(at));
+            let name = &router.settings.name;
+            let exact = carried.iter().position(|c| c.key == key && c.name == *name);
+            if let Some(at) = exact.or_else(|| carried.iter().position(|c| c.key == key)) {
+                router.resume(now, last_seen, carried.remove(at));
             }
             routers.push(router);
         }
@@ -131,11 +138,27 @@ impl Node {
             let state = known.unwrap_or_else(|| ScriptState::new(&script));
             scripts.insert(script.name.clone(), (script, state));
         }
-        let facts = Facts { links, scripts: BTreeMap::new() };
+        let facts = Facts { links, scripts: BTreeMap::new(), deaf: BTreeMap::new() };
         let mut node = Node { routers, groups, group_of, scripts, facts, actions: VecDeque::new() };
         node.note_scripts();
+        node.join_groups(now);
         node.settle(now);
         node
+    }
+
+    /// Members of a group that a new configuration brought together may be MASTER and BACKUP: those that are MASTER listen, and
+    /// the group is elected as one.
+    fn join_groups(&mut self, now: Instant) {
+        for group in self.groups.clone() {
+            let master = |m: &usize| matches!(self.routers[*m].state, State::Master(_));
+            let (masters, others): (Vec<usize>, Vec<usize>) = group.members.iter().copied().partition(master);
+            let mixed = others.iter().any(|m| matches!(self.routers[*m].state, State::Backup(_)));
+            for member in masters.into_iter().filter(|_| mixed) {
+                let why = format!("joins sync group {}, whose other members are BACKUP", group.settings.name);
+                self.routers[member].follow_to_backup(now, why);
+                self.collect(member);
+            }
+        }
     }
 
     /// What a successor needs to go on.
@@ -170,8 +193,16 @@ impl Node {
 
     /// The routers that a new configuration no longer has.
     pub fn removed_by(&self, next: &Settings) -> Vec<usize> {
-        let kept = |r: &Router| next.instances.iter().any(|i| Key::of(i) == Key::of(&r.settings));
-        (0..self.routers.len()).filter(|i| !kept(&self.routers[*i])).collect()
+        // The same choice as in `new`: each successor takes one, by name if there are several.
+        let mut left: Vec<usize> = (0..self.routers.len()).collect();
+        for instance in &next.instances {
+            let same = |i: &usize| Key::of(&self.routers[*i].settings) == Key::of(instance);
+            let named = |i: &usize| same(i) && self.routers[*i].settings.name == instance.name;
+            if let Some(at) = left.iter().position(named).or_else(|| left.iter().position(same)) {
+                left.remove(at);
+            }
+        }
+        left
     }
 
     /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none.
@@ -194,6 +225,14 @@ impl Node {
     /// Something happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
+            Input::TickMasters => {
+                for i in 0..self.routers.len() {
+                    if matches!(self.routers[i].state, State::Master(_)) {
+                        let wish = self.routers[i].tick(now);
+                        self.grant(now, i, wish);
+                    }
+                }
+            }
             Input::Tick => {
                 for i in 0..self.routers.len() {
                     let wish = self.routers[i].tick(now);
@@ -212,6 +251,16 @@ impl Node {
                     None => self.facts.links.remove(&name),
                 };
                 self.settle(now);
+            }
+            Input::Sockets(i, opened) => {
+                let Some(name) = self.routers.get(i).map(|r| r.settings.name.clone()) else { return };
+                let before = match opened {
+                    Ok(()) => self.facts.deaf.remove(&name).is_some(),
+                    Err(why) => self.facts.deaf.insert(name, why.clone()) != Some(why),
+                };
+                if before {
+                    self.settle(now);
+                }
             }
             Input::Script(name, success, last) => {
                 if let Some((settings, state)) = self.scripts.get_mut(&name)
@@ -262,6 +311,16 @@ impl Node {
     fn grant(&mut self, now: Instant, i: usize, wish: Wish) {
         match wish {
             Wish::None => self.collect(i),
+            Wish::Announce => {
+                self.collect(i);
+                let Some(g) = self.group_of[i] else { return };
+                for member in self.groups[g].members.clone() {
+                    if member != i {
+                        self.routers[member].announce_lower(now);
+                        self.collect(member);
+                    }
+                }
+            }
             Wish::Master => self.grant_master(now, i),
             Wish::Backup { why } => {
                 self.collect(i);
@@ -373,7 +432,8 @@ impl Node {
         faults
     }
 
-    /// A group is what its members are: FAULT if one is, else BACKUP once they listen. MASTER is decided in `grant_master`.
+    /// A group is what its members are: FAULT if one is, else BACKUP or MASTER when all of them are. (Who becomes MASTER is
+    /// decided in `grant_master`; here a group is met whose members were so before it was formed.)
     fn settle_group(&mut self, g: usize) {
         let states: Vec<Name> = self.groups[g].members.iter().map(|m| self.routers[*m].state.name()).collect();
         let why = |node: &Node, state: Name| {
@@ -383,9 +443,13 @@ impl Node {
         if states.contains(&Name::Fault) {
             let why = why(self, Name::Fault);
             self.group_changed(g, Name::Fault, why);
-        } else if !states.is_empty() && states.iter().all(|s| *s == Name::Backup) {
-            let why = why(self, Name::Backup);
-            self.group_changed(g, Name::Backup, why);
+            return;
+        }
+        for state in [Name::Backup, Name::Master] {
+            if !states.is_empty() && states.iter().all(|s| *s == state) {
+                let why = why(self, state);
+                self.group_changed(g, state, why);
+            }
         }
     }
 }

@@ -238,6 +238,8 @@ pub(crate) enum Wish {
         /// Why.
         why: String,
     },
+    /// A worse master was heard: siblings that are MASTER announce their addresses anew, too.
+    Announce,
 }
 
 /// What another process, or the next configuration, needs to go on with this router.
@@ -245,6 +247,8 @@ pub(crate) enum Wish {
 pub struct Carried {
     /// Which router it is.
     pub key: Key,
+    /// Its name, to tell apart those with the same key: unicast instances that differ by their peers alone.
+    pub name: String,
     /// Its state.
     pub state: State,
     /// Since when.
@@ -255,12 +259,34 @@ pub struct Carried {
     pub priority: Priority,
     /// The master's interval.
     pub learned: Centis,
-    /// Highest authentication header sequence.
-    pub sequence: u32,
+    /// Authentication header sequences.
+    pub sequences: Sequences,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
     pub history: VecDeque<Transition>,
+}
+
+/// Numbers of the authentication header (RFC 4302, 2.5). The original has one counter for both directions; two keep the
+/// numbers that we send high after a restart without turning away a peer whose own are low.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Sequences {
+    /// The last one sent.
+    pub sent: u32,
+    /// The highest one accepted.
+    pub heard: u32,
+}
+
+impl Sequences {
+    fn hear(&mut self, sequence: Option<u32>) {
+        self.heard = self.heard.max(sequence.unwrap_or(0));
+    }
+
+    /// The next one to send: above all that anybody has sent for this router.
+    fn next(&mut self) -> u32 {
+        self.sent = self.sent.max(self.heard).saturating_add(1);
+        self.sent
+    }
 }
 
 /// What makes a router the same one across a reload or a restart: not its name.
@@ -295,7 +321,7 @@ pub struct Router {
     /// The address adverts are sent from; `None` only in FAULT.
     pub(crate) source: Option<IpAddr>,
     learned: Centis,
-    sequence: u32,
+    sequences: Sequences,
     /// What it counted.
     pub counters: Counters,
     pub(crate) history: VecDeque<Transition>,
@@ -312,7 +338,7 @@ impl Router {
             effective: settings.priority,
             source: None,
             learned: settings.advert_int,
-            sequence,
+            sequences: Sequences { sent: sequence, heard: 0 },
             counters: Counters::default(),
             history: VecDeque::new(),
             edges: VecDeque::new(),
@@ -326,7 +352,7 @@ impl Router {
         self.since = carried.since;
         self.why = carried.why;
         self.effective = carried.priority;
-        self.sequence = self.sequence.max(carried.sequence);
+        self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
         self.learned = if self.settings.version == Version::V3 { carried.learned } else { self.settings.advert_int };
@@ -355,12 +381,13 @@ impl Router {
     pub fn carry(&self) -> Carried {
         Carried {
             key: Key::of(&self.settings),
+            name: self.settings.name.clone(),
             state: self.state.clone(),
             since: self.since,
             why: self.why.clone(),
             priority: self.effective,
             learned: self.learned,
-            sequence: self.sequence,
+            sequences: self.sequences,
             counters: self.counters.clone(),
             history: self.history.clone(),
         }
@@ -391,9 +418,9 @@ impl Router {
         self.source
     }
 
-    /// Highest sequence number of the authentication header sent or accepted.
+    /// Highest sequence number of the authentication header accepted.
     pub fn sequence(&self) -> u32 {
-        self.sequence
+        self.sequences.heard
     }
 
     /// The recorded transitions, oldest first.
@@ -501,10 +528,7 @@ impl Router {
 
     fn send(&mut self, priority: Priority) {
         let sequence = match self.settings.auth {
-            Auth::Ah(_) => {
-                self.sequence = self.sequence.saturating_add(1);
-                Some(self.sequence)
-            }
+            Auth::Ah(_) => Some(self.sequences.next()),
             Auth::None | Auth::Pass(_) => None,
         };
         self.counters.adverts_sent += 1;
@@ -581,15 +605,13 @@ impl Router {
             self.counters.priority_zero_received += 1;
         }
         let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
+        self.sequences.hear(admitted.sequence);
         match self.state {
             State::Backup(_) => {
-                if let Some(sequence) = admitted.sequence {
-                    self.sequence = self.sequence.max(sequence);
-                }
                 self.hear_as_backup(now, heard, advert.interval);
                 Wish::None
             }
-            State::Master(_) => self.hear_as_master(now, heard, advert.interval, admitted.sequence),
+            State::Master(_) => self.hear_as_master(now, heard, advert.interval),
             State::Init | State::Fault(_) | State::Stopped => Wish::None,
         }
     }
@@ -629,7 +651,7 @@ impl Router {
         }
     }
 
-    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis, sequence: Option<u32>) -> Wish {
+    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
         if heard.priority == Priority::RELEASE {
             // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
             self.answer(now);
@@ -644,9 +666,6 @@ impl Router {
             if self.settings.version == Version::V3 {
                 self.learned = interval.max(LEAST_LEARNED);
             }
-            if let Some(sequence) = sequence {
-                self.sequence = self.sequence.max(sequence);
-            }
             let why = if heard.priority == self.effective {
                 format!("heard {} with equal priority {} and the higher address", heard.address, heard.priority)
             } else {
@@ -656,10 +675,10 @@ impl Router {
             self.transition(now, State::Backup(backup), why.clone());
             return Wish::Backup { why };
         }
-        if let Some(sequence) = sequence {
-            self.sequence = self.sequence.max(sequence);
+        if (heard.priority, heard.address) == (self.effective, own_address) {
+            // Our own packet come back, or a second host with our address: neither is to give way, and the caller tells.
+            return Wish::None;
         }
-        let garp = self.settings.garp.clone();
         let State::Master(master) = &mut self.state else { return Wish::None };
         if now < master.reply_after {
             return Wish::None;
@@ -670,11 +689,18 @@ impl Router {
         }
         let State::Master(master) = &mut self.state else { return Wish::None };
         master.reply_after = now + REPLY_GAP;
+        self.announce_lower(now);
+        Wish::Announce
+    }
+
+    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then.
+    pub(crate) fn announce_lower(&mut self, now: Instant) {
+        let garp = &self.settings.garp;
+        let State::Master(master) = &mut self.state else { return };
         if garp.lower_prio_repeat > 0 && master.announce_lower.is_none() {
             master.announce_lower = (garp.lower_prio_delay > Micros::ZERO).then(|| now + garp.lower_prio_delay);
             self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
         }
-        Wish::None
     }
 
     /// An advert out of turn, at most one in `REPLY_GAP`.

@@ -77,6 +77,8 @@ pub struct Facts {
     pub links: BTreeMap<String, Link>,
     /// Tracked scripts by name: good, bad, or not known yet.
     pub scripts: BTreeMap<String, Option<bool>>,
+    /// Instances without a socket to hear or to send by, by name, and why.
+    pub deaf: BTreeMap<String, String>,
 }
 
 /// One thing that is wrong. An instance with any of these is in FAULT (or, while only scripts are awaited, in INIT).
@@ -90,6 +92,8 @@ pub enum Fault {
     NoAddress(String),
     /// The instance's interface can't multicast and there are no unicast peers.
     NoMulticast(String),
+    /// The instance has no socket, and why: it would hear no master and take over from it.
+    Deaf(String),
     /// A tracked interface doesn't exist or is down (or, with `reverse`, is up).
     Tracked(String),
     /// A tracked script without weight is bad.
@@ -116,6 +120,7 @@ impl fmt::Display for Fault {
             Fault::InterfaceDown(i) => write!(f, "interface {i} is down"),
             Fault::NoAddress(i) => write!(f, "interface {i} has no address to send adverts from"),
             Fault::NoMulticast(i) => write!(f, "interface {i} can't multicast and there is no unicast_peer"),
+            Fault::Deaf(why) => write!(f, "no socket for adverts: {why}"),
             Fault::Tracked(i) => write!(f, "tracked interface {i} is down"),
             Fault::Script(s) => write!(f, "tracked script {s} fails"),
             Fault::ScriptAwaited(s) => write!(f, "tracked script {s} has not run yet"),
@@ -144,6 +149,9 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
                 faults.insert(Fault::NoMulticast(name()));
             }
         }
+    }
+    if let Some(why) = facts.deaf.get(&settings.name) {
+        faults.insert(Fault::Deaf(why.clone()));
     }
     for track in &settings.track_interfaces {
         if let Bearing::Fault { reverse } = track.bearing {

@@ -150,6 +150,7 @@ impl Lower<'_> {
             dynamic: own.on("misc_dynamic"),
             uid: command.uid,
             gid: command.gid,
+            groups: command.groups.clone(),
         });
         Some(checker)
     }

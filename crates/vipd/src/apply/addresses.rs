@@ -31,8 +31,7 @@ struct Round {
     list: Vec<VirtualAddress>,
     position: usize,
     remaining: u32,
-    /// Least time between two frames, in microseconds.
-    interval: u64,
+    /// Before this its next frame may not leave.
     at: u64,
 }
 
@@ -45,6 +44,22 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
+/// Removes the addresses of these instances from this host, for a role that is not there to do it.
+pub(crate) fn release<'a>(instances: impl Iterator<Item = &'a Instance>) -> io::Result<()> {
+    let mut netlink = Netlink::open()?;
+    let ours: BTreeSet<(&str, IpAddr)> =
+        instances.flat_map(|i| i.addresses.iter().chain(&i.excluded)).map(|a| (a.device.as_str(), a.address)).collect();
+    let links: BTreeMap<u32, String> = netlink.links()?.into_iter().map(|l| (l.index, l.name)).collect();
+    for address in netlink.addresses()? {
+        let device = links.get(&address.index).map(String::as_str).unwrap_or_default();
+        if ours.contains(&(device, address.address)) {
+            netlink.remove(&address)?;
+            info!("removed {}/{} from {device}: no vrrp role is there to do it", address.address, address.prefix);
+        }
+    }
+    Ok(())
+}
+
 /// The addresses of this host.
 pub(crate) struct Addresses {
     monitor: Monitor,
@@ -55,11 +70,18 @@ pub(crate) struct Addresses {
     held: BTreeMap<u32, Held>,
     /// How many addresses were noted so far: the next one's place in the order.
     noted: u64,
-    /// Every address that some instance may put somewhere, by device.
-    managed: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Every address that some instance may put somewhere, by device, as it is to be there.
+    managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>>,
+    /// `garp_interval` by device: the least time between two announcements there, in microseconds, if there is one.
+    pace: BTreeMap<String, u64>,
+    /// When the next announcement may leave a device that has a pace.
+    next_frame: BTreeMap<String, u64>,
     claims: BTreeSet<VirtualAddress>,
     adds: VecDeque<VirtualAddress>,
     rounds: VecDeque<Round>,
+    /// Addresses that could not be added, and when each is tried again.
+    refused: BTreeMap<VirtualAddress, u64>,
+    /// When a removal that was refused is tried again.
     retry_at: Option<u64>,
     /// Before this nothing is written.
     pause_until: u64,
@@ -83,9 +105,12 @@ impl Addresses {
             held: BTreeMap::new(),
             noted: 0,
             managed: BTreeMap::new(),
+            pace: BTreeMap::new(),
+            next_frame: BTreeMap::new(),
             claims: BTreeSet::new(),
             adds: VecDeque::new(),
             rounds: VecDeque::new(),
+            refused: BTreeMap::new(),
             retry_at: None,
             pause_until: 0,
             seen: Seen::default(),
@@ -126,21 +151,33 @@ impl Addresses {
     }
 
     /// These instances' addresses are ours to add and to remove from now on. What an earlier configuration managed and
-    /// this one doesn't is removed.
+    /// this one doesn't, or wants there otherwise (prefix, label, broadcast, scope), is removed; `reconcile` adds it anew.
     pub(crate) fn manage(&mut self, instances: &[Instance]) -> io::Result<()> {
-        let all = instances.iter().flat_map(|i| i.addresses.iter().chain(&i.excluded));
-        let mut managed: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
-        for address in all {
-            managed.entry(address.device.clone()).or_default().insert(address.address);
-        }
-        let still = |device: &str, address: &IpAddr| managed.get(device).is_some_and(|set| set.contains(address));
-        self.observe()?;
-        for (device, addresses) in std::mem::take(&mut self.managed) {
-            for address in addresses.into_iter().filter(|a| !still(&device, a)) {
-                self.remove_place(&device, address);
+        let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
+        self.pace.clear();
+        for instance in instances {
+            for address in instance.addresses.iter().chain(&instance.excluded) {
+                let there = managed.entry(address.device.clone()).or_default();
+                there.insert(address.address, address.clone());
+                let interval = instance.garp.interval.0;
+                if interval > 0 {
+                    let pace = self.pace.entry(address.device.clone()).or_default();
+                    *pace = interval.max(*pace);
+                }
             }
         }
+        self.next_frame.retain(|device, _| self.pace.contains_key(device));
+        self.observe()?;
+        for (device, addresses) in std::mem::take(&mut self.managed) {
+            for (address, before) in addresses {
+                if managed.get(&device).and_then(|there| there.get(&address)) != Some(&before) {
+                    self.remove_place(&device, address);
+                }
+            }
+        }
+        let still = |device: &str, address: &IpAddr| managed.get(device).is_some_and(|set| set.contains_key(address));
         self.restored.retain(|(device, address), _| still(device, address));
+        self.refused.clear();
         self.managed = managed;
         Ok(())
     }
@@ -156,7 +193,7 @@ impl Addresses {
             let held = self.held.get(&link.index).into_iter().flat_map(BTreeMap::values);
             // An advert never comes from a virtual address: it may move while the advert is on its way.
             let managed = self.managed.get(&link.name);
-            let own = |a: &IpAddr| a.is_ipv4() && managed.is_none_or(|set| !set.contains(a));
+            let own = |a: &IpAddr| a.is_ipv4() && managed.is_none_or(|set| !set.contains_key(a));
             let own = held.filter(|(_, a)| own(&a.address));
             let address = own.min_by_key(|(order, _)| *order).map(|(_, a)| a.address);
             (link.name.clone(), track::Link { up: link.up, multicast: link.multicast, address })
@@ -263,14 +300,15 @@ impl Addresses {
         }
         self.claims = claims.iter().cloned().collect();
         let wanted: BTreeSet<(&str, IpAddr)> = claims.iter().map(|c| (c.device.as_str(), c.address)).collect();
-        let all = self.managed.iter().flat_map(|(device, set)| set.iter().map(move |a| (device, *a)));
+        let all = self.managed.iter().flat_map(|(device, set)| set.keys().map(move |a| (device, *a)));
         let unwanted = all.filter(|(device, a)| !wanted.contains(&(device.as_str(), *a)));
         let unwanted: Vec<(String, IpAddr)> = unwanted.map(|(device, a)| (device.clone(), a)).collect();
         for (device, address) in unwanted {
             self.remove_place(&device, address);
         }
+        self.refused.retain(|address, _| self.claims.contains(address));
         let missing = claims.into_iter().filter(|c| !self.holds(c) && self.link_named(&c.device).is_some());
-        self.adds = missing.collect();
+        self.adds = missing.filter(|c| !self.refused.contains_key(c)).collect();
         if self.claims.is_empty() {
             self.rounds.clear();
         }
@@ -297,10 +335,10 @@ impl Addresses {
     }
 
     /// Announces a list of addresses so many times. Those that are still to be added get their first announcement then.
-    pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32, interval: u64) {
+    pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32) {
         let Some(first) = list.first() else { return };
-        let coming = self.adds.iter().any(|a| a == first);
-        let remaining = if coming && interval == 0 { repeat.saturating_sub(1) } else { repeat };
+        let coming = self.adds.iter().any(|a| a == first) && !self.pace.contains_key(&first.device);
+        let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
         if remaining == 0 {
             return;
         }
@@ -308,41 +346,40 @@ impl Addresses {
         if let Some(round) = waiting {
             round.remaining = round.remaining.max(remaining);
         } else if self.rounds.len() < ROUNDS {
-            self.rounds.push_back(Round { list: list.to_vec(), position: 0, remaining, interval, at: 0 });
+            self.rounds.push_back(Round { list: list.to_vec(), position: 0, remaining, at: 0 });
         }
     }
 
     /// Whether `work` has something to do, now or later.
     pub(crate) fn busy(&self) -> bool {
-        !self.adds.is_empty() || !self.rounds.is_empty() || self.retry_at.is_some()
+        !self.adds.is_empty() || !self.rounds.is_empty() || self.retry_at.is_some() || !self.refused.is_empty()
     }
 
     /// When `work` wants to be called, given that it is `now`.
     pub(crate) fn next_at(&self, now: u64) -> u64 {
-        if !self.adds.is_empty() && self.retry_at.is_none() {
-            return self.pause_until.max(now);
-        }
-        let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min();
-        rounds.into_iter().chain(self.retry_at).min().unwrap_or(now)
+        let adds = (!self.adds.is_empty()).then_some(self.pause_until);
+        let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
+        let refused = self.refused.values().min().copied();
+        [adds, rounds, refused, self.retry_at].into_iter().flatten().min().unwrap_or(now)
     }
 
     /// Does some of what is to be done; little enough that no advert is late for it.
     pub(crate) fn work(&mut self) {
         let now = monotonic_micros();
-        if self.retry_at.is_some_and(|at| at <= now) {
-            self.retry_at = None;
+        let due = self.refused.values().any(|at| *at <= now);
+        if due || self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = self.retry_at.filter(|at| *at > now);
+            self.refused.retain(|_, at| *at > now);
             let claims = self.claims.iter().cloned().collect();
             self.reconcile(claims);
         }
         if now < self.pause_until {
             return;
         }
-        if self.retry_at.is_none() {
-            for _ in 0..BURST {
-                let Some(address) = self.adds.pop_front() else { break };
-                self.add(&address);
-                self.pause_until = monotonic_micros() + PAUSE;
-            }
+        for _ in 0..BURST {
+            let Some(address) = self.adds.pop_front() else { break };
+            self.add(&address);
+            self.pause_until = monotonic_micros() + PAUSE;
         }
         if self.adds.is_empty() && self.pause_until <= now {
             self.work_rounds(now);
@@ -362,14 +399,17 @@ impl Addresses {
         match self.netlink.add(&wanted) {
             Ok(()) => {
                 self.hold(wanted);
-                self.send_frame(address);
+                // Where announcements are paced, the round that follows sends them all.
+                if !self.pace.contains_key(&address.device) {
+                    self.send_frame(address);
+                }
             }
             Err(e) => {
                 if let Some(silent) = self.limit.allow(monotonic_micros()) {
                     let VirtualAddress { address, prefix, device, .. } = address;
                     warn!("{address}/{prefix} can't be added to {device}: {e}; trying again{silent}");
                 }
-                self.retry_at = Some(monotonic_micros() + RETRY);
+                self.refused.insert(address.clone(), monotonic_micros() + RETRY);
             }
         }
     }
@@ -379,20 +419,25 @@ impl Addresses {
         for _ in 0..self.rounds.len() {
             let Some(mut round) = self.rounds.pop_front() else { break };
             while left > 0 && round.remaining > 0 && round.at <= now {
+                let address = round.list.get(round.position).filter(|a| self.claims.contains(a)).cloned();
+                if let Some(address) = address {
+                    if let Some(pace) = self.pace.get(&address.device) {
+                        // The pace is the device's, whoever announces there.
+                        let next = self.next_frame.entry(address.device.clone()).or_default();
+                        if *next > now {
+                            round.at = *next;
+                            break;
+                        }
+                        *next = now + pace;
+                    }
+                    self.send_frame(&address);
+                }
                 left -= 1;
                 self.pause_until = now + PAUSE;
-                if let Some(address) = round.list.get(round.position)
-                    && self.claims.contains(address)
-                {
-                    self.send_frame(address);
-                }
                 round.position += 1;
                 if round.position >= round.list.len() {
                     round.position = 0;
                     round.remaining -= 1;
-                }
-                if round.interval > 0 {
-                    round.at = now + round.interval;
                 }
             }
             if round.remaining > 0 {

@@ -3,5 +3,5 @@
 mod addresses;
 mod ports;
 
-pub(crate) use addresses::Addresses;
+pub(crate) use addresses::{Addresses, release};
 pub(crate) use ports::Ports;

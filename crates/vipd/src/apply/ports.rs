@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use tracing::warn;
 use vipd_sys::poll::Poller;
 use vipd_sys::raw::{Device, Listen, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
@@ -37,60 +36,62 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Opens what the instances need and is not open, closes what none needs, keeps the rest. An interface that doesn't
-    /// exist has no port; when it comes, this is called again.
+    /// Opens what the instances need and is not open, closes what none needs, keeps the rest. For each instance, in their
+    /// order, whether it can hear and be heard. An interface that doesn't exist has no port, which is not its port's fault;
+    /// when it comes, this is called again.
     pub(crate) fn open<'a>(
         &mut self,
         instances: impl Iterator<Item = &'a Instance>,
         devices: &BTreeMap<String, u32>,
         poller: &Poller,
         first_token: u64,
-    ) {
+    ) -> Vec<Result<(), String>> {
         let mut old = std::mem::take(&mut self.ports);
         let mut old_senders = std::mem::take(&mut self.senders);
         self.next_token = self.next_token.max(first_token);
+        let mut opened = Vec::new();
         for (i, instance) in instances.enumerate() {
-            let Some(index) = devices.get(&instance.interface) else { continue };
+            let Some(index) = devices.get(&instance.interface) else {
+                opened.push(Ok(()));
+                continue;
+            };
             let device = Device { name: instance.interface.clone(), index: *index };
-            self.open_sender(&device, &mut old_senders);
-            let key = key(instance, device);
-            if let Some(port) = self.ports.iter_mut().find(|p| p.key == key) {
-                port.instances.push(i);
-                continue;
-            }
-            if let Some(at) = old.iter().position(|p| p.key == key) {
-                let port = old.swap_remove(at);
-                self.ports.push(Port { instances: vec![i], ..port });
-                continue;
-            }
-            let token = self.next_token;
-            match Receiver::open(&key.device, key.protocol, key.listen, ROOM)
-                .and_then(|receiver| poller.watch(&receiver, token).map(|()| receiver))
-            {
-                Ok(receiver) => {
-                    self.next_token += 1;
-                    self.ports.push(Port { key, token, receiver, instances: vec![i] });
-                }
-                Err(e) => warn!("({}) can't listen on {}: {e}", instance.name, key.device.name),
-            }
+            let sends = self.open_sender(&device, &mut old_senders);
+            let hears = self.open_receiver(i, key(instance, device), &mut old, poller);
+            opened.push(sends.and(hears));
         }
+        opened
     }
 
-    fn open_sender(&mut self, device: &Device, old: &mut BTreeMap<String, (Device, Sender)>) {
+    fn open_receiver(&mut self, i: usize, key: Key, old: &mut Vec<Port>, poller: &Poller) -> Result<(), String> {
+        if let Some(port) = self.ports.iter_mut().find(|p| p.key == key) {
+            port.instances.push(i);
+            return Ok(());
+        }
+        if let Some(at) = old.iter().position(|p| p.key == key) {
+            let port = old.swap_remove(at);
+            self.ports.push(Port { instances: vec![i], ..port });
+            return Ok(());
+        }
+        let token = self.next_token;
+        let receiver = Receiver::open(&key.device, key.protocol, key.listen, ROOM)
+            .and_then(|receiver| poller.watch(&receiver, token).map(|()| receiver))
+            .map_err(|e| format!("can't listen on {}: {e}", key.device.name))?;
+        self.next_token += 1;
+        self.ports.push(Port { key, token, receiver, instances: vec![i] });
+        Ok(())
+    }
+
+    fn open_sender(&mut self, device: &Device, old: &mut BTreeMap<String, (Device, Sender)>) -> Result<(), String> {
         if self.senders.contains_key(&device.name) {
-            return;
+            return Ok(());
         }
-        match old.remove(&device.name) {
-            Some((d, sender)) if d == *device => {
-                self.senders.insert(device.name.clone(), (d, sender));
-            }
-            _ => match Sender::open(device) {
-                Ok(sender) => {
-                    self.senders.insert(device.name.clone(), (device.clone(), sender));
-                }
-                Err(e) => warn!("can't send on {}: {e}", device.name),
-            },
-        }
+        let sender = match old.remove(&device.name) {
+            Some((d, sender)) if d == *device => sender,
+            Some(_) | None => Sender::open(device).map_err(|e| format!("can't send on {}: {e}", device.name))?,
+        };
+        self.senders.insert(device.name.clone(), (device.clone(), sender));
+        Ok(())
     }
 
     /// Sends a packet for an instance.

@@ -24,9 +24,9 @@ use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
 use vipd_check::{Target, http, tcp, tls};
 use vipd_lvs::health::{Health, Outcome, State, Turn, judge};
-use vipd_lvs::settings::{Checker, HttpVersion, MiscProbe, Probe, VirtualServer, VirtualServerId};
+use vipd_lvs::settings::{Checker, HttpVersion, Probe, VirtualServer, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
-use vipd_sys::privilege::{Capability, keep_only};
+use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// Probes at once: more wait for their turn.
 const PROBES: usize = 1024;
@@ -39,7 +39,7 @@ type Server = (VirtualServerId, SocketAddr);
 /// Runs the role until the supervisor says `Stop` or is gone.
 pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     // For bind_port below 1024, and for fwmark.
-    if let Err(e) = keep_only(&[Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW]) {
+    if let Err(e) = keep_only(&[Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW], Identity::Unprivileged) {
         warn!("privileges can't be given up: {e}");
     }
     let (mut receiver, sender) = channel::split(stream);
@@ -236,8 +236,8 @@ impl Role {
     async fn start(&mut self, serial: u64) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial) else { return Ok(()) };
         let settings = check.health.settings().clone();
-        if let Probe::Misc(MiscProbe { argv, timeout, uid, gid, .. }) = settings.probe {
-            return self.sender.send(&FromRole::Run { id: serial, argv, uid, gid, timeout }).await;
+        if let Probe::Misc(probe) = settings.probe {
+            return self.sender.send(&FromRole::Run { id: serial, probe }).await;
         }
         let (results, probes) = (self.results.clone(), self.probes.clone());
         tokio::spawn(async move {

@@ -45,7 +45,7 @@ const LAST_POST: Duration = Duration::from_secs(2);
 /// Runs the role until the supervisor says `Stop` or is gone.
 pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     // It reads what operators and mail servers send, and needs no right for that; its socket's directory is root's own.
-    if let Err(e) = vipd_sys::privilege::keep_only(&[]) {
+    if let Err(e) = vipd_sys::privilege::keep_only(&[], vipd_sys::privilege::Identity::Root) {
         warn!("the console goes on with all its capabilities: they could not be given up: {e}");
     }
     run_at(stream, Pace::default()).await

@@ -28,7 +28,7 @@ use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::{Forwarding, ServiceKey, VirtualServer, VirtualServerId};
 use vipd_lvs::table::{self, Alive, Table};
 use vipd_sys::clock::{monotonic_micros, unix_time};
-use vipd_sys::privilege::{Capability, keep_only};
+use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// How often the kernel's table is compared with the desired one.
 const RECONCILE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     if matches!(Client::open(), Err(Error::NoIpvs)) {
         load_module().await;
     }
-    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN]) {
+    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN], Identity::Unprivileged) {
         warn!("privileges can't be given up: {e}");
     }
     let (mut receiver, sender) = channel::split(stream);

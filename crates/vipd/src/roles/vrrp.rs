@@ -21,7 +21,7 @@ use tracing::{debug, error, info, warn};
 use vipd_api::{AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
-use vipd_sys::poll::{DEADLINE, Poller};
+use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::Ipv4Datagram;
@@ -34,8 +34,16 @@ const CHANNEL: u64 = 0;
 const MONITOR: u64 = 1;
 const FIRST_PORT: u64 = 16;
 
-/// Datagrams read from one port before the timers get their turn.
-const BURST: usize = 64;
+/// Datagrams read from one port in one turn: more than fit its queue (`apply::Ports` gives it room for some hundred), so
+/// that after a pause everything that waited is heard before a backup's patience is judged. Junk must not hold up a
+/// take-over for ever, so there is a bound; masters send between ports.
+const BURST: usize = 1024;
+
+/// How long after a refused socket it is tried again, in microseconds.
+const SOCKET_RETRY: u64 = 1_000_000;
+
+/// How long the supervisor may take to read what is left when the role ends.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The least time between two snapshots, in microseconds, and the most.
 const SNAPSHOT_GAP: u64 = 50_000;
@@ -50,8 +58,11 @@ pub(crate) fn run(stream: UnixStream) -> ExitCode {
     if let Err(e) = vipd_sys::privilege::lock_memory() {
         warn!("memory can't be locked: {e}; adverts may be late on a host that swaps");
     }
-    use vipd_sys::privilege::{Capability, keep_only};
-    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW]) {
+    if let Err(e) = vipd_sys::privilege::many_descriptors() {
+        warn!("the limit of descriptors stays as it is: {e}");
+    }
+    use vipd_sys::privilege::{Capability, Identity, keep_only};
+    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW], Identity::Unprivileged) {
         warn!("privileges can't be given up: {e}");
     }
     let mut role = match Role::new(stream) {
@@ -96,8 +107,11 @@ struct Role {
     unknown_vrids: u64,
     snapshot_at: u64,
     snapshot_due: bool,
-    /// Bytes that the supervisor has not taken yet.
+    /// Bytes that the supervisor has not taken yet, and whether the poller waits for it to take more.
     unsent: Vec<u8>,
+    room: Room,
+    /// When sockets that could not be opened are tried again.
+    sockets_at: Option<u64>,
     configured: bool,
     /// A reload is taking instances away: their end is told as DELETED.
     removing: bool,
@@ -127,6 +141,8 @@ impl Role {
             snapshot_at: 0,
             snapshot_due: false,
             unsent: Vec::new(),
+            room: Room::Enough,
+            sockets_at: None,
             configured: false,
             removing: false,
             stopping: false,
@@ -141,16 +157,23 @@ impl Role {
             let node = self.node.wake().map(|(at, _, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, snapshot].into_iter().flatten().min();
+            let deadline = [deadline, node, snapshot, self.sockets_at].into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
-            self.tick();
+            self.tick(Input::TickMasters);
             for token in std::mem::take(&mut ready) {
                 match token {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
                     MONITOR => self.addresses.observe()?,
-                    port => self.read_port(port, &mut buffer),
+                    port => {
+                        self.read_port(port, &mut buffer);
+                        self.tick(Input::TickMasters);
+                    }
                 }
+            }
+            self.tick(Input::Tick);
+            if self.sockets_at.is_some_and(|at| at <= monotonic_micros()) {
+                self.open_ports();
             }
             self.take_news();
             self.addresses.work();
@@ -160,10 +183,10 @@ impl Role {
         Ok(())
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, whose: Input) {
         let now = now();
         if self.node.wake().is_some_and(|(at, _, _)| at <= now) {
-            self.handle(now, Input::Tick);
+            self.handle(now, whose);
         }
     }
 
@@ -180,10 +203,8 @@ impl Role {
             match action {
                 Action::Router(i, Edge::Send { advert, sequence }) => self.send(i, &advert, sequence),
                 Action::Router(i, Edge::Announce { repeat }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
-                    let interval = router.settings.garp.interval;
-                    self.addresses.announce(&claims, repeat, interval.0);
+                    self.addresses.announce(&claims, repeat);
                 }
                 Action::Router(i, Edge::Changed(transition)) => {
                     changed = true;
@@ -229,6 +250,9 @@ impl Role {
     }
 
     fn reconcile(&mut self) {
+        if self.stopping && self.options.keep_addresses {
+            return; // -V: nobody claims them any more, and yet they stay
+        }
         let routers = 0..self.node.routers().len();
         let claims = routers.flat_map(|i| self.node.claims(i)).cloned().collect();
         self.addresses.reconcile(claims);
@@ -298,7 +322,7 @@ impl Role {
                 ToRole::Stop => {
                     self.stop();
                     self.queue(&FromRole::Done);
-                    self.flush();
+                    self.say_last_words();
                     return Ok(());
                 }
                 ToRole::Ran { .. } | ToRole::Verdicts(_) | ToRole::Mail { .. } | ToRole::Reply { .. } => {}
@@ -357,7 +381,12 @@ impl Role {
     fn open_ports(&mut self) {
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
-        self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+        let opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+        let refused = opened.iter().any(Result::is_err);
+        self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
+        for (i, opened) in opened.into_iter().enumerate() {
+            self.handle(now(), Input::Sockets(i, opened));
+        }
     }
 
     /// Takes note of what the kernel told since the last time, whoever read it.
@@ -447,13 +476,12 @@ impl Role {
 
     /// Gives up everything: priority 0, addresses off.
     fn stop(&mut self) {
-        self.handle(now(), Input::Stop);
+        self.stopping = true;
         if self.options.keep_addresses {
             info!("leaving the addresses where they are, as told (-V)");
-        } else {
-            self.reconcile();
         }
-        self.stopping = true;
+        self.handle(now(), Input::Stop);
+        self.reconcile();
     }
 
     fn take_snapshot(&mut self) {
@@ -491,6 +519,25 @@ impl Role {
                 Err(_) => self.unsent.clear(),
             }
         }
+        let room = if self.unsent.is_empty() { Room::Enough } else { Room::Awaited };
+        if room != self.room {
+            match self.poller.watch_room(&self.stream, CHANNEL, room) {
+                Ok(()) => self.room = room,
+                Err(e) => warn!("the supervisor's socket can't be watched: {e}"),
+            }
+        }
+    }
+
+    /// What is left for the supervisor, told in any case: scripts wait for it. Nothing else is left to do that it could delay.
+    fn say_last_words(&mut self) {
+        let told = self.stream.set_nonblocking(false).and_then(|()| {
+            self.stream.set_write_timeout(Some(LAST_WORDS))?;
+            self.stream.write_all(&self.unsent)
+        });
+        if let Err(e) = told {
+            warn!("the supervisor was not told everything: {e}");
+        }
+        self.unsent.clear();
     }
 
     fn status(&self) -> StatusPart {

@@ -5,7 +5,7 @@ use super::program;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -90,10 +90,7 @@ impl Open {
     fn new(settings: &Fifo) -> io::Result<Open> {
         let path = &settings.path;
         let made = match vipd_sys::process::make_fifo(path) {
-            Ok(()) => {
-                chown(path, Some(settings.uid), Some(settings.gid))?;
-                true
-            }
+            Ok(()) => true,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
             Err(e) => return Err(e),
         };
@@ -102,12 +99,15 @@ impl Open {
         if !file.metadata()?.file_type().is_fifo() {
             return Err(io::Error::other("there is something else than a FIFO in its place"));
         }
+        if made {
+            fchown(&file, Some(settings.uid), Some(settings.gid))?;
+        }
         let reader = settings.script.clone().map(|script| {
             let mut argv = script.argv.clone();
             argv.push(path.display().to_string());
             tokio::spawn(async move {
                 // A reader lives as long as the FIFO; a year is "for ever" to a timer.
-                let exit = program::run(&argv, &credentials(&script), Duration::from_secs(366 * 86400)).await;
+                let exit = program::run(&argv, &credentials(&script), Duration::from_secs(366 * 86400)).await.exit;
                 warn!("FIFO script {} ended: {exit}", script.text);
             })
         });

@@ -219,9 +219,12 @@ fn notify_of<'a>(config: &'a Config, subject: &Subject) -> Option<&'a Notify> {
 /// Runs the scripts of one subject, one after the other.
 async fn work(mut jobs: mpsc::Receiver<Job>) {
     while let Some(job) = jobs.recv().await {
-        match program::run(&job.argv, &job.credentials, LIMIT).await {
+        let program::Ended { exit, leftover } = program::run(&job.argv, &job.credentials, LIMIT).await;
+        match exit {
             Exit::Status(0) => info!("notify script ended well: {}", job.about),
             other => warn!("notify script: {other}: {}", job.about),
         }
+        // The next one starts when this one is dead: they never overlap.
+        program::gone(leftover).await;
     }
 }

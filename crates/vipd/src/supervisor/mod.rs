@@ -33,10 +33,10 @@ use vipd_api::{ConfigStatus, Refused, Reply, Request, RoleStatus, Status};
 use vipd_config::diag::Level;
 use vipd_config::model::{Config, TrackedScript};
 use vipd_config::{Color, Loaded, Options};
-use vipd_lvs::settings::VirtualServerId;
+use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::pidfile::PidFile;
-use vipd_sys::process::Credentials;
+use vipd_sys::process::{Asked, Credentials};
 
 /// How often the roles are asked for a sign of life.
 const PULSE: Duration = Duration::from_millis(200);
@@ -100,6 +100,8 @@ enum Asker {
     Console(u64),
     /// SIGUSR1.
     Dump,
+    /// SIGUSR2.
+    Statistics,
 }
 
 struct Query {
@@ -162,7 +164,13 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
     let mut held = Vec::new();
     let mut pid_files = BTreeMap::new();
     for (role, path) in &plan.pid_files {
-        match (PidFile::hold(path, std::process::id()), role) {
+        let file = PidFile::hold(path).and_then(|mut file| {
+            if role.is_none() {
+                file.write(Some(std::process::id()))?;
+            }
+            Ok(file)
+        });
+        match (file, role) {
             (Ok(file), Some(role)) => drop(pid_files.insert(*role, file)),
             (Ok(file), None) => held.push(file),
             (Err(e), _) => {
@@ -205,18 +213,29 @@ impl Supervisor {
             signal(SignalKind::interrupt()),
             signal(SignalKind::hangup()),
             signal(SignalKind::user_defined1()),
+            signal(SignalKind::user_defined2()),
         );
-        let (Ok(mut term), Ok(mut int), Ok(mut hup), Ok(mut usr1)) = signals else {
+        let (Ok(mut term), Ok(mut int), Ok(mut hup), Ok(mut usr1), Ok(mut usr2)) = signals else {
             error!("signals can't be received");
             return ExitCode::FAILURE;
         };
+        for asked in Asked::ALL {
+            // Where it can't be had it stays ignored, as at the start.
+            if let Ok(mut signals) = signal(SignalKind::from_raw(asked.number())) {
+                tokio::spawn(async move {
+                    while signals.recv().await.is_some() {
+                        warn!("{asked:?} was asked for by a signal: that is not there yet; see `vipd status --json`");
+                    }
+                });
+            }
+        }
         self.hooks.configure(&self.config);
         self.start_roles();
         self.start_scripts();
         let mut pulse = tokio::time::interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_pulse = Instant::now();
-        loop {
+        let code = loop {
             let again = self.roles.values().filter_map(|r| r.again).min();
             let query = self.queries.values().map(|q| q.deadline).min();
             let wake = [again, query].into_iter().flatten().min();
@@ -225,17 +244,18 @@ impl Supervisor {
                 biased;
                 Some(event) = queue.recv() => {
                     if let Some(code) = self.handle(event) {
-                        return code;
+                        break code;
                     }
                 }
-                _ = term.recv() => break,
+                _ = term.recv() => break ExitCode::SUCCESS,
                 _ = int.recv() => {
                     if !self.plan.ignore_sigint {
-                        break;
+                        break ExitCode::SUCCESS;
                     }
                 }
                 _ = hup.recv() => self.reload(),
                 _ = usr1.recv() => self.ask(Asker::Dump),
+                _ = usr2.recv() => self.ask(Asker::Statistics),
                 now = pulse.tick() => {
                     // If this process itself did not run, the others are not to blame for what it didn't hear.
                     let late = now.duration_since(last_pulse) > 3 * PULSE;
@@ -244,8 +264,9 @@ impl Supervisor {
                 }
                 () = tokio::time::sleep_until(wake) => self.wake(),
             }
-        }
-        self.stop(&mut queue).await
+        };
+        self.stop(&mut queue).await;
+        code
     }
 
     fn wanted(&self, name: RoleName) -> bool {
@@ -271,11 +292,6 @@ impl Supervisor {
         role.generation += 1;
         match Running::start(name, role.generation, &self.plan.role_arguments, &self.events) {
             Ok(running) => {
-                if let Some(file) = self.pid_files.get_mut(&name)
-                    && let Err(e) = file.rewrite(running.pid)
-                {
-                    warn!("pid file of the {name} role: {e}");
-                }
                 running.tell(&ToRole::Configure(Box::new(Configure {
                     config: self.config.clone(),
                     snapshot: role.snapshot.clone(),
@@ -286,12 +302,33 @@ impl Supervisor {
                     running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
                 }
                 info!("started the {name} role, process {}", running.pid);
+                let pid = running.pid;
                 role.running = Some(running);
+                self.note_pid(name, Some(pid));
             }
             Err(e) => {
                 error!("the {name} role can't be started: {e}");
                 role.died(&format!("could not be started: {e}"));
             }
+        }
+    }
+
+    fn note_pid(&mut self, name: RoleName, pid: Option<u32>) {
+        if let Some(file) = self.pid_files.get_mut(&name)
+            && let Err(e) = file.write(pid)
+        {
+            warn!("pid file of the {name} role: {e}");
+        }
+    }
+
+    /// Takes the virtual addresses off this host, for a vrrp role that is not there to do it.
+    fn release_addresses(&self) {
+        // With -C there is no such role, and the addresses are another daemon's.
+        if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
+            return;
+        }
+        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp)) {
+            error!("the virtual addresses can't be removed: {e}; if another host serves them now, remove them by hand");
         }
     }
 
@@ -368,10 +405,20 @@ impl Supervisor {
         let silent = role.running.as_ref().map(|r| r.beat.elapsed()).filter(|s| *s > name.patience());
         let how = match silent {
             Some(silent) => format!("did not answer for {silent:.1?}"),
-            None => format!("ended ({how})"),
+            None => {
+                // It ran until now, whenever it last had something to say.
+                role.last_seen = monotonic_micros();
+                format!("ended ({how})")
+            }
         };
         role.died(&how);
         error!("the {name} role {how}");
+        let soon = role.again.is_some_and(|at| at <= Instant::now());
+        self.note_pid(name, None);
+        if name == RoleName::Vrrp && !soon {
+            // Its peers won't wait for it that long: two hosts must not answer for one address.
+            self.release_addresses();
+        }
         if self.plan.respawn == Respawn::No {
             error!("ending, as told (-R)");
             return Some(ExitCode::FAILURE);
@@ -392,6 +439,10 @@ impl Supervisor {
     fn heard(&mut self, name: RoleName, generation: u64, message: FromRole) {
         let Some(role) = self.roles.get_mut(&name) else { return };
         role.seen();
+        if !message.may_come_from(name) {
+            error!("the {name} role said what is not its to say: ignored");
+            return;
+        }
         match message {
             FromRole::Ready => {
                 if let Some(running) = &mut role.running {
@@ -403,16 +454,7 @@ impl Supervisor {
             FromRole::Beat(_) => {}
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Transition(transition) => self.transition(&transition),
-            FromRole::Run { id, argv, uid, gid, timeout } => {
-                let who = Credentials { uid, gid, groups: Vec::new() };
-                let (events, programs) = (self.events.clone(), self.programs.clone());
-                tokio::spawn(async move {
-                    // Closed only at the end of the process, when nobody waits for the result any more.
-                    let Ok(_permit) = programs.acquire().await else { return };
-                    let exit = program::run(&argv, &who, timeout).await;
-                    let _ = events.send(Event::Ran { generation, id, exit }).await;
-                });
-            }
+            FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {
                 for verdict in &verdicts {
                     self.verdicts.insert((verdict.service.clone(), verdict.address), verdict.clone());
@@ -438,6 +480,27 @@ impl Supervisor {
         }
     }
 
+    /// Runs the program of a `MISC_CHECK`. The role that asks reads what strangers send: it gets nothing run but what the
+    /// configuration names.
+    fn run_probe(&mut self, generation: u64, id: u64, probe: MiscProbe) {
+        let services = self.config.services.iter().chain(&self.old.services);
+        let mut checkers = services.flat_map(|s| &s.lvs.real_servers).flat_map(|r| &r.checkers);
+        if !checkers.any(|c| matches!(&c.probe, Probe::Misc(known) if *known == probe)) {
+            error!("the check role asks for a program that no MISC_CHECK names: not run");
+            return;
+        }
+        let MiscProbe { argv, timeout, uid, gid, groups, .. } = probe;
+        let who = Credentials { uid, gid, groups };
+        let (events, programs) = (self.events.clone(), self.programs.clone());
+        tokio::spawn(async move {
+            // Closed only at the end of the process, when nobody waits for the result any more.
+            let Ok(_permit) = programs.acquire().await else { return };
+            let program::Ended { exit, leftover } = program::run(&argv, &who, timeout).await;
+            let _ = events.send(Event::Ran { generation, id, exit }).await;
+            program::gone(leftover).await;
+        });
+    }
+
     /// Tells whoever started the daemon that everything runs.
     fn announce(&mut self) {
         let ready = |name: &RoleName| {
@@ -450,7 +513,8 @@ impl Supervisor {
         info!("every role is ready");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]); // not started by systemd: nobody to tell
         if self.plan.announce_ready {
-            println!("ready");
+            use std::io::Write;
+            let _ = writeln!(std::io::stdout(), "ready"); // whoever waited may have been interrupted
         }
     }
 
@@ -530,7 +594,8 @@ impl Supervisor {
                 let reply = Box::new(Reply::Status(Box::new(query.status)));
                 self.tell(RoleName::Console, &ToRole::Reply { id, reply });
             }
-            Asker::Dump => dump(&query.status),
+            Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
+            Asker::Statistics => dump("keepalived.stats", &crate::status::statistics(&query.status)),
         }
     }
 
@@ -624,19 +689,24 @@ impl Supervisor {
     }
 
     /// The end: addresses first, so that a peer takes over while the rest is cleared away.
-    async fn stop(mut self, queue: &mut mpsc::Receiver<Event>) -> ExitCode {
+    async fn stop(&mut self, queue: &mut mpsc::Receiver<Event>) {
         info!("stopping");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         for script in self.scripts.values() {
             script.task.abort();
         }
-        for phase in [&[RoleName::Vrrp][..], &[RoleName::Director, RoleName::Check]] {
-            self.stop_roles(phase, queue).await;
+        self.stop_roles(&[RoleName::Vrrp], queue).await;
+        // It did so itself, unless it was dead or did not leave in order.
+        self.release_addresses();
+        let director = RoleName::Director;
+        if self.roles.get(&director).is_some_and(|r| r.running.is_none()) && self.wanted(director) {
+            info!("the {director} role is not running: started once more, to clear the table");
+            self.start(director);
         }
+        self.stop_roles(&[director, RoleName::Check], queue).await;
         self.hooks.finish(STOP_PATIENCE).await;
         self.stop_roles(&[RoleName::Console], queue).await;
         info!("stopped");
-        ExitCode::SUCCESS
     }
 
     async fn stop_roles(&mut self, names: &[RoleName], queue: &mut mpsc::Receiver<Event>) {
@@ -663,7 +733,7 @@ impl Supervisor {
                     warn!("not every role left in order within {STOP_PATIENCE:?}: the rest is ended");
                     for name in names {
                         if let Some(running) = self.roles.get_mut(name).and_then(|r| r.running.take()) {
-                            let _ = vipd_sys::process::signal_process(running.pid, 9);
+                            let _ = vipd_sys::process::signal_process(running.pid, 9); // gone already: as well
                         }
                     }
                 }
@@ -681,9 +751,16 @@ async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
     let mut interval = tokio::time::interval(script.interval.max(Duration::from_millis(1)));
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let who = credentials(&script.command);
+    let mut leftover = None;
     loop {
         interval.tick().await;
-        let exit = program::run(&script.command.argv, &who, script.timeout).await;
+        let exit = if program::runs(&leftover) {
+            Exit::Timeout // what was killed does not end: one that waits for a dead disk is not joined by another
+        } else {
+            let ended = program::run(&script.command.argv, &who, script.timeout).await;
+            leftover = ended.leftover;
+            ended.exit
+        };
         let name = script.vrrp.name.clone();
         if events.send(Event::Script { name, exit }).await.is_err() {
             return;
@@ -691,12 +768,12 @@ async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
     }
 }
 
-/// SIGUSR1: writes the state where the original does, under a new name first, so that no prepared link is followed.
-fn dump(status: &Status) {
+/// SIGUSR1 and SIGUSR2: writes what was asked for where the original does, under a new name first, so that no prepared link
+/// is followed.
+fn dump(name: &str, text: &str) {
     let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|d| d.is_absolute() && d.is_dir());
-    let path = directory.unwrap_or_else(|| PathBuf::from("/tmp")).join("keepalived.data");
-    let text = crate::status::render(status);
-    let temporary = path.with_extension(format!("data.{}", std::process::id()));
+    let path = directory.unwrap_or_else(|| PathBuf::from("/tmp")).join(name);
+    let temporary = path.with_file_name(format!("{name}.{}", std::process::id()));
     let write = || -> std::io::Result<()> {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
@@ -706,7 +783,7 @@ fn dump(status: &Status) {
         std::fs::rename(&temporary, &path)
     };
     match write() {
-        Ok(()) => info!("the state is in {}", path.display()),
-        Err(e) => warn!("the state can't be written to {}: {e}", path.display()),
+        Ok(()) => info!("what was asked for is in {}", path.display()),
+        Err(e) => warn!("what was asked for can't be written to {}: {e}", path.display()),
     }
 }

@@ -3,6 +3,7 @@
 use crate::message::Exit;
 use std::time::Duration;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tracing::debug;
 use vipd_sys::process::{self, Credentials};
 
@@ -12,22 +13,49 @@ const SIGKILL: i32 = 9;
 /// How long a program may go on after SIGTERM before SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a program to its end, or for this long: then SIGTERM to its process group, two seconds later SIGKILL.
-pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Duration) -> Exit {
+/// How a program ended, and what of it has not.
+pub(crate) struct Ended {
+    /// How.
+    pub(crate) exit: Exit,
+    /// The end of one that had to be killed: over when the process is gone, which one that waits for a dead disk may never
+    /// be.
+    pub(crate) leftover: Leftover,
+}
+
+/// A process that was killed and may still be there.
+pub(crate) type Leftover = Option<JoinHandle<()>>;
+
+/// Whether it is still there.
+pub(crate) fn runs(leftover: &Leftover) -> bool {
+    leftover.as_ref().is_some_and(|task| !task.is_finished())
+}
+
+/// Waits until it is gone.
+pub(crate) async fn gone(leftover: Leftover) {
+    if let Some(task) = leftover {
+        let _ = task.await; // it can't fail, and is not aborted
+    }
+}
+
+/// Runs a program to its end, or for this long: then SIGTERM to its process group, two seconds later SIGKILL. That it took
+/// too long is told at once, not when it is dead.
+pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Duration) -> Ended {
     let child = process::script(argv, credentials).and_then(|command| Command::from(command).spawn());
     let mut running = match child {
         Ok(child) => Running { child },
-        Err(e) => return Exit::Failed(e.to_string()),
+        Err(e) => return Ended { exit: Exit::Failed(e.to_string()), leftover: None },
     };
     if let Ok(ended) = tokio::time::timeout(timeout, running.child.wait()).await {
-        return exit_of(ended);
+        return Ended { exit: exit_of(ended), leftover: None };
     }
     running.signal(SIGTERM);
-    if tokio::time::timeout(GRACE, running.child.wait()).await.is_err() {
-        running.signal(SIGKILL);
-        let _ = running.child.wait().await; // killed: it ends
-    }
-    Exit::Timeout
+    let leftover = tokio::spawn(async move {
+        if tokio::time::timeout(GRACE, running.child.wait()).await.is_err() {
+            running.signal(SIGKILL);
+            let _ = running.child.wait().await; // killed: it ends
+        }
+    });
+    Ended { exit: Exit::Timeout, leftover: Some(leftover) }
 }
 
 /// A program that must not outlive our interest in it.
@@ -80,7 +108,9 @@ mod tests {
     }
 
     async fn exit(text: &str, timeout: Duration) -> Exit {
-        run(&shell(text), &nobody(), timeout).await
+        let ended = run(&shell(text), &nobody(), timeout).await;
+        super::gone(ended.leftover).await;
+        ended.exit
     }
 
     #[tokio::test]
@@ -90,7 +120,7 @@ mod tests {
         assert_eq!(exit("exit 7", long).await, Exit::Status(7));
         assert_eq!(exit("kill -9 $$", long).await, Exit::Signal(9));
         assert_eq!(exit("sleep 60", Duration::from_millis(100)).await, Exit::Timeout);
-        let none = run(&["/does/not/exist".to_string()], &nobody(), long).await;
+        let none = run(&["/does/not/exist".to_string()], &nobody(), long).await.exit;
         assert!(matches!(none, Exit::Failed(_)), "{none:?}");
     }
 

@@ -88,7 +88,8 @@ impl Running {
         ours.set_nonblocking(true)?;
         let mut command = Command::new("/proc/self/exe");
         command.arg0(format!("vipd_{name}")).arg("role").arg(name.name()).args(arguments);
-        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).kill_on_drop(true);
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
+        // Not killed with this process: a role whose supervisor is gone gives up what it holds, and ends.
         // What a terminal sends to the group in front is for the supervisor, which ends the roles in order.
         command.process_group(0);
         let mut child = command.spawn()?;
@@ -168,10 +169,9 @@ pub(crate) struct Role {
 impl Role {
     /// It has died: when to start it again. Once and a second time at once; then 1, 2, 4 ... up to 60 seconds later.
     pub(crate) fn died(&mut self, how: &str) {
-        if let Some(running) = self.running.take() {
-            let lived = unix_time() - running.started;
-            self.early_deaths = if lived < 60.0 { self.early_deaths + 1 } else { 0 };
-        }
+        // One that could not even be started has not lived at all.
+        let lived = self.running.take().map_or(0.0, |running| unix_time() - running.started);
+        self.early_deaths = if lived < 60.0 { self.early_deaths + 1 } else { 0 };
         self.restarts += 1;
         self.why = Some(how.to_owned());
         let wait = match self.early_deaths {

@@ -1,0 +1,201 @@
+//! What concerns several instances, or an instance and what carries it: sync groups, successors, sockets, sequence numbers.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+mod common;
+
+use common::{instance, link, links, node};
+use std::net::{IpAddr, Ipv4Addr};
+use vipd_vrrp::admit::{Admitted, admit};
+use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::router::{Edge, Name, advert, packets};
+use vipd_vrrp::settings::*;
+use vipd_vrrp::units::{Instant, Micros, Priority};
+
+const OWN: [u8; 4] = [192, 0, 2, 1];
+const OTHER: [u8; 4] = [192, 0, 2, 2];
+const START: Instant = Instant(1_000_000_000);
+
+fn actions(node: &mut Node) -> Vec<Action> {
+    std::iter::from_fn(|| node.poll()).collect()
+}
+
+/// Lets every instance become master.
+fn serve(node: &mut Node) -> Instant {
+    let mut now = START;
+    while node.routers().iter().any(|r| r.state().name() != Name::Master) {
+        now = node.wake().unwrap().0;
+        node.handle(now, Input::Tick);
+    }
+    actions(node);
+    now
+}
+
+fn names(node: &Node) -> Vec<Name> {
+    node.routers().iter().map(|r| r.state().name()).collect()
+}
+
+fn two() -> Settings {
+    Settings {
+        instances: vec![instance(Version::V3, 51, 100, 100), instance(Version::V3, 52, 100, 100)],
+        ..Settings::default()
+    }
+}
+
+fn heard(node: &Node, i: usize, priority: u8) -> Input {
+    let advert = advert(&node.routers()[i].settings, Priority(priority));
+    Input::Advert(i, Admitted { source: OTHER.into(), advert, sequence: None, oddity: None })
+}
+
+fn group() -> SyncGroup {
+    SyncGroup { name: "VG".into(), members: vec!["VI_51".into(), "VI_52".into()] }
+}
+
+#[test]
+fn a_group_that_a_reload_forms_of_a_master_and_a_backup_is_elected_as_one() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut now = serve(&mut node);
+    let stronger = heard(&node, 1, 200);
+    node.handle(now, stronger);
+    assert_eq!(names(&node), [Name::Master, Name::Backup]);
+    let settings = Settings { groups: vec![group()], ..two() };
+    let before = Some((now, node.snapshot(now)));
+    let mut node = Node::new(now, settings, links(OWN), before, 0);
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
+    assert_eq!(node.groups()[0].state(), Name::Backup);
+    assert!(
+        actions(&mut node).iter().any(|a| matches!(a, Action::Router(0, Edge::Changed(t)) if t.why.contains("VG")))
+    );
+    // And together they become master.
+    for _ in 0..4 {
+        now = node.wake().unwrap().0;
+        node.handle(now, Input::Tick);
+    }
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+    assert_eq!(node.groups()[0].state(), Name::Master);
+}
+
+#[test]
+fn a_group_that_a_reload_forms_of_masters_is_master() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let now = serve(&mut node);
+    let settings = Settings { groups: vec![group()], ..two() };
+    let node = Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), 0);
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+    assert_eq!(node.groups()[0].state(), Name::Master);
+}
+
+#[test]
+fn a_lower_advert_makes_the_whole_group_announce() {
+    let mut node = Node::new(START, Settings { groups: vec![group()], ..two() }, links(OWN), None, 0);
+    let now = serve(&mut node) + Micros(500_000);
+    let lower = heard(&node, 0, 50);
+    node.handle(now, lower);
+    let announced = |a: &Action| match a {
+        Action::Router(i, Edge::Announce { .. }) => Some(*i),
+        _ => None,
+    };
+    assert_eq!(actions(&mut node).iter().filter_map(announced).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn an_instance_without_a_socket_is_in_fault_until_it_has_one() {
+    let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+    node.handle(START, Input::Sockets(0, Err("no descriptors".into())));
+    assert_eq!(names(&node), [Name::Fault]);
+    assert!(node.routers()[0].why().contains("no descriptors"));
+    assert_eq!(node.wake(), None, "a deaf instance must not become master");
+    actions(&mut node);
+    node.handle(START, Input::Sockets(0, Err("no descriptors".into())));
+    assert!(actions(&mut node).is_empty(), "told once");
+    node.handle(START, Input::Sockets(0, Ok(())));
+    assert_eq!(names(&node), [Name::Backup]);
+}
+
+#[test]
+fn only_masters_are_due_before_what_has_arrived_is_read() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let now = serve(&mut node);
+    let stronger = heard(&node, 1, 200);
+    node.handle(now, stronger);
+    actions(&mut node);
+    // Both are overdue: this process did not run.
+    let late = now + Micros(60_000_000);
+    node.handle(late, Input::TickMasters);
+    let sent =
+        |actions: &[Action]| actions.iter().filter(|a| matches!(a, Action::Router(_, Edge::Send { .. }))).count();
+    assert_eq!(sent(&actions(&mut node)), 1);
+    assert_eq!(names(&node), [Name::Master, Name::Backup]);
+    // The stronger one's advert was waiting: it keeps the backup one.
+    let stronger = heard(&node, 1, 200);
+    node.handle(late, stronger);
+    node.handle(late, Input::Tick);
+    assert_eq!(names(&node), [Name::Master, Name::Backup]);
+}
+
+#[test]
+fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
+    let key = |text: &[u8; 8]| Auth::Ah(*text);
+    let settings = Instance { auth: key(b"s3cr3tpw"), ..instance(Version::V2, 51, 100, 100) };
+    let sealed = |sequence: u32| {
+        let advert = advert(&settings, Priority(200));
+        packets(&settings, Ipv4Addr::from(OTHER), &advert, 1, Some(sequence)).remove(0).1
+    };
+    let mut node = Node::new(
+        START,
+        Settings { instances: vec![settings.clone()], ..Settings::default() },
+        links(OWN),
+        None,
+        1_700_000_000,
+    );
+    let hear = |node: &mut Node, sequence: u32| {
+        let packet = sealed(sequence);
+        let datagram = Ipv4Datagram::parse(&packet).unwrap();
+        let admitted = admit(&settings, None, node.routers()[0].sequence(), &datagram)?;
+        node.handle(START, Input::Advert(0, admitted));
+        Ok::<(), vipd_vrrp::admit::Reject>(())
+    };
+    assert!(hear(&mut node, 7).is_ok(), "a peer that counts from 1");
+    assert!(hear(&mut node, 7).is_err(), "a replay");
+    assert!(hear(&mut node, 8).is_ok());
+    let mut again = Node::new(
+        START,
+        Settings { instances: vec![settings.clone()], ..Settings::default() },
+        links(OWN),
+        Some((START, node.snapshot(START))),
+        1_700_000_500,
+    );
+    assert!(hear(&mut again, 8).is_err(), "a successor remembers what was heard");
+    assert!(hear(&mut again, 9).is_ok());
+    let now = again.wake().unwrap().0;
+    again.handle(now, Input::Tick);
+    let sent = actions(&mut again).into_iter().find_map(|a| match a {
+        Action::Router(0, Edge::Send { sequence, .. }) => sequence,
+        _ => None,
+    });
+    assert_eq!(sent, Some(1_700_000_501));
+}
+
+#[test]
+fn unicast_instances_that_differ_by_their_peers_alone_keep_their_own_state() {
+    let to = |name: &str, peer: [u8; 4]| Instance {
+        name: name.into(),
+        transport: Transport::Unicast {
+            peers: vec![Peer { address: IpAddr::from(peer), min_ttl: None, max_ttl: None }],
+            ttl: 255,
+            check_source: true,
+        },
+        ..instance(Version::V3, 51, 100, 100)
+    };
+    let all = || vec![to("a", [192, 0, 2, 11]), to("b", [192, 0, 2, 12]), to("c", [192, 0, 2, 13])];
+    let settings = |instances| Settings { instances, ..Settings::default() };
+    let mut node = Node::new(START, settings(all()), links(OWN), None, 0);
+    let now = serve(&mut node);
+    let stronger = heard(&node, 2, 200);
+    node.handle(now, stronger);
+    let rest = settings(all().into_iter().skip(1).collect());
+    assert_eq!(node.removed_by(&rest), [0]);
+    let after = Node::new(now, rest, [("eth0".to_owned(), link(OWN))].into(), Some((now, node.snapshot(now))), 0);
+    assert_eq!(names(&after), [Name::Master, Name::Backup]);
+}
