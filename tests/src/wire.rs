@@ -5,7 +5,7 @@ use crate::process::Proc;
 use rustix::process::Signal;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vipd_vrrp::packet::{Advert, Family, Ipv4Datagram};
 
 /// A capture that runs.
@@ -44,8 +44,19 @@ impl Capture {
         Capture { proc, file }
     }
 
-    /// Ends it; what was captured.
+    /// Ends it; what was captured. On a busy machine tcpdump lags behind, and what it has not read when it is ended is lost:
+    /// it gets the time to catch up.
     pub fn end(mut self) -> Vec<Frame> {
+        let size = || std::fs::metadata(&self.file).map_or(0, |m| m.len());
+        let start = Instant::now();
+        loop {
+            let before = size();
+            std::thread::sleep(Duration::from_millis(300));
+            // Adverts may go on meanwhile; a backlog is read much faster than they come.
+            if size() - before < 16 << 10 || start.elapsed() > Duration::from_secs(10) {
+                break;
+            }
+        }
         self.proc.signal(Signal::INT);
         self.proc.wait(Duration::from_secs(10));
         let bytes = std::fs::read(&self.file).unwrap_or_else(|e| panic!("{}: {e}", self.file.display()));
