@@ -3,8 +3,10 @@
 //! line of documentation. What the values do to each other is `lower`'s business.
 
 mod global;
+mod lexer;
 mod lines;
 mod lvs;
+mod options;
 mod vrrp;
 
 pub use global::ROOT;
@@ -185,6 +187,60 @@ impl Block {
         match self.path {
             "/" => "the top level".to_owned(),
             path => format!("`{}`", path.rsplit('/').next().unwrap_or(path)),
+        }
+    }
+}
+
+/// A row and where it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The blocks around it: `virtual_server/real_server`; `/` is the top level, `(lexer)` what is resolved before keywords
+    /// are. `:line` behind it: a word on the lines inside that value block; `:args`: on the line of that keyword itself.
+    pub path: String,
+    /// The row.
+    pub keyword: &'static Keyword,
+    /// What vipd does with the outermost keyword around it that does not simply act.
+    pub within: Option<Standing>,
+}
+
+impl Entry {
+    /// What vipd does with it, where it stands.
+    pub fn standing(&self) -> Standing {
+        self.within.unwrap_or(self.keyword.standing)
+    }
+}
+
+/// Every place of every row, in the order of the table: a block that is reached in two ways is here twice.
+pub fn walk() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let lexer = lexer::LEXER.rows();
+    entries.extend(lexer.map(|keyword| Entry { path: lexer::LEXER.path.to_owned(), keyword, within: None }));
+    visit(&ROOT, "/", None, &mut entries);
+    entries
+}
+
+fn visit(block: &'static Block, path: &str, within: Option<Standing>, entries: &mut Vec<Entry>) {
+    entries.extend(block.rows().map(|keyword| Entry { path: path.to_owned(), keyword, within }));
+    for keyword in block.rows() {
+        let inner_path = if path == "/" { keyword.name.to_owned() } else { format!("{path}/{}", keyword.name) };
+        let plain = matches!(keyword.standing, Standing::Acts | Standing::SameAs(_) | Standing::OldName(_));
+        let within = within.or((!plain).then_some(keyword.standing));
+        if let Some(options) = options::options(path, keyword.name) {
+            visit(options, &format!("{inner_path}:args"), within, entries);
+        }
+        match keyword.args {
+            Args::Block(inner) | Args::NamedBlock(inner) | Args::HeadedBlock(inner) => {
+                visit(inner, &inner_path, within, entries);
+            }
+            Args::Lines(inner) | Args::NamedLines(inner) => {
+                let path = format!("{inner_path}:line");
+                visit(inner, &path, within, entries);
+                if matches!(keyword.name, "static_routes" | "virtual_routes") {
+                    visit(&NEXTHOP, &format!("{path}/nexthop"), within, entries);
+                    visit(&ENCAP, &format!("{path}/encap"), within, entries);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -9,6 +9,7 @@
 //! Nothing here panics, hangs or grows without bound on any input: a hostile file is a file with findings.
 
 pub mod diag;
+pub mod doc;
 pub mod keyword;
 mod lex;
 mod lower;

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Ask the running daemon for the state of everything.
     Status(StatusArguments),
+    /// Explain the words of the configuration language.
+    Doc(Doc),
     /// One of the daemon's own processes; started by the supervisor alone.
     #[command(hide = true)]
     Role(RoleArguments),
@@ -45,6 +47,20 @@ pub(crate) struct Check {
     /// Every include that fails is an error.
     #[arg(short = 'e', long)]
     pub(crate) all_config: bool,
+}
+
+/// `vipd doc`
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Doc {
+    /// A keyword, alone or with the blocks around it: virtual_server/real_server/HTTP_GET.
+    pub(crate) path: Option<String>,
+    /// Every keyword whose name or text has all these words.
+    #[arg(long, num_args = 1.., value_name = "WORD")]
+    pub(crate) search: Vec<String>,
+    /// Every keyword, one `block<TAB>keyword` a line.
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 /// `vipd status`

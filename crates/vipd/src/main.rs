@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Doc(arguments)) => doc(&arguments),
         Some(Command::Status(arguments)) => status::run(&arguments.socket, arguments.json),
         Some(Command::Role(arguments)) => role(&arguments),
         None => daemon(&cli.daemon),
@@ -82,6 +83,34 @@ fn check(arguments: &cli::Check) -> ExitCode {
         ExitCode::from(1)
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// `vipd doc`
+fn doc(arguments: &cli::Doc) -> ExitCode {
+    let text = match &arguments.path {
+        Some(path) => vipd_config::doc::page(path),
+        None if arguments.list => Some(vipd_config::doc::list()),
+        None => Some(vipd_config::doc::search(&arguments.search)).filter(|text| !text.is_empty()),
+    };
+    let Some(text) = text else {
+        match &arguments.path {
+            Some(path) => {
+                eprintln!("vipd doc: there is no {path} in the configuration language");
+                if let Some(near) = vipd_config::doc::nearest(path) {
+                    eprintln!("did you mean {near}?");
+                }
+            }
+            None => eprintln!("vipd doc: nothing has all of these words: {}", arguments.search.join(" ")),
+        }
+        return ExitCode::FAILURE;
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("vipd doc: could not write to standard output: {e}");
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
 }
 
