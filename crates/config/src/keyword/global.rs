@@ -102,7 +102,7 @@ GLOBAL_ROWS:
         "Name sent in HELO."
     "smtp_connect_timeout" Int(0, 4_294), "SECONDS(int)", "0..4294; 0 becomes 1 with a message", "30", Acts;
         "Mail connection timeout."
-    "notification_email" Lines(&NAMES), "{ ADDRESS... }", "", "empty", Acts;
+    "notification_email" Lines(&RECIPIENTS), "{ ADDRESS... }", "", "empty", Acts;
         "Mail recipients."
     "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default for all mail alerts."

@@ -3,14 +3,34 @@
 use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
 rows! {
-/// Lines of names.
-NAME_ROWS:
-    "(name)" Custom, "NAME...", "", "", Acts;
-        "Names, any number on a line."
+/// Lines of instances.
+INSTANCE_ROWS:
+    "(instance)" Custom, "NAME...", "", "", Acts;
+        "Names of VRRP instances, any number on a line."
 }
 
-/// `names`
-pub(super) static NAMES: Block = Block { path: "names", keywords: &[NAME_ROWS] };
+/// `vrrp_sync_group/group` and `track_group/group`
+pub(super) static INSTANCES: Block = Block { path: "vrrp_sync_group/group", keywords: &[INSTANCE_ROWS] };
+
+rows! {
+/// Lines of interfaces.
+INTERFACE_ROWS:
+    "(interface)" Custom, "IFNAME...", "", "", Acts;
+        "Names of interfaces, any number on a line."
+}
+
+/// `garp_group/interfaces`
+pub(super) static INTERFACES: Block = Block { path: "garp_group/interfaces", keywords: &[INTERFACE_ROWS] };
+
+rows! {
+/// Lines of mail addresses.
+RECIPIENT_ROWS:
+    "(address)" Custom, "ADDRESS...", "", "", Acts;
+        "Addresses that mail goes to, any number on a line."
+}
+
+/// `global_defs/notification_email`
+pub(super) static RECIPIENTS: Block = Block { path: "global_defs/notification_email", keywords: &[RECIPIENT_ROWS] };
 
 rows! {
 /// Words of an address line.
@@ -44,16 +64,22 @@ ADDRESS_ROWS:
     "preferred_lft" Word, "preferred_lft SECS|forever", "0..4294967295", "IPv6: 0 for /128, else forever",
         NotYet("the kernel's default is used");
         "Preferred lifetime; 0 marks the address deprecated."
+}
+
+rows! {
+/// What virtual addresses have in addition.
+VIRTUAL_ADDRESS_ROWS:
     "use_vmac" Flag, "", "", "off", NotYet("the address is put on the interface itself");
         "Put this address on a VMAC over its interface."
 }
 
 /// `vrrp_instance/virtual_ipaddress`
-pub(super) static ADDRESS_LINE: Block = Block { path: "vrrp_instance/virtual_ipaddress", keywords: &[ADDRESS_ROWS] };
+pub(super) static ADDRESS_LINE: Block =
+    Block { path: "vrrp_instance/virtual_ipaddress", keywords: &[ADDRESS_ROWS, VIRTUAL_ADDRESS_ROWS] };
 
 /// `vrrp_instance/virtual_ipaddress_excluded`
 pub(super) static EXCLUDED_LINE: Block =
-    Block { path: "vrrp_instance/virtual_ipaddress_excluded", keywords: &[ADDRESS_ROWS] };
+    Block { path: "vrrp_instance/virtual_ipaddress_excluded", keywords: &[ADDRESS_ROWS, VIRTUAL_ADDRESS_ROWS] };
 
 rows! {
 /// What static addresses have in addition.
@@ -198,8 +224,6 @@ ROUTE_ROWS:
         "Multipath next hop."
     "no_track" Flag, "", "", "off", Acts;
         "Do not react when the route is removed."
-    "track_group" Word, "track_group NAME", "defined earlier; needs dev", "none", Acts;
-        "Instances that go to FAULT if the route cannot be restored."
     "vrf" Device, "vrf IFNAME", "existing VRF interface", "none", Acts;
         "Use the VRF's table."
 }
@@ -208,7 +232,15 @@ ROUTE_ROWS:
 pub(super) static ROUTE_LINE: Block = Block { path: "vrrp_instance/virtual_routes", keywords: &[ROUTE_ROWS] };
 
 /// `static_routes`
-pub(super) static STATIC_ROUTE_LINE: Block = Block { path: "static_routes", keywords: &[ROUTE_ROWS] };
+pub(super) static STATIC_ROUTE_LINE: Block =
+    Block { path: "static_routes", keywords: &[ROUTE_ROWS, STATIC_ROUTE_ROWS] };
+
+rows! {
+/// What static routes have in addition.
+STATIC_ROUTE_ROWS:
+    "track_group" Word, "track_group NAME", "defined earlier; needs dev", "none", Acts;
+        "Instances that go to FAULT if the route cannot be restored."
+}
 
 rows! {
 /// Words of a `nexthop`.
@@ -331,8 +363,6 @@ RULE_ROWS:
         "Port range selector."
     "no_track" Flag, "", "", "off", Acts;
         "Do not react when the rule is removed."
-    "track_group" Word, "track_group NAME", "defined earlier; needs iif", "none", Acts;
-        "Instances that go to FAULT if the rule cannot be restored."
     "type" Word, "type ACTION", "", "", Acts;
         "Optional word before an action."
     "goto" Int(0, 4_294_967_295), "goto NUM", "must exceed the preference, which must be given", "", Acts;
@@ -351,7 +381,14 @@ RULE_ROWS:
 pub(super) static RULE_LINE: Block = Block { path: "vrrp_instance/virtual_rules", keywords: &[RULE_ROWS] };
 
 /// `static_rules`
-pub(super) static STATIC_RULE_LINE: Block = Block { path: "static_rules", keywords: &[RULE_ROWS] };
+pub(super) static STATIC_RULE_LINE: Block = Block { path: "static_rules", keywords: &[RULE_ROWS, STATIC_RULE_ROWS] };
+
+rows! {
+/// What static rules have in addition.
+STATIC_RULE_ROWS:
+    "track_group" Word, "track_group NAME", "defined earlier; needs iif", "none", Acts;
+        "Instances that go to FAULT if the rule cannot be restored."
+}
 
 rows! {
 /// Words of a `unicast_peer`.

@@ -208,7 +208,7 @@ pub(super) static AUTH_HMAC: Block = Block { path: "vrrp_instance/auth_hmac", ke
 rows! {
 /// Words of `vrrp_sync_group`.
 VRRP_SYNC_GROUP_ROWS:
-    "group" Lines(&NAMES), "{ NAME... }", "once", "", Acts;
+    "group" Lines(&INSTANCES), "{ NAME... }", "once", "", Acts;
         "VRRP instances in the group."
     "track_interface" Lines(&TRACK_INTERFACE_LINE), "{ TRACKIFLINE... }", "", "", Acts;
         "Interfaces that influence every member."
@@ -272,7 +272,7 @@ pub(super) static VRRP_SCRIPT: Block = Block { path: "vrrp_script", keywords: &[
 rows! {
 /// Words of `track_group`.
 TRACK_GROUP_ROWS:
-    "group" Lines(&NAMES), "{ NAME... }", "once", "", Acts;
+    "group" Lines(&INSTANCES), "{ NAME... }", "once", "", Acts;
         "VRRP instances in the group."
 }
 
@@ -288,7 +288,7 @@ GARP_GROUP_ROWS:
         "Minimum gap between unsolicited NAs."
     "interface" Device, "IFNAME", "", "", Acts;
         "Interface the pacing applies to."
-    "interfaces" Lines(&NAMES), "{ IFNAME... }", "", "", Acts;
+    "interfaces" Lines(&INTERFACES), "{ IFNAME... }", "", "", Acts;
         "Interfaces sharing one pacing budget."
 }
 
