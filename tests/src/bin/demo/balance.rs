@@ -19,12 +19,14 @@ pub(crate) const SCENES: usize = 4;
 const NOTICED: Duration = Duration::from_secs(15);
 
 const LAB: &str = "
-      client                         drct1                                 web1, weight 1
-     192.0.2.9  --- network A ---  holds 192.0.2.100  --- network B ---   10.77.0.11
-                                   IPVS: wrr, NAT                          web2, weight 2
-                                   sorry server :8080                      10.77.0.12
+      client              drct1                              web1, weight 1
+     192.0.2.9 ------- 192.0.2.100, the VIP ---------------- 10.77.0.11
+                       IPVS: wrr, NAT             |
+                       sorry server on 8080       `--------- web2, weight 2
+                                                             10.77.0.12
 
-  Each mark is a request and says who answered it: 1, 2, s for the sorry server, x for nobody.
+  Each mark is a request, and says who answered it: 1 and 2 the web servers, s the
+  sorry server, x nobody.
 ";
 
 /// Who may answer, and the mark of each.
@@ -73,16 +75,17 @@ impl Stage<'_> {
             Ok(_) => {}
             Err(what) => scene.wrong(what),
         }
-        self.screen.part("        ");
+        let mut marks = String::from("       ");
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for _ in 0..times {
             let answer = inside(&self.client, || fetch(self.to, Duration::from_secs(5)));
             let who = answer.unwrap_or_else(|e| format!("nobody ({e})"));
             let mark = SERVERS.iter().find(|(name, _)| *name == who).map_or("x", |(_, mark)| mark);
-            self.screen.part(&format!("{mark} "));
+            marks.push(' ');
+            marks.push_str(mark);
+            self.screen.draw(&[marks.clone()], "      asking");
             *counts.entry(who).or_default() += 1;
         }
-        self.screen.part("\n");
         let list: Vec<String> = counts.iter().map(|(who, n)| format!("{who} {n}")).collect();
         scene.figure = format!("{times} requests: {}", list.join(", "));
         let wanted: BTreeMap<String, usize> = want.iter().map(|(who, n)| ((*who).to_owned(), *n)).collect();
@@ -91,6 +94,7 @@ impl Stage<'_> {
             scene.wrong(format!("should be {}", wanted.join(", ")));
         }
         self.screen.scene(&scene);
+        self.screen.say(marks);
         self.scenes.push(scene);
     }
 }
@@ -98,6 +102,7 @@ impl Stage<'_> {
 /// The second half.
 pub(crate) fn show(screen: &mut Screen) -> Vec<Scene> {
     screen.say(LAB.trim_matches('\n'));
+    screen.waiting("the laboratory in the virtual machine", None);
     let mut lab = Lab::new();
     let (client, director) = (lab.host(9), lab.host(1));
     let webs = [lab.host(11), lab.host(12)];
@@ -137,7 +142,7 @@ pub(crate) fn show(screen: &mut Screen) -> Vec<Scene> {
     let table = run(director.command("/usr/sbin/ipvsadm").arg("-Ln"));
     stage.screen.say("\n  What the kernel's table holds now (ipvsadm -Ln):\n");
     for line in table.lines() {
-        stage.screen.say(format!("      {line}"));
+        stage.screen.say(format!("      {}", line.trim_end()));
     }
     stage.daemon.stop();
     drop(serving);

@@ -426,6 +426,7 @@ pub(crate) fn show(screen: &mut Screen) -> Vec<Scene> {
     screen.title("vipd: a virtual IP that survives the death of the machine that holds it");
     screen.say(LAB);
     screen.title("1. Who holds the virtual IP: two directors in network namespaces");
+    screen.waiting("the laboratory: five namespaces and the wire", None);
     let mut stage = Stage::new(screen);
     let down = master_down(2, PRIORITIES[1], 1.0);
     // The first one waits as long before it takes over from a lower priority, and starts before that.

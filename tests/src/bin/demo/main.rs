@@ -83,7 +83,7 @@ fn closing(screen: &mut Screen, scenes: &[Scene], took: Duration) {
     screen.say("");
     screen.say(match wrong {
         0 => format!("Everything was right: {} scenes in {seconds} s. Nothing is left running.", scenes.len()),
-        _ => format!("{wrong} of {} scenes were not right; the reasons stand beside them above.", scenes.len()),
+        _ => format!("{wrong} of {} scenes were not right; the reasons stand below each of them above.", scenes.len()),
     });
 }
 
@@ -98,7 +98,7 @@ fn in_the_machine(screen: &mut Screen, vm: &Path, vipd: &Path) -> Vec<Scene> {
         scene.wrong(what);
         vec![scene]
     };
-    screen.waiting("the virtual machine's kernel (fetched once, 70 MB)", None);
+    screen.waiting("the kernel of the virtual machine (fetched once, 70 MB)", None);
     match Command::new(vm).arg("--prepare").status() {
         Ok(status) if status.success() => {}
         Ok(status) => return lost(format!("{} --prepare ended with {status}", vm.display())),

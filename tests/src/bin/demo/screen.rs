@@ -115,13 +115,6 @@ impl Screen {
         self.flush();
     }
 
-    /// A part of a line that stays.
-    pub(crate) fn part(&mut self, text: &str) {
-        self.clear();
-        print!("{text}");
-        self.flush();
-    }
-
     /// Bytes that another process has laid out.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.clear();
