@@ -278,18 +278,23 @@ async fn nginx_plain() {
     passes(get(address, Request { path: "/gone".to_owned(), status: vec![(410, 410)], ..page() }).await);
 }
 
+/// Makes key.pem and cert.pem there.
+fn certify(directory: &std::path::Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=nobody"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(directory)
+        .output()
+        .unwrap_or_else(|e| panic!("openssl: {e}: install Debian's package openssl (make setup)"));
+    assert!(made.status.success());
+}
+
 #[tokio::test]
 async fn openssl_tls() {
     let directory = tempfile::tempdir().unwrap();
     let (root, port) = (directory.path(), free_port());
     std::fs::write(root.join("index.html"), "vipd sample page\n").unwrap();
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=nobody"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(root)
-        .output()
-        .unwrap_or_else(|e| panic!("openssl: {e}: install Debian's package openssl (make setup)"));
-    assert!(made.status.success());
+    certify(root);
     for version in ["-tls1_2", "-tls1_3"] {
         let port = if version == "-tls1_2" { port } else { free_port() };
         let accept = format!("127.0.0.1:{port}");
@@ -306,5 +311,33 @@ async fn openssl_tls() {
         fails(tls::probe(&target, &Tls { sni: None }, &request(Some([1; 16]))).await, "digest");
         // Plain HTTP to a TLS port: this server knows a plain request when it sees one, and leaves without an alert.
         fails(probe(&target, &request(None)).await, "closed the connection without an answer");
+    }
+}
+
+/// What docs/operations.md says of servers that keepalived reaches and vipd does not.
+#[tokio::test]
+async fn only_modern_cipher_suites_are_spoken() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    std::fs::write(root.join("index.html"), "vipd sample page\n").unwrap();
+    certify(root);
+    let old = [("AES128-GCM-SHA256", "RSA key exchange"), ("ECDHE-RSA-AES128-SHA256", "CBC")];
+    for (suite, what) in old.into_iter().chain([("ECDHE-RSA-AES128-GCM-SHA256", "")]) {
+        let port = free_port();
+        let accept = format!("127.0.0.1:{port}");
+        let arguments = ["s_server", "-accept", &accept, "-key", "key.pem", "-cert", "cert.pem", "-WWW", "-quiet"];
+        let arguments: Vec<&str> = arguments.into_iter().chain(["-tls1_2", "-cipher", suite]).collect();
+        let _server = start("openssl", "openssl", &arguments, root);
+        let address = wait_port(port);
+        let wanted = hex(digest_of(b"vipd sample page\n"));
+        assert_eq!(genhash(port, "/index.html", &["-S"]), wanted, "keepalived's genhash speaks {suite}");
+        let request = Request { path: "/index.html".to_owned(), ..page() };
+        let verdict = tls::probe(&target(address), &Tls { sni: None }, &request).await;
+        if what.is_empty() {
+            passes(verdict);
+        } else {
+            println!("{suite}, {what}:");
+            fails(verdict, "TLS handshake failed");
+        }
     }
 }
