@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_mark_shows_every_loss() {
-        assert_eq!(view("1111.1112222").marks(0.0201), "1.");
+        assert_eq!(view("1111.1112222").marks(0.0199), "1.2");
         assert_eq!(view("111122").marks(0.00501).len(), 5);
     }
 }
