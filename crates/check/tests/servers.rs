@@ -4,14 +4,19 @@
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use vipd_check::http::{Request, probe};
+use vipd_check::http::{HASHED, Request, SKIMMED, probe};
 use vipd_check::tls::{self, Tls};
 use vipd_check::{Target, Verdict, tcp};
 
-const PATIENCE: Duration = Duration::from_millis(800);
+/// For a server that answers: two busy cores may take their time.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For a server that never will.
+const SHORT: Duration = Duration::from_millis(800);
 
 /// A server that does this with its first connection and then goes on doing it with the next.
 async fn server<F, T>(behave: F) -> SocketAddr
@@ -43,9 +48,15 @@ fn target(address: SocketAddr) -> Target {
 }
 
 async fn get(address: SocketAddr, request: Request) -> Verdict {
+    probe(&target(address), &request).await
+}
+
+/// Asks a server that will never finish: whatever it does, the time-out ends it.
+async fn get_in_vain(address: SocketAddr, request: Request) -> Verdict {
     let start = Instant::now();
-    let verdict = probe(&target(address), &request).await;
-    assert!(start.elapsed() < 3 * PATIENCE, "took {:?}", start.elapsed());
+    let verdict = probe(&Target::new(address, SHORT), &request).await;
+    let took = start.elapsed();
+    assert!(took >= SHORT && took < SHORT + Duration::from_secs(2), "took {took:?} with a time-out of {SHORT:?}");
     verdict
 }
 
@@ -60,6 +71,7 @@ fn digest_of(body: &[u8]) -> [u8; 16] {
 
 #[track_caller]
 fn fails(verdict: Verdict, reason: &str) {
+    assert!(!reason.is_empty(), "any failure would do");
     match verdict {
         Verdict::Fail(why) => {
             let why = why.to_string();
@@ -106,20 +118,20 @@ async fn digests() {
     passes(get(ok, Request { digest: Some(digest_of(b"the page\n")), ..page() }).await);
     fails(get(ok, Request { digest: Some([7; 16]), ..page() }).await, "digest");
     let cut = says(b"HTTP/1.0 200 OK\r\nContent-Length: 5000\r\n\r\nonly this").await;
-    fails(get(cut, Request { digest: Some(digest_of(b"only this")), ..page() }).await, "");
+    fails(get(cut, Request { digest: Some(digest_of(b"only this")), ..page() }).await, "the answer ended too early");
 }
 
 #[tokio::test]
 async fn garbage_silence_and_half_answers_fail_with_their_reason() {
-    fails(get(says(b"\x00\x01\x02 what is this\r\n\r\n").await, page()).await, "HTTP");
-    fails(get(says(b"").await, page()).await, "");
-    fails(get(says(b"HTTP/1.0 200 OK\r\nHalf: a hea").await, page()).await, "");
+    fails(get(says(b"\x00\x01\x02 what is this\r\n\r\n").await, page()).await, "not an HTTP answer");
+    fails(get(says(b"").await, page()).await, "closed the connection without an answer");
+    fails(get(says(b"HTTP/1.0 200 OK\r\nHalf: a hea").await, page()).await, "the answer ended too early");
     let silent = server(|stream| async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
         drop(stream);
     })
     .await;
-    fails(get(silent, page()).await, "");
+    fails(get_in_vain(silent, page()).await, "timed out: no answer within 800ms");
     // A byte now and then: the original starts its timer anew at each of them and waits for ever.
     let slow = server(|mut stream| async move {
         let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n").await;
@@ -128,10 +140,21 @@ async fn garbage_silence_and_half_answers_fail_with_their_reason() {
         }
     })
     .await;
-    fails(get(slow, page()).await, "");
+    fails(get_in_vain(slow, page()).await, "timed out: the answer was not complete after 800ms");
+    let slow = server(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\n").await;
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let verdict = get_in_vain(slow, Request { digest: Some([0; 16]), ..page() }).await;
+    fails(verdict, "timed out: the answer was not complete after 800ms");
     // TLS spoken to a server that doesn't.
     let verdict = tls::probe(&target(says(b"HTTP/1.0 400 Bad\r\n\r\n").await), &Tls { sni: None }, &page()).await;
-    fails(verdict, "");
+    fails(verdict, "not TLS");
+    // Plain HTTP spoken to one that speaks TLS and says so: alert, fatal, unexpected_message.
+    fails(get(says(b"\x15\x03\x01\x00\x02\x02\x0a").await, page()).await, "speaks TLS there, not plain HTTP");
 }
 
 /// Resident memory of this process in KiB.
@@ -141,24 +164,49 @@ fn memory() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-#[tokio::test]
-async fn an_endless_answer_costs_neither_memory_nor_time() {
-    let endless = |first: &'static [u8]| {
-        server(move |mut stream| async move {
+/// A server that says this and then `x` for ever; how many of them it could say so far.
+async fn endless(first: &'static [u8]) -> (SocketAddr, Arc<AtomicU64>) {
+    let said = Arc::new(AtomicU64::new(0));
+    let count = said.clone();
+    let address = server(move |mut stream| {
+        let count = count.clone();
+        async move {
             let _ = stream.read(&mut [0; 4096]).await;
             let _ = stream.write_all(first).await;
-            while stream.write_all(&[b'x'; 65536]).await.is_ok() {}
-        })
-    };
-    let body = endless(b"HTTP/1.0 200 OK\r\n\r\n").await;
-    let header = endless(b"HTTP/1.0 200 OK\r\nX: ").await;
+            while let Ok(n) = stream.write(&[b'x'; 65536]).await {
+                count.fetch_add(n as u64, Ordering::Relaxed);
+            }
+        }
+    })
+    .await;
+    (address, said)
+}
+
+/// What the kernel's buffers of a connection may hold beyond what the probe reads.
+const BUFFERED: u64 = 16 << 20;
+
+#[tokio::test]
+async fn an_endless_answer_costs_neither_memory_nor_time() {
+    let (body, body_said) = endless(b"HTTP/1.0 200 OK\r\nContent-Length: 10737418240\r\n\r\n").await;
+    let (header, header_said) = endless(b"HTTP/1.0 200 OK\r\nX: ").await;
     let before = memory();
     // Only the status is asked for: what follows is nobody's business.
     passes(get(body, page()).await);
-    fails(get(body, Request { digest: Some([0; 16]), ..page() }).await, "");
-    fails(get(header, page()).await, "");
+    let skimmed = body_said.load(Ordering::Relaxed);
+    assert!(skimmed <= SKIMMED + BUFFERED, "{skimmed} bytes were taken");
+    // Hashing 16 MiB without optimisation takes a while, the rest of the 10 GB would take minutes.
+    let start = Instant::now();
+    let patient = Target::new(body, Duration::from_secs(60));
+    let verdict = probe(&patient, &Request { digest: Some([0; 16]), ..page() }).await;
+    fails(verdict, "the body is larger than the 16777216 bytes that are hashed");
+    assert!(start.elapsed() < Duration::from_secs(30), "took {:?}", start.elapsed());
+    let hashed = body_said.load(Ordering::Relaxed) - skimmed;
+    assert!(hashed <= HASHED + BUFFERED, "{hashed} bytes were taken");
+    fails(get(header, page()).await, "the header of the answer is larger than 16384 bytes");
+    let headed = header_said.load(Ordering::Relaxed);
+    assert!(headed <= BUFFERED, "{headed} bytes were taken");
     let grown = memory().saturating_sub(before);
-    println!("  peak memory grew by {grown} KiB");
+    println!("  peak memory grew by {grown} KiB; taken: {skimmed}, {hashed}, {headed} bytes");
     assert!(grown < 8 << 10, "peak memory grew by {grown} KiB");
 }
 
@@ -230,18 +278,23 @@ async fn nginx_plain() {
     passes(get(address, Request { path: "/gone".to_owned(), status: vec![(410, 410)], ..page() }).await);
 }
 
+/// Makes key.pem and cert.pem there.
+fn certify(directory: &std::path::Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=nobody"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(directory)
+        .output()
+        .unwrap_or_else(|e| panic!("openssl: {e}: install Debian's package openssl (make setup)"));
+    assert!(made.status.success());
+}
+
 #[tokio::test]
 async fn openssl_tls() {
     let directory = tempfile::tempdir().unwrap();
     let (root, port) = (directory.path(), free_port());
     std::fs::write(root.join("index.html"), "vipd sample page\n").unwrap();
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=nobody"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(root)
-        .output()
-        .unwrap_or_else(|e| panic!("openssl: {e}: install Debian's package openssl (make setup)"));
-    assert!(made.status.success());
+    certify(root);
     for version in ["-tls1_2", "-tls1_3"] {
         let port = if version == "-tls1_2" { port } else { free_port() };
         let accept = format!("127.0.0.1:{port}");
@@ -251,12 +304,40 @@ async fn openssl_tls() {
         let address = wait_port(port);
         let request = |digest| Request { path: "/index.html".to_owned(), digest, ..page() };
         let body = digest_of(b"vipd sample page\n");
-        let target = Target::new(address, Duration::from_secs(5));
+        let target = target(address);
         passes(tls::probe(&target, &Tls { sni: None }, &request(Some(body))).await);
         passes(tls::probe(&target, &Tls { sni: Some("www.example.org".to_owned()) }, &request(None)).await);
         assert_eq!(genhash(port, "/index.html", &["-S"]), hex(body), "keepalived's genhash agrees");
         fails(tls::probe(&target, &Tls { sni: None }, &request(Some([1; 16]))).await, "digest");
-        // Plain HTTP to a TLS port.
-        fails(probe(&target, &request(None)).await, "");
+        // Plain HTTP to a TLS port: this server knows a plain request when it sees one, and leaves without an alert.
+        fails(probe(&target, &request(None)).await, "closed the connection without an answer");
+    }
+}
+
+/// What docs/operations.md says of servers that keepalived reaches and vipd does not.
+#[tokio::test]
+async fn only_modern_cipher_suites_are_spoken() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    std::fs::write(root.join("index.html"), "vipd sample page\n").unwrap();
+    certify(root);
+    let old = [("AES128-GCM-SHA256", "RSA key exchange"), ("ECDHE-RSA-AES128-SHA256", "CBC")];
+    for (suite, what) in old.into_iter().chain([("ECDHE-RSA-AES128-GCM-SHA256", "")]) {
+        let port = free_port();
+        let accept = format!("127.0.0.1:{port}");
+        let arguments = ["s_server", "-accept", &accept, "-key", "key.pem", "-cert", "cert.pem", "-WWW", "-quiet"];
+        let arguments: Vec<&str> = arguments.into_iter().chain(["-tls1_2", "-cipher", suite]).collect();
+        let _server = start("openssl", "openssl", &arguments, root);
+        let address = wait_port(port);
+        let wanted = hex(digest_of(b"vipd sample page\n"));
+        assert_eq!(genhash(port, "/index.html", &["-S"]), wanted, "keepalived's genhash speaks {suite}");
+        let request = Request { path: "/index.html".to_owned(), ..page() };
+        let verdict = tls::probe(&target(address), &Tls { sni: None }, &request).await;
+        if what.is_empty() {
+            passes(verdict);
+        } else {
+            println!("{suite}, {what}:");
+            fails(verdict, "TLS handshake failed");
+        }
     }
 }

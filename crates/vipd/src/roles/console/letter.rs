@@ -30,6 +30,18 @@ pub(super) struct Letter {
     pub(super) body: String,
     /// Those that are settled: they have it, or it was refused for good.
     pub(super) settled: Vec<String>,
+    /// Those that were tried last time and are not settled.
+    #[serde(skip)]
+    pub(super) late: Vec<String>,
+    /// Its number in the queue of this process.
+    #[serde(skip)]
+    pub(super) number: u64,
+    /// When it may be tried again; a successor of this process tries at once.
+    #[serde(skip, default = "Instant::now")]
+    pub(super) due: Instant,
+    /// Attempts of this process with it that failed.
+    #[serde(skip)]
+    pub(super) failures: usize,
 }
 
 impl Letter {
@@ -48,9 +60,13 @@ impl Letter {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
             waits: Instant::now(),
+            number: 0,
+            due: Instant::now(),
+            failures: 0,
             subject: one_line(subject).chars().take(SUBJECT).collect(),
             body,
             settled: Vec::new(),
+            late: Vec::new(),
         }
     }
 

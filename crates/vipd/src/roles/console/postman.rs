@@ -1,8 +1,16 @@
-//! The mail queue and who carries it to the `smtp_server`: one letter after the other, again later when the server doesn't
-//! take it, never more than a bounded number, never longer than a bounded time. What is lost is logged.
+//! The mail queue and who carries it to the `smtp_server`: one letter after the other, again later when it isn't taken,
+//! never more than a bounded number. What is lost is logged.
 //!
 //! The connection is plain SMTP, as keepalived's. A letter goes to each recipient by itself, so that one that the server
-//! refuses costs the others nothing.
+//! refuses costs the others nothing. Two things can go wrong for now, and they are kept apart:
+//!
+//! ```text
+//!   the server is not there or does not greet      everything waits; the letter keeps its place
+//!   it answers, and does not take a letter yet     that letter waits, behind all the others
+//!   it breaks off or falls silent over a letter    both: whose fault it was, the next letter will show
+//! ```
+//!
+//! A letter is given up when it fails again after a bounded time: never one that was not tried.
 
 use super::host_name;
 use super::letter::{Letter, envelope, mailbox};
@@ -21,7 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 use vipd_config::model::Mail;
 
@@ -39,7 +47,7 @@ const DIALOGUE: Duration = Duration::from_secs(60);
 pub(super) struct Pace {
     /// The waits after the first, second, ... failure in a row; the last one repeats.
     waits: Vec<Duration>,
-    /// A letter that has waited this long is given up when it fails again.
+    /// A letter that has waited this long is given up when it fails itself.
     patience: Duration,
 }
 
@@ -74,7 +82,7 @@ struct Desk {
     posted: Notify,
     /// The settings changed: whoever waits for the server need not wait on.
     moved: Notify,
-    /// The queue is empty.
+    /// An attempt has ended.
     done: Notify,
 }
 
@@ -86,15 +94,42 @@ struct Papers {
     mail: Option<(Mail, String)>,
     /// Whether the queue changed since the last snapshot.
     dirty: bool,
-    /// Failures in a row.
+    /// The server's failures in a row; a letter's own are with the letter.
     failures: usize,
+    /// The number of the last letter that came in.
+    last_number: u64,
+    /// The letter that is being delivered.
+    under_way: Option<u64>,
 }
 
 impl Papers {
-    /// Whether letters wait and the server takes them.
+    /// Whether letters are due and the server takes them.
     fn flows(&self) -> bool {
-        !self.queue.is_empty() && self.failures == 0
+        let now = Instant::now();
+        self.failures == 0 && self.queue.iter().any(|letter| letter.due <= now)
     }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        self.queue.iter().position(|letter| letter.number == number)
+    }
+
+    /// Which letter gives way when there are too many: the first one that has been tried, so that none is lost untried
+    /// while others had their chance, else the oldest. Never the one under way, whose fate is just being decided.
+    fn victim(&self) -> Option<usize> {
+        let waiting = || self.queue.iter().enumerate().filter(|(_, letter)| Some(letter.number) != self.under_way);
+        let tried = waiting().find(|(_, letter)| letter.failures > 0);
+        tried.or_else(|| waiting().next()).map(|(at, _)| at)
+    }
+}
+
+/// What the postman does next.
+enum Next {
+    /// Carries this letter.
+    Deliver(Box<(Letter, Route)>),
+    /// Waits for a letter's next attempt.
+    Wait(Instant),
+    /// Waits for a letter.
+    Idle,
 }
 
 /// The mail settings with every address understood.
@@ -131,6 +166,8 @@ impl Office {
         papers.route = mail.as_ref().and_then(|(mail, router_id)| Route::new(mail, router_id));
         papers.mail = mail;
         papers.failures = 0;
+        // What one server did not take another may take at once.
+        papers.queue.iter_mut().for_each(|letter| letter.due = Instant::now());
         if papers.route.is_none() && !papers.queue.is_empty() {
             warn!(
                 "{} mails were waiting and the configuration no longer says whom to send them to",
@@ -142,18 +179,21 @@ impl Office {
         self.desk.moved.notify_one();
     }
 
-    /// Adds a letter; the oldest makes room if need be.
-    pub(super) fn post(&self, letter: Letter) {
+    /// Adds a letter; another one makes room if need be.
+    pub(super) fn post(&self, mut letter: Letter) {
         let mut papers = self.desk.papers();
         if papers.route.is_none() {
             warn!("there is nobody to mail `{}` to: global_defs has no usable notification_email", letter.subject);
             return;
         }
         if papers.queue.len() >= LETTERS
-            && let Some(oldest) = papers.queue.pop_front()
+            && let Some(dropped) = papers.victim().and_then(|at| papers.queue.remove(at))
         {
-            warn!("{LETTERS} mails are waiting: the oldest, `{}`, was dropped", oldest.subject);
+            let tried = if dropped.failures > 0 { "the first that was tried in vain" } else { "the oldest" };
+            warn!("{LETTERS} mails are waiting: {tried}, `{}`, was dropped", dropped.subject);
         }
+        papers.last_number += 1;
+        letter.number = papers.last_number;
         papers.queue.push_back(letter);
         papers.dirty = true;
         self.desk.posted.notify_one();
@@ -177,7 +217,7 @@ impl Office {
         }
     }
 
-    /// Waits until the queue is empty, `patience` at most, and not at all if the server is not taking mail anyway.
+    /// Waits until nothing is due any more, `patience` at most, and not at all if the server is not taking mail anyway.
     pub(super) async fn close(&self, patience: Duration) {
         let empty = async {
             while self.desk.papers().flows() {
@@ -206,65 +246,95 @@ impl Desk {
         self.papers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn first(&self) -> Option<(Letter, Route)> {
-        let papers = self.papers();
-        Some((papers.queue.front()?.clone(), papers.route.clone()?))
+    /// The first letter that is due, in the order of the queue.
+    fn next(&self) -> Next {
+        let mut papers = self.papers();
+        let Some(route) = papers.route.clone() else { return Next::Idle };
+        let now = Instant::now();
+        let due = papers.queue.iter().find(|letter| letter.due <= now).cloned();
+        match due {
+            Some(letter) => {
+                papers.under_way = Some(letter.number);
+                Next::Deliver(Box::new((letter, route)))
+            }
+            None => papers.queue.iter().map(|letter| letter.due).min().map_or(Next::Idle, Next::Wait),
+        }
     }
 
-    /// Writes down how the attempt with `letter` went.
-    fn settle(&self, letter: &Letter, delivery: &Delivery, pace: &Pace) -> Option<Duration> {
+    /// Writes down how the attempt with a letter went. For how long the server is to be left alone, if at all.
+    fn settle(&self, number: u64, delivery: Delivery, pace: &Pace) -> Option<Duration> {
         let mut papers = self.papers();
         papers.dirty = true;
-        // It may have been dropped for a newer one meanwhile.
-        let here = papers.queue.front().is_some_and(|l| l.written == letter.written && l.subject == letter.subject);
-        let wait = match &delivery.failed {
-            None => {
-                if here {
-                    papers.queue.pop_front();
-                }
+        papers.under_way = None;
+        let server = match &delivery.setback {
+            Some(Setback::Server(_) | Setback::Unclear(_)) => {
+                papers.failures += 1;
+                Some(pace.wait(papers.failures - 1))
+            }
+            Some(Setback::Letter(_)) | None => {
                 papers.failures = 0;
                 None
             }
-            Some(why) => {
-                if here && let Some(first) = papers.queue.front_mut() {
-                    first.settled.extend(delivery.settled.iter().cloned());
-                }
-                let wait = pace.wait(papers.failures);
-                papers.failures += 1;
-                if papers.failures == 1 {
-                    warn!("mail `{}`: {why}; trying again in {} s", letter.subject, wait.as_secs_f32());
-                }
-                while let Some(first) = papers.queue.front()
-                    && first.waits.elapsed() >= pace.patience
-                {
-                    let (after, subject) = (first.waits.elapsed().as_secs(), &first.subject);
-                    error!("mail `{subject}` was given up after {after} s: {why}");
-                    papers.queue.pop_front();
-                }
-                Some(wait)
-            }
         };
+        // A configuration without recipients may have emptied the queue meanwhile.
+        if let Some(mut letter) = papers.position(number).and_then(|at| papers.queue.remove(at))
+            && let Some(setback) = delivery.setback
+        {
+            letter.settled.extend(delivery.settled);
+            letter.late = delivery.late;
+            letter.failures += 1;
+            let (age, subject) = (letter.waits.elapsed(), &letter.subject);
+            let why = setback.why();
+            if age >= pace.patience {
+                error!("mail `{subject}` was given up after {} s: {why}", age.as_secs());
+            } else {
+                let own = pace.wait(letter.failures - 1);
+                let first = if server.is_some() { papers.failures == 1 } else { letter.failures == 1 };
+                if first {
+                    warn!("mail `{subject}`: {why}; trying again in {} s", server.unwrap_or(own).as_secs_f32());
+                }
+                match setback {
+                    Setback::Server(_) => papers.queue.push_front(letter),
+                    Setback::Letter(_) | Setback::Unclear(_) => {
+                        letter.due = Instant::now() + own;
+                        papers.queue.push_back(letter);
+                    }
+                }
+            }
+        }
         // Also after a failure: who waits for the end learns that it won't come.
         self.done.notify_one();
-        wait
+        server
     }
 }
 
 async fn walk(desk: Arc<Desk>, pace: Pace) {
     loop {
-        let Some((letter, route)) = desk.first() else {
-            tokio::select! {
-                () = desk.posted.notified() => {}
-                () = desk.moved.notified() => {}
+        let wait = match desk.next() {
+            Next::Deliver(papers) => {
+                let (letter, route) = *papers;
+                let delivery = deliver(&letter, &route).await;
+                let Some(wait) = desk.settle(letter.number, delivery, &pace) else { continue };
+                // A new letter is no reason to bother the server earlier.
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = desk.moved.notified() => {}
+                }
+                continue;
             }
-            continue;
+            Next::Wait(due) => Some(due),
+            Next::Idle => None,
         };
-        let delivery = deliver(&letter, &route).await;
-        if let Some(wait) = desk.settle(&letter, &delivery, &pace) {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = desk.moved.notified() => {}
+        let due = async {
+            match wait {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            () = due => {}
+            () = desk.posted.notified() => {}
+            () = desk.moved.notified() => {}
         }
     }
 }
@@ -307,11 +377,32 @@ impl Route {
 struct Delivery {
     /// Recipients that are settled now.
     settled: Vec<String>,
-    /// Why the others are not; `None`: none is left.
-    failed: Option<String>,
+    /// Recipients that were not settled though they were tried.
+    late: Vec<String>,
+    /// Why not all are settled; `None`: none is left.
+    setback: Option<Setback>,
 }
 
-/// Tries every recipient that isn't settled.
+/// Why a letter has to be carried again.
+#[derive(Debug)]
+enum Setback {
+    /// The server can't be talked to: nothing else could be delivered either.
+    Server(String),
+    /// The server can be talked to, and did not take this letter for somebody.
+    Letter(String),
+    /// The server broke off over this letter, for whichever of the two reasons.
+    Unclear(String),
+}
+
+impl Setback {
+    fn why(&self) -> &str {
+        match self {
+            Setback::Server(why) | Setback::Letter(why) | Setback::Unclear(why) => why,
+        }
+    }
+}
+
+/// Tries every recipient that isn't settled, whatever happens with the ones before it.
 async fn deliver(letter: &Letter, route: &Route) -> Delivery {
     let mut delivery = Delivery::default();
     let bytes = match letter.compose(&route.from, &route.to, &route.router_id) {
@@ -323,7 +414,13 @@ async fn deliver(letter: &Letter, route: &Route) -> Delivery {
         }
     };
     let mut connection = None;
-    for to in &route.to {
+    // Whether the server gave any recipient an answer of its own.
+    let mut answered = false;
+    let mut waiting = None;
+    // Whoever was late the last time comes last: should the server have enough after that, the others have theirs.
+    let mut recipients: Vec<&Mailbox> = route.to.iter().collect();
+    recipients.sort_by_key(|to| letter.late.contains(&to.email.to_string()));
+    for to in recipients {
         let name = to.email.to_string();
         if letter.settled.contains(&name) {
             continue;
@@ -332,22 +429,33 @@ async fn deliver(letter: &Letter, route: &Route) -> Delivery {
             Ok(()) => {
                 info!("mail `{}` was taken for {name} by {}", letter.subject, route.server);
                 delivery.settled.push(name);
+                answered = true;
             }
             Err(Trouble::Refused(why)) => {
                 error!("mail `{}`: {} refused it for {name}: {why}", letter.subject, route.server);
                 delivery.settled.push(name);
+                answered = true;
                 connection = None;
             }
             Err(Trouble::Later(why)) => {
-                delivery.failed = Some(format!("{name}: {why}"));
+                waiting = Some(format!("{name}: {why}"));
+                delivery.late.push(name);
+                answered = true;
+                connection = None;
+            }
+            // Perhaps over this recipient only: the next one gets a new connection.
+            Err(Trouble::Broken(why)) => {
+                waiting = Some(why);
+                delivery.late.push(name);
                 connection = None;
             }
             Err(Trouble::Server(why)) => {
-                delivery.failed = Some(why);
+                delivery.setback = Some(Setback::Server(why));
                 return delivery;
             }
         }
     }
+    delivery.setback = waiting.map(if answered { Setback::Letter } else { Setback::Unclear });
     if let Some(mut connection) = connection {
         // The letter is through; how the server says goodbye doesn't matter.
         let _ = timeout(Duration::from_secs(1), connection.quit()).await;
@@ -362,9 +470,14 @@ enum Trouble {
     Refused(String),
     /// For now, to this recipient (4xx).
     Later(String),
+    /// The server greeted, and broke off or fell silent before its verdict.
+    Broken(String),
     /// The server can't be talked to at all.
     Server(String),
 }
+
+/// "Service not available, closing transmission channel" (RFC 5321, 4.2.3): the server's own state, no recipient's.
+const CLOSING: u16 = 421;
 
 async fn hand_over(
     connection: &mut Option<AsyncSmtpConnection>,
@@ -381,11 +494,16 @@ async fn hand_over(
     match timeout(DIALOGUE, connection.send(&envelope, bytes)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(e)) if e.is_permanent() => Err(Trouble::Refused(told(&e))),
-        Ok(Err(e)) if e.is_transient() => Err(Trouble::Later(told(&e))),
+        Ok(Err(e)) if e.is_transient() && e.status().is_none_or(|code| u16::from(code) != CLOSING) => {
+            Err(Trouble::Later(told(&e)))
+        }
         // "The server lacks an extension that this address needs".
         Ok(Err(e)) if e.is_client() => Err(Trouble::Refused(told(&e))),
-        Ok(Err(e)) => Err(Trouble::Server(format!("{server}: {}", told(&e)))),
-        Err(_) => Err(Trouble::Server(format!("{server} did not take it within {} s", DIALOGUE.as_secs()))),
+        Ok(Err(e)) => Err(Trouble::Broken(format!("{server}, about {}: {}", to.email, told(&e)))),
+        Err(_) => {
+            let seconds = DIALOGUE.as_secs();
+            Err(Trouble::Broken(format!("{server} did not take it for {} within {seconds} s", to.email)))
+        }
     }
 }
 
