@@ -43,7 +43,7 @@ fn the_least_service() {
 fn everything_in_the_sample() {
     let c = config(include_str!("samples/services.conf"));
     let ids: Vec<&str> = c.services.iter().map(|s| s.lvs.id.0.as_str()).collect();
-    assert_eq!(ids, ["[192.0.2.1]:tcp:80", "[WEB]:0", "[WEB]:1", "[MARKS]:0", "FWM 5", "[2001:db8::80]:tcp:443"]);
+    assert_eq!(ids, ["[192.0.2.1]:tcp:80", "[WEB]:0", "[WEB]:1", "[MARKS]:0", "FWM 5 IPv6", "[2001:db8::80]:tcp:443"]);
     assert!(c.global.lvs_flush);
     assert_eq!(c.global.lvs_timeouts, Some((900, 0, 300)));
     assert!(c.global.fifo.is_some() && c.global.vrrp_fifo.is_none() && c.global.lvs_fifo.is_some());
@@ -257,6 +257,10 @@ fn the_family_of_marks_is_that_of_the_servers() {
         key("virtual_server fwmark 3 {\nip_family inet6\nlvs_method TUN\nreal_server 10.0.0.1 {\n}\n}\n"),
         mark(Family::Inet6)
     );
+    let both = "virtual_server fwmark 3 {\nip_family inet\nreal_server 10.0.0.1 {\n}\n}\n\
+                virtual_server fwmark 3 {\nip_family inet6\nreal_server 2001:db8::1 {\n}\n}\n";
+    let ids: Vec<String> = config(both).services.iter().map(|s| s.lvs.id.to_string()).collect();
+    assert_eq!(ids, ["FWM 3", "FWM 3 IPv6"], "one mark for both families");
     assert_eq!(found("virtual_server fwmark 0 {\nreal_server 10.0.0.1 {\n}\n}\n"), ["V0302:1"]);
 }
 
