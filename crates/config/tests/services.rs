@@ -273,6 +273,15 @@ fn persistence() {
         p("persistence_granularity 255.255.0.0").unwrap(),
         vipd_lvs::settings::Persistence { timeout: 360, granularity: Some(0xffff_0000), engine: None }
     );
+    // The whole address is what the kernel takes for none.
+    let whole = p("persistence_granularity 255.255.255.255").unwrap();
+    assert_eq!((whole.timeout, whole.granularity), (360, None));
+    let v6 = |mask: u8| {
+        let text = service(&format!("persistence_granularity {mask}")).replace("192.0.2.1 80", "2001:db8::1 80");
+        let text = text.replace("lvs_method NAT", "").replace("10.0.0.1 ", "2001:db8::11 ");
+        config(&text).services[0].lvs.persistence.clone().unwrap().granularity
+    };
+    assert_eq!((v6(128), v6(64)), (None, Some(64)));
     assert_eq!(p("persistence_timeout 9\npersistence_engine sip").unwrap().engine.as_deref(), Some("sip"));
     assert_eq!(found(&service("persistence_engine sip")), ["V0409:4"]);
     assert_eq!(found(&service("persistence_granularity 24")), ["V0305:4"]);
