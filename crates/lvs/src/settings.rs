@@ -274,6 +274,31 @@ pub struct Checker {
     pub alpha: bool,
 }
 
+impl Checker {
+    /// The configuration's word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match &self.probe {
+            Probe::Tcp => "TCP_CHECK",
+            Probe::Http(http) if http.tls.is_some() => "SSL_GET",
+            Probe::Http(_) => "HTTP_GET",
+            Probe::Misc(_) => "MISC_CHECK",
+        }
+    }
+
+    /// Whether a run of the one answers what a run of the other asks: they differ in pace and patience at most.
+    pub fn asks_the_same_as(&self, other: &Checker) -> bool {
+        let probe = match (&self.probe, &other.probe) {
+            (Probe::Misc(one), Probe::Misc(two)) => one.argv == two.argv,
+            (one, two) => one == two,
+        };
+        probe
+            && self.target == other.target
+            && self.bind == other.bind
+            && self.bind_device == other.bind_device
+            && self.fwmark == other.fwmark
+    }
+}
+
 /// The kinds of checks.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Probe {
