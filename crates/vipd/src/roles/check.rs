@@ -443,3 +443,6 @@ enum Go {
     On,
     Leave,
 }
+
+#[cfg(test)]
+mod tests;

@@ -621,3 +621,6 @@ fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
     };
     state
 }
+
+#[cfg(test)]
+mod tests;

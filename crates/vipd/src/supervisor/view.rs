@@ -112,5 +112,4 @@ fn unknown_service(settings: &VirtualServer, checked: ServiceStatus) -> ServiceS
 }
 
 #[cfg(test)]
-#[path = "view_tests.rs"]
 mod tests;
