@@ -93,6 +93,8 @@ struct Role {
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
     snapshot_at: Option<Duration>,
+    /// When the last one was sent.
+    kept: Option<Duration>,
     configured: bool,
 }
 
@@ -109,6 +111,7 @@ impl Role {
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             snapshot_at: None,
+            kept: None,
             configured: false,
         }
     }
@@ -280,16 +283,24 @@ impl Role {
             }
         }
         if self.snapshot_at.is_some_and(|at| at <= now) {
-            self.snapshot_at = None;
-            // In the order of the configuration: a successor tells checks that are alike by their places.
-            let checks = self.servers.values().flatten().filter_map(|serial| self.checks.get(serial));
-            let list: Vec<(&Server, &Health)> = checks.map(|c| (&c.server, &c.health)).collect();
-            match serde_json::to_value(list) {
-                Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
-                Err(e) => warn!("the state can't be kept for a successor: {e}"),
-            }
+            self.keep().await?;
         }
         Ok(())
+    }
+
+    /// Tells the supervisor what a successor needs.
+    async fn keep(&mut self) -> io::Result<()> {
+        (self.snapshot_at, self.kept) = (None, Some(now()));
+        // In the order of the configuration: a successor tells checks that are alike by their places.
+        let checks = self.servers.values().flatten().filter_map(|serial| self.checks.get(serial));
+        let list: Vec<(&Server, &Health)> = checks.map(|c| (&c.server, &c.health)).collect();
+        match serde_json::to_value(list) {
+            Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await,
+            Err(e) => {
+                warn!("the state can't be kept for a successor: {e}");
+                Ok(())
+            }
+        }
     }
 
     async fn start(&mut self, serial: u64) -> io::Result<()> {
@@ -325,7 +336,13 @@ impl Role {
             (true, true) | (false, false) => debug!("{kind} of {address} for {id}: {why}"),
         }
         if turn == Turn::Changed {
-            self.snapshot_at = self.snapshot_at.or(Some(now + SNAPSHOT_GAP));
+            // Before the verdict, so that a successor doesn't take it back; but a thousand at once are kept together.
+            match self.kept {
+                Some(kept) if now < kept + SNAPSHOT_GAP => {
+                    self.snapshot_at = self.snapshot_at.or(Some(kept + SNAPSHOT_GAP));
+                }
+                Some(_) | None => self.keep().await?,
+            }
             if let Some(verdict) = self.verdict(&(id, address)) {
                 self.sender.send(&FromRole::Verdicts(vec![verdict])).await?;
             }

@@ -159,3 +159,27 @@ fn a_run_under_way_counts_if_it_asks_what_the_new_check_asks() {
         assert!(stage.role.checks[&after[0]].health.up(), "the answer was for another");
     });
 }
+
+#[test]
+fn what_a_successor_needs_is_kept_before_the_verdict_that_rests_on_it() {
+    run(async {
+        let mut stage = Stage::new(ONE, None).await;
+        stage.verdict().await;
+        stage.ran(0, fail()).await;
+        let mut kept = None;
+        loop {
+            match stage.told.next().await.unwrap().unwrap() {
+                FromRole::Snapshot(value) => kept = Some(value),
+                FromRole::Verdicts(_) => break,
+                FromRole::Ready => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        let mut successor = Stage::new(ONE, kept).await;
+        assert!(!successor.verdict().await.0);
+        // At most one in a while.
+        stage.ran(0, pass()).await;
+        assert!(stage.role.snapshot_at.is_some());
+        assert!(matches!(stage.told.next().await.unwrap(), Some(FromRole::Verdicts(_))));
+    });
+}
