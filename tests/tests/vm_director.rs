@@ -46,6 +46,13 @@ fn a_role_that_is_killed_leaves_the_table_alone() {
 }
 
 #[test]
+fn a_reload_forgets_nothing() {
+    if machine::here("a reload forgets nothing") {
+        life::reloads();
+    }
+}
+
+#[test]
 fn what_others_edit_is_undone() {
     if machine::here("what others edit is undone") {
         life::others_edit();

@@ -237,7 +237,7 @@ pub struct ServiceStatus {
     pub name: String,
     /// Scheduler.
     pub scheduler: String,
-    /// `up` while it has its quorum, else `down`.
+    /// `up` while it has its quorum, `down` while it hasn't; `unknown` while the director role doesn't answer.
     pub state: String,
     /// Weight of the servers that are alive.
     pub live_weight: u64,
@@ -253,8 +253,11 @@ pub struct ServiceStatus {
     pub packets: (u64, u64),
     /// Bytes counted by the plane, in and out.
     pub bytes: (u64, u64),
-    /// Its real servers.
+    /// Its real servers; none while the state is `unknown`.
     pub real_servers: Vec<RealServerStatus>,
+    /// Its real servers while the state is `unknown`.
+    #[serde(default)]
+    pub unknown_servers: Vec<UnknownServerStatus>,
 }
 
 /// One `real_server`.
@@ -281,6 +284,21 @@ pub struct RealServerStatus {
     /// Connections since the server was added.
     pub connections: u64,
     /// Its checks.
+    pub checks: Vec<CheckStatus>,
+}
+
+/// One `real_server` of which nobody can say now whether it is in use.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct UnknownServerStatus {
+    /// Address and port.
+    pub address: String,
+    /// NAT, DR or TUN.
+    pub forwarding: String,
+    /// Why nobody can say.
+    pub why: String,
+    /// `weight`
+    pub configured_weight: u32,
+    /// Its checks, which go on all the same.
     pub checks: Vec<CheckStatus>,
 }
 

@@ -43,7 +43,7 @@ fn the_least_service() {
 fn everything_in_the_sample() {
     let c = config(include_str!("samples/services.conf"));
     let ids: Vec<&str> = c.services.iter().map(|s| s.lvs.id.0.as_str()).collect();
-    assert_eq!(ids, ["[192.0.2.1]:tcp:80", "[WEB]:0", "[WEB]:1", "[MARKS]:0", "FWM 5", "[2001:db8::80]:tcp:443"]);
+    assert_eq!(ids, ["[192.0.2.1]:tcp:80", "[WEB]:0", "[WEB]:1", "[MARKS]:0", "FWM 5 IPv6", "[2001:db8::80]:tcp:443"]);
     assert!(c.global.lvs_flush);
     assert_eq!(c.global.lvs_timeouts, Some((900, 0, 300)));
     assert!(c.global.fifo.is_some() && c.global.vrrp_fifo.is_none() && c.global.lvs_fifo.is_some());
@@ -257,6 +257,10 @@ fn the_family_of_marks_is_that_of_the_servers() {
         key("virtual_server fwmark 3 {\nip_family inet6\nlvs_method TUN\nreal_server 10.0.0.1 {\n}\n}\n"),
         mark(Family::Inet6)
     );
+    let both = "virtual_server fwmark 3 {\nip_family inet\nreal_server 10.0.0.1 {\n}\n}\n\
+                virtual_server fwmark 3 {\nip_family inet6\nreal_server 2001:db8::1 {\n}\n}\n";
+    let ids: Vec<String> = config(both).services.iter().map(|s| s.lvs.id.to_string()).collect();
+    assert_eq!(ids, ["FWM 3", "FWM 3 IPv6"], "one mark for both families");
     assert_eq!(found("virtual_server fwmark 0 {\nreal_server 10.0.0.1 {\n}\n}\n"), ["V0302:1"]);
 }
 
@@ -269,6 +273,15 @@ fn persistence() {
         p("persistence_granularity 255.255.0.0").unwrap(),
         vipd_lvs::settings::Persistence { timeout: 360, granularity: Some(0xffff_0000), engine: None }
     );
+    // The whole address is what the kernel takes for none.
+    let whole = p("persistence_granularity 255.255.255.255").unwrap();
+    assert_eq!((whole.timeout, whole.granularity), (360, None));
+    let v6 = |mask: u8| {
+        let text = service(&format!("persistence_granularity {mask}")).replace("192.0.2.1 80", "2001:db8::1 80");
+        let text = text.replace("lvs_method NAT", "").replace("10.0.0.1 ", "2001:db8::11 ");
+        config(&text).services[0].lvs.persistence.clone().unwrap().granularity
+    };
+    assert_eq!((v6(128), v6(64)), (None, Some(64)));
     assert_eq!(p("persistence_timeout 9\npersistence_engine sip").unwrap().engine.as_deref(), Some("sip"));
     assert_eq!(found(&service("persistence_engine sip")), ["V0409:4"]);
     assert_eq!(found(&service("persistence_granularity 24")), ["V0305:4"]);

@@ -4,8 +4,11 @@
 //! counts as failed; while down, one success brings it back. One thing is simpler here: a check with several URLs tests them
 //! all in one run, and the first that fails decides.
 
-use crate::settings::Checker;
+use crate::settings::{Checker, Probe};
+use crate::table::MAX_WEIGHT;
 use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +80,26 @@ impl Health {
         Health { next: self.next.max(now).min(latest), ..self }
     }
 
+    /// A check that is new on a server which is known already: until its first run it counts as what the server's other
+    /// checks made of it, whatever `alpha` says, so that a reload alone changes nothing.
+    pub fn joining(self, server: Standing) -> Health {
+        let state = match server {
+            Standing::Alive => State::Up { retries: 0 },
+            Standing::Dead => State::Down,
+        };
+        Health { state, ..self }
+    }
+
+    /// Goes on under new settings with everything that is known. No more failures are tolerated than the new `retry`
+    /// allows, and the next run is no later than the new `delay_loop` from now.
+    pub fn reconfigure(self, settings: Checker, now: Instant) -> Health {
+        let state = match self.state {
+            State::Up { retries } => State::Up { retries: retries.min(settings.retry) },
+            State::Down => State::Down,
+        };
+        Health { settings, state, ..self }.resume(now)
+    }
+
     /// What it is told to be.
     pub fn settings(&self) -> &Checker {
         &self.settings
@@ -112,51 +135,96 @@ impl Health {
         self.weight
     }
 
-    /// A run that began at `started` has ended.
+    /// A run that began at `started` has ended at `now`.
     pub fn handle(&mut self, started: Instant, now: Instant, outcome: Outcome) -> Turn {
         let before = (self.up(), self.weight, self.has_run);
         self.has_run = true;
-        let wait = match outcome {
+        // From start to start, so that slow answers don't stretch the interval.
+        let regular = started + self.settings.delay_loop;
+        let next = match outcome {
             Outcome::Pass { detail, weight } => {
                 self.why = detail;
                 self.weight = weight;
                 self.state = State::Up { retries: self.settings.retry };
-                self.settings.delay_loop
+                regular
             }
             Outcome::Fail { why } => {
                 self.why = why;
                 match self.state {
                     State::Up { retries: 0 } => {
                         self.state = State::Down;
-                        self.settings.delay_loop
+                        regular
                     }
                     State::Up { retries } => {
                         self.state = State::Up { retries: retries - 1 };
-                        self.settings.delay_before_retry
+                        // A server that lets a probe time out gets its pause all the same; a program is started from
+                        // start to start, as in the original.
+                        let from = match self.settings.probe {
+                            Probe::Tcp | Probe::Http(_) => now,
+                            Probe::Misc(_) => started,
+                        };
+                        from + self.settings.delay_before_retry
                     }
-                    State::Down => self.settings.delay_loop,
+                    State::Down => regular,
                 }
             }
         };
-        // From start to start, so that slow answers don't stretch the interval; never in the past.
-        self.next = (started + wait).max(now);
+        self.next = next.max(now);
         if before == (self.up(), self.weight, self.has_run) { Turn::Same } else { Turn::Changed }
     }
 }
 
-/// What the checks of a real server say together: alive if every one passes (none: always), the weight of the last that
-/// asks for one, and why.
-pub fn judge<'a>(checks: impl IntoIterator<Item = &'a Health>) -> (bool, Option<u32>, String) {
-    let (mut alive, mut weight) = (true, None);
+/// Whether a real server may be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Standing {
+    /// Every check of it passes.
+    Alive,
+    /// One fails.
+    Dead,
+}
+
+/// For each check of a server after a reload, which of those before it is the same check, so that what is known of it
+/// stays known. The same settings go first; then the same probe of the same target with another pace; then another probe of
+/// that kind (other URLs, another program) of the same target; at last one of that kind in the same place.
+pub fn matches(before: &[&Checker], after: &[Checker]) -> Vec<Option<usize>> {
+    type Same = fn((usize, &Checker), (usize, &Checker)) -> bool;
+    let passes: [Same; 4] = [
+        |(_, old), (_, new)| old == new,
+        |(_, old), (_, new)| old.asks_the_same_as(new),
+        |(_, old), (_, new)| old.kind() == new.kind() && old.target == new.target && old.bind == new.bind,
+        |(i, old), (j, new)| i == j && old.kind() == new.kind(),
+    ];
+    let mut free = vec![true; before.len()];
+    let mut found = vec![None; after.len()];
+    for same in passes {
+        for (j, new) in after.iter().enumerate().filter(|(j, _)| found[*j].is_none()).collect::<Vec<_>>() {
+            let old = before.iter().enumerate().find(|(i, old)| free[*i] && same((*i, old), (j, new)));
+            if let Some((i, _)) = old {
+                (free[i], found[j]) = (false, Some(i));
+            }
+        }
+    }
+    found
+}
+
+/// What the checks of a real server with this configured weight say together: alive if every one passes (none: always), the
+/// weight that they ask for, and why. As in the original, each check that asks for a weight adds what that differs from
+/// the configured one, and nothing falls below 0.
+pub fn judge<'a>(configured: u32, checks: impl IntoIterator<Item = &'a Health>) -> (bool, Option<u32>, String) {
+    let (mut alive, mut difference) = (true, None);
     let (mut bad, mut good) = (None, None);
     for check in checks {
         if check.up() {
-            weight = check.weight.or(weight);
+            if let Some(asked) = check.weight {
+                difference = Some(difference.unwrap_or(0) + i64::from(asked) - i64::from(configured));
+            }
             good = Some(check.why());
         } else {
             alive = false;
             bad = bad.or(Some(check.why()));
         }
     }
+    let weight = difference.map(|d| (i64::from(configured) + d).clamp(0, i64::from(MAX_WEIGHT)));
+    let weight = weight.and_then(|w| u32::try_from(w).ok());
     (alive, weight, bad.or(good).unwrap_or("no checks").to_string())
 }

@@ -1,9 +1,10 @@
 //! Whether a virtual server has enough live weight to be worth its address.
 
 use crate::settings::VirtualServer;
+use serde::{Deserialize, Serialize};
 
 /// Whether there is enough.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Quorum {
     /// Yes.
     Up,

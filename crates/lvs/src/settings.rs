@@ -60,11 +60,13 @@ pub enum ServiceKey {
 }
 
 impl fmt::Display for ServiceKey {
-    /// keepalived's form, as its log and its FIFO show it: `[192.0.2.1]:tcp:80`, `FWM 3`.
+    /// keepalived's form, as its log and its FIFO show it: `[192.0.2.1]:tcp:80`, `FWM 3`. One mark may stand for a service
+    /// of each family, so that of IPv6 says so: `FWM 3 IPv6`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServiceKey::Address { protocol, address, port } => write!(f, "[{address}]:{protocol}:{port}"),
-            ServiceKey::Fwmark { mark, .. } => write!(f, "FWM {mark}"),
+            ServiceKey::Fwmark { mark, family: Family::Inet } => write!(f, "FWM {mark}"),
+            ServiceKey::Fwmark { mark, family: Family::Inet6 } => write!(f, "FWM {mark}{IPV6_MARK}"),
         }
     }
 }
@@ -162,10 +164,23 @@ pub struct Persistence {
     pub engine: Option<String>,
 }
 
+/// What follows the name of a service of marked IPv6 packets.
+const IPV6_MARK: &str = " IPv6";
+
 /// What the operator calls a virtual server; unique in a configuration. keepalived's form: `[192.0.2.1]:tcp:80`, `FWM 3`,
-/// and for a group `[GROUP]:N` with N its position among the users of that group.
+/// and for a group `[GROUP]:N` with N its position among the users of that group. Ours is `FWM 3 IPv6` for a mark of IPv6
+/// packets, which keepalived calls `FWM 3` as well.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct VirtualServerId(pub String);
+
+impl VirtualServerId {
+    /// keepalived's name for it, which scripts and readers of a FIFO know; not unique where one mark stands for a service of
+    /// each family.
+    pub fn original(&self) -> &str {
+        let mark = self.0.strip_suffix(IPV6_MARK).filter(|rest| rest.starts_with("FWM "));
+        mark.unwrap_or(&self.0)
+    }
+}
 
 impl fmt::Display for VirtualServerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -257,6 +272,31 @@ pub struct Checker {
     pub warmup: Duration,
     /// `alpha`: starts failed.
     pub alpha: bool,
+}
+
+impl Checker {
+    /// The configuration's word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match &self.probe {
+            Probe::Tcp => "TCP_CHECK",
+            Probe::Http(http) if http.tls.is_some() => "SSL_GET",
+            Probe::Http(_) => "HTTP_GET",
+            Probe::Misc(_) => "MISC_CHECK",
+        }
+    }
+
+    /// Whether a run of the one answers what a run of the other asks: they differ in pace and patience at most.
+    pub fn asks_the_same_as(&self, other: &Checker) -> bool {
+        let probe = match (&self.probe, &other.probe) {
+            (Probe::Misc(one), Probe::Misc(two)) => one.argv == two.argv,
+            (one, two) => one == two,
+        };
+        probe
+            && self.target == other.target
+            && self.bind == other.bind
+            && self.bind_device == other.bind_device
+            && self.fwmark == other.fwmark
+    }
 }
 
 /// The kinds of checks.

@@ -93,16 +93,20 @@ pub fn services(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, 
     settings.keys.iter().map(|key| (*key, on_port_of(key, &service))).collect()
 }
 
-/// Direct routing and tunnels leave the port of a packet as it is, so that a server's port is that of the service, which
-/// matters for a group of services with different ports.
 fn on_port_of(key: &ServiceKey, service: &Service) -> Service {
+    let servers = service.servers.iter().map(|(address, s)| (place(key, *address, s.forwarding), *s));
+    Service { servers: servers.collect(), ..service.clone() }
+}
+
+/// The address that the plane knows a server of a service by. Direct routing and tunnels leave the port of a packet as it
+/// is, so that a server's port is that of the service, which matters for a group of services with different ports.
+pub fn place(key: &ServiceKey, address: SocketAddr, forwarding: Forwarding) -> SocketAddr {
     let port = match key {
         ServiceKey::Address { port, .. } => *port,
         ServiceKey::Fwmark { .. } => 0,
     };
-    let place = |(address, server): (&SocketAddr, &Server)| match server.forwarding {
-        Forwarding::Nat => (*address, *server),
-        Forwarding::Dr | Forwarding::Tun(_) => (SocketAddr::new(address.ip(), port), *server),
-    };
-    Service { servers: service.servers.iter().map(place).collect(), ..service.clone() }
+    match forwarding {
+        Forwarding::Nat => address,
+        Forwarding::Dr | Forwarding::Tun(_) => SocketAddr::new(address.ip(), port),
+    }
 }

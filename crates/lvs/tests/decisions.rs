@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use vipd_lvs::health::{Health, Outcome, State, Turn, judge};
+use vipd_lvs::health::{Health, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::plan::{Edit, clear, plan};
 use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::*;
@@ -202,6 +202,7 @@ proptest! {
             }
             prop_assert_eq!(health.up(), up);
             prop_assert_eq!(turn == Turn::Changed, was != up || first);
+            // Here every run ends when it starts; where that matters is tested below.
             let wait = if result || !up { settings.delay_loop } else { settings.delay_before_retry };
             prop_assert_eq!(health.wake(), now + wait);
             first = false;
@@ -255,9 +256,131 @@ fn a_resumed_check_keeps_what_it_knew_and_is_not_late() {
 #[test]
 fn a_server_is_alive_when_every_check_passes() {
     let mut checks = vec![Health::new(Duration::ZERO, checker(), 0), Health::new(Duration::ZERO, checker(), 0)];
-    assert_eq!(judge([]), (true, None, "no checks".into()));
+    assert_eq!(judge(1, []), (true, None, "no checks".into()));
     checks[0].handle(Duration::ZERO, Duration::ZERO, Outcome::Pass { detail: "ok".into(), weight: Some(7) });
-    assert_eq!(judge(&checks), (true, Some(7), "not checked yet".into()));
+    assert_eq!(judge(1, &checks), (true, Some(7), "not checked yet".into()));
     checks[1].handle(Duration::ZERO, Duration::ZERO, Outcome::Fail { why: "refused".into() });
-    assert_eq!(judge(&checks), (false, Some(7), "refused".into()));
+    assert_eq!(judge(1, &checks), (false, Some(7), "refused".into()));
+}
+
+#[test]
+fn checks_that_ask_for_weights_add_their_differences() {
+    let ask = |weight| {
+        let mut health = Health::new(Duration::ZERO, checker(), 0);
+        health.handle(Duration::ZERO, Duration::ZERO, Outcome::Pass { detail: "ok".into(), weight });
+        health
+    };
+    let weight = |checks: &[Health]| judge(10, checks).1;
+    assert_eq!(weight(&[ask(None), ask(None)]), None);
+    assert_eq!(weight(&[ask(Some(7)), ask(None)]), Some(7));
+    assert_eq!(weight(&[ask(Some(7)), ask(Some(12))]), Some(9));
+    assert_eq!(weight(&[ask(Some(2)), ask(Some(1))]), Some(0), "never below 0");
+    assert_eq!(weight(&[ask(Some(40_000)), ask(Some(40_000))]), Some(65535));
+}
+
+fn fail() -> Outcome {
+    Outcome::Fail { why: "timed out".into() }
+}
+
+fn misc(program: &str) -> Checker {
+    let probe =
+        MiscProbe { argv: vec![program.into()], timeout: seconds(1), dynamic: false, uid: 0, gid: 0, groups: vec![] };
+    Checker { probe: Probe::Misc(probe), ..checker() }
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[test]
+fn a_retry_waits_from_the_end_of_a_network_probe_and_from_the_start_of_a_program() {
+    for (settings, wake) in [(checker(), 16), (misc("/bin/check"), 15)] {
+        let mut health = Health::new(Duration::ZERO, settings, 0);
+        health.handle(Duration::ZERO, Duration::ZERO, pass());
+        health.handle(seconds(13), seconds(14), fail());
+        assert_eq!((health.state(), health.wake()), (State::Up { retries: 0 }, seconds(wake)));
+    }
+    // A time-out longer than the pause: the pause is kept all the same. A program is due at once.
+    for (settings, wake) in [(checker(), 20), (misc("/bin/check"), 18)] {
+        let mut health = Health::new(Duration::ZERO, settings, 0);
+        health.handle(Duration::ZERO, Duration::ZERO, pass());
+        health.handle(seconds(13), seconds(18), fail());
+        assert_eq!(health.wake(), seconds(wake));
+    }
+}
+
+#[test]
+fn new_settings_leave_what_is_known_of_a_check() {
+    let mut health = Health::new(Duration::ZERO, Checker { retry: 5, ..checker() }, 0);
+    let patient = Checker { retry: 3, delay_loop: seconds(4), alpha: true, ..checker() };
+    // It has not run: alpha comes too late.
+    assert_eq!(health.clone().reconfigure(patient.clone(), Duration::ZERO).state(), State::Up { retries: 0 });
+    health.handle(Duration::ZERO, Duration::ZERO, Outcome::Pass { detail: "ok".into(), weight: Some(7) });
+    let now = health.clone().reconfigure(patient.clone(), seconds(1));
+    assert_eq!(now.state(), State::Up { retries: 3 }, "no more than the new retry");
+    assert_eq!((now.why(), now.weight(), now.has_run()), ("ok", Some(7), true));
+    assert_eq!(now.wake(), seconds(5), "no later than the new interval");
+    let lax = Checker { retry: 9, ..checker() };
+    assert_eq!(health.reconfigure(lax, seconds(1)).state(), State::Up { retries: 5 });
+
+    let mut dead = Health::new(Duration::ZERO, checker(), 0);
+    dead.handle(Duration::ZERO, Duration::ZERO, fail());
+    let mut dead = dead.reconfigure(Checker { delay_loop: seconds(90), ..checker() }, seconds(1));
+    assert_eq!((dead.state(), dead.why(), dead.wake()), (State::Down, "timed out", seconds(10)));
+    assert_eq!(dead.handle(seconds(10), seconds(10), fail()), Turn::Same);
+    assert_eq!(dead.wake(), seconds(100));
+}
+
+#[test]
+fn a_new_check_of_a_known_server_starts_from_what_the_server_is() {
+    let alpha = Health::new(Duration::ZERO, Checker { alpha: true, ..checker() }, 0);
+    assert_eq!(alpha.clone().joining(Standing::Alive).state(), State::Up { retries: 0 });
+    let plain = Health::new(Duration::ZERO, checker(), 0);
+    let mut plain = plain.joining(Standing::Dead);
+    assert_eq!((plain.state(), plain.has_run()), (State::Down, false));
+    assert_eq!(plain.handle(Duration::ZERO, Duration::ZERO, pass()), Turn::Changed);
+    assert!(plain.up());
+}
+
+#[test]
+fn after_a_reload_each_check_finds_itself() {
+    let tcp = checker();
+    let slow = Checker { delay_loop: seconds(60), ..checker() };
+    let elsewhere = Checker { target: address(9), ..checker() };
+    let http = |path: &str| {
+        let url = UrlProbe { path: path.into(), host: None, digest: None, status: vec![] };
+        let probe = HttpProbe { tls: None, version: HttpVersion::V10, urls: vec![url] };
+        Checker { probe: Probe::Http(probe), ..checker() }
+    };
+    let tls = {
+        let mut tls = http("/");
+        if let Probe::Http(http) = &mut tls.probe {
+            http.tls = Some(TlsProbe::default());
+        }
+        tls
+    };
+    let of = |before: &[&Checker], after: &[&Checker]| {
+        matches(before, &after.iter().map(|c| (*c).clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(of(&[&tcp, &http("/")], &[&http("/"), &tcp]), [Some(1), Some(0)], "another order");
+    assert_eq!(of(&[&tcp], &[&slow]), [Some(0)], "another pace");
+    assert_eq!(of(&[&tcp, &slow], &[&slow]), [Some(1)], "the same one before another pace");
+    assert_eq!(of(&[&http("/")], &[&http("/a")]), [Some(0)], "another page");
+    assert_eq!(of(&[&tcp], &[&elsewhere]), [Some(0)], "the same place");
+    assert_eq!(of(&[&tcp], &[&http("/"), &elsewhere]), [None, None], "another place and target");
+    assert_eq!(of(&[&http("/")], &[&tls]), [None], "another kind");
+    assert_eq!(of(&[], &[&tcp]), [None]);
+    let (one, two) = (misc("/one"), misc("/two"));
+    let slow_two = Checker { delay_loop: seconds(60), ..misc("/two") };
+    assert_eq!(of(&[&one, &two], &[&slow_two]), [Some(1)], "the same program");
+    assert_eq!(of(&[&tcp, &tcp], &[&slow, &slow, &slow]), [Some(0), Some(1), None], "each once");
+}
+
+#[test]
+fn a_mark_has_a_name_for_each_family_and_the_originals_for_scripts() {
+    let id = |family| VirtualServerId(ServiceKey::Fwmark { mark: 3, family }.to_string());
+    assert_eq!((id(Family::Inet).0.as_str(), id(Family::Inet6).0.as_str()), ("FWM 3", "FWM 3 IPv6"));
+    assert_eq!((id(Family::Inet).original(), id(Family::Inet6).original()), ("FWM 3", "FWM 3"));
+    let group = VirtualServerId("[FWM IPv6]:0".into());
+    assert_eq!(group.original(), group.0);
 }

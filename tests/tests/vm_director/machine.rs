@@ -31,15 +31,30 @@ pub(crate) fn ipvsadm(host: &Host, arguments: &str) -> String {
     run(host.command("ipvsadm").args(arguments.split_whitespace()))
 }
 
-/// The rules of the IPVS table, as `ipvsadm -Sn` prints them.
+/// The rules of the IPVS table, as `ipvsadm -Sn` prints them, in the order of `ordered`.
 #[track_caller]
 pub(crate) fn rules(host: &Host) -> Vec<String> {
-    ipvsadm(host, "-Sn").lines().map(|l| l.trim_end().to_owned()).collect()
+    ordered(ipvsadm(host, "-Sn").lines().map(|l| l.trim_end().to_owned()))
+}
+
+/// Rules in an order of their own: the kernel's is that of its hash, which differs from one boot to the next.
+pub(crate) fn ordered(rules: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut services: Vec<(String, Vec<String>)> = Vec::new();
+    for rule in rules {
+        match services.last_mut() {
+            Some((_, servers)) if rule.starts_with("-a ") => servers.push(rule),
+            _ => services.push((rule, Vec::new())),
+        }
+    }
+    services.iter_mut().for_each(|(_, servers)| servers.sort());
+    services.sort();
+    services.into_iter().flat_map(|(service, servers)| std::iter::once(service).chain(servers)).collect()
 }
 
 /// Waits until the table is as expected; else what is there instead.
 pub(crate) fn settle(host: &Host, director: &Director, expected: &[String]) -> Result<(), String> {
     let deadline = Instant::now() + LONG;
+    let expected = ordered(expected.iter().cloned());
     loop {
         let seen = rules(host);
         if seen == expected {
@@ -71,13 +86,13 @@ pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
-/// A virtual server as `vipd status --json` tells it.
+/// A virtual server as the director role tells it through `vipd status --json`.
 #[track_caller]
 pub(crate) fn service(director: &Director, name: &str) -> ServiceStatus {
     let mut found = None;
     wait_for("the status tells of the service", LONG, || {
         let services = director.status().map(|s| s.services).unwrap_or_default();
-        found = services.into_iter().find(|s| s.name == name);
+        found = services.into_iter().find(|s| s.name == name && s.state != "unknown");
         found.is_some()
     });
     found.unwrap_or_default()

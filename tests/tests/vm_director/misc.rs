@@ -13,8 +13,8 @@ pub(crate) fn weight_by_script() {
     let script = whole.director.script("check.sh", &format!("exit $(cat {}status-$1)", directory.display()));
     let check =
         |n, more: &str| format!("MISC_CHECK {{\n misc_path \"{} {n}\"\n misc_timeout 8\n{more}\n }}", script.display());
-    let text = virtual_server(DR, "DR", "wrr", "CHECK", "    inhibit_on_failure");
-    let text = text.replacen("CHECK", &check(11, " misc_dynamic"), 1).replacen("CHECK", &check(12, ""), 1);
+    let text = virtual_server(DR, "DR", "wrr", "PROBE", "    inhibit_on_failure");
+    let text = text.replacen("PROBE", &check(11, " misc_dynamic"), 1).replacen("PROBE", &check(12, ""), 1);
     let director = whole.start(&text, &[]);
     let becomes = |first: &str, second: &str| {
         let expected = [

@@ -1,6 +1,6 @@
 //! Every sample makes the same IPVS table under vipd and under keepalived, and leaves none behind.
 
-use crate::machine::{LONG, ipvsadm, rules, sample, settle, tail};
+use crate::machine::{LONG, ipvsadm, ordered, rules, sample, settle, tail};
 use std::path::PathBuf;
 use std::time::Duration;
 use vipd_tests::director::{Director, Kind};
@@ -66,7 +66,7 @@ pub(crate) fn same_table(only: impl Fn(&str) -> bool) {
 fn one_sample(name: &str, stages: &[Stage; 2]) -> Result<(), String> {
     let conf = std::fs::read_to_string(sample(&format!("{name}.conf"))).unwrap();
     let expected = std::fs::read_to_string(sample(&format!("{name}.ipvsadm"))).unwrap();
-    let expected: Vec<String> = expected.lines().map(|l| l.trim_end().to_owned()).collect();
+    let expected = ordered(expected.lines().map(|l| l.trim_end().to_owned()));
     let mut daemons = stages.each_ref().map(|s| Director::start(s.kind, &s.director, &conf));
     let held = held(stages, &daemons, &expected);
     for daemon in &daemons {

@@ -83,13 +83,22 @@ impl Whole {
 
     /// Starts vipd with these services, and waits until it holds the virtual addresses.
     pub(crate) fn start(&self, services: &str, more: &[&str]) -> Director {
-        let conf = format!("global_defs {{\n script_user root\n}}\n\n{}{services}", instance());
-        let director = Director::start_with(Kind::Vipd, &self.director, &conf, more);
+        self.start_with(&conf("", services), more)
+    }
+
+    /// The same with a whole configuration.
+    pub(crate) fn start_with(&self, conf: &str, more: &[&str]) -> Director {
+        let director = Director::start_with(Kind::Vipd, &self.director, conf, more);
         for address in ["10.77.0.100", "10.77.0.102", "192.0.2.100"] {
             director.wait_master(address, crate::machine::LONG);
         }
         director
     }
+}
+
+/// A configuration of these services, with more lines in `global_defs`.
+pub(crate) fn conf(global: &str, services: &str) -> String {
+    format!("global_defs {{\n script_user root\n{global}}}\n\n{}{services}", instance())
 }
 
 fn instance() -> String {

@@ -285,7 +285,12 @@ impl Lower<'_> {
             let at = nodes.find("persistence_engine").map_or(node.at, Node::argument);
             self.push(Report::error(Code::BadName, at, format!("`{name}` has more than 16 bytes")));
         }
-        Some(Persistence { timeout, granularity, engine })
+        // The kernel shows a whole address as it does no granularity at all: they must be the same here, too.
+        let whole = match family {
+            Family::Inet => u32::MAX,
+            Family::Inet6 => 128,
+        };
+        Some(Persistence { timeout, granularity: granularity.filter(|mask| *mask != whole), engine })
     }
 
     /// Scheduler flags, each for its scheduler.

@@ -23,8 +23,8 @@ use vipd_api::CheckStatus;
 use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
 use vipd_check::{Target, http, tcp, tls};
-use vipd_lvs::health::{Health, Outcome, State, Turn, judge};
-use vipd_lvs::settings::{Checker, HttpVersion, Probe, VirtualServer, VirtualServerId};
+use vipd_lvs::health::{Health, Outcome, Standing, State, Turn, judge, matches};
+use vipd_lvs::settings::{Checker, HttpVersion, Probe, RealServer, VirtualServer, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
 
@@ -67,6 +67,13 @@ struct Check {
     took: Duration,
 }
 
+/// What was known of a real server before a configuration: what it was, and its checks in their order.
+#[derive(Default)]
+struct Before {
+    alive: bool,
+    checks: Vec<(u64, Check)>,
+}
+
 /// What a probe task sends back.
 struct Ran {
     serial: u64,
@@ -78,12 +85,16 @@ struct Role {
     checks: BTreeMap<u64, Check>,
     /// The real servers, in the order of the configuration, with their checks.
     servers: BTreeMap<Server, Vec<u64>>,
+    /// The weights that the configuration gives them.
+    weights: BTreeMap<Server, u32>,
     due: BTreeSet<(Duration, u64)>,
     told: BTreeMap<Server, (bool, Option<u32>, String)>,
     serial: u64,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
     snapshot_at: Option<Duration>,
+    /// When the last one was sent.
+    kept: Option<Duration>,
     configured: bool,
 }
 
@@ -93,12 +104,14 @@ impl Role {
             sender,
             checks: BTreeMap::new(),
             servers: BTreeMap::new(),
+            weights: BTreeMap::new(),
             due: BTreeSet::new(),
             told: BTreeMap::new(),
             serial: 0,
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             snapshot_at: None,
+            kept: None,
             configured: false,
         }
     }
@@ -146,26 +159,20 @@ impl Role {
         Ok(Go::On)
     }
 
-    /// Takes a configuration. A check whose settings are the same keeps its state, its history and its schedule.
+    /// Takes a configuration. What is known of a check stays known, whatever changes in its settings.
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
-        let mut known: Vec<(Server, Health)> = Vec::new();
-        if let Some(snapshot) = configure.snapshot.filter(|_| !self.configured) {
-            match serde_json::from_value::<Vec<(Server, Health)>>(snapshot) {
-                Ok(list) => known = list,
-                Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
-            }
-        }
-        let mut old = std::mem::take(&mut self.checks);
-        self.servers.clear();
+        let mut old = match configure.snapshot.filter(|_| !self.configured) {
+            Some(snapshot) => self.inherited(snapshot),
+            None => self.put_down(),
+        };
         self.due.clear();
         for service in &configure.config.services {
-            self.take_service(&service.lvs, &mut old, &mut known);
+            self.take_service(&service.lvs, &mut old);
         }
         let servers: Vec<Server> = self.servers.keys().cloned().collect();
-        self.told.retain(|server, _| self.servers.contains_key(server));
         let mut verdicts = Vec::new();
+        self.told.clear(); // everything is told once after a configuration
         for server in &servers {
-            self.told.remove(server); // everything is told once after a configuration
             verdicts.extend(self.verdict(server));
         }
         self.sender.send(&FromRole::Verdicts(verdicts)).await?;
@@ -177,38 +184,91 @@ impl Role {
         Ok(())
     }
 
-    fn take_service(
-        &mut self,
-        service: &VirtualServer,
-        old: &mut BTreeMap<u64, Check>,
-        known: &mut Vec<(Server, Health)>,
-    ) {
+    /// What the predecessor knew.
+    fn inherited(&mut self, snapshot: serde_json::Value) -> BTreeMap<Server, Before> {
+        let list: Vec<(Server, Health)> = serde_json::from_value(snapshot).unwrap_or_else(|e| {
+            warn!("what the predecessor knew can't be read ({e}): starting anew");
+            Vec::new()
+        });
+        let mut old: BTreeMap<Server, Before> = BTreeMap::new();
+        for (server, health) in list {
+            let check = Check::new(server.clone(), health.resume(now()));
+            let serial = self.next_serial();
+            old.entry(server).or_default().checks.push((serial, check));
+        }
+        for before in old.values_mut() {
+            before.alive = judge(0, before.checks.iter().map(|(_, check)| &check.health)).0;
+        }
+        old
+    }
+
+    /// What this role knew until now, which is left without any check.
+    fn put_down(&mut self) -> BTreeMap<Server, Before> {
+        let mut checks = std::mem::take(&mut self.checks);
+        self.weights.clear();
+        let servers = std::mem::take(&mut self.servers).into_iter();
+        servers
+            .map(|(server, serials)| {
+                let alive = self.told.get(&server).is_none_or(|(alive, _, _)| *alive);
+                let checks = serials.into_iter().filter_map(|serial| Some((serial, checks.remove(&serial)?)));
+                (server, Before { alive, checks: checks.collect() })
+            })
+            .collect()
+    }
+
+    fn take_service(&mut self, service: &VirtualServer, old: &mut BTreeMap<Server, Before>) {
         for real in &service.real_servers {
             let server = (service.id.clone(), real.address);
+            let before = old.remove(&server);
+            let taken = self.take_server(&server, real, before);
             let mut serials = Vec::new();
-            for settings in &real.checkers {
-                let same = |s: &Server, h: &Health| *s == server && h.settings() == settings;
-                let kept = old.iter().find(|(_, c)| same(&c.server, &c.health)).map(|(serial, _)| *serial);
-                let (serial, check) = match kept.and_then(|serial| old.remove(&serial).map(|c| (serial, c))) {
-                    Some(kept) => kept,
-                    None => {
-                        let at = known.iter().position(|(s, h)| same(s, h));
-                        let health = match at.map(|at| known.swap_remove(at)) {
-                            Some((_, health)) => health.resume(now()),
-                            None => Health::new(now(), settings.clone(), spread()),
-                        };
-                        self.serial += 1;
-                        (self.serial, Check::new(server.clone(), health))
-                    }
-                };
+            for (serial, check) in taken {
                 if !check.running {
                     self.due.insert((check.health.wake(), serial));
                 }
                 self.checks.insert(serial, check);
                 serials.push(serial);
             }
+            self.weights.insert(server.clone(), real.weight);
             self.servers.insert(server, serials);
         }
+    }
+
+    /// The checks of a real server, each with what is known of it.
+    fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<(u64, Check)> {
+        let standing = before.as_ref().map(|b| if b.alive { Standing::Alive } else { Standing::Dead });
+        let mut old: Vec<Option<(u64, Check)>> = before.into_iter().flat_map(|b| b.checks).map(Some).collect();
+        let settings: Vec<&Checker> = old.iter().flatten().map(|(_, check)| check.health.settings()).collect();
+        let found = matches(&settings, &real.checkers);
+        let mut taken = Vec::new();
+        for (settings, at) in real.checkers.iter().zip(found) {
+            let kept = at.and_then(|at| old.get_mut(at)?.take());
+            taken.push(match kept {
+                Some((serial, check)) if check.health.settings().asks_the_same_as(settings) => {
+                    let health = check.health.reconfigure(settings.clone(), now());
+                    (serial, Check { health, ..check })
+                }
+                // A run that asks something else may be under way: its answer is for nobody.
+                Some((_, check)) => {
+                    let health = check.health.reconfigure(settings.clone(), now());
+                    (self.next_serial(), Check { health, running: false, ..check })
+                }
+                None => {
+                    let health = Health::new(now(), settings.clone(), spread());
+                    let health = match standing {
+                        Some(standing) => health.joining(standing),
+                        None => health,
+                    };
+                    (self.next_serial(), Check::new(server.clone(), health))
+                }
+            });
+        }
+        taken
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
     }
 
     /// Starts what is due, and keeps what a successor needs.
@@ -223,14 +283,24 @@ impl Role {
             }
         }
         if self.snapshot_at.is_some_and(|at| at <= now) {
-            self.snapshot_at = None;
-            let list: Vec<(&Server, &Health)> = self.checks.values().map(|c| (&c.server, &c.health)).collect();
-            match serde_json::to_value(list) {
-                Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
-                Err(e) => warn!("the state can't be kept for a successor: {e}"),
-            }
+            self.keep().await?;
         }
         Ok(())
+    }
+
+    /// Tells the supervisor what a successor needs.
+    async fn keep(&mut self) -> io::Result<()> {
+        (self.snapshot_at, self.kept) = (None, Some(now()));
+        // In the order of the configuration: a successor tells checks that are alike by their places.
+        let checks = self.servers.values().flatten().filter_map(|serial| self.checks.get(serial));
+        let list: Vec<(&Server, &Health)> = checks.map(|c| (&c.server, &c.health)).collect();
+        match serde_json::to_value(list) {
+            Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await,
+            Err(e) => {
+                warn!("the state can't be kept for a successor: {e}");
+                Ok(())
+            }
+        }
     }
 
     async fn start(&mut self, serial: u64) -> io::Result<()> {
@@ -259,14 +329,20 @@ impl Role {
         let turn = check.health.handle(check.started, now, outcome);
         self.due.insert((check.health.wake(), serial));
         let (id, address) = check.server.clone();
-        let (kind, why) = (kind(check.health.settings()), check.health.why());
+        let (kind, why) = (check.health.settings().kind(), check.health.why());
         match (was_up, check.health.up()) {
             (true, false) => warn!("{kind} of {address} for {id} failed: {why}"),
             (false, true) => info!("{kind} of {address} for {id} succeeded: {why}"),
             (true, true) | (false, false) => debug!("{kind} of {address} for {id}: {why}"),
         }
         if turn == Turn::Changed {
-            self.snapshot_at = self.snapshot_at.or(Some(now + SNAPSHOT_GAP));
+            // Before the verdict, so that a successor doesn't take it back; but a thousand at once are kept together.
+            match self.kept {
+                Some(kept) if now < kept + SNAPSHOT_GAP => {
+                    self.snapshot_at = self.snapshot_at.or(Some(kept + SNAPSHOT_GAP));
+                }
+                Some(_) | None => self.keep().await?,
+            }
             if let Some(verdict) = self.verdict(&(id, address)) {
                 self.sender.send(&FromRole::Verdicts(vec![verdict])).await?;
             }
@@ -277,7 +353,8 @@ impl Role {
     /// What a real server is worth now, if that is not what was told before.
     fn verdict(&mut self, server: &Server) -> Option<Verdict> {
         let checks = self.servers.get(server)?.iter().filter_map(|serial| self.checks.get(serial));
-        let judged = judge(checks.map(|c| &c.health));
+        let weight = self.weights.get(server).copied().unwrap_or_default();
+        let judged = judge(weight, checks.map(|c| &c.health));
         if self.told.get(server) == Some(&judged) {
             return None;
         }
@@ -288,7 +365,7 @@ impl Role {
 
     fn status(&self) -> StatusPart {
         let one = |check: &Check| CheckStatus {
-            kind: kind(check.health.settings()).to_owned(),
+            kind: check.health.settings().kind().to_owned(),
             up: check.health.up(),
             last_run: check.last_run,
             last: check.health.why().to_owned(),
@@ -316,15 +393,6 @@ impl Check {
 fn spread() -> u32 {
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
     u32::try_from(random % 1001).unwrap_or(0)
-}
-
-fn kind(settings: &Checker) -> &'static str {
-    match &settings.probe {
-        Probe::Tcp => "TCP_CHECK",
-        Probe::Http(h) if h.tls.is_some() => "SSL_GET",
-        Probe::Http(_) => "HTTP_GET",
-        Probe::Misc(_) => "MISC_CHECK",
-    }
 }
 
 /// Runs a probe that needs no program: all its pages one after the other, the first that fails decides.
@@ -392,3 +460,6 @@ enum Go {
     On,
     Leave,
 }
+
+#[cfg(test)]
+mod tests;

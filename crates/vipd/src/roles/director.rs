@@ -7,11 +7,15 @@
 //! ```
 //!
 //! Without IPVS in the kernel everything goes on but the last step: that is said once and shown in the status.
+//!
+//! Whatever changes is told to the supervisor as a `Memory` before anybody hears the news, so that a successor goes on from
+//! there and tells nothing twice.
 
-use super::plane;
+use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
 use crate::message::{Configure, FromRole, RoleOptions, StatusPart, ToRole, Verdict};
 use crate::rate::Limit;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -64,6 +68,7 @@ async fn load_module() {
 }
 
 /// What is known of a real server.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Known {
     alive: bool,
     weight: Option<u32>,
@@ -72,6 +77,7 @@ struct Known {
 }
 
 /// A virtual server at work.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct State {
     quorum: Quorum,
     servers: BTreeMap<SocketAddr, Known>,
@@ -83,22 +89,35 @@ impl State {
     }
 }
 
+/// What a successor needs to go on.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Memory {
+    states: BTreeMap<VirtualServerId, State>,
+    /// The services that are ours to edit.
+    ours: BTreeSet<ServiceKey>,
+    /// Whether the time for `lvs_flush` is over: it is when the daemon meets the kernel's table for the first time.
+    met: bool,
+    /// `lvs_timeouts` of others: what they were before ours were set (TCP, TCP after FIN, UDP).
+    timeouts_before: Option<(u32, u32, u32)>,
+    foreign_edits: u64,
+    failed_writes: u64,
+}
+
 struct Director {
     sender: Sender,
     config: Config,
     options: RoleOptions,
-    states: BTreeMap<VirtualServerId, State>,
+    memory: Memory,
+    /// What the supervisor was told of it last.
+    told: Option<Memory>,
     plane: Option<Client>,
     /// Why there is no plane.
     absent: String,
     ask_again: Option<Instant>,
-    timeouts_before: Option<vipd_ipvs::Timeouts>,
-    /// The services that are ours to edit.
-    ours: BTreeSet<ServiceKey>,
+    /// The `lvs_timeouts` that this plane was given.
+    timeouts: Option<(u32, u32, u32)>,
     /// What the kernel held after our last edit; anything else is somebody else's doing.
     left: Option<Table>,
-    foreign_edits: u64,
-    failed_writes: u64,
     limit: Limit,
     configured: bool,
 }
@@ -125,15 +144,13 @@ impl Director {
             sender,
             config: Config::default(),
             options: RoleOptions::default(),
-            states: BTreeMap::new(),
+            memory: Memory::default(),
+            told: None,
             plane: None,
             absent: "not asked yet".to_owned(),
             ask_again: None,
-            timeouts_before: None,
-            ours: BTreeSet::new(),
+            timeouts: None,
             left: None,
-            foreign_edits: 0,
-            failed_writes: 0,
             limit: Limit::default(),
             configured: false,
         }
@@ -158,8 +175,9 @@ impl Director {
                 },
                 _ = reconcile.tick() => {
                     if self.configured {
-                        self.open_plane();
+                        self.ready_plane().await?;
                         self.write(Compare::Kernel);
+                        self.remember().await?;
                     }
                 }
             }
@@ -186,32 +204,75 @@ impl Director {
         Ok(Go::On)
     }
 
-    /// Takes a configuration. What is known of servers that stay is kept.
+    /// Takes a configuration. What is known of servers that stay is kept; at the start that is what a predecessor knew.
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let first = !self.configured;
         self.config = configure.config;
         self.options = configure.options;
-        let mut old = std::mem::take(&mut self.states);
-        let mut gone = Vec::new();
-        for service in &self.config.services {
-            let before = old.remove(&service.lvs.id);
-            let state = state_of(&service.lvs, before);
-            self.ours.extend(service.lvs.keys.iter().copied());
-            self.states.insert(service.lvs.id.clone(), state);
+        if let Some(snapshot) = configure.snapshot.filter(|_| first) {
+            match serde_json::from_value::<Memory>(snapshot) {
+                Ok(memory) => self.memory = memory,
+                Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
+            }
         }
-        gone.extend(old);
-        if first {
-            self.open_plane();
-            self.prepare_plane();
+        let mut old = std::mem::take(&mut self.memory.states);
+        let mut turned = BTreeSet::new();
+        for Service { lvs, .. } in &self.config.services {
+            let before = old.remove(&lvs.id);
+            let had = before.as_ref().map(|state| state.quorum);
+            let state = state_of(lvs, before);
+            if had.is_some_and(|had| had != state.quorum) {
+                turned.insert(lvs.id.clone());
+            }
+            self.memory.ours.extend(lvs.keys.iter().copied());
+            self.memory.states.insert(lvs.id.clone(), state);
         }
+        self.ready_plane().await?;
         self.write(Compare::Kernel);
-        for (id, _) in gone {
+        for id in old.keys() {
             info!("virtual server {id} is no longer configured");
         }
+        let turned = self.config.services.iter().filter(|s| turned.contains(&s.lvs.id));
+        let news = turned.filter_map(|s| Some(quorum_news(&s.lvs, self.memory.states.get(&s.lvs.id)?))).collect();
+        self.tell(news).await?;
         if first {
             self.configured = true;
             self.sender.send(&FromRole::Ready).await?;
         }
+        Ok(())
+    }
+
+    /// Tells the supervisor what a successor needs, if that is not what it was told last.
+    async fn remember(&mut self) -> io::Result<()> {
+        if self.told.as_ref() == Some(&self.memory) {
+            return Ok(());
+        }
+        match serde_json::to_value(&self.memory) {
+            Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
+            Err(e) => warn!("the state can't be kept for a successor: {e}"),
+        }
+        self.told = Some(self.memory.clone());
+        Ok(())
+    }
+
+    /// Tells the news; what they rest on first, so that a successor doesn't tell them again.
+    async fn tell(&mut self, news: Vec<FromRole>) -> io::Result<()> {
+        self.remember().await?;
+        for message in news {
+            self.sender.send(&message).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the plane if there is none, and sees to `lvs_flush` and `lvs_timeouts`.
+    async fn ready_plane(&mut self) -> io::Result<()> {
+        self.open_plane();
+        self.flush();
+        if self.read_timeouts() {
+            // Before they are changed: a successor could not tell ours from those before.
+            self.remember().await?;
+        }
+        self.set_timeouts();
         Ok(())
     }
 
@@ -225,6 +286,7 @@ impl Director {
                 info!("IPVS {major}.{minor}.{patch} with room for {} connection buckets", info.table_size);
                 self.absent = format!("IPVS {major}.{minor}.{patch}");
                 self.plane = Some(client);
+                self.timeouts = None;
                 self.ask_again = None;
             }
             Err(e) => {
@@ -241,23 +303,64 @@ impl Director {
         }
     }
 
-    /// `lvs_flush` and `lvs_timeouts`, once.
-    fn prepare_plane(&mut self) {
-        let Some(client) = &mut self.plane else { return };
-        let mut commands = Vec::new();
-        if self.config.global.lvs_flush {
-            commands.push(vipd_ipvs::Command::Flush);
+    /// `lvs_flush`: when the daemon meets the kernel's table, and never again, as everything that is ours would go too.
+    fn flush(&mut self) {
+        let Some(client) = self.plane.as_mut().filter(|_| !self.memory.met) else { return };
+        self.memory.met = true;
+        if !self.config.global.lvs_flush {
+            return;
         }
-        if let Some((tcp, tcp_fin, udp)) = self.config.global.lvs_timeouts {
-            match client.timeouts() {
-                Ok(before) => self.timeouts_before = Some(before),
-                Err(e) => warn!("the kernel's IPVS timeouts can't be read: {e}"),
-            }
-            commands.push(vipd_ipvs::Command::SetTimeouts(vipd_ipvs::Timeouts { tcp, tcp_fin, udp }));
-        }
-        for result in client.execute(&commands) {
+        for result in client.execute(&[vipd_ipvs::Command::Flush]) {
             if let Err(e) = result {
-                warn!("IPVS could not be prepared: {e}");
+                warn!("the kernel's IPVS table can't be flushed: {e}");
+            }
+        }
+    }
+
+    /// Reads the timeouts that `lvs_timeouts` is going to change, if they are not known; whether it did.
+    fn read_timeouts(&mut self) -> bool {
+        let wanted = self.config.global.lvs_timeouts;
+        if wanted.is_none() || self.timeouts == wanted || self.memory.timeouts_before.is_some() {
+            return false;
+        }
+        let Some(client) = &mut self.plane else { return false };
+        match client.timeouts() {
+            Ok(before) => {
+                self.memory.timeouts_before = Some((before.tcp, before.tcp_fin, before.udp));
+                true
+            }
+            Err(e) => {
+                if let Some(silent) = self.limit.allow(monotonic_micros()) {
+                    warn!("the kernel's IPVS timeouts can't be read: {e}{silent}");
+                }
+                false
+            }
+        }
+    }
+
+    /// `lvs_timeouts`, or what was before once the configuration asks for none any more.
+    fn set_timeouts(&mut self) {
+        let wanted = self.config.global.lvs_timeouts;
+        let (Some(client), Some((tcp, tcp_fin, udp))) = (&mut self.plane, wanted.or(self.memory.timeouts_before))
+        else {
+            return;
+        };
+        if wanted.is_some() && self.timeouts == wanted {
+            return;
+        }
+        for result in client.execute(&[vipd_ipvs::Command::SetTimeouts(vipd_ipvs::Timeouts { tcp, tcp_fin, udp })]) {
+            match result {
+                Ok(_) => {
+                    self.timeouts = wanted;
+                    if wanted.is_none() {
+                        self.memory.timeouts_before = None;
+                    }
+                }
+                Err(e) => {
+                    if let Some(silent) = self.limit.allow(monotonic_micros()) {
+                        warn!("the kernel's IPVS timeouts can't be set to {tcp} {tcp_fin} {udp}: {e}{silent}");
+                    }
+                }
             }
         }
     }
@@ -265,7 +368,7 @@ impl Director {
     fn desired(&self) -> Table {
         let mut desired = Table::new();
         for service in &self.config.services {
-            if let Some(state) = self.states.get(&service.lvs.id) {
+            if let Some(state) = self.memory.states.get(&service.lvs.id) {
                 desired.extend(table::services(&service.lvs, &state.alive(), state.quorum));
             }
         }
@@ -281,7 +384,7 @@ impl Director {
             (Compare::Remembered, Some(present)) => present,
             (Compare::Remembered | Compare::Kernel, remembered) => {
                 let expected = remembered.as_ref().unwrap_or(&desired);
-                match plane::read(client, &self.ours, expected) {
+                match plane::read(client, &self.memory.ours, expected) {
                     Ok(present) => {
                         if let Some(left) = remembered {
                             self.note_foreign_edits(&left, &present);
@@ -298,10 +401,19 @@ impl Director {
                 }
             }
         };
-        let failures = self.carry_out(&plan::plan(&present, &desired));
-        self.ours = desired.keys().copied().collect();
+        let refused = self.carry_out(&plan::plan(&present, &desired));
+        // What could not be removed stays ours, and is removed the next time.
+        let stuck = refused.iter().filter_map(|edit| match edit {
+            Edit::RemoveService(key) => Some(*key),
+            Edit::AddService(..)
+            | Edit::SetService(..)
+            | Edit::AddServer(..)
+            | Edit::SetServer(..)
+            | Edit::RemoveServer(..) => None,
+        });
+        self.memory.ours = desired.keys().copied().chain(stuck).collect();
         // After a refused write nobody knows what is there: it is read the next time.
-        self.left = (failures == 0).then_some(desired);
+        self.left = refused.is_empty().then_some(desired);
     }
 
     fn note_foreign_edits(&mut self, left: &Table, present: &Table) {
@@ -309,27 +421,27 @@ impl Director {
         if edits == 0 {
             return;
         }
-        self.foreign_edits += edits;
+        self.memory.foreign_edits += edits;
         if let Some(silent) = self.limit.allow(monotonic_micros()) {
             warn!("somebody else edited the IPVS table ({edits} edits): it is put right{silent}");
         }
     }
 
-    /// Sends the edits in one batch; how many were refused.
-    fn carry_out(&mut self, edits: &[Edit]) -> u64 {
-        let Some(client) = self.plane.as_mut().filter(|_| !edits.is_empty()) else { return 0 };
+    /// Sends the edits in one batch; those that were refused.
+    fn carry_out(&mut self, edits: &[Edit]) -> Vec<Edit> {
+        let Some(client) = self.plane.as_mut().filter(|_| !edits.is_empty()) else { return Vec::new() };
         let commands: Vec<_> = edits.iter().map(plane::command).collect();
-        let mut failures = 0;
+        let mut refused = Vec::new();
         for (edit, result) in edits.iter().zip(client.execute(&commands)) {
             if let Err(e) = result {
-                failures += 1;
+                refused.push(edit.clone());
                 if let Some(silent) = self.limit.allow(monotonic_micros()) {
                     error!("{}: {e}{silent}", plane::describe(edit));
                 }
             }
         }
-        self.failed_writes += failures;
-        failures
+        self.memory.failed_writes += refused.len() as u64;
+        refused
     }
 
     /// What the checks found: who comes and goes, who gains and loses a quorum; the table first, then the news.
@@ -338,7 +450,8 @@ impl Director {
         let mut touched = BTreeSet::new();
         for verdict in verdicts {
             let Verdict { service: id, address, alive, weight, why, at } = verdict;
-            let Some(known) = self.states.get_mut(&id).and_then(|s| s.servers.get_mut(&address)) else { continue };
+            let state = self.memory.states.get_mut(&id);
+            let Some(known) = state.and_then(|s| s.servers.get_mut(&address)) else { continue };
             if known.alive != alive {
                 known.since = at;
                 let verb = if alive { "Adding" } else { "Removing" };
@@ -354,36 +467,26 @@ impl Director {
             news.extend(self.settle_quorum(&id));
         }
         self.write(Compare::Remembered);
-        for message in news {
-            self.sender.send(&message).await?;
-        }
-        Ok(())
+        self.tell(news).await
     }
 
     fn settle_quorum(&mut self, id: &VirtualServerId) -> Option<FromRole> {
         let settings = &self.config.services.iter().find(|s| s.lvs.id == *id)?.lvs;
-        let state = self.states.get_mut(id)?;
+        let state = self.memory.states.get_mut(id)?;
         let live = table::live_weight(settings, &state.alive());
         let next = state.quorum.next(settings, live);
         if next == state.quorum {
             return None;
         }
         state.quorum = next;
-        let up = next == Quorum::Up;
-        let verb = if up { "Gained" } else { "Lost" };
-        let why = format!(
-            "{verb} quorum: live weight {live}, quorum {}, hysteresis {}",
-            settings.quorum, settings.hysteresis
-        );
-        info!("{why} for VS {id}");
-        Some(FromRole::Quorum { service: id.clone(), up, why })
+        Some(quorum_news(settings, state))
     }
 
     /// `omega`: at a stop the scripts hear that everything goes.
     async fn say_good_bye(&mut self) -> io::Result<()> {
         let mut news = Vec::new();
         for Service { lvs, .. } in self.config.services.iter().filter(|s| s.lvs.omega) {
-            let Some(state) = self.states.get(&lvs.id) else { continue };
+            let Some(state) = self.memory.states.get(&lvs.id) else { continue };
             let why = "the daemon stops".to_owned();
             for (address, _) in state.servers.iter().filter(|(_, known)| known.alive) {
                 let (service, address, why) = (lvs.id.clone(), *address, why.clone());
@@ -405,55 +508,62 @@ impl Director {
             info!("leaving the IPVS table as it is, as told (-I)");
             return;
         }
+        if self.memory.ours.is_empty() && self.memory.timeouts_before.is_none() {
+            return;
+        }
+        if self.plane.is_none() {
+            // An earlier failure may have closed it; what we wrote before that is there all the same.
+            match Client::open() {
+                Ok(client) => self.plane = Some(client),
+                Err(Error::NoIpvs) => {}
+                Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
+            }
+        }
         let Some(client) = &mut self.plane else { return };
-        match plane::read(client, &self.ours, &Table::new()) {
+        match plane::read(client, &self.memory.ours, &Table::new()) {
             Ok(present) => drop(self.carry_out(&plan::clear(&present))),
             Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
         }
-        if let (Some(before), Some(client)) = (self.timeouts_before.take(), &mut self.plane) {
-            for result in client.execute(&[vipd_ipvs::Command::SetTimeouts(before)]) {
-                if let Err(e) = result {
-                    warn!("the kernel's IPVS timeouts can't be put back: {e}");
-                }
-            }
-        }
+        // Nobody asks for timeouts any more: those before come back.
+        self.config.global.lvs_timeouts = None;
+        self.set_timeouts();
     }
 
     fn status(&mut self) -> StatusPart {
-        let services = self.config.services.clone();
-        let services = services.iter().map(|s| self.service_status(&s.lvs)).collect();
+        let keys = self.config.services.iter().flat_map(|s| &s.lvs.keys).copied().collect();
+        let counted = self.plane.as_mut().map(|client| plane::count(client, &keys));
+        let counted = counted.and_then(Result::ok).unwrap_or_default();
+        let services = self.config.services.iter().map(|s| self.service_status(&s.lvs, &counted)).collect();
         let plane = PlaneStatus {
             name: if self.plane.is_some() { "ipvs" } else { "absent" }.to_owned(),
             detail: self.absent.clone(),
-            foreign_edits: self.foreign_edits,
-            failed_writes: self.failed_writes,
+            foreign_edits: self.memory.foreign_edits,
+            failed_writes: self.memory.failed_writes,
         };
         StatusPart::Director { plane, services }
     }
 
-    fn service_status(&mut self, settings: &VirtualServer) -> ServiceStatus {
-        let counted = self.plane.as_mut().map(|client| plane::count(client, &settings.keys));
-        let counted = counted.and_then(Result::ok).unwrap_or_default();
-        let Some(state) = self.states.get(&settings.id) else { return ServiceStatus::default() };
+    fn service_status(&self, settings: &VirtualServer, counted: &BTreeMap<ServiceKey, Counted>) -> ServiceStatus {
+        let Some(state) = self.memory.states.get(&settings.id) else { return ServiceStatus::default() };
+        let counted: Vec<_> = settings.keys.iter().filter_map(|key| Some((key, counted.get(key)?))).collect();
+        let total = |of: fn(&Counted) -> u64| counted.iter().map(|(_, c)| of(c)).sum();
         let real_servers = settings.real_servers.iter().map(|real| {
             let known = state.servers.get(&real.address);
-            let counts = counted.servers.get(&real.address);
+            // It may be in several services, in each under the port that it has there.
+            let places = counted.iter();
+            let places = places.filter_map(|(k, c)| c.servers.get(&table::place(k, real.address, real.forwarding)));
+            let places: Vec<_> = places.collect();
             RealServerStatus {
                 address: real.address.to_string(),
-                forwarding: match real.forwarding {
-                    Forwarding::Nat => "NAT",
-                    Forwarding::Dr => "DR",
-                    Forwarding::Tun(_) => "TUN",
-                }
-                .to_owned(),
+                forwarding: forwarding(real.forwarding).to_owned(),
                 alive: known.is_some_and(|k| k.alive),
                 since: known.map_or(0.0, |k| k.since),
                 why: known.map(|k| k.why.clone()).unwrap_or_default(),
-                weight: counts.map(|c| c.weight),
+                weight: places.first().map(|c| c.weight),
                 configured_weight: real.weight,
-                active_connections: counts.map_or(0, |c| c.active),
-                inactive_connections: counts.map_or(0, |c| c.inactive),
-                connections: counts.map_or(0, |c| c.connections),
+                active_connections: places.iter().map(|c| c.active).sum(),
+                inactive_connections: places.iter().map(|c| c.inactive).sum(),
+                connections: places.iter().map(|c| c.connections).sum(),
                 checks: Vec::new(),
             }
         });
@@ -465,12 +575,33 @@ impl Director {
             quorum: settings.quorum,
             sorry_active: state.quorum == Quorum::Down && settings.sorry.is_some(),
             sorry: settings.sorry.as_ref().map(|s| s.address),
-            connections: counted.connections,
-            packets: counted.packets,
-            bytes: counted.bytes,
+            connections: total(|c| c.connections),
+            packets: (total(|c| c.packets.0), total(|c| c.packets.1)),
+            bytes: (total(|c| c.bytes.0), total(|c| c.bytes.1)),
             real_servers: real_servers.collect(),
+            ..ServiceStatus::default()
         }
     }
+}
+
+/// The word of the configuration.
+pub(crate) fn forwarding(forwarding: Forwarding) -> &'static str {
+    match forwarding {
+        Forwarding::Nat => "NAT",
+        Forwarding::Dr => "DR",
+        Forwarding::Tun(_) => "TUN",
+    }
+}
+
+/// That a virtual server has gained or lost its quorum, for the log and for whoever is told.
+fn quorum_news(settings: &VirtualServer, state: &State) -> FromRole {
+    let up = state.quorum == Quorum::Up;
+    let verb = if up { "Gained" } else { "Lost" };
+    let live = table::live_weight(settings, &state.alive());
+    let why =
+        format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
+    info!("{why} for VS {}", settings.id);
+    FromRole::Quorum { service: settings.id.clone(), up, why }
 }
 
 /// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
@@ -490,3 +621,6 @@ fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
     };
     state
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,10 @@ use vipd_lvs::table::{Server, Service, Table};
 const PERSISTENT: u32 = 1;
 /// `IP_VS_SVC_F_HASHED`: the kernel's own.
 const HASHED: u32 = 2;
+/// A flag that neither the kernel nor the configuration knows: what bears it is like nothing that is desired.
+const UNLIKE: u32 = 1 << 31;
 
-/// What the kernel counts for a virtual server.
+/// What the kernel counts for a service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) connections: u64,
@@ -43,7 +45,7 @@ pub(crate) fn read(
         if !ours.contains(&key) {
             continue;
         }
-        let Some(mut service) = service_from(&key, &entry.service) else { continue };
+        let mut service = service_from(&key, &entry.service);
         for entry in client.destinations(&entry.service.key)? {
             let d = entry.destination;
             let address = SocketAddr::new(d.address, d.port);
@@ -62,28 +64,36 @@ pub(crate) fn read(
     Ok(table)
 }
 
-/// The counters of the services of one virtual server, added up.
-pub(crate) fn count(client: &mut ipvs::Client, keys: &[ServiceKey]) -> Result<Counted, ipvs::Error> {
-    let mut counted = Counted::default();
+/// The counters of these services.
+pub(crate) fn count(
+    client: &mut ipvs::Client,
+    keys: &BTreeSet<ServiceKey>,
+) -> Result<BTreeMap<ServiceKey, Counted>, ipvs::Error> {
+    let mut all = BTreeMap::new();
     for entry in client.services()? {
-        if !keys.contains(&key_from(&entry.service.key)) {
+        let key = key_from(&entry.service.key);
+        if !keys.contains(&key) {
             continue;
         }
-        counted.connections += entry.counters.connections;
-        counted.packets.0 += entry.counters.packets_in;
-        counted.packets.1 += entry.counters.packets_out;
-        counted.bytes.0 += entry.counters.bytes_in;
-        counted.bytes.1 += entry.counters.bytes_out;
+        let mut counted = Counted {
+            connections: entry.counters.connections,
+            packets: (entry.counters.packets_in, entry.counters.packets_out),
+            bytes: (entry.counters.bytes_in, entry.counters.bytes_out),
+            servers: BTreeMap::new(),
+        };
         for entry in client.destinations(&entry.service.key)? {
             let address = SocketAddr::new(entry.destination.address, entry.destination.port);
-            let server = counted.servers.entry(address).or_default();
-            server.weight = entry.destination.weight;
-            server.active += u64::from(entry.active);
-            server.inactive += u64::from(entry.inactive);
-            server.connections += entry.counters.connections;
+            let server = CountedServer {
+                weight: entry.destination.weight,
+                active: u64::from(entry.active),
+                inactive: u64::from(entry.inactive),
+                connections: entry.counters.connections,
+            };
+            counted.servers.insert(address, server);
         }
+        all.insert(key, counted);
     }
-    Ok(counted)
+    Ok(all)
 }
 
 /// The kernel's command for an edit.
@@ -172,21 +182,22 @@ fn service_to(key: &ServiceKey, service: &Service) -> ipvs::Service {
     }
 }
 
-/// A service of the kernel's; one with a scheduler that is unknown here can't be ours as it should be, and is taken for
-/// one of the default scheduler, so that it is put right.
-fn service_from(key: &ServiceKey, service: &ipvs::Service) -> Option<Service> {
+/// A service of the kernel's. One with a scheduler that is unknown here can't be as it should be: it gets one that is known
+/// and a flag that makes it unlike any desired service, so that it is put right.
+fn service_from(key: &ServiceKey, service: &ipvs::Service) -> Service {
     let scheduler = Scheduler::ALL.iter().find(|(_, name)| *name == service.scheduler).map(|(s, _)| *s);
+    let unlike = if scheduler.is_none() { UNLIKE } else { 0 };
     let persistence = (service.flags & PERSISTENT != 0).then(|| Persistence {
         timeout: service.timeout,
         granularity: Some(service.netmask).filter(|mask| *mask != whole(key)),
         engine: service.engine.clone(),
     });
-    Some(Service {
-        scheduler: scheduler?,
-        flags: service.flags & !(PERSISTENT | HASHED),
+    Service {
+        scheduler: scheduler.unwrap_or(Scheduler::Wlc),
+        flags: (service.flags & !(PERSISTENT | HASHED)) | unlike,
         persistence,
         servers: BTreeMap::new(),
-    })
+    }
 }
 
 fn server_to(address: SocketAddr, server: &Server) -> ipvs::Destination {
@@ -235,5 +246,37 @@ fn checksum_from(flags: u16) -> TunnelChecksum {
         1 => TunnelChecksum::Full,
         2 => TunnelChecksum::Remote,
         _ => TunnelChecksum::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vipd_lvs::plan::plan;
+
+    #[test]
+    fn a_service_of_an_unknown_scheduler_is_put_right() {
+        let key = ServiceKey::Fwmark { mark: 3, family: Family::Inet6 };
+        for (scheduler, _) in Scheduler::ALL {
+            let service = Service { scheduler, flags: 0, persistence: None, servers: BTreeMap::new() };
+            let mut kernel = service_to(&key, &service);
+            kernel.flags |= HASHED;
+            assert_eq!(service_from(&key, &kernel), service, "{kernel:?}");
+            kernel.scheduler = "lottery".to_owned();
+            let present = Table::from([(key, service_from(&key, &kernel))]);
+            let desired = Table::from([(key, service.clone())]);
+            assert_eq!(plan(&present, &desired), [Edit::SetService(key, service)]);
+        }
+    }
+
+    #[test]
+    fn persistence_of_the_whole_address_reads_back_as_it_was_written() {
+        let persistence = Some(Persistence { timeout: 60, granularity: None, engine: None });
+        for family in [Family::Inet, Family::Inet6] {
+            let key = ServiceKey::Fwmark { mark: 3, family };
+            let persistence = persistence.clone();
+            let service = Service { scheduler: Scheduler::Rr, flags: 0, persistence, servers: BTreeMap::new() };
+            assert_eq!(service_from(&key, &service_to(&key, &service)), service);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
     AddressStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PlaneStatus,
-    RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TransitionStatus, VERSION,
+    RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TransitionStatus, UnknownServerStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -217,6 +217,35 @@ Virtual servers
 ";
     let page = page(&status(), Depth::Brief);
     assert_eq!(page, expected, "\n{page}");
+}
+
+#[test]
+fn of_what_the_director_does_not_tell_nothing_is_claimed() {
+    let checks = server("", true, None, "status 200").checks;
+    let unknown = |address: &str, checks| UnknownServerStatus {
+        address: address.to_owned(),
+        forwarding: "NAT".to_owned(),
+        why: "the director role doesn't answer".to_owned(),
+        configured_weight: 3,
+        checks,
+    };
+    let service = ServiceStatus {
+        name: "[192.0.2.100]:tcp:80".to_owned(),
+        scheduler: "wrr".to_owned(),
+        state: "unknown".to_owned(),
+        quorum: 1,
+        unknown_servers: vec![unknown("10.0.0.2:80", checks), unknown("10.0.0.3:80", Vec::new())],
+        ..ServiceStatus::default()
+    };
+    let page = page(&Status { services: vec![service], ..Status::default() }, Depth::Full);
+    let expected = "\
+  [192.0.2.100]:tcp:80 unknown wrr, quorum 1
+    REAL SERVER  FWD  STATE    WEIGHT    LAST CHECK  WHY
+    10.0.0.2:80  NAT  unknown  ? (of 3)  2 s ago     the director role doesn't answer
+        HTTP_GET passes (2 s ago, took 1.31 ms): status 200 (2 retries left)
+    10.0.0.3:80  NAT  unknown  ? (of 3)  none        the director role doesn't answer
+";
+    assert!(page.ends_with(expected), "{page}");
 }
 
 #[test]

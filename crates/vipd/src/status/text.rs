@@ -3,7 +3,8 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, Counters, InstanceStatus, RealServerStatus, ServiceStatus, Status, UnixTime, VERSION,
+    AddressStatus, CheckStatus, Counters, InstanceStatus, RealServerStatus, ServiceStatus, Status, UnixTime,
+    UnknownServerStatus, VERSION,
 };
 
 /// How much to show.
@@ -257,6 +258,10 @@ fn services(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
 }
 
 fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth: Depth) {
+    if !service.unknown_servers.is_empty() {
+        unknown_server(page, service, now, depth);
+        return;
+    }
     let scheduling = format!("{}, live weight {}, quorum {}", service.scheduler, service.live_weight, service.quorum);
     let mut line = vec![Cell::new(&service.name, Tint::Head), state(&service.state), scheduling.into()];
     if let Some(sorry) = service.sorry {
@@ -291,15 +296,38 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
             large(server.active_connections).into(),
             large(server.inactive_connections).into(),
             large(server.connections).into(),
-            last_check(server, now).into(),
+            last_check(&server.checks, now).into(),
             (&server.why).into(),
         ]);
-        let several = server.checks.len() > 1;
-        for check in server.checks.iter().filter(|c| several || !c.up || depth == Depth::Full) {
-            table.note(probe(check, now));
-        }
+        probes(&mut table, &server.checks, now, depth);
     }
     page.table(table);
+}
+
+/// A virtual server of which the director says nothing: the checks may know something all the same.
+fn unknown_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth: Depth) {
+    let scheduling = format!("{}, quorum {}", service.scheduler, service.quorum);
+    page.line(2, &[Cell::new(&service.name, Tint::Head), state(&service.state), scheduling.into()]);
+    let mut table = Table::new(4, &["REAL SERVER", "FWD", "STATE", "WEIGHT", "LAST CHECK", "WHY"]);
+    for UnknownServerStatus { address, forwarding, why, configured_weight, checks } in &service.unknown_servers {
+        table.row(vec![
+            address.into(),
+            forwarding.into(),
+            state("unknown"),
+            format!("? (of {configured_weight})").into(),
+            last_check(checks, now).into(),
+            why.into(),
+        ]);
+        probes(&mut table, checks, now, depth);
+    }
+    page.table(table);
+}
+
+fn probes(table: &mut Table, checks: &[CheckStatus], now: UnixTime, depth: Depth) {
+    let several = checks.len() > 1;
+    for check in checks.iter().filter(|c| several || !c.up || depth == Depth::Full) {
+        table.note(probe(check, now));
+    }
 }
 
 fn weight(server: &RealServerStatus) -> Cell {
@@ -310,10 +338,10 @@ fn weight(server: &RealServerStatus) -> Cell {
     }
 }
 
-fn last_check(server: &RealServerStatus, now: UnixTime) -> String {
-    match server.checks.iter().filter_map(|c| c.last_run).max_by(f64::total_cmp) {
+fn last_check(checks: &[CheckStatus], now: UnixTime) -> String {
+    match checks.iter().filter_map(|c| c.last_run).max_by(f64::total_cmp) {
         Some(at) => format!("{} ago", span(now - at)),
-        None if server.checks.is_empty() => "none".to_owned(),
+        None if checks.is_empty() => "none".to_owned(),
         None => "not yet".to_owned(),
     }
 }

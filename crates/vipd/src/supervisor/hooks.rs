@@ -125,7 +125,7 @@ impl Hooks {
         if let Some(script) = script {
             self.run(&format!("VS {id}"), &script, &[], word);
         }
-        self.fifos.lvs(&format!("RS {server} {id} {word}\n"));
+        self.fifos.lvs(&format!("RS {server} {} {word}\n", id.original()));
         notify.smtp_alert.then(|| Mail {
             subject: format!("Realserver {server} of virtual server {id} - {word}"),
             body: format!("Real server {server} of virtual server {id} is {word} now.\n\nWhy: {why}\n"),
@@ -143,7 +143,7 @@ impl Hooks {
         if let Some(script) = script {
             self.run(&format!("VS {id}"), script, &[], word);
         }
-        self.fifos.lvs(&format!("VS {id} {word}\n"));
+        self.fifos.lvs(&format!("VS {} {word}\n", id.original()));
         service.smtp_alert.then(|| Mail {
             subject: format!("Virtualserver {id} - {word}"),
             body: format!("Virtual server {id} is {word} now.\n\nWhy: {why}\n"),

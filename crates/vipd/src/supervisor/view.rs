@@ -1,8 +1,11 @@
 //! Joins what the roles tell into one status.
 
 use crate::message::StatusPart;
-use vipd_api::{CheckStatus, Status};
+use crate::roles::director::forwarding;
+use std::collections::HashMap;
+use vipd_api::{CheckStatus, ServiceStatus, Status, UnknownServerStatus};
 use vipd_config::model::Config;
+use vipd_lvs::settings::VirtualServer;
 
 /// Adds the part of one role to the status.
 pub(crate) fn add(status: &mut Status, part: StatusPart) {
@@ -13,38 +16,37 @@ pub(crate) fn add(status: &mut Status, part: StatusPart) {
             status.scripts = scripts;
         }
         StatusPart::Director { plane, services } => {
-            let before = std::mem::replace(&mut status.services, services);
-            status.plane = Some(plane);
             // The checks may have come first.
-            for old in before {
-                let Some(service) = status.services.iter_mut().find(|s| s.name == old.name) else { continue };
-                for server in old.real_servers {
-                    if let Some(new) = service.real_servers.iter_mut().find(|s| s.address == server.address) {
-                        new.checks = server.checks;
-                    }
-                }
-            }
+            let before = std::mem::replace(&mut status.services, services);
+            let checks = before.into_iter().flat_map(|service| {
+                let name = service.name;
+                service.unknown_servers.into_iter().map(move |server| (name.clone(), server.address, server.checks))
+            });
+            join(status, checks.collect());
+            status.plane = Some(plane);
         }
         StatusPart::Check(checks) => {
-            for (id, address, checks) in checks {
-                join(status, &id.0, &address.to_string(), checks);
-            }
+            let checks = checks.into_iter().map(|(id, address, checks)| (id.0, address.to_string(), checks));
+            join(status, checks.collect());
         }
     }
 }
 
-fn join(status: &mut Status, service: &str, address: &str, checks: Vec<CheckStatus>) {
-    let at = match status.services.iter().position(|s| s.name == service) {
-        Some(at) => at,
-        None => {
-            status.services.push(vipd_api::ServiceStatus { name: service.to_owned(), ..Default::default() });
+/// Adds the checks of real servers, by service and address. A server of which the director has said nothing is an unknown
+/// one.
+fn join(status: &mut Status, all: Vec<(String, String, Vec<CheckStatus>)>) {
+    let names = status.services.iter().enumerate();
+    let mut places: HashMap<String, usize> = names.map(|(at, service)| (service.name.clone(), at)).collect();
+    for (name, address, checks) in all {
+        let at = *places.entry(name).or_insert_with_key(|name| {
+            status.services.push(ServiceStatus { name: name.clone(), ..Default::default() });
             status.services.len() - 1
+        });
+        let Some(service) = status.services.get_mut(at) else { continue };
+        match service.real_servers.iter_mut().find(|s| s.address == address) {
+            Some(server) => server.checks = checks,
+            None => service.unknown_servers.push(UnknownServerStatus { address, checks, ..Default::default() }),
         }
-    };
-    let servers = &mut status.services[at].real_servers;
-    match servers.iter_mut().find(|s| s.address == address) {
-        Some(server) => server.checks = checks,
-        None => servers.push(vipd_api::RealServerStatus { address: address.to_owned(), checks, ..Default::default() }),
     }
 }
 
@@ -65,4 +67,41 @@ pub(crate) fn fill(status: &mut Status, config: &Config) {
             });
         }
     }
+    // The director gives every service that it tells of a state; the checks alone don't. What is not configured is of a
+    // configuration before a reload: it goes away.
+    let told = std::mem::take(&mut status.services).into_iter();
+    let mut told: HashMap<String, ServiceStatus> = told.map(|service| (service.name.clone(), service)).collect();
+    let services = config.services.iter().map(|service| match told.remove(&service.lvs.id.0) {
+        Some(known) if !known.state.is_empty() => ServiceStatus { unknown_servers: Vec::new(), ..known },
+        unknown => unknown_service(&service.lvs, unknown.unwrap_or_default()),
+    });
+    status.services = services.collect();
 }
+
+/// A virtual server that the director says nothing of: what the configuration says, and what the checks found.
+fn unknown_service(settings: &VirtualServer, checked: ServiceStatus) -> ServiceStatus {
+    let mut checked = checked.unknown_servers;
+    let servers = settings.real_servers.iter().map(|real| {
+        let address = real.address.to_string();
+        let at = checked.iter().position(|s| s.address == address);
+        UnknownServerStatus {
+            checks: at.map(|at| checked.swap_remove(at).checks).unwrap_or_default(),
+            forwarding: forwarding(real.forwarding).to_owned(),
+            why: "the director role doesn't answer".to_owned(),
+            configured_weight: real.weight,
+            address,
+        }
+    });
+    ServiceStatus {
+        name: settings.id.to_string(),
+        scheduler: settings.scheduler.name().to_owned(),
+        state: "unknown".to_owned(),
+        quorum: settings.quorum,
+        sorry: settings.sorry.as_ref().map(|s| s.address),
+        unknown_servers: servers.collect(),
+        ..ServiceStatus::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! What the role keeps when it is configured anew, and what a successor takes over.
+
+use super::*;
+use crate::message::RoleOptions;
+
+const ONE: &str = "virtual_server 192.0.2.1 80 {
+    delay_loop 10
+    protocol TCP
+    real_server 10.0.0.1 80 {
+        TCP_CHECK {
+        }
+    }
+}
+";
+
+/// A role with its other ends, configured by `text`.
+struct Stage {
+    role: Role,
+    told: Receiver,
+    _results: mpsc::Receiver<Ran>,
+}
+
+impl Stage {
+    async fn new(text: &str, snapshot: Option<serde_json::Value>) -> Stage {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (results, queue) = mpsc::channel(16);
+        let role = Role::new(channel::split(ours).1, results);
+        let mut stage = Stage { role, told: channel::split(theirs).0, _results: queue };
+        stage.configure(text, snapshot).await;
+        stage
+    }
+
+    async fn configure(&mut self, text: &str, snapshot: Option<serde_json::Value>) {
+        let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
+        let config = loaded.config.unwrap();
+        let configure = Configure { config, snapshot, last_seen: 0, options: RoleOptions::default() };
+        self.role.configure(configure).await.unwrap();
+    }
+
+    /// The verdict on the only server that it told last.
+    async fn verdict(&mut self) -> (bool, String) {
+        loop {
+            if let Some(FromRole::Verdicts(verdicts)) = self.told.next().await.unwrap() {
+                let [verdict] = &verdicts[..] else { panic!("{verdicts:?}") };
+                return (verdict.alive, verdict.why.clone());
+            }
+        }
+    }
+
+    /// The check at this place ends a run.
+    async fn ran(&mut self, place: usize, outcome: Outcome) {
+        let serial = self.serials()[place];
+        self.begin(place);
+        self.role.ran(serial, outcome).await.unwrap();
+    }
+
+    fn begin(&mut self, place: usize) {
+        let serial = self.serials()[place];
+        let check = self.role.checks.get_mut(&serial).unwrap();
+        self.role.due.remove(&(check.health.wake(), serial));
+        (check.running, check.started) = (true, now());
+    }
+
+    fn serials(&self) -> Vec<u64> {
+        self.role.servers.values().flatten().copied().collect()
+    }
+
+    /// What a successor gets.
+    async fn snapshot(&mut self) -> serde_json::Value {
+        self.role.snapshot_at = Some(Duration::ZERO);
+        self.role.due.clear(); // no probe is sent
+        self.role.work().await.unwrap();
+        loop {
+            if let Some(FromRole::Snapshot(value)) = self.told.next().await.unwrap() {
+                return value;
+            }
+        }
+    }
+}
+
+fn fail() -> Outcome {
+    Outcome::Fail { why: "refused".to_owned() }
+}
+
+fn pass() -> Outcome {
+    Outcome::Pass { detail: "connected".to_owned(), weight: None }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+#[test]
+fn the_dead_stay_dead_whatever_a_reload_changes() {
+    run(async {
+        for (from, to) in [
+            ("delay_loop 10", "delay_loop 5"),
+            ("TCP_CHECK {", "TCP_CHECK {\n retry 7"),
+            ("TCP_CHECK {", "TCP_CHECK {\n connect_port 81"),
+            ("TCP_CHECK {", "TCP_CHECK {\n }\n HTTP_GET {\n url {\n path /\n }"),
+            ("TCP_CHECK {", "HTTP_GET {\n url {\n path /\n }"),
+        ] {
+            let mut stage = Stage::new(ONE, None).await;
+            assert_eq!(stage.verdict().await, (true, "not checked yet".to_owned()));
+            stage.ran(0, fail()).await;
+            assert_eq!(stage.verdict().await, (false, "refused".to_owned()));
+            let snapshot = stage.snapshot().await;
+            let text = ONE.replace(from, to);
+            stage.configure(&text, None).await;
+            assert!(!stage.verdict().await.0, "{to}");
+            // A successor that starts with the new configuration knows as much.
+            let mut successor = Stage::new(&text, Some(snapshot)).await;
+            assert!(!successor.verdict().await.0, "{to}, after a restart");
+            // And each comes back as soon as its checks pass.
+            for stage in [&mut stage, &mut successor] {
+                for place in 0..stage.serials().len() {
+                    stage.ran(place, pass()).await;
+                }
+                while !stage.verdict().await.0 {}
+            }
+        }
+    });
+}
+
+#[test]
+fn the_living_stay_alive_when_a_reload_brings_alpha() {
+    run(async {
+        let mut stage = Stage::new(ONE, None).await;
+        stage.verdict().await;
+        stage.ran(0, pass()).await;
+        stage.verdict().await;
+        for text in [
+            ONE.replace("TCP_CHECK {", "alpha\n TCP_CHECK {"),
+            ONE.replace("TCP_CHECK {", "alpha\n TCP_CHECK {\n }\n TCP_CHECK {\n connect_port 81"),
+        ] {
+            stage.configure(&text, None).await;
+            assert!(stage.verdict().await.0, "{text}");
+        }
+        // A server that is new is none of that.
+        stage.configure(&ONE.replace("10.0.0.1", "10.0.0.2").replace("TCP_CHECK {", "alpha\n TCP_CHECK {"), None).await;
+        assert!(!stage.verdict().await.0);
+    });
+}
+
+#[test]
+fn a_run_under_way_counts_if_it_asks_what_the_new_check_asks() {
+    run(async {
+        let mut stage = Stage::new(ONE, None).await;
+        stage.begin(0);
+        let before = stage.serials();
+        stage.configure(&ONE.replace("delay_loop 10", "delay_loop 5"), None).await;
+        assert_eq!(stage.serials(), before, "only the pace is another");
+        assert!(stage.role.checks[&before[0]].running && stage.role.due.is_empty());
+        stage.configure(&ONE.replace("TCP_CHECK {", "TCP_CHECK {\n connect_port 81"), None).await;
+        let after = stage.serials();
+        assert_ne!(after, before, "another target");
+        assert!(!stage.role.checks[&after[0]].running && stage.role.due.len() == 1);
+        stage.role.ran(before[0], fail()).await.unwrap();
+        assert!(stage.role.checks[&after[0]].health.up(), "the answer was for another");
+    });
+}
+
+#[test]
+fn what_a_successor_needs_is_kept_before_the_verdict_that_rests_on_it() {
+    run(async {
+        let mut stage = Stage::new(ONE, None).await;
+        stage.verdict().await;
+        stage.ran(0, fail()).await;
+        let mut kept = None;
+        loop {
+            match stage.told.next().await.unwrap().unwrap() {
+                FromRole::Snapshot(value) => kept = Some(value),
+                FromRole::Verdicts(_) => break,
+                FromRole::Ready => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        let mut successor = Stage::new(ONE, kept).await;
+        assert!(!successor.verdict().await.0);
+        // At most one in a while.
+        stage.ran(0, pass()).await;
+        assert!(stage.role.snapshot_at.is_some());
+        assert!(matches!(stage.told.next().await.unwrap(), Some(FromRole::Verdicts(_))));
+    });
+}

@@ -1,0 +1,180 @@
+//! What the director tells, and what its successor goes on from. None of these has a plane: what the kernel gets is tested in
+//! the virtual machine.
+
+use super::*;
+use vipd_lvs::settings::Protocol;
+
+const TWO: &str = "virtual_server 192.0.2.1 80 {
+    protocol TCP
+    real_server 10.0.0.1 80 {
+        weight 1
+    }
+    real_server 10.0.0.2 80 {
+        weight 2
+    }
+}
+";
+
+struct Stage {
+    director: Director,
+    told: Receiver,
+}
+
+/// What was told of servers and quorums, in short, and the last snapshot, which must come before all that.
+type Told = (Vec<String>, Option<serde_json::Value>);
+
+impl Stage {
+    async fn new(text: &str, snapshot: Option<serde_json::Value>) -> Stage {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut director = Director::new(channel::split(ours).1);
+        // The table of the machine that tests are run on is nobody's to edit.
+        director.ask_again = Some(Instant::now() + Duration::from_secs(100_000));
+        let mut stage = Stage { director, told: channel::split(theirs).0 };
+        stage.configure(text, snapshot).await;
+        stage
+    }
+
+    async fn configure(&mut self, text: &str, snapshot: Option<serde_json::Value>) {
+        let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
+        let configure = Configure {
+            config: loaded.config.unwrap(),
+            snapshot,
+            last_seen: 0,
+            options: RoleOptions { keep_ipvs: true, ..RoleOptions::default() },
+        };
+        self.director.configure(configure).await.unwrap();
+    }
+
+    async fn judge(&mut self, verdicts: &[(u8, bool)]) {
+        let verdicts = verdicts.iter().map(|(n, alive)| Verdict {
+            service: VirtualServerId("[192.0.2.1]:tcp:80".to_owned()),
+            address: SocketAddr::from(([10, 0, 0, *n], 80)),
+            alive: *alive,
+            weight: None,
+            why: "a check says so".to_owned(),
+            at: 1.0,
+        });
+        self.director.judge(verdicts.collect()).await.unwrap();
+    }
+
+    async fn told(&mut self) -> Told {
+        self.director.sender.send(&FromRole::Beat(0)).await.unwrap();
+        let (mut news, mut snapshot) = (Vec::new(), None);
+        loop {
+            match self.told.next().await.unwrap().unwrap() {
+                FromRole::RealServer { address, up, .. } => news.push(format!("{address} {up}")),
+                FromRole::Quorum { up, .. } => news.push(format!("quorum {up}")),
+                FromRole::Snapshot(value) => {
+                    assert!(news.is_empty(), "news before what they rest on: {news:?}");
+                    snapshot = Some(value);
+                }
+                FromRole::Beat(0) => return (news, snapshot),
+                FromRole::Ready => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+#[test]
+fn a_successor_goes_on_in_silence() {
+    run(async {
+        let mut stage = Stage::new(TWO, None).await;
+        let (news, snapshot) = stage.told().await;
+        assert!(news.is_empty() && snapshot.is_some());
+        stage.judge(&[(1, true), (2, false)]).await;
+        let (news, snapshot) = stage.told().await;
+        assert_eq!(news, ["10.0.0.2:80 false"]);
+        let mut successor = Stage::new(TWO, snapshot.clone()).await;
+        successor.judge(&[(1, true), (2, false)]).await;
+        assert_eq!(successor.told().await.0, [""; 0], "old news");
+        assert_eq!(successor.director.memory.states, stage.director.memory.states);
+        assert_eq!(successor.director.desired(), stage.director.desired());
+        // What happened meanwhile is news.
+        let mut successor = Stage::new(TWO, snapshot).await;
+        successor.judge(&[(1, false), (2, false)]).await;
+        let (news, snapshot) = successor.told().await;
+        assert_eq!(news, ["10.0.0.1:80 false", "quorum false"]);
+        let mut third = Stage::new(TWO, snapshot).await;
+        third.judge(&[(1, false), (2, false)]).await;
+        assert_eq!(third.told().await.0, [""; 0]);
+        // One that can't read its predecessor's memory starts like the first.
+        let mut anew = Stage::new(TWO, Some(serde_json::json!({"states": 7}))).await;
+        anew.judge(&[(2, false)]).await;
+        assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
+    });
+}
+
+#[test]
+fn a_reload_that_changes_the_quorum_says_so() {
+    run(async {
+        let mut stage = Stage::new(TWO, None).await;
+        stage.judge(&[(2, false)]).await;
+        stage.told().await;
+        let more = TWO.replace("protocol TCP", "protocol TCP\n quorum 2");
+        stage.configure(&more, None).await;
+        let (news, snapshot) = stage.told().await;
+        assert_eq!(news, ["quorum false"]);
+        let mut successor = Stage::new(&more, snapshot).await;
+        assert_eq!(successor.told().await.0, [""; 0]);
+        stage.configure(TWO, None).await;
+        assert_eq!(stage.told().await.0, ["quorum true"]);
+        stage.configure(TWO, None).await;
+        assert_eq!(stage.told().await.0, [""; 0]);
+    });
+}
+
+#[test]
+fn a_memory_is_told_only_when_it_is_new() {
+    run(async {
+        let mut stage = Stage::new(TWO, None).await;
+        assert!(stage.told().await.1.is_some());
+        stage.configure(TWO, None).await;
+        assert!(stage.told().await.1.is_none());
+        stage.judge(&[(1, true)]).await;
+        assert!(stage.told().await.1.is_some(), "why it is alive is new");
+        stage.judge(&[(1, true)]).await;
+        assert!(stage.told().await.1.is_none());
+    });
+}
+
+#[test]
+fn both_families_of_a_mark_have_states_of_their_own() {
+    run(async {
+        let both = "virtual_server fwmark 3 {\nip_family inet\nreal_server 10.0.0.1 {\n}\n}\n\
+                    virtual_server fwmark 3 {\nip_family inet6\nreal_server 2001:db8::1 {\n}\n}\n";
+        let stage = Stage::new(both, None).await;
+        assert_eq!(stage.director.memory.states.len(), 2);
+        let servers: Vec<usize> = stage.director.desired().values().map(|s| s.servers.len()).collect();
+        assert_eq!(servers, [1, 1]);
+    });
+}
+
+#[test]
+fn a_server_of_a_group_of_ports_is_counted_under_each() {
+    run(async {
+        let text = "virtual_server_group WEB {\n192.0.2.1 80\n192.0.2.1 8080\n}\n\
+                    virtual_server group WEB {\nprotocol TCP\nlvs_method KIND\nreal_server 10.0.0.1 80 {\n}\n}\n";
+        let counted = |port: u16, server: u16| {
+            let key = ServiceKey::Address { protocol: Protocol::Tcp, address: [192, 0, 2, 1].into(), port };
+            let servers = [(SocketAddr::from(([10, 0, 0, 1], server)), counted_server())];
+            (key, Counted { connections: 5, servers: servers.into(), ..Counted::default() })
+        };
+        for (kind, ports) in [("DR", [80, 8080]), ("TUN", [80, 8080]), ("NAT", [80, 80])] {
+            let stage = Stage::new(&text.replace("KIND", kind), None).await;
+            let all = BTreeMap::from([counted(80, ports[0]), counted(8080, ports[1])]);
+            let status = stage.director.service_status(&stage.director.config.services[0].lvs, &all);
+            let server = &status.real_servers[0];
+            assert_eq!((status.connections, server.connections, server.active_connections), (10, 10, 4), "{kind}");
+            assert_eq!(server.weight, Some(1));
+        }
+    });
+}
+
+fn counted_server() -> plane::CountedServer {
+    plane::CountedServer { weight: 1, active: 2, inactive: 3, connections: 5 }
+}
