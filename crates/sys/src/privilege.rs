@@ -71,13 +71,14 @@ pub fn real_time(priority: i32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Keeps every page that this process touches in memory, now and later.
+/// Keeps every page that this process touches in memory, now and later. Without `CAP_IPC_LOCK`, which has to stay, an
+/// allocation beyond a limit would fail later on.
 pub fn lock_memory() -> io::Result<()> {
     // `MCL_ONFAULT` (linux/mman.h): pages are locked when touched, not all of them at once.
     const ON_FAULT: libc::c_int = 4;
-    // Without this, an allocation beyond the limit would fail as soon as the capability to ignore it was given up.
-    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-    setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)?;
+    if !caps::has_cap(None, CapSet::Effective, Capability::CAP_IPC_LOCK).unwrap_or(false) {
+        return Err(nix::errno::Errno::EPERM.into());
+    }
     // SAFETY: needed because the library's form doesn't know `MCL_ONFAULT`. The call takes flags alone and changes no
     // memory contents.
     let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | ON_FAULT) };

@@ -309,7 +309,8 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 /// How the start in the background went.
 enum Started {
     Ready,
-    Ended,
+    /// With this status, if that is known.
+    Ended(Option<u8>),
     /// It runs, but not every role does yet.
     Slow,
 }
@@ -327,7 +328,7 @@ fn background(arguments: &Daemon) -> ExitCode {
         }
         vipd_sys::process::detach(&mut command);
         let mut child = command.spawn()?;
-        let Some(stdout) = child.stdout.take() else { return Ok(Started::Ended) };
+        let Some(stdout) = child.stdout.take() else { return Ok(Started::Ended(None)) };
         let (said, heard) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let mut line = String::new();
@@ -336,7 +337,8 @@ fn background(arguments: &Daemon) -> ExitCode {
         });
         Ok(match heard.recv_timeout(START_PATIENCE) {
             Ok(true) => Started::Ready,
-            Ok(false) => Started::Ended,
+            // It has closed its output: it ends, or has.
+            Ok(false) => Started::Ended(child.wait()?.code().and_then(|code| u8::try_from(code).ok())),
             Err(_) => Started::Slow,
         })
     };
@@ -346,9 +348,9 @@ fn background(arguments: &Daemon) -> ExitCode {
             eprintln!("vipd: the daemon runs, but after {START_PATIENCE:?} not every role is ready: see `vipd status`");
             ExitCode::SUCCESS
         }
-        Ok(Started::Ended) => {
+        Ok(Started::Ended(status)) => {
             eprintln!("vipd: the daemon ended before it was ready: see its log (-l shows it here)");
-            ExitCode::FAILURE
+            status.filter(|status| *status != 0).map_or(ExitCode::FAILURE, ExitCode::from)
         }
         Err(e) => {
             eprintln!("vipd: the daemon can't be started: {e}");

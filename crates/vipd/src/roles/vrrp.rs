@@ -62,7 +62,8 @@ pub(crate) fn run(stream: UnixStream) -> ExitCode {
         warn!("the limit of descriptors stays as it is: {e}");
     }
     use vipd_sys::privilege::{Capability, Identity, keep_only};
-    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW], Identity::Unprivileged) {
+    let kept = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_IPC_LOCK];
+    if let Err(e) = keep_only(&kept, Identity::Unprivileged) {
         warn!("privileges can't be given up: {e}");
     }
     let mut role = match Role::new(stream) {

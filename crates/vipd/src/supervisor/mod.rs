@@ -256,8 +256,10 @@ impl Supervisor {
                 _ = hup.recv() => self.reload(),
                 _ = usr1.recv() => self.ask(Asker::Dump),
                 _ = usr2.recv() => self.ask(Asker::Statistics),
-                now = pulse.tick() => {
-                    // If this process itself did not run, the others are not to blame for what it didn't hear.
+                _ = pulse.tick() => {
+                    // If this process itself did not run, the others are not to blame for what it didn't hear. (What
+                    // `tick` gives is when it was due, which says nothing of that.)
+                    let now = Instant::now();
                     let late = now.duration_since(last_pulse) > 3 * PULSE;
                     last_pulse = now;
                     self.feel_pulse(late);
