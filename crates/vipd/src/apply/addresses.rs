@@ -78,6 +78,8 @@ pub(crate) struct Addresses {
     next_frame: BTreeMap<String, u64>,
     claims: BTreeSet<VirtualAddress>,
     adds: VecDeque<VirtualAddress>,
+    /// What `work_first` has just added: its first announcement is out.
+    begun: Option<VirtualAddress>,
     rounds: VecDeque<Round>,
     /// Addresses that could not be added, and when each is tried again.
     refused: BTreeMap<VirtualAddress, u64>,
@@ -109,6 +111,7 @@ impl Addresses {
             next_frame: BTreeMap::new(),
             claims: BTreeSet::new(),
             adds: VecDeque::new(),
+            begun: None,
             rounds: VecDeque::new(),
             refused: BTreeMap::new(),
             retry_at: None,
@@ -334,10 +337,12 @@ impl Addresses {
         }
     }
 
-    /// Announces a list of addresses so many times. Those that are still to be added get their first announcement then.
+    /// Announces a list of addresses so many times. Those that are still to be added, or were just added, have their first
+    /// announcement then.
     pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32) {
         let Some(first) = list.first() else { return };
-        let coming = self.adds.iter().any(|a| a == first) && !self.pace.contains_key(&first.device);
+        let coming = self.adds.iter().any(|a| a == first) || self.begun.take().as_ref() == Some(first);
+        let coming = coming && !self.pace.contains_key(&first.device);
         let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
         if remaining == 0 {
             return;
@@ -361,6 +366,16 @@ impl Addresses {
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
         [adds, rounds, refused, self.retry_at].into_iter().flatten().min().unwrap_or(now)
+    }
+
+    /// Adds and announces the first of the addresses that are missing, before anything else is done or told.
+    pub(crate) fn work_first(&mut self) {
+        if monotonic_micros() >= self.pause_until
+            && let Some(address) = self.adds.pop_front()
+        {
+            self.add(&address);
+            self.begun = Some(address);
+        }
     }
 
     /// Does some of what is to be done; little enough that no advert is late for it.

@@ -209,8 +209,10 @@ impl Role {
                 }
                 Action::Router(i, Edge::Changed(transition)) => {
                     changed = true;
-                    // Addresses follow the state at once: a backup's go before anybody is told, a master's come in order.
+                    // Addresses follow the state at once: a backup's go before anybody is told, a master's first comes before,
+                    // the others in order.
                     self.reconcile();
+                    self.addresses.work_first();
                     self.tell_transition(i, &transition);
                 }
                 Action::Router(i, Edge::LowerPriority { from, priority }) => {
