@@ -27,6 +27,39 @@ pub enum Family {
     Any,
 }
 
+/// The form of a word that is neither a plain number nor an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// A number as C writes it, from 0 to this, or a name of the iproute2 tables.
+    Named(u64),
+    /// A unicast MAC address, or its first five octets.
+    Mac,
+    /// A number or `START-END`, each in this range.
+    Range(u64, u64),
+    /// `MARK[/MASK]`, 32 bits each, as C writes numbers.
+    Mark,
+    /// `[FROM/]TO`, each up to 255 or a name.
+    Realms,
+    /// 64 bits, as C writes numbers.
+    Number64,
+    /// A time of the kernel's routing metrics: a number, or with `ms` or `s`.
+    RoundTrip,
+    /// MPLS labels with `/` between them.
+    Labels,
+    /// An ILA locator: four groups of up to four hexadecimal digits.
+    Locator,
+    /// 1 to so many bytes.
+    Text(usize),
+    /// An MD5 sum: 32 hexadecimal digits.
+    Hash,
+    /// A domain name, or `.` for the root.
+    Domain,
+    /// `+`, `-` or an IPv4 address.
+    Broadcast,
+    /// Seconds that fit 32 bits, or `forever`.
+    Lifetime,
+}
+
 /// What follows a keyword.
 #[derive(Clone, Copy, Debug)]
 pub enum Args {
@@ -50,6 +83,24 @@ pub enum Args {
     OptWord,
     /// An interface: one word of at most 15 bytes.
     Device,
+    /// One word of a form.
+    Form(Form),
+    /// The same, or nothing.
+    OptForm(Form),
+    /// Words that the option rows of the keyword describe, at least so many; rows in parentheses stand for bare words.
+    Options(usize),
+    /// At most so many numbers, at least one, each in the range.
+    Ints(usize, i64, i64),
+    /// At most so many different words, or none, each of 1 to so many bytes.
+    Names(usize, usize),
+    /// A mode mask: a number, or these bits with `|` between them.
+    Mask(&'static [&'static str]),
+    /// Bytes in hexadecimal, groups joined.
+    Hex,
+    /// The same or nothing; `x` stands for any digit.
+    HexPattern,
+    /// A key's number and its value: 32 to 64 bytes as they are, behind `hex:`, or in a file behind `file:`.
+    Key,
     /// Words, at least and at most so many.
     Words(usize, usize),
     /// Any of these words, at least one.
@@ -217,6 +268,11 @@ pub fn walk() -> Vec<Entry> {
     entries.extend(lexer.map(|keyword| Entry { path: lexer::LEXER.path.to_owned(), keyword, within: None }));
     visit(&ROOT, "/", None, &mut entries);
     entries
+}
+
+/// The option rows of a keyword.
+pub(crate) fn options_of(path: &str, keyword: &str) -> Option<&'static Block> {
+    options::options(path, keyword)
 }
 
 fn visit(block: &'static Block, path: &str, within: Option<Standing>, entries: &mut Vec<Entry>) {

@@ -10,6 +10,7 @@
 
 pub mod diag;
 pub mod doc;
+mod form;
 pub mod keyword;
 mod lex;
 mod lower;

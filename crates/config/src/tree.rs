@@ -313,7 +313,7 @@ impl Parser<'_> {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
-        let value = self.argument(keyword, written.name, &line);
+        let value = self.argument(block, keyword, written.name, &line);
         let words = line.words.split_off(1);
         let mut node = Node { keyword, written: written.name, at, words, value, body: Body::None };
         let standing = self.standing(&node);
@@ -333,7 +333,7 @@ impl Parser<'_> {
         node.body = match keyword.args {
             Args::Lines(inner) | Args::NamedLines(inner) => {
                 let lines = if opened { self.value_lines(inner) } else { Vec::new() };
-                self.check_lines(inner, &lines);
+                self.check_lines(keyword.name, inner, &lines);
                 Body::Lines(lines)
             }
             _ if opened => Body::Block(self.block(inner)),

@@ -3,7 +3,11 @@
 use super::lines::*;
 use super::lvs::*;
 use super::vrrp::*;
-use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
+use super::{Args::*, Block, Family, Form, Keyword, Standing::*, rows};
+
+/// Bits of a mode mask.
+const UMASK_BITS: [&str; 12] =
+    ["IRUSR", "IWUSR", "IXUSR", "IRWXU", "IRGRP", "IWGRP", "IXGRP", "IRWXG", "IROTH", "IWOTH", "IXOTH", "IRWXO"];
 
 rows! {
 /// Words at the top level.
@@ -149,7 +153,7 @@ GLOBAL_ROWS:
         "Clear IPVS at stop: everything, or each managed service with VS."
     "lvs_flush_onstop" Custom, "[VS]", "", "", OldName("lvs_flush_on_stop");
         "Another name of lvs_flush_on_stop."
-    "lvs_sync_daemon" Words(1, 16), "IFNAME [[inst] VRRP_NAME] [id N] [maxlen N] [port N] [ttl N] [group IPADDR]", "",
+    "lvs_sync_daemon" Options(1), "IFNAME [[inst] VRRP_NAME] [id N] [maxlen N] [port N] [ttl N] [group IPADDR]", "",
         "unset", NotYet("connections are not synchronised between directors");
         "Run the kernel IPVS connection sync daemon."
     "vrrp_mcast_group4" Ip(Family::V4), "IPADDR", "IPv4 multicast", "224.0.0.18", Acts;
@@ -178,7 +182,7 @@ GLOBAL_ROWS:
         "Minimum gap between unsolicited NAs on an interface."
     "vrrp_min_garp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Reduce to one gratuitous ARP/NA and no second burst."
-    "vrrp_garp_extra_if" Words(1, 2), "[all] SECONDS(int)", "1..86400; words in any order", "0 (off)",
+    "vrrp_garp_extra_if" Options(1), "[all] SECONDS(int)", "1..86400; words in any order", "0 (off)",
         NotYet("no periodic gratuitous ARP on other interfaces");
         "Periodic gratuitous ARP/NA on VIP interfaces other than the instance interface; only VMACs unless all."
     "vrrp_vmac_garp_intvl" Custom, "[all] SECONDS(int)", "", "", OldName("vrrp_garp_extra_if");
@@ -189,14 +193,14 @@ GLOBAL_ROWS:
         "Send one advert before yielding to a higher priority master."
     "vrrp_version" OneOf(&["2", "3"]), "2|3", "2..3", "2", Acts;
         "Default protocol version for IPv4 instances."
-    "vrrp_iptables" Words(0, 2), "[IN_CHAIN [OUT_CHAIN]]", "names 1..27 characters, different",
+    "vrrp_iptables" Names(2, 27), "[IN_CHAIN [OUT_CHAIN]]", "names 1..27 characters, different",
         "unset; no argument = INPUT and OUTPUT", Obsolete("no packet filter is touched");
         "Use iptables with these chains."
-    "vrrp_ipsets" Words(0, 6), "[V4 [V6 [V6IF [IGMP [MLD [ND]]]]]]", "names 1..30 characters, all different",
+    "vrrp_ipsets" Names(6, 30), "[V4 [V6 [V6IF [IGMP [MLD [ND]]]]]]", "names 1..30 characters, all different",
         "keepalived, keepalived6, keepalived_if6, keepalived_igmp, keepalived_mld, keepalived_nd when iptables is used",
         Obsolete("no packet filter is touched");
         "ipset names; no argument disables ipsets."
-    "nftables" OptWord, "[TABLE]", "1..254 characters", "unset; no argument = keepalived",
+    "nftables" OptForm(Form::Text(254)), "[TABLE]", "1..254 characters", "unset; no argument = keepalived",
         Obsolete("no packet filter is touched");
         "Use nftables with this table."
     "nftables_priority" Int(-2_147_483_648, 2_147_483_647), "INT", "-2147483648..2147483647", "-1",
@@ -218,7 +222,7 @@ GLOBAL_ROWS:
     "vrrp_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
         NotYet("scheduling priorities are the daemon's own");
         "SCHED_RR priority of the VRRP process."
-    "vrrp_cpu_affinity" Words(1, 1024), "CPU...", "0..online CPUs-1", "all",
+    "vrrp_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
         NotYet("scheduling priorities are the daemon's own");
         "CPUs for the VRRP process."
     "vrrp_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
@@ -226,7 +230,7 @@ GLOBAL_ROWS:
         "CPU time limit between blocking calls under real-time scheduling."
     "vrrp_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("vrrp_rlimit_rttime");
         "Another name of vrrp_rlimit_rttime."
-    "nftables_ipvs" OptWord, "[TABLE]", "1..254 characters", "unset; no argument = keepalived_ipvs",
+    "nftables_ipvs" OptForm(Form::Text(254)), "[TABLE]", "1..254 characters", "unset; no argument = keepalived_ipvs",
         Obsolete("virtual server groups need no firewall marks");
         "Set fwmarks for virtual server groups through nftables."
     "nftables_ipvs_priority" Int(-2_147_483_648, 2_147_483_647), "INT", "-2147483648..2147483647", "-1",
@@ -261,7 +265,7 @@ GLOBAL_ROWS:
     "checker_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
         NotYet("scheduling priorities are the daemon's own");
         "SCHED_RR priority of the checker process."
-    "checker_cpu_affinity" Words(1, 1024), "CPU...", "0..online CPUs-1", "all",
+    "checker_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
         NotYet("scheduling priorities are the daemon's own");
         "CPUs for the checker process."
     "checker_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
@@ -277,7 +281,7 @@ GLOBAL_ROWS:
     "bfd_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
         NotYet("scheduling priorities are the daemon's own");
         "SCHED_RR priority of the BFD process."
-    "bfd_cpu_affinity" Words(1, 1024), "CPU...", "0..online CPUs-1", "all",
+    "bfd_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
         NotYet("scheduling priorities are the daemon's own");
         "CPUs for the BFD process."
     "bfd_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
@@ -355,7 +359,7 @@ GLOBAL_ROWS:
     "no_checker_emails" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
         NotYet("mail tells of servers, not of single checks");
         "Mail only when a real server as a whole changes state."
-    "vrrp_rx_bufs_policy" Words(1, 3), "MTU|ADVERT|BYTES", "words case-insensitive", "system default",
+    "vrrp_rx_bufs_policy" Options(1), "MTU|ADVERT|BYTES", "words case-insensitive", "system default",
         NotYet("socket buffers have fixed sizes");
         "Receive buffer sizing for VRRP sockets."
     "vrrp_rx_bufs_multiplier" Int(1, 4_294_967_295), "INT", "1..4294967295", "3",
@@ -376,7 +380,7 @@ GLOBAL_ROWS:
         "Prefix of generated VMAC names."
     "vmac_addr_prefix" Word, "STRING", "", "vmac_prefix", NotYet("virtual MAC addresses are not used");
         "Prefix of VMACs generated for VIPs on other interfaces."
-    "umask" Words(1, 24), "NUMBER | BITS[|BITS]...",
+    "umask" Mask(&UMASK_BITS), "NUMBER | BITS[|BITS]...",
         "NUMBER 0..0777 in C notation; BITS I{R,W,X}{USR,GRP,OTH} or IRWX{U,G,O}", "0177",
         NotYet("the mask is that of option -u");
         "File creation mask."

@@ -1,6 +1,6 @@
 //! The table: lines of value blocks, one item each. Rows in parentheses stand for the leading word.
 
-use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
+use super::{Args::*, Block, Family, Form, Keyword, Standing::*, rows};
 
 rows! {
 /// Lines of instances.
@@ -39,13 +39,13 @@ ADDRESS_ROWS:
         "Address, must be the first word."
     "dev" Device, "dev IFNAME", "", "instance interface or VMAC", Acts;
         "Interface for the address."
-    "scope" Word, "scope NAME|NUM", "iproute2 rt_scopes, 0..255", "global", Acts;
+    "scope" Form(Form::Named(255)), "scope NAME|NUM", "iproute2 rt_scopes, 0..255", "global", Acts;
         "Address scope."
-    "broadcast" Word, "broadcast IPADDR|+|-", "IPv4 only; + and - need LEN <= 30", "none", Acts;
+    "broadcast" Form(Form::Broadcast), "broadcast IPADDR|+|-", "IPv4 only; + and - need LEN <= 30", "none", Acts;
         "Broadcast address; + sets and - clears host bits."
-    "brd" Word, "brd IPADDR|+|-", "", "", Acts;
+    "brd" Form(Form::Broadcast), "brd IPADDR|+|-", "", "", Acts;
         "Short form of broadcast."
-    "label" Word, "label TEXT", "max 15 characters", "none", Acts;
+    "label" Form(Form::Text(15)), "label TEXT", "max 15 characters", "none", Acts;
         "Address label."
     "peer" Ip(Family::Any), "peer IPADDR", "same family", "none", NotYet("the address is added without a peer");
         "Point-to-point peer."
@@ -61,7 +61,7 @@ ADDRESS_ROWS:
         "Join the multicast group."
     "no_track" Flag, "", "", "off", NotYet("an address that somebody removes is put back");
         "Do not react when the address is removed."
-    "preferred_lft" Word, "preferred_lft SECS|forever", "0..4294967295", "IPv6: 0 for /128, else forever",
+    "preferred_lft" Form(Form::Lifetime), "preferred_lft SECS|forever", "0..4294967295", "IPv6: 0 for /128, else forever",
         NotYet("the kernel's default is used");
         "Preferred lifetime; 0 marks the address deprecated."
 }
@@ -145,21 +145,21 @@ ROUTE_ROWS:
         "Old spelling of via."
     "from" Prefix, "from PREFIX", "IPv6 only", "none", Acts;
         "Source prefix selector."
-    "tos" Word, "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+    "tos" Form(Form::Named(255)), "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
         "TOS/DS field."
-    "dsfield" Word, "dsfield NAME|NUM", "", "", Acts;
+    "dsfield" Form(Form::Named(255)), "dsfield NAME|NUM", "", "", Acts;
         "Same as tos."
-    "table" Word, "table NAME|NUM", "rt_tables, 0..4294967295", "main", Acts;
+    "table" Form(Form::Named(4_294_967_295)), "table NAME|NUM", "rt_tables, 0..4294967295", "main", Acts;
         "Routing table."
-    "protocol" Word, "protocol NAME|NUM", "rt_protos, 0..255", "18 (keepalived)", Acts;
+    "protocol" Form(Form::Named(255)), "protocol NAME|NUM", "rt_protos, 0..255", "18 (keepalived)", Acts;
         "Route protocol id."
-    "scope" Word, "scope NAME|NUM", "rt_scopes, 0..255", "global", Acts;
+    "scope" Form(Form::Named(255)), "scope NAME|NUM", "rt_scopes, 0..255", "global", Acts;
         "Route scope."
     "metric" Int(0, 4_294_967_295), "metric NUM", "0..4294967295", "kernel default", Acts;
         "Route metric."
     "priority" Int(0, 4_294_967_295), "priority NUM", "0..4294967295", "kernel default", Acts;
         "Route metric."
-    "preference" Word, "preference NUM", "0..4294967295", "kernel default", Acts;
+    "preference" Form(Form::Named(4_294_967_295)), "preference NUM", "0..4294967295", "kernel default", Acts;
         "Route metric."
     "dev" Device, "dev IFNAME", "", "", Acts;
         "Output interface."
@@ -181,36 +181,36 @@ ROUTE_ROWS:
         "Clamp on congestion window."
     "ssthresh" Int(0, 4_294_967_295), "ssthresh [lock] NUM", "0..4294967295", "kernel default", Acts;
         "Slow start threshold."
-    "hoplimit" Int(0, 4_294_967_295), "hoplimit NUM", "0..255", "kernel default", Acts;
+    "hoplimit" Int(0, 255), "hoplimit NUM", "0..255", "kernel default", Acts;
         "Hop limit."
-    "rtt" Word, "rtt [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
+    "rtt" Form(Form::RoundTrip), "rtt [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
         "kernel default", Acts;
         "Initial rtt."
-    "rttvar" Word, "rttvar [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
+    "rttvar" Form(Form::RoundTrip), "rttvar [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
         "kernel default", Acts;
         "Initial rttvar."
-    "rto_min" Word, "rto_min [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
+    "rto_min" Form(Form::RoundTrip), "rto_min [lock] NUM|NUMms|NUMs", "0.2 s..120 s after conversion, clamped with a message",
         "kernel default", Acts;
         "Initial rto_min."
     "window" Int(0, 4_294_967_295), "window NUM", "0..4294967295", "kernel default", Acts;
         "Maximum advertised window."
-    "realms" Word, "realms [FROM/]TO", "rt_realms, each 0..255; IPv4", "none", Acts;
+    "realms" Form(Form::Realms), "realms [FROM/]TO", "rt_realms, each 0..255; IPv4", "none", Acts;
         "Route realms."
     "initcwnd" Int(0, 4_294_967_295), "initcwnd NUM", "0..4294967295", "kernel default", Acts;
         "Initial congestion window."
     "initrwnd" Int(0, 4_294_967_295), "initrwnd NUM", "0..4294967295", "kernel default", Acts;
         "Initial receive window."
-    "features" Word, "features ecn", "", "none", Acts;
+    "features" OneOf(&["ecn"]), "features ecn", "", "none", Acts;
         "Feature flags; only ecn."
-    "quickack" Word, "quickack 0|1", "0..1", "kernel default", Acts;
+    "quickack" OneOf(&["0", "1"]), "quickack 0|1", "0..1", "kernel default", Acts;
         "Quick ACK."
     "congctl" Word, "congctl [lock] NAME", "", "kernel default", Acts;
         "Congestion control algorithm."
-    "pref" Word, "pref low|medium|high|NUM", "NUM 0..255; IPv6", "medium", Acts;
+    "pref" Form(Form::Named(255)), "pref low|medium|high|NUM", "NUM 0..255; IPv6", "medium", Acts;
         "Router preference."
-    "ttl-propagate" Word, "ttl-propagate enabled|disabled", "", "kernel default", Acts;
+    "ttl-propagate" OneOf(&["enabled", "disabled"]), "ttl-propagate enabled|disabled", "", "kernel default", Acts;
         "MPLS TTL propagation."
-    "fastopen_no_cookie" Word, "fastopen_no_cookie 0|1", "0..1", "kernel default", Acts;
+    "fastopen_no_cookie" OneOf(&["0", "1"]), "fastopen_no_cookie 0|1", "0..1", "kernel default", Acts;
         "TCP fast open without cookie."
     "add" Flag, "", "", "", Acts;
         "Add only if no matching route exists."
@@ -249,13 +249,13 @@ HOP_ROWS:
         "Gateway of this hop."
     "dev" Device, "dev IFNAME", "", "", Acts;
         "Interface of this hop."
-    "weight" Int(0, 4_294_967_295), "weight NUM", "1..256", "1", Acts;
+    "weight" Int(1, 256), "weight NUM", "1..256", "1", Acts;
         "Relative weight."
     "onlink" Flag, "", "", "off", Acts;
         "Gateway directly reachable."
     "encap" Flag, "encap ...", "", "", Acts;
         "Tunnel for this hop."
-    "realms" Word, "realms [FROM/]TO", "IPv4", "", Acts;
+    "realms" Form(Form::Realms), "realms [FROM/]TO", "IPv4", "", Acts;
         "Realms of this hop."
     "as" Word, "as [to] ADDR", "", "", Acts;
         "Refused."
@@ -273,25 +273,25 @@ ENCAP_ROWS:
     "ip6" Flag, "ip6 [id N] [dst IPADDR] [src IPADDR] [tc N] [hoplimit N] [flags N]",
         "id 64-bit; hoplimit 0..255; flags 0..65535", "", Acts;
         "IPv6 tunnel metadata."
-    "mpls" Word, "mpls LABEL[/LABEL]...", "20-bit labels", "", Acts;
+    "mpls" Form(Form::Labels), "mpls LABEL[/LABEL]...", "20-bit labels", "", Acts;
         "MPLS label stack."
-    "ila" Word, "ila HEX:HEX:HEX:HEX", "four 16-bit groups", "", Acts;
+    "ila" Form(Form::Locator), "ila HEX:HEX:HEX:HEX", "four 16-bit groups", "", Acts;
         "ILA locator."
-    "id" Int(0, 4_294_967_295), "id N", "", "", Acts;
+    "id" Form(Form::Number64), "id N", "", "", Acts;
         "Tunnel id."
     "dst" Ip(Family::Any), "dst IPADDR", "", "", Acts;
         "Tunnel destination."
     "src" Ip(Family::Any), "src IPADDR", "", "", Acts;
         "Tunnel source."
-    "tos" Word, "tos NAME|NUM", "", "", Acts;
+    "tos" Form(Form::Named(255)), "tos NAME|NUM", "", "", Acts;
         "DS field (ip)."
-    "ttl" Int(0, 4_294_967_295), "ttl NUM", "", "", Acts;
+    "ttl" Int(0, 255), "ttl NUM", "", "", Acts;
         "TTL (ip)."
-    "tc" Word, "tc NAME|NUM", "", "", Acts;
+    "tc" Form(Form::Named(255)), "tc NAME|NUM", "", "", Acts;
         "Traffic class (ip6)."
-    "hoplimit" Int(0, 4_294_967_295), "hoplimit NUM", "", "", Acts;
+    "hoplimit" Int(0, 255), "hoplimit NUM", "", "", Acts;
         "Hop limit (ip6)."
-    "flags" Int(0, 4_294_967_295), "flags NUM", "", "", Acts;
+    "flags" Int(0, 65_535), "flags NUM", "", "", Acts;
         "Tunnel flags."
 }
 
@@ -311,11 +311,11 @@ RULE_ROWS:
         "Source selector."
     "to" Prefix, "to PREFIX|default|any|all", "", "all", Acts;
         "Destination selector."
-    "table" Word, "table NAME|NUM", "rt_tables, 1..4294967295", "", Acts;
+    "table" Form(Form::Named(4_294_967_295)), "table NAME|NUM", "rt_tables, 1..4294967295", "", Acts;
         "Look up this table."
-    "lookup" Word, "lookup NAME|NUM", "", "", Acts;
+    "lookup" Form(Form::Named(4_294_967_295)), "lookup NAME|NUM", "", "", Acts;
         "Same as table."
-    "preference" Word, "preference NUM", "0..4294967295, C notation",
+    "preference" Form(Form::Number64), "preference NUM", "0..4294967295, C notation",
         "16384 counting down per family, with a message", Acts;
         "Rule preference."
     "order" Int(0, 4_294_967_295), "order NUM", "0..4294967295, C notation",
@@ -324,22 +324,22 @@ RULE_ROWS:
     "priority" Int(0, 4_294_967_295), "priority NUM", "0..4294967295, C notation",
         "16384 counting down per family, with a message", Acts;
         "Rule preference."
-    "tos" Word, "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+    "tos" Form(Form::Named(255)), "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
         "TOS selector."
-    "dsfield" Word, "dsfield NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+    "dsfield" Form(Form::Named(255)), "dsfield NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
         "TOS selector."
-    "fwmark" Word, "fwmark MARK[/MASK]", "0..4294967295 each, C notation", "none", Acts;
+    "fwmark" Form(Form::Mark), "fwmark MARK[/MASK]", "0..4294967295 each, C notation", "none", Acts;
         "Firewall mark selector."
-    "realms" Word, "realms [FROM/]TO", "IPv4; table action only", "none", Acts;
+    "realms" Form(Form::Realms), "realms [FROM/]TO", "IPv4; table action only", "none", Acts;
         "Realms."
-    "suppress_prefixlength" Int(0, 4_294_967_295), "suppress_prefixlength NUM", "0..2147483647; table action only",
+    "suppress_prefixlength" Int(0, 2_147_483_647), "suppress_prefixlength NUM", "0..2147483647; table action only",
         "none", Acts;
         "Ignore routes with a prefix this short or shorter."
-    "sup_pl" Int(0, 4_294_967_295), "sup_pl NUM", "0..2147483647; table action only", "none", Acts;
+    "sup_pl" Int(0, 2_147_483_647), "sup_pl NUM", "0..2147483647; table action only", "none", Acts;
         "Ignore routes with a prefix this short or shorter."
-    "suppress_ifgroup" Word, "suppress_ifgroup NAME|NUM", "iproute2 group; table action only", "none", Acts;
+    "suppress_ifgroup" Form(Form::Named(4_294_967_295)), "suppress_ifgroup NAME|NUM", "iproute2 group; table action only", "none", Acts;
         "Ignore routes through this interface group."
-    "sup_group" Word, "sup_group NAME|NUM", "iproute2 group; table action only", "none", Acts;
+    "sup_group" Form(Form::Named(4_294_967_295)), "sup_group NAME|NUM", "iproute2 group; table action only", "none", Acts;
         "Ignore routes through this interface group."
     "iif" Device, "iif IFNAME", "", "none", Acts;
         "Input interface selector."
@@ -347,19 +347,19 @@ RULE_ROWS:
         "Input interface selector."
     "oif" Device, "oif IFNAME", "", "none", Acts;
         "Output interface selector."
-    "tunnel-id" Int(0, 4_294_967_295), "tunnel-id NUM", "64-bit", "none", Acts;
+    "tunnel-id" Form(Form::Number64), "tunnel-id NUM", "64-bit", "none", Acts;
         "Tunnel id selector."
-    "uidrange" Word, "uidrange START-END", "decimal", "none", Acts;
+    "uidrange" Form(Form::Range(0, 4_294_967_295)), "uidrange START-END", "decimal", "none", Acts;
         "User id range selector."
     "l3mdev" Flag, "", "", "off", Acts;
         "Use the table of the l3 master device."
-    "protocol" Int(0, 4_294_967_295), "protocol NUM", "0..255 numeric only", "18 (keepalived)", Acts;
+    "protocol" Int(0, 255), "protocol NUM", "0..255 numeric only", "18 (keepalived)", Acts;
         "Rule protocol id."
-    "ipproto" Word, "ipproto NAME|NUM", "0..255", "none", Acts;
+    "ipproto" Form(Form::Named(255)), "ipproto NAME|NUM", "0..255", "none", Acts;
         "IP protocol selector."
-    "sport" Word, "sport START-END", "0..65535", "none", Acts;
+    "sport" Form(Form::Range(0, 65_535)), "sport START-END", "0..65535", "none", Acts;
         "Port range selector."
-    "dport" Word, "dport START-END", "0..65535", "none", Acts;
+    "dport" Form(Form::Range(0, 65_535)), "dport START-END", "0..65535", "none", Acts;
         "Port range selector."
     "no_track" Flag, "", "", "off", Acts;
         "Do not react when the rule is removed."
@@ -424,7 +424,7 @@ rows! {
 TRACK_ROWS:
     "(name)" Custom, "NAME [weight INT [reverse|noreverse]]", "defined earlier in the file", "", Acts;
         "vrrp_script to follow."
-    "weight" Custom, "weight INT [reverse|noreverse]", "-254..254, +-254 clamped to +-253",
+    "weight" Weight(-254, 254), "weight INT [reverse|noreverse]", "-254..254, +-254 clamped to +-253",
         "weight of the vrrp_script", Acts;
         "Weight for this tracker."
     "reverse" Flag, "", "", "setting of the vrrp_script", Acts;

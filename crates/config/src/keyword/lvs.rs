@@ -1,6 +1,6 @@
 //! The table: virtual servers, real servers and their checks.
 
-use super::{Args::*, Block, Family, Keyword, MAX_SECONDS, Standing::*, rows};
+use super::{Args::*, Block, Family, Form, Keyword, MAX_SECONDS, Standing::*, rows};
 
 /// Compile options of PCRE2, by their names there.
 const REGEX_OPTIONS: &[&str] = &[
@@ -315,7 +315,7 @@ URL_ROWS:
         "Accepted status codes."
     "virtualhost" Word, "STRING", "", "checker setting", Acts;
         "Host header for this URL."
-    "regex" Custom, "STRING", "PCRE2", "none", NotYet("the body is not searched; digest and status_code still count");
+    "regex" Words(1, 64), "STRING", "PCRE2", "none", NotYet("the body is not searched; digest and status_code still count");
         "Pattern the body must match."
     "regex_no_match" Flag, "", "flag", "off", NotYet("the body is not searched; digest and status_code still count");
         "Invert the match."
@@ -328,7 +328,7 @@ URL_ROWS:
     "regex_max_offset" Int(0, 4_294_967_295), "INT", "", "unlimited",
         NotYet("the body is not searched; digest and status_code still count");
         "Last start offset searched."
-    "regex_stack" Words(2, 2), "START MAX", "bytes, START<=MAX", "library default",
+    "regex_stack" Ints(2, 1, 1_073_741_824), "START MAX", "bytes, START<=MAX", "library default",
         NotYet("the body is not searched; digest and status_code still count");
         "JIT stack size; largest of all wins."
     "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
@@ -358,7 +358,7 @@ DNS_ROWS:
     "type" OneOfIgnoreCase(&["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"]),
         "A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY", "case-insensitive", "SOA", Acts;
         "Query type."
-    "name" Word, "STRING", "no empty labels", "root (empty)", Acts;
+    "name" Form(Form::Domain), "STRING", "no empty labels", "root (empty)", Acts;
         "Query name."
 }
 
@@ -369,9 +369,9 @@ pub(super) static DNS_CHECK: Block =
 rows! {
 /// Words of `UDP_CHECK` alone.
 UDP_ROWS:
-    "payload" Words(1, 512), "HEXSTR", "words joined; odd digit groups allowed", "random data", Acts;
+    "payload" Hex, "HEXSTR", "words joined; odd digit groups allowed", "random data", Acts;
         "Datagram content."
-    "require_reply" Words(0, 512), "[HEXSTR]", "x/X = ignored nibble", "off", Acts;
+    "require_reply" HexPattern, "[HEXSTR]", "x/X = ignored nibble", "off", Acts;
         "Need a reply, optionally matching a prefix."
     "min_reply_length" Int(0, 65_535), "INT", "0..65535", "0", Acts;
         "Shortest accepted reply."

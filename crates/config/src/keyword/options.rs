@@ -1,7 +1,7 @@
 //! The table: option words that stand on a keyword's own line. `lower` reads them; here they are for people, and for the
 //! test that shows that both know the same.
 
-use super::{Args::*, Block, Keyword, Standing::*, rows};
+use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
 /// The option words of a keyword, by the path of its block and its name.
 pub(super) fn options(path: &str, keyword: &str) -> Option<&'static Block> {
@@ -11,11 +11,11 @@ pub(super) fn options(path: &str, keyword: &str) -> Option<&'static Block> {
 rows! {
 /// Options of `lvs_timeouts`.
 LVS_TIMEOUTS_ROWS:
-    "tcp" Custom, "SECS", "0..2678400 s", "unchanged", Acts;
+    "tcp" Int(0, 2_678_400), "SECS", "0..2678400 s", "unchanged", Acts;
         "IPVS established TCP timeout."
-    "tcpfin" Custom, "SECS", "0..2678400 s", "unchanged", Acts;
+    "tcpfin" Int(0, 2_678_400), "SECS", "0..2678400 s", "unchanged", Acts;
         "IPVS TCP FIN-WAIT timeout."
-    "udp" Custom, "SECS", "0..2678400 s", "unchanged", Acts;
+    "udp" Int(0, 2_678_400), "SECS", "0..2678400 s", "unchanged", Acts;
         "IPVS UDP timeout."
 }
 
@@ -25,17 +25,21 @@ static LVS_TIMEOUTS: Block = Block { path: "global_defs/lvs_timeouts:args", keyw
 rows! {
 /// Options of `lvs_sync_daemon`.
 LVS_SYNC_DAEMON_ROWS:
-    "inst" Custom, "VRRP_NAME", "", "none: master and backup both run", Acts;
+    "(interface)" Device, "IFNAME", "", "required", Acts;
+        "Interface that the daemons use."
+    "(instance)" Word, "VRRP_NAME", "", "none", Acts;
+        "Short form of inst."
+    "inst" Word, "VRRP_NAME", "", "none: master and backup both run", Acts;
         "Follow this VRRP instance."
-    "id" Custom, "N", "0..255", "VRID of the instance, or 0", Acts;
+    "id" Int(0, 255), "N", "0..255", "VRID of the instance, or 0", Acts;
         "Sync id."
-    "maxlen" Custom, "N", "1..65507", "kernel default", Acts;
+    "maxlen" Int(1, 65_507), "N", "1..65507", "kernel default", Acts;
         "Maximum sync message length."
-    "port" Custom, "N", "1..65535", "kernel default (8848)", Acts;
+    "port" Int(1, 65_535), "N", "1..65535", "kernel default (8848)", Acts;
         "UDP port."
-    "ttl" Custom, "N", "1..255", "kernel default", Acts;
+    "ttl" Int(1, 255), "N", "1..255", "kernel default", Acts;
         "Multicast TTL."
-    "group" Custom, "IPADDR", "multicast", "kernel default (224.0.0.81)", Acts;
+    "group" Ip(Family::Any), "IPADDR", "multicast", "kernel default (224.0.0.81)", Acts;
         "Multicast group."
 }
 
@@ -45,7 +49,7 @@ static LVS_SYNC_DAEMON: Block = Block { path: "global_defs/lvs_sync_daemon:args"
 rows! {
 /// Options of `lvs_flush_on_stop`.
 LVS_FLUSH_ON_STOP_ROWS:
-    "VS" Custom, "", "", "", Acts;
+    "VS" Flag, "", "", "", Acts;
         "Remove each managed virtual server instead of flushing everything."
 }
 
@@ -56,7 +60,7 @@ static LVS_FLUSH_ON_STOP: Block =
 rows! {
 /// Options of `dynamic_interfaces`.
 DYNAMIC_INTERFACES_ROWS:
-    "allow_if_changes" Custom, "", "", "", Acts;
+    "allow_if_changes" Flag, "", "", "", Acts;
         "Accept an interface being recreated with another type or parent."
 }
 
@@ -67,7 +71,9 @@ static DYNAMIC_INTERFACES: Block =
 rows! {
 /// Options of `vrrp_garp_extra_if`.
 VRRP_GARP_EXTRA_IF_ROWS:
-    "all" Custom, "", "", "", Acts;
+    "(seconds)" Int(0, 86_400), "SECONDS(int)", "0..86400; 0 = off", "required", Acts;
+        "Time between two rounds."
+    "all" Flag, "", "", "", Acts;
         "Include non-VMAC interfaces."
 }
 
@@ -94,9 +100,11 @@ static INCLUDE_CHECK: Block = Block { path: "global_defs/include_check:args", ke
 rows! {
 /// Options of `vrrp_rx_bufs_policy`.
 VRRP_RX_BUFS_POLICY_ROWS:
-    "MTU" Custom, "", "case-insensitive", "", Acts;
+    "(bytes)" Int(1, 2_147_483_647), "BYTES", "1..2147483647", "", Acts;
+        "Size in bytes."
+    "MTU" Flag, "", "case-insensitive", "", Acts;
         "Size by interface MTU times multiplier, summed over instances sharing the socket."
-    "ADVERT" Custom, "", "case-insensitive", "", Acts;
+    "ADVERT" Flag, "", "case-insensitive", "", Acts;
         "Size by advert length times multiplier, summed over instances sharing the socket."
 }
 
@@ -107,29 +115,29 @@ static VRRP_RX_BUFS_POLICY: Block =
 rows! {
 /// Options of `umask`.
 UMASK_ROWS:
-    "IRUSR" Custom, "", "case-sensitive", "", Acts;
+    "IRUSR" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IWUSR" Custom, "", "case-sensitive", "", Acts;
+    "IWUSR" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IXUSR" Custom, "", "case-sensitive", "", Acts;
+    "IXUSR" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IRWXU" Custom, "", "case-sensitive", "", Acts;
+    "IRWXU" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IRGRP" Custom, "", "case-sensitive", "", Acts;
+    "IRGRP" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IWGRP" Custom, "", "case-sensitive", "", Acts;
+    "IWGRP" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IXGRP" Custom, "", "case-sensitive", "", Acts;
+    "IXGRP" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IRWXG" Custom, "", "case-sensitive", "", Acts;
+    "IRWXG" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IROTH" Custom, "", "case-sensitive", "", Acts;
+    "IROTH" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IWOTH" Custom, "", "case-sensitive", "", Acts;
+    "IWOTH" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IXOTH" Custom, "", "case-sensitive", "", Acts;
+    "IXOTH" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
-    "IRWXO" Custom, "", "case-sensitive", "", Acts;
+    "IRWXO" Flag, "", "case-sensitive", "", Acts;
         "Mask bit(s) as in the C constant of that name."
 }
 
@@ -139,14 +147,16 @@ static UMASK: Block = Block { path: "global_defs/umask:args", keywords: &[UMASK_
 rows! {
 /// Options of `use_vmac`.
 USE_VMAC_ROWS:
-    "name" Custom, "name IFNAME", "", "", Acts;
+    "name" Device, "name IFNAME", "", "", Acts;
         "Next word is the interface name even if it looks like an option."
-    "netlink_notify_msg" Custom, "", "", "off", Acts;
+    "netlink_notify_msg" Flag, "", "", "off", Acts;
         "Force a netlink message for the parent after creation."
-    "group" Custom, "group GROUP", "number or iproute2 group name", "parent's group", Acts;
+    "group" Word, "group GROUP", "number or iproute2 group name", "parent's group", Acts;
         "Interface group."
-    "(mac)" Custom, "XX:XX:XX:XX:XX[:XX]", "unicast, not the RFC range", "00:00:5e:00:01/02:VRID", Acts;
+    "(mac)" Form(super::Form::Mac), "XX:XX:XX:XX:XX[:XX]", "unicast, not the RFC range", "00:00:5e:00:01/02:VRID", Acts;
         "MAC address; five octets take the VRID as the sixth."
+    "(interface)" Device, "IFNAME", "max 15 characters", "PREFIX.VRID", Acts;
+        "Name of the interface that is made."
 }
 
 /// Options of `vrrp_instance/use_vmac`
@@ -155,18 +165,20 @@ static USE_VMAC: Block = Block { path: "vrrp_instance/use_vmac:args", keywords: 
 rows! {
 /// Options of `use_ipvlan`.
 USE_IPVLAN_ROWS:
-    "name" Custom, "name IFNAME", "", "", Acts;
+    "name" Device, "name IFNAME", "", "", Acts;
         "Next word is the interface name."
-    "bridge" Custom, "", "", "bridge", Acts;
+    "bridge" Flag, "", "", "bridge", Acts;
         "ipvlan mode flag bridge."
-    "private" Custom, "", "", "bridge", Acts;
+    "private" Flag, "", "", "bridge", Acts;
         "ipvlan mode flag private."
-    "vepa" Custom, "", "", "bridge", Acts;
+    "vepa" Flag, "", "", "bridge", Acts;
         "ipvlan mode flag vepa."
-    "group" Custom, "group GROUP", "number or iproute2 group name", "parent's group", Acts;
+    "group" Word, "group GROUP", "number or iproute2 group name", "parent's group", Acts;
         "Interface group."
-    "(address)" Custom, "IPADDR[/LEN]", "must match the instance family", "", Acts;
+    "(address)" Prefix, "IPADDR[/LEN]", "must match the instance family", "", Acts;
         "Address of the ipvlan and source of adverts."
+    "(interface)" Device, "IFNAME", "max 15 characters", "PREFIX.VRID", Acts;
+        "Name of the interface that is made."
 }
 
 /// Options of `vrrp_instance/use_ipvlan`
@@ -175,7 +187,7 @@ static USE_IPVLAN: Block = Block { path: "vrrp_instance/use_ipvlan:args", keywor
 rows! {
 /// Options of `weight`.
 WEIGHT_ROWS:
-    "reverse" Custom, "", "", "off", Acts;
+    "reverse" Flag, "", "", "off", Acts;
         "Invert the effect of the weight."
 }
 
@@ -185,7 +197,9 @@ static WEIGHT: Block = Block { path: "vrrp_script/weight:args", keywords: &[WEIG
 rows! {
 /// Options of `init_file`.
 INIT_FILE_ROWS:
-    "overwrite" Custom, "", "", "off", Acts;
+    "(value)" Int(-2_147_483_648, 2_147_483_647), "INT", "outside -254..254 reported", "0", Acts;
+        "What the file holds when it is made."
+    "overwrite" Flag, "", "", "off", Acts;
         "Replace existing content."
 }
 
@@ -336,6 +350,7 @@ const OPTIONS: &[(&str, &str, &Block)] = &[
     ("global_defs", "lvs_flush_on_stop", &LVS_FLUSH_ON_STOP),
     ("global_defs", "dynamic_interfaces", &DYNAMIC_INTERFACES),
     ("global_defs", "vrrp_garp_extra_if", &VRRP_GARP_EXTRA_IF),
+    ("vrrp_instance", "garp_extra_if", &VRRP_GARP_EXTRA_IF),
     ("global_defs", "include_check", &INCLUDE_CHECK),
     ("global_defs", "vrrp_rx_bufs_policy", &VRRP_RX_BUFS_POLICY),
     ("global_defs", "umask", &UMASK),

@@ -6,7 +6,7 @@ use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 rows! {
 /// Words of `vrrp_instance`.
 VRRP_INSTANCE_ROWS:
-    "use_vmac" Words(0, 6), "[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]", "IFNAME max 15 characters",
+    "use_vmac" Options(0), "[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]", "IFNAME max 15 characters",
         "off; name PREFIX.VRID", NotYet("the instance runs with its interface's own MAC address");
         "Run on a macvlan with the virtual router MAC."
     "use_vmac_addr" Flag, "", "flag", "off", NotYet("the instance runs with its interface's own MAC address");
@@ -14,7 +14,7 @@ VRRP_INSTANCE_ROWS:
     "vmac_xmit_base" Flag, "", "flag", "off (forced on for unicast with use_vmac)",
         NotYet("adverts always use the interface itself");
         "Exchange adverts on the parent interface."
-    "use_ipvlan" Words(0, 6), "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
+    "use_ipvlan" Options(0), "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
         "IFNAME max 15 characters", "off; bridge",
         Refused("the instance would run on another interface than the file says");
         "Run on an L2 ipvlan."
@@ -146,7 +146,7 @@ VRRP_INSTANCE_ROWS:
         "Go to backup after running so late that a peer of this priority may have taken over."
     "thread_timer_expired" Custom, "[INT]", "", "", OldName("timer_expired_backup");
         "Another name of timer_expired_backup."
-    "garp_extra_if" Words(1, 2), "[all] SECONDS(int)", "0..86400; 0 = off", "vrrp_garp_extra_if",
+    "garp_extra_if" Options(1), "[all] SECONDS(int)", "0..86400; 0 = off", "vrrp_garp_extra_if",
         NotYet("no periodic gratuitous ARP on other interfaces");
         "Periodic gratuitous messages on other VIP interfaces."
     "vmac_garp_intvl" Custom, "[all] SECONDS(int)", "", "", OldName("garp_extra_if");
@@ -189,7 +189,7 @@ pub(super) static AUTHENTICATION: Block =
 rows! {
 /// Words of `vrrp_instance/auth_hmac`.
 AUTH_HMAC_ROWS:
-    "key" Words(2, 8), "ID VALUE|hex:HEX|file:PATH", "ID 1..255; 32..64 bytes", "", Acts;
+    "key" Key, "ID VALUE|hex:HEX|file:PATH", "ID 1..255; 32..64 bytes", "", Acts;
         "Add a signing key."
     "active_key" Int(1, 255), "ID", "1..255", "none", Acts;
         "Key used for sending."
@@ -329,7 +329,7 @@ TRACK_FILE_ROWS:
         "File to watch."
     "weight" Weight(-254, 254), "INT [reverse]", "-254..254", "1", Acts;
         "Multiplier for the file value; 0 = non-zero content is a failure."
-    "init_file" Words(0, 2), "[INT] [overwrite]", "any int; outside -254..254 reported", "off; value 0", Acts;
+    "init_file" Options(0), "[INT] [overwrite]", "any int; outside -254..254 reported", "off; value 0", Acts;
         "Create the file at start with this value; overwrite replaces existing content."
 }
 

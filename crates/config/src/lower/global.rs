@@ -201,6 +201,8 @@ impl Lower<'_> {
             }
         }
         let node = nodes.find("smtp_server");
+        let port = value::port_or_none(node.and_then(|n| n.words.get(1)), "`smtp_server`");
+        let port = self.take(port)?;
         if to.is_empty() {
             return None;
         }
@@ -212,11 +214,7 @@ impl Lower<'_> {
             return None;
         };
         let host = node.words.first()?;
-        let port = value::port_or_none(node.words.get(1), "`smtp_server`");
-        let port = match self.take(port)? {
-            0 => 25,
-            port => port,
-        };
+        let port = if port == 0 { 25 } else { port };
         let server = match host.text.parse::<IpAddr>() {
             Ok(ip) => SocketAddr::new(ip, port),
             Err(_) => self.resolve(host, port)?,

@@ -2,17 +2,30 @@
 
 use super::{Command, Parser, Value};
 use crate::diag::{Code, Report};
-use crate::keyword::{Args, Keyword};
+use crate::form;
+use crate::keyword::{self, Args, Block, Keyword};
 use crate::lex::words::{CommandError, Line, Word, arguments};
 use crate::value;
 
 impl Parser<'_> {
     /// The checked argument; tells what is wrong with it.
-    pub(super) fn argument(&mut self, keyword: &'static Keyword, name: &str, line: &Line) -> Value {
+    pub(super) fn argument(
+        &mut self,
+        block: &'static Block,
+        keyword: &'static Keyword,
+        name: &str,
+        line: &Line,
+    ) -> Value {
         if keyword.args.is_command() {
             return self.command(keyword, line);
         }
         let words = &line.words[1..];
+        if let Args::Options(_) = keyword.args
+            && let Err(report) = self.options(block, keyword, name, words)
+        {
+            self.findings.push(report);
+            return Value::Invalid;
+        }
         let (least, most) = counts(keyword.args);
         if words.len() < least {
             let what = if keyword.usage.is_empty() { "a value" } else { keyword.usage };
@@ -45,6 +58,42 @@ impl Parser<'_> {
                 Value::Invalid
             }
         }
+    }
+
+    /// Judges the words of a keyword that has options by its option rows.
+    fn options(
+        &mut self,
+        block: &'static Block,
+        keyword: &'static Keyword,
+        name: &str,
+        words: &[Word],
+    ) -> Result<(), Report> {
+        let Some(rows) = keyword::options_of(block.path, keyword.name) else { return Ok(()) };
+        let mut bare: Vec<&Keyword> = rows.rows().filter(|k| k.name.starts_with('(')).collect();
+        let mut i = 0;
+        while let Some(word) = words.get(i) {
+            let fold = |k: &Keyword| k.range == "case-insensitive" && k.name.eq_ignore_ascii_case(&word.text);
+            if let Some(known) = rows.rows().find(|k| k.name == word.text || fold(k)) {
+                i += 1 + option(known, &words[i..])?;
+                continue;
+            }
+            // A bare word: the first row that takes it has been used up then.
+            let what = format!("`{name}`");
+            let fits = |k: &&Keyword| one(k.args, name, word, &words[i..]).is_ok();
+            match bare.iter().position(fits) {
+                Some(at) => drop(bare.remove(at)),
+                None => {
+                    let names: Vec<&str> = rows.rows().filter(|k| !k.name.starts_with('(')).map(|k| k.name).collect();
+                    return Err(match bare.as_slice() {
+                        [last] => one(last.args, name, word, &words[i..]).err(),
+                        _ => None,
+                    }
+                    .unwrap_or_else(|| value::one_of(word, &what, &names, &word.text)));
+                }
+            }
+            i += 1;
+        }
+        Ok(())
     }
 
     fn command(&mut self, keyword: &'static Keyword, line: &Line) -> Value {
@@ -110,8 +159,16 @@ fn counts(args: Args) -> (usize, usize) {
         | Args::OneOfIgnoreCase(_)
         | Args::Ip(_)
         | Args::Prefix
+        | Args::Form(_)
         | Args::NamedBlock(_)
         | Args::NamedLines(_) => (1, 1),
+        Args::OptForm(_) => (0, 1),
+        Args::Options(least) => (least, usize::MAX),
+        Args::Ints(most, ..) => (1, most),
+        Args::Names(most, _) => (0, most),
+        Args::Mask(_) | Args::Hex => (1, 512),
+        Args::HexPattern => (0, 512),
+        Args::Key => (2, 2),
         Args::Weight(..) => (1, 2),
         Args::User => (1, 2),
         Args::HeadedBlock(_) => (1, 2),
@@ -180,6 +237,36 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
             }
             Value::Text(word.text.clone()).fine()
         }
+        Args::Form(form) | Args::OptForm(form) => {
+            form::judge(word, &name, form)?;
+            Value::Text(word.text.clone()).fine()
+        }
+        Args::Ints(most, low, high) => {
+            for word in words.iter().take(most) {
+                value::int(word, &name, low, high)?;
+            }
+            Value::None.fine()
+        }
+        Args::Names(most, bytes) => {
+            form::names(&words[..words.len().min(most)], &name, bytes)?;
+            Value::None.fine()
+        }
+        Args::Mask(bits) => {
+            form::mask(words, &name, bits)?;
+            Value::None.fine()
+        }
+        Args::Hex => {
+            form::bytes(words, &name, b"")?;
+            Value::None.fine()
+        }
+        Args::HexPattern => {
+            form::bytes(words, &name, b"xX")?;
+            Value::None.fine()
+        }
+        Args::Key => {
+            form::key(words, &name)?;
+            Value::None.fine()
+        }
         Args::Word | Args::OptWord | Args::NamedBlock(_) | Args::NamedLines(_) => {
             if word.text.is_empty() {
                 return Err(Report::error(Code::MissingValue, word.at, format!("{name}: this is empty")));
@@ -188,6 +275,7 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
         }
         Args::Flag
         | Args::Words(..)
+        | Args::Options(_)
         | Args::User
         | Args::Custom
         | Args::Script

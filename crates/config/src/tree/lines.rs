@@ -8,11 +8,15 @@ use crate::lex::words::{Line, Word};
 use crate::value;
 
 impl Parser<'_> {
-    /// Checks the lines of a block that `lower` does not read.
-    pub(super) fn check_lines(&mut self, block: &'static Block, lines: &[Line]) {
-        let kind = block.path.rsplit('/').next().unwrap_or_default();
+    /// Checks the lines of a keyword's block that `lower` does not read.
+    pub(super) fn check_lines(&mut self, keyword: &'static str, block: &'static Block, lines: &[Line]) {
         for line in lines {
-            let result = match kind {
+            let result = match keyword {
+                "track_file" | "track_process" | "track_bfd" => options(&[block], &line.words[1..]),
+                "linkbeat_interfaces" => {
+                    value::device(&line.words[0], keyword).and_then(|_| options(&[block], &line.words[1..]))
+                }
+                "interface_up_down_delays" => delays(&line.words),
                 "static_routes" | "virtual_routes" => route(block, &line.words),
                 "static_rules" | "virtual_rules" => options(&[block], &line.words),
                 "static_ipaddress" => {
@@ -37,6 +41,21 @@ fn options(blocks: &[&'static Block], words: &[Word]) -> Result<(), Report> {
         i += 1 + super::arguments::option(keyword, &words[i..])?;
     }
     Ok(())
+}
+
+/// An interface and one or two times: `eth0 2.5 1`.
+fn delays(words: &[Word]) -> Result<(), Report> {
+    value::device(&words[0], "interface")?;
+    for word in words.iter().skip(1).take(2) {
+        value::decimal(word, "delay", 6, 0, 255_000_000)?;
+    }
+    match words {
+        [_] => Err(Report::error(Code::MissingValue, words[0].at, "the delay is missing").help("IFNAME DOWN [UP]")),
+        [_, _, _, extra, ..] => {
+            Err(Report::error(Code::BadWord, extra.at, "more than two delays").help("IFNAME DOWN [UP]"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A route: its destination may stand anywhere, the rest are options.

@@ -1,0 +1,385 @@
+//! Every word of the language: each row of `keywords.tsv` (facts about keepalived 2.4.3) is a row of the table, is accepted
+//! with what its row says it takes, refused with what it doesn't, and documented.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+use std::collections::{BTreeMap, BTreeSet};
+use vipd_config::diag::Level;
+use vipd_config::keyword::{Args, Entry, Family, Form, Standing, walk};
+use vipd_config::{Options, Strictness, load_str};
+
+/// What stands around the words of a block so that a line of it can be judged; `%` is the line.
+fn around(path: &str) -> String {
+    let instance = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.1\n}\n%\n}";
+    let service = "virtual_server 192.0.2.1 80 {\nsorry_server 192.0.2.98 80\n%\nreal_server 192.0.2.2 80 {\nTCP_CHECK {\n}\n}\n}";
+    let server = "virtual_server 192.0.2.1 80 {\nreal_server 192.0.2.2 80 {\n%\n}\n}";
+    let defined = "track_file F {\nfile /tmp/x\n}\nvrrp_script S {\nscript /bin/true\n}\n\
+                   vrrp_track_process P {\nprocess x\n}\nbfd_instance B {\nneighbor_ip 192.0.2.3\n}\n";
+    let inside = |outer: &str, block: &str| outer.replace('%', &format!("{block} {{\n%\n}}"));
+    let text = match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", ""] => "%".to_owned(),
+        ["vrrp_instance", rest @ ..] => rest.iter().fold(instance.to_owned(), |text, block| inside(&text, block)),
+        ["virtual_server", "real_server", "HTTP_GET" | "SSL_GET"] => {
+            let checker = path.rsplit('/').next().unwrap();
+            server.replace('%', &format!("{checker} {{\nurl {{\npath /\n}}\n%\n}}"))
+        }
+        ["virtual_server", "real_server", checker @ ("HTTP_GET" | "SSL_GET"), "url"] => {
+            server.replace('%', &format!("{checker} {{\nurl {{\npath /\n%\n}}\n}}"))
+        }
+        ["virtual_server", "real_server", "MISC_CHECK"] => {
+            server.replace('%', "MISC_CHECK {\nmisc_path /bin/true\n%\n}")
+        }
+        ["virtual_server", "real_server", rest @ ..] => {
+            rest.iter().fold(server.to_owned(), |text, block| inside(&text, block))
+        }
+        ["virtual_server", rest @ ..] => rest.iter().fold(service.to_owned(), |text, block| inside(&text, block)),
+        ["vrrp_sync_group", rest @ ..] => {
+            let group = format!("{}\nvrrp_sync_group G {{\ngroup {{\nV\n}}\n%\n}}", instance.replace('%', ""));
+            rest.iter().fold(group, |text, block| inside(&text, block))
+        }
+        ["vrrp_script"] => "vrrp_script X {\nscript /bin/true\n%\n}".to_owned(),
+        ["vrrp_track_process"] => "vrrp_track_process X {\nprocess x\n%\n}".to_owned(),
+        ["track_file" | "vrrp_track_file"] => "track_file X {\nfile /tmp/x\n%\n}".to_owned(),
+        ["bfd_instance"] => "bfd_instance X {\nneighbor_ip 192.0.2.3\n%\n}".to_owned(),
+        ["track_group", rest @ ..] => {
+            rest.iter().fold("track_group X {\n%\n}".to_owned(), |t, block| inside(&t, block))
+        }
+        ["virtual_server_group"] => "virtual_server_group X {\n192.0.2.77 80\n%\n}".to_owned(),
+        blocks => blocks.iter().fold("%".to_owned(), |text, block| inside(&text, block)),
+    };
+    format!("{defined}{text}\n")
+}
+
+/// Words that a row takes and words that it does not, each as it stands behind the keyword.
+type Examples = (Vec<String>, Vec<String>);
+
+fn several(list: &[&str]) -> Vec<String> {
+    list.iter().map(|s| (*s).to_owned()).collect()
+}
+
+/// What the type of a row alone says.
+fn by_type(args: Args) -> Option<Examples> {
+    let numbers = |low: i64, high: i64| {
+        let good = vec![low.to_string(), high.to_string()];
+        let bad = vec![(i128::from(low) - 1).to_string(), (i128::from(high) + 1).to_string(), "12abc".to_owned()];
+        (good, bad)
+    };
+    let timers = |low: u64, high: u64, scale: u64, decimals: usize| {
+        let shown = |n: u64| format!("{}.{:0decimals$}", n / scale, n % scale);
+        let mut bad = vec![shown(high + scale), "5s".to_owned(), "-1".to_owned()];
+        if low > 0 {
+            bad.push(shown(low - 1));
+        }
+        (vec![shown(low), shown(high)], bad)
+    };
+    Some(match args {
+        Args::Flag => (several(&[""]), vec![]),
+        Args::Switch => (several(&["", "on", "off", "true", "false", "yes", "no"]), several(&["maybe", "ON"])),
+        Args::Int(low, high) => numbers(low, high),
+        Args::OptInt(low, high) => {
+            let (mut good, bad) = numbers(low, high);
+            good.push(String::new());
+            (good, bad)
+        }
+        Args::Seconds(low, high) => timers(low, high, 1_000_000, 6),
+        Args::Millis(low, high) => timers(low * 1000, high * 1000, 1000, 3),
+        Args::Weight(low, high) => {
+            let (mut good, mut bad) = numbers(low, high);
+            good.push("1 reverse".to_owned());
+            bad.push("1 sideways".to_owned());
+            (good, bad)
+        }
+        Args::Device => (several(&["eth0"]), several(&["a-name-of-16-byte", "a/b"])),
+        Args::EachOf(set) => (vec![set.join(" "), set[0].to_owned()], several(&["nonsense", "x y"])),
+        Args::OneOf(set) => (several(set), several(&["nonsense"])),
+        Args::OptOneOf(set) => (several(set).into_iter().chain([String::new()]).collect(), several(&["nonsense"])),
+        Args::OneOfIgnoreCase(set) => {
+            (set.iter().flat_map(|s| [(*s).to_owned(), s.to_lowercase()]).collect(), several(&["nonsense"]))
+        }
+        Args::Ip(Family::V4) => (several(&["192.0.2.9"]), several(&["2001:db8::9", "192.0.2.", "x"])),
+        Args::Ip(Family::V6) => (several(&["2001:db8::9"]), several(&["192.0.2.9", "2001:db8:::9"])),
+        Args::Ip(Family::Any) => (several(&["192.0.2.9"]), several(&["192.0.2.256", "x"])),
+        Args::Prefix => (several(&["192.0.2.0/24", "default"]), several(&["192.0.2.0/33", "192.168.1./24"])),
+        Args::Script => (several(&["/bin/true", "\"/bin/true 'a b'\" root root"]), several(&["", "\"\""])),
+        Args::OptScript => (several(&["/bin/true", ""]), several(&["\"\""])),
+        Args::Program => (several(&["/bin/true", "\"/bin/true x\""]), several(&["", "\"\""])),
+        Args::User => (several(&["root", "root root"]), several(&["", "no-such-user-here"])),
+        Args::Ints(most, low, high) => (vec![low.to_string(), format!("{low} {high}")], {
+            let _ = most;
+            vec![(high + 1).to_string(), "x".to_owned(), String::new()]
+        }),
+        Args::Names(most, bytes) => {
+            let names: Vec<String> = (0..most).map(|n| format!("n{n}")).collect();
+            let mut bad = vec!["x".repeat(bytes + 1)];
+            if most > 1 {
+                bad.push("same same".to_owned());
+            }
+            (vec![String::new(), names.join(" "), "x".repeat(bytes)], bad)
+        }
+        Args::Mask(bits) => (vec!["022".to_owned(), "18".to_owned(), bits.join("|")], several(&["01000", "IXALL", ""])),
+        Args::Hex => (several(&["0a 0b", "0a0b"]), several(&["0g", "x1", ""])),
+        Args::HexPattern => (several(&["", "0a xB"]), several(&["0g"])),
+        Args::Form(form) => by_form(form),
+        Args::OptForm(form) => {
+            let (mut good, bad) = by_form(form);
+            good.push(String::new());
+            (good, bad)
+        }
+        Args::Word | Args::OptWord => return None,
+        Args::Words(..)
+        | Args::Options(_)
+        | Args::Key
+        | Args::Custom
+        | Args::Block(_)
+        | Args::NamedBlock(_)
+        | Args::HeadedBlock(_)
+        | Args::Lines(_)
+        | Args::NamedLines(_) => return None,
+    })
+}
+
+fn by_form(form: Form) -> Examples {
+    let most_plus = |most: u64| (u128::from(most) + 1).to_string();
+    let (good, bad): (Vec<String>, Vec<String>) = match form {
+        Form::Named(most) => (vec!["0".into(), most.to_string(), "global".into()], vec![most_plus(most), "1x".into()]),
+        Form::Mac => (several(&["02:00:5e:10:00:01", "02:00:5e:10:00"]), several(&["01:00:5e:10:00:01"])),
+        Form::Range(low, high) => (vec![format!("{low}-{high}")], vec![most_plus(high), format!("{high}-{low}")]),
+        Form::Mark => (several(&["1", "0xff/0xff"]), several(&["4294967296", "x"])),
+        Form::Realms => (several(&["1", "1/2"]), several(&["256", "1/256"])),
+        Form::Number64 => (several(&["18446744073709551615"]), several(&["18446744073709551616", "x"])),
+        Form::RoundTrip => (several(&["200", "200ms", "2s"]), several(&["2m"])),
+        Form::Labels => (several(&["100/200"]), several(&["1048576"])),
+        Form::Locator => (several(&["1:2:3:4"]), several(&["1:2:3"])),
+        Form::Text(most) => (vec!["x".repeat(most)], vec!["x".repeat(most + 1)]),
+        Form::Hash => (vec!["0".repeat(32)], vec!["0".repeat(31), "x".repeat(32)]),
+        Form::Domain => (several(&["example.org", "."]), vec!["a..b".into(), format!("{}.org", "x".repeat(64))]),
+        Form::Broadcast => (several(&["192.0.2.255", "+", "-"]), several(&["192.0.2.", "2001:db8::1"])),
+        Form::Lifetime => (several(&["0", "4294967295", "forever"]), several(&["4294967296", "x"])),
+    };
+    (good, bad)
+}
+
+/// What the type does not say: rows whose words their meaning decides on. By place and name.
+fn by_hand(path: &str, name: &str) -> Option<Examples> {
+    let method: Examples = (
+        several(&["NAT", "DR", "TUN", "TUN type ipip", "TUN type gue port 6080 csum", "TUN type gre nocsum"]),
+        several(&["", "nat", "TUN type x", "TUN type gue port 0", "TUN type gue port 65536", "DR extra"]),
+    );
+    let address: Examples = (several(&["192.0.2.9", "192.0.2.9/24"]), several(&["192.0.2.9/33", "192.0.2."]));
+    let weights: Examples = (several(&["1", "-1 reverse"]), several(&["255", "x", "1 sideways", ""]));
+    Some(match (path, name) {
+        ("/", "virtual_server") => (
+            several(&["192.0.2.5 80", "192.0.2.5", "fwmark 3"]),
+            several(&["192.0.2.5 65536", "fwmark 4294967296", "fwmark x", "nowhere", ""]),
+        ),
+        ("virtual_server", "real_server") => {
+            (several(&["192.0.2.6 80", "192.0.2.6 0"]), several(&["192.0.2.6 65536", "nowhere 80", ""]))
+        }
+        (_, "lvs_method" | "sorry_server_lvs_method") => method,
+        ("virtual_server", "sorry_server") => {
+            (several(&["192.0.2.7 80", "192.0.2.7"]), several(&["192.0.2.7 65536", "nowhere"]))
+        }
+        ("virtual_server", "persistence_granularity") => {
+            (several(&["255.255.255.0"]), several(&["255.255.255", "129", "x"]))
+        }
+        ("global_defs", "smtp_server") => (several(&["192.0.2.8", "192.0.2.8 25"]), several(&["192.0.2.8 65536", ""])),
+        ("global_defs", "vrrp_mcast_group4") => (several(&["224.0.0.19"]), several(&["192.0.2.9", "ff02::12"])),
+        ("vrrp_instance", "mcast_dst_ip") => (several(&["224.0.0.19"]), several(&["192.0.2.9", "x"])),
+        ("virtual_server", "ip_family") => (several(&["inet"]), several(&["inet5", ""])),
+        ("interface_up_down_delays:line", "(interface)") => {
+            (several(&["eth1 2.5", "eth1 0 255"]), several(&["eth1", "eth1 256", "eth1 1 2 3", "a/b 1"]))
+        }
+        ("linkbeat_interfaces:line", "(interface)") => (several(&["eth1", "eth1 MII"]), several(&["a/b", "eth1 mii"])),
+        // It needs a user to run scripts as, which this machine may not have.
+        ("global_defs", "enable_script_security") => (several(&["\nscript_user root"]), vec![]),
+        ("global_defs", "lvs_timeouts") => {
+            (several(&["tcp 1", "tcp 0 tcpfin 2 udp 2678400"]), several(&["tcp 2678401", "tcp", "http 3", "udp x"]))
+        }
+        ("global_defs", "lvs_sync_daemon") => (
+            several(&["eth0", "eth0 V", "eth0 inst V id 255 maxlen 65507 port 1 ttl 255 group 224.0.0.81"]),
+            several(&["", "eth0 id 256", "eth0 maxlen 0", "eth0 port 0", "eth0 ttl 256", "eth0 V nonsense"]),
+        ),
+        ("global_defs", "vrrp_garp_extra_if") | ("vrrp_instance", "garp_extra_if") => {
+            (several(&["60", "all 60", "60 all"]), several(&["86401", "none 60", ""]))
+        }
+        ("global_defs", "vrrp_rx_bufs_policy") => (several(&["MTU", "advert", "4096"]), several(&["0", "little", ""])),
+        ("global_defs", "include_check") => (several(&["", "read", "+match -read"]), several(&["nonsense"])),
+        ("global_defs", "notify_fifo" | "vrrp_notify_fifo" | "lvs_notify_fifo") => {
+            (several(&["/tmp/fifo", "/tmp/fifo root root"]), several(&["", "/tmp/fifo no-such-user-here"]))
+        }
+        ("vrrp_instance", "use_vmac") => (
+            several(&["", "vrrp.7", "vrrp.7 02:00:5e:10:00:01", "name group group 3 netlink_notify_msg"]),
+            several(&["a-name-of-16-byte", "vrrp.7 01:00:5e:00:00:01", "x group"]),
+        ),
+        ("vrrp_instance", "use_ipvlan") => (
+            several(&["", "ipvl.7", "ipvl.7 192.0.2.9/24 bridge", "name vepa private"]),
+            several(&["ipvl.7 192.0.2.9/33", "ipvl.7 x y"]),
+        ),
+        ("vrrp_instance/authentication", "auth_pass") => (several(&["secret", "\"two words\""]), several(&["\"\""])),
+        ("vrrp_instance/auth_hmac", "key") => (
+            vec![format!("1 {}", "k".repeat(32)), format!("255 hex:{}", "0a".repeat(32)), "1 file:/etc/key".to_owned()],
+            several(&["256 hex:00", "1", "1 short", "1 hex:0g"]),
+        ),
+        ("track_file" | "vrrp_track_file", "init_file") => {
+            (several(&["", "3", "overwrite", "3 overwrite"]), several(&["x", "3 4"]))
+        }
+        ("vrrp_track_process", "process") => (several(&["nginx", "nginx -g x"]), several(&[""])),
+        (_, "status_code") => (several(&["200", "200-299 301"]), several(&["99", "600", "300-200", "x"])),
+        (_, "digest") => (vec!["0".repeat(32)], several(&["0", "zz"])),
+        (_, "regex") => (several(&["\"a.*b\""]), several(&[""])),
+        (p, "(address)") if p.ends_with("ipaddress:line") || p.ends_with("ipaddress_excluded:line") => address,
+        (_, "weight") if path.ends_with(":line") => weights,
+        ("vrrp_instance/unicast_peer:line", "(address)") => (several(&["192.0.2.9"]), several(&["192.0.2.", "x"])),
+        (p, "(destination)") if p.ends_with("routes:line") => {
+            (several(&["192.0.2.0/24", "default via 192.0.2.1"]), several(&["192.0.2.0/33", "nonsense here"]))
+        }
+        ("virtual_server_group:line", "(address)") => {
+            (several(&["192.0.2.9", "192.0.2.9 80"]), several(&["192.0.2.9 65536", "192.0.2.", "192.0.2.9 80 x"]))
+        }
+        ("virtual_server_group:line", "(range)") => {
+            (several(&["192.0.2.9-12 80", "192.0.2.0/30 80"]), several(&["192.0.2.9-4 80", "192.0.2.1/30 80"]))
+        }
+        ("virtual_server_group:line", "fwmark") => {
+            (several(&["3", "3 inet6"]), several(&["4294967296", "x", "3 inet5", ""]))
+        }
+        _ => return None,
+    })
+}
+
+/// Words of any form: a name, a path, a text. They are refused only when they are missing.
+fn any_word(args: Args) -> Examples {
+    match args {
+        Args::OptWord => (several(&["word", ""]), vec![]),
+        _ => (several(&["word"]), several(&["", "\"\""])),
+    }
+}
+
+/// One example in its place.
+fn text(entry: &Entry, example: &str) -> String {
+    let name = entry.keyword.name;
+    let path = entry.path.trim_end_matches(":line");
+    let line = match name {
+        _ if name.starts_with('(') => example.to_owned(),
+        // Options of a line stand behind what comes first on it.
+        _ if entry.path.contains(":line") => format!("{} {name} {example}", head(&entry.path, name)),
+        _ => match entry.keyword.args {
+            Args::HeadedBlock(_) => format!("{name} {example} {{\n{}\n}}", inner(name)),
+            _ => format!("{name} {example}"),
+        },
+    };
+    around(path.split(":line").next().unwrap()).replace('%', &line)
+}
+
+/// What must stand in a block of that name.
+fn inner(name: &str) -> &'static str {
+    if name == "virtual_server" { "real_server 192.0.2.99 80 {\n}" } else { "" }
+}
+
+/// What stands first on a line of a value block.
+fn head(path: &str, name: &str) -> &'static str {
+    match path {
+        p if p.ends_with("/nexthop") => "192.0.2.0/24 nexthop",
+        p if p.ends_with("/encap") && matches!(name, "ip" | "ip6" | "mpls" | "ila") => "192.0.2.0/24 encap",
+        p if p.ends_with("/encap") => "192.0.2.0/24 encap ip",
+        p if p.ends_with("routes:line") => match name {
+            "to" | "unicast" | "local" | "broadcast" | "brd" | "anycast" | "multicast" | "throw" | "unreachable"
+            | "prohibit" | "blackhole" | "xresolve" | "nat" | "default" | "any" | "all" | "default6" => "",
+            _ => "192.0.2.0/24",
+        },
+        p if p.ends_with("rules:line") => "",
+        p if p.contains("ipaddress") => "192.0.2.9/24",
+        p if p.ends_with("unicast_peer:line") => "192.0.2.9",
+        p if p.ends_with("track_script:line") => "S",
+        p if p.ends_with("track_file:line") => "F",
+        p if p.ends_with("track_process:line") => "P",
+        p if p.ends_with("track_bfd:line") => "B",
+        p if p.ends_with("track_interface:line") || p.starts_with("linkbeat") => "eth1",
+        _ => "",
+    }
+}
+
+fn errors(text: &str) -> Vec<String> {
+    // Users and scripts are looked up: this machine has /bin/true, and root.
+    let options = Options { config_id: Some("here".to_owned()), strictness: Strictness::Daemon, ..Options::default() };
+    load_str("test.conf", text, &options)
+        .diagnostics
+        .iter()
+        .filter(|d| d.level == Level::Error)
+        .map(|d| format!("{d}"))
+        .collect()
+}
+
+#[test]
+fn every_row_of_the_reference_is_a_row_of_the_table() {
+    let ours: BTreeSet<(String, &str)> = walk().into_iter().map(|e| (e.path, e.keyword.name)).collect();
+    let reference = include_str!("keywords.tsv");
+    let rows: Vec<(&str, &str)> = reference
+        .lines()
+        .skip(1)
+        .filter_map(|l| l.split_once('\t').map(|(p, r)| (p, r.split('\t').next().unwrap())))
+        .collect();
+    assert_eq!(rows.len(), 1021);
+    // What the reference says of words that are none of these.
+    let missing: Vec<_> =
+        rows.iter().filter(|(p, n)| *n != "(unknown)" && !ours.contains(&((*p).to_owned(), *n))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    println!("{} rows of the reference, {} of the table", rows.len(), ours.len());
+}
+
+#[test]
+fn every_row_is_documented() {
+    for entry in walk() {
+        let path = entry.path.trim_start_matches('/').replace(":line", "").replace(":args", "");
+        let name = entry.keyword.name;
+        let place = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+        let page = vipd_config::doc::page(&place).unwrap_or_else(|| panic!("no page of {place}"));
+        let words: Vec<&str> = page.split_whitespace().collect();
+        let doc: Vec<&str> = entry.keyword.doc.split_whitespace().collect();
+        assert!(words.windows(doc.len()).any(|w| w == doc), "{place} is not explained:\n{page}");
+    }
+}
+
+#[test]
+fn every_row_takes_what_it_says_and_nothing_else() {
+    let (mut judged, mut refused, mut wrong) = (0, 0, Vec::new());
+    let mut unjudged: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for entry in walk() {
+        let keyword = entry.keyword;
+        // Judged where they act: the preprocessor in `lexer.rs`, other names with the keyword that they stand for.
+        if entry.path == "(lexer)" || matches!(keyword.standing, Standing::SameAs(_) | Standing::OldName(_)) {
+            continue;
+        }
+        if entry.path.ends_with(":args") {
+            continue; // with their keyword, in `by_hand`
+        }
+        let examples = by_hand(&entry.path, keyword.name).or_else(|| by_type(keyword.args));
+        let examples =
+            examples.or_else(|| matches!(keyword.args, Args::Word | Args::OptWord).then(|| any_word(keyword.args)));
+        let Some((good, bad)) = examples else {
+            unjudged.entry(entry.path.clone()).or_default().push(keyword.name);
+            continue;
+        };
+        let may_be_refused = matches!(entry.standing(), Standing::Refused(_));
+        for example in good {
+            judged += 1;
+            let text = text(&entry, &example);
+            let errors: Vec<String> =
+                errors(&text).into_iter().filter(|e| !(may_be_refused && e.contains("V0902"))).collect();
+            if !errors.is_empty() {
+                wrong.push(format!("{}/{} takes {example:?}: {}", entry.path, keyword.name, errors.join("; ")));
+            }
+        }
+        for example in bad {
+            refused += 1;
+            let text = text(&entry, &example);
+            if !errors(&text).iter().any(|e| !e.contains("V0902")) {
+                wrong.push(format!("{}/{} must not take {example:?}", entry.path, keyword.name));
+            }
+        }
+    }
+    println!("{judged} examples taken, {refused} refused");
+    for (path, names) in &unjudged {
+        println!("by structure alone: {path}: {}", names.join(" "));
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
