@@ -109,6 +109,8 @@ fn roles_that_read_what_strangers_send_are_not_root() {
     let director = Director::start_with(Kind::Vipd, &one, &conf(150), &["--all"]);
     director.wait_master(VIP, LONG);
     wait_for("every role is there", LONG, || director.status().is_some_and(|s| s.roles.iter().all(|r| r.pid != 0)));
+    // The director looks for the kernel's module first, as root.
+    wait_for("the director knows its plane", LONG, || director.status().is_some_and(|s| s.plane.is_some()));
     for role in ["vrrp", "check", "director", "console"] {
         let status = std::fs::read_to_string(format!("/proc/{}/status", director.role(role))).unwrap();
         let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim();

@@ -300,3 +300,54 @@ fn a_missing_interface_is_a_fault_with_its_reason_and_heals() {
     one.plug("eth1", "br1", 78);
     a.wait_master(VIP, LONG);
 }
+
+/// The states of a master whose script is late once, when so many failures count.
+fn late_once(fall: u32) -> Vec<String> {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let script = one.script("check.sh", &format!("rm {} 2>/dev/null && sleep 30; exit 0", one.path("late").display()));
+    let text = format!(
+        "vrrp_script chk {{\n script \"{}\" root\n interval 1\n fall {fall}\n rise 1\n}}\n{}",
+        script.display(),
+        Instance::new(3, 150, "0.3").with("track_script {\nchk\n}").text()
+    );
+    let a = Director::start(Kind::Vipd, &one, &text);
+    a.wait_master(VIP, LONG);
+    let flag = one.write("late", "");
+    wait_for("the script begins to be late", LONG, || !flag.exists());
+    std::thread::sleep(Duration::from_secs(3)); // its time is a second
+    a.instance("VI_1").history.iter().map(|t| t.to.clone()).collect()
+}
+
+#[test]
+fn a_script_that_is_late_once_has_failed_once() {
+    let (one, two) = (late_once(1), late_once(2));
+    println!("  fall 1: {one:?}; fall 2: {two:?}");
+    assert!(one.contains(&"FAULT".to_owned()));
+    assert_eq!(two, ["BACKUP", "MASTER"]);
+}
+
+#[test]
+fn paced_announcements_leave_none_out() {
+    let mut lab = Lab::new();
+    let (one, client) = (lab.host(1), lab.host(3));
+    let conf = |addresses: &[&str]| {
+        let mut instance = Instance::new(3, 150, "0.3");
+        instance.addresses = addresses.iter().map(|a| format!("{a}/32")).collect();
+        format!("global_defs {{\n vrrp_garp_interval 0.1\n}}\n{}", instance.text())
+    };
+    let capture = Capture::start(&client);
+    let a = Director::start(Kind::Vipd, &one, &conf(&[VIP, "10.77.0.101"]));
+    a.wait_master(VIP, LONG);
+    std::thread::sleep(Duration::from_secs(2)); // five rounds of two
+    a.reload(&conf(&[VIP, "10.77.0.101", "10.77.0.102"]));
+    wait_for("the new address is there", LONG, || one.holds("10.77.0.102"));
+    std::thread::sleep(Duration::from_secs(1));
+    let announced = announcements(&capture.end());
+    let of = |address: &str| announced.iter().filter(|(_, a)| a.to_string() == address).count();
+    let gap = announced.windows(2).map(|two| two[1].0 - two[0].0).fold(f64::MAX, f64::min);
+    println!("  announced {} / {} / {} times, least gap {gap:.3} s", of(VIP), of("10.77.0.101"), of("10.77.0.102"));
+    assert_eq!((of(VIP), of("10.77.0.101")), (5, 5));
+    assert!(of("10.77.0.102") >= 1, "what a reload adds is announced, too");
+    assert!(gap > 0.05, "two announcements within {gap:.3} s");
+}

@@ -21,24 +21,45 @@ pub enum Identity {
 
 /// Gives up every capability but these, for this process and all it starts, forbids gaining any, and becomes another user
 /// if told so. The process must have one thread: ids are each thread's own.
+///
+/// Where one step is refused (a container without the right to change its user), the others are taken all the same; the
+/// error is that of the first that was refused.
 pub fn keep_only(kept: &[Capability], identity: Identity) -> io::Result<()> {
     let kept: CapsHashSet = kept.iter().copied().collect();
-    let error = |e: caps::errors::CapsError| io::Error::other(e.to_string());
+    let bounding = narrow(&kept);
+    let left = if identity == Identity::Unprivileged && is_root() { leave_root() } else { Ok(()) };
+    let reduced = reduce(&kept);
+    bounding.and(left).and(reduced)
+}
+
+fn error(e: caps::errors::CapsError) -> io::Error {
+    io::Error::other(e.to_string())
+}
+
+/// What can ever be gained again.
+fn narrow(kept: &CapsHashSet) -> io::Result<()> {
     for capability in caps::all() {
         if !kept.contains(&capability) && caps::has_cap(None, CapSet::Bounding, capability).map_err(error)? {
             caps::drop(None, CapSet::Bounding, capability).map_err(error)?;
         }
     }
+    Ok(())
+}
+
+/// What is held now; no right is needed to give some up.
+fn reduce(kept: &CapsHashSet) -> io::Result<()> {
+    nix::sys::prctl::set_no_new_privs()?;
     caps::clear(None, CapSet::Ambient).map_err(error)?;
-    if identity == Identity::Unprivileged && is_root() {
-        leave_root()?;
-    }
     let permitted = caps::read(None, CapSet::Permitted).map_err(error)?;
-    let rest: CapsHashSet = permitted.intersection(&kept).copied().collect();
+    let rest: CapsHashSet = permitted.intersection(kept).copied().collect();
     caps::set(None, CapSet::Effective, &rest).map_err(error)?;
     caps::set(None, CapSet::Permitted, &rest).map_err(error)?;
-    caps::clear(None, CapSet::Inheritable).map_err(error)?;
-    nix::sys::prctl::set_no_new_privs().map_err(io::Error::from)
+    caps::clear(None, CapSet::Inheritable).map_err(error)
+}
+
+/// Whether unprivileged roles have a user that nobody else runs as.
+pub fn has_user_of_its_own() -> bool {
+    nix::unistd::User::from_name(USER).is_ok_and(|user| user.is_some())
 }
 
 /// Becomes the unprivileged user; the permitted capabilities stay.
@@ -46,12 +67,18 @@ fn leave_root() -> io::Result<()> {
     use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
     let known = [USER, "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
     let (uid, gid) = known.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |user| (user.uid, user.gid));
+    // The kernel forbids the dump of a process that changed its user; whether there is one is RLIMIT_CORE's to say (-m).
+    let dumpable = nix::sys::prctl::get_dumpable()?;
     nix::sys::prctl::set_keepcaps(true)?;
-    setgroups(&[])?;
-    setresgid(gid, gid, gid)?;
-    setresuid(uid, uid, uid)?;
+    let become_other = || -> nix::Result<()> {
+        setgroups(&[])?;
+        setresgid(gid, gid, gid)?;
+        setresuid(uid, uid, uid)
+    };
+    let became = become_other();
     nix::sys::prctl::set_keepcaps(false)?;
-    Ok(())
+    nix::sys::prctl::set_dumpable(dumpable)?;
+    Ok(became?)
 }
 
 /// Lets this process and all it starts hold as many descriptors as the system allows: two for each interface of a virtual

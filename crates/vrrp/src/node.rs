@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub scripts: Vec<(Script, ScriptState)>,
     /// The groups by name.
     pub groups: Vec<(String, Name)>,
+    /// Instances without a socket, and why: so it is until `Input::Sockets` says otherwise.
+    pub deaf: Vec<(String, String)>,
 }
 
 /// A sync group at work.
@@ -138,7 +140,9 @@ impl Node {
             let state = known.unwrap_or_else(|| ScriptState::new(&script));
             scripts.insert(script.name.clone(), (script, state));
         }
-        let facts = Facts { links, scripts: BTreeMap::new(), deaf: BTreeMap::new() };
+        let named = |(name, _): &(String, String)| routers.iter().any(|r| r.settings.name == *name);
+        let deaf = before.deaf.into_iter().filter(named).collect();
+        let facts = Facts { links, scripts: BTreeMap::new(), deaf };
         let mut node = Node { routers, groups, group_of, scripts, facts, actions: VecDeque::new() };
         node.note_scripts();
         node.join_groups(now);
@@ -168,6 +172,7 @@ impl Node {
             routers: self.routers.iter().map(Router::carry).collect(),
             scripts: self.scripts.values().cloned().collect(),
             groups: self.groups.iter().map(|g| (g.settings.name.clone(), g.state)).collect(),
+            deaf: self.facts.deaf.iter().map(|(name, why)| (name.clone(), why.clone())).collect(),
         }
     }
 

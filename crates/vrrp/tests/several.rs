@@ -109,6 +109,11 @@ fn an_instance_without_a_socket_is_in_fault_until_it_has_one() {
     actions(&mut node);
     node.handle(START, Input::Sockets(0, Err("no descriptors".into())));
     assert!(actions(&mut node).is_empty(), "told once");
+    // A reload changes nothing of that.
+    let settings = Settings { instances: vec![instance(Version::V3, 51, 100, 100)], ..Settings::default() };
+    let mut node = Node::new(START, settings, links(OWN), Some((START, node.snapshot(START))), 0);
+    assert_eq!(names(&node), [Name::Fault]);
+    assert!(actions(&mut node).is_empty(), "nothing has changed");
     node.handle(START, Input::Sockets(0, Ok(())));
     assert_eq!(names(&node), [Name::Backup]);
 }

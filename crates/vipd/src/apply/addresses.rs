@@ -35,6 +35,14 @@ struct Round {
     at: u64,
 }
 
+/// Whether an address has been announced by adding it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Added {
+    Announced,
+    /// Not yet, or it could not be added.
+    Silently,
+}
+
 /// What `observe` has seen.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Seen {
@@ -347,6 +355,8 @@ impl Addresses {
         if remaining == 0 {
             return;
         }
+        // What `add` has queued for one of them alone is in here now.
+        self.rounds.retain(|r| r.list.len() == list.len() || !matches!(r.list.as_slice(), [one] if list.contains(one)));
         let waiting = self.rounds.iter_mut().find(|r| r.list.first() == Some(first) && r.list.len() == list.len());
         if let Some(round) = waiting {
             round.remaining = round.remaining.max(remaining);
@@ -373,8 +383,7 @@ impl Addresses {
         if monotonic_micros() >= self.pause_until
             && let Some(address) = self.adds.pop_front()
         {
-            self.add(&address);
-            self.begun = Some(address);
+            self.begun = (self.add(&address) == Added::Announced).then_some(address);
         }
     }
 
@@ -393,7 +402,7 @@ impl Addresses {
         }
         for _ in 0..BURST {
             let Some(address) = self.adds.pop_front() else { break };
-            self.add(&address);
+            let _ = self.add(&address); // the others' first announcements are not waited for by anybody
             self.pause_until = monotonic_micros() + PAUSE;
         }
         if self.adds.is_empty() && self.pause_until <= now {
@@ -401,8 +410,8 @@ impl Addresses {
         }
     }
 
-    fn add(&mut self, address: &VirtualAddress) {
-        let Some(index) = self.link_named(&address.device).map(|l| l.index) else { return };
+    fn add(&mut self, address: &VirtualAddress) -> Added {
+        let Some(index) = self.link_named(&address.device).map(|l| l.index) else { return Added::Silently };
         let wanted = Address {
             index,
             address: address.address,
@@ -414,10 +423,16 @@ impl Addresses {
         match self.netlink.add(&wanted) {
             Ok(()) => {
                 self.hold(wanted);
-                // Where announcements are paced, the round that follows sends them all.
-                if !self.pace.contains_key(&address.device) {
-                    self.send_frame(address);
+                // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
+                if self.pace.contains_key(&address.device) {
+                    let coming = self.rounds.iter().any(|r| r.list.contains(address));
+                    if !coming && self.rounds.len() < ROUNDS {
+                        self.rounds.push_back(Round { list: vec![address.clone()], position: 0, remaining: 1, at: 0 });
+                    }
+                    return Added::Silently;
                 }
+                self.send_frame(address);
+                Added::Announced
             }
             Err(e) => {
                 if let Some(silent) = self.limit.allow(monotonic_micros()) {
@@ -425,6 +440,7 @@ impl Addresses {
                     warn!("{address}/{prefix} can't be added to {device}: {e}; trying again{silent}");
                 }
                 self.refused.insert(address.clone(), monotonic_micros() + RETRY);
+                Added::Silently
             }
         }
     }

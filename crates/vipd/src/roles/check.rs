@@ -93,6 +93,8 @@ struct Role {
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
     snapshot_at: Option<Duration>,
+    /// Servers with a result that is not told yet.
+    changed: BTreeSet<Server>,
     /// When the last one was sent.
     kept: Option<Duration>,
     configured: bool,
@@ -111,6 +113,7 @@ impl Role {
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             snapshot_at: None,
+            changed: BTreeSet::new(),
             kept: None,
             configured: false,
         }
@@ -130,7 +133,14 @@ impl Role {
                     }
                     None => return Ok(()),
                 },
-                Some(ran) = queue.recv() => self.ran(ran.serial, ran.outcome).await?,
+                Some(first) = queue.recv() => {
+                    // A switch that dies takes a thousand servers with it: what is known by now is told together.
+                    self.ran(first.serial, first.outcome);
+                    while let Ok(next) = queue.try_recv() {
+                        self.ran(next.serial, next.outcome);
+                    }
+                    self.tell().await?;
+                }
                 () = tokio::time::sleep(sleep) => self.work().await?,
             }
         }
@@ -142,7 +152,8 @@ impl Role {
             ToRole::Ran { id, exit } => {
                 let outcome = self.checks.get(&id).map(|check| misc_outcome(check.health.settings(), &exit));
                 if let Some(outcome) = outcome {
-                    self.ran(id, outcome).await?;
+                    self.ran(id, outcome);
+                    self.tell().await?;
                 }
             }
             ToRole::Query(id) => {
@@ -319,9 +330,10 @@ impl Role {
         Ok(())
     }
 
-    async fn ran(&mut self, serial: u64, outcome: Outcome) -> io::Result<()> {
+    /// A check has run; what changed by it is kept for `tell`.
+    fn ran(&mut self, serial: u64, outcome: Outcome) {
         let now = now();
-        let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running) else { return Ok(()) };
+        let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running) else { return };
         check.running = false;
         check.took = now.saturating_sub(check.started);
         check.last_run = Some(unix_time() - check.took.as_secs_f64());
@@ -336,16 +348,27 @@ impl Role {
             (true, true) | (false, false) => debug!("{kind} of {address} for {id}: {why}"),
         }
         if turn == Turn::Changed {
-            // Before the verdict, so that a successor doesn't take it back; but a thousand at once are kept together.
-            match self.kept {
-                Some(kept) if now < kept + SNAPSHOT_GAP => {
-                    self.snapshot_at = self.snapshot_at.or(Some(kept + SNAPSHOT_GAP));
-                }
-                Some(_) | None => self.keep().await?,
+            self.changed.insert((id, address));
+        }
+    }
+
+    /// Tells what has changed.
+    async fn tell(&mut self) -> io::Result<()> {
+        let changed = std::mem::take(&mut self.changed);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        // Before the verdicts, so that a successor doesn't take them back; but those of one second are kept together.
+        let now = now();
+        match self.kept {
+            Some(kept) if now < kept + SNAPSHOT_GAP => {
+                self.snapshot_at = self.snapshot_at.or(Some(kept + SNAPSHOT_GAP));
             }
-            if let Some(verdict) = self.verdict(&(id, address)) {
-                self.sender.send(&FromRole::Verdicts(vec![verdict])).await?;
-            }
+            Some(_) | None => self.keep().await?,
+        }
+        let verdicts: Vec<Verdict> = changed.iter().filter_map(|server| self.verdict(server)).collect();
+        if !verdicts.is_empty() {
+            self.sender.send(&FromRole::Verdicts(verdicts)).await?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ mod view;
 use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
 use hooks::{Direction, Hooks, Mail, credentials};
 pub(crate) use role::RoleName;
-use role::{Role, Running};
+use role::{Role, Running, Told};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ pub(crate) enum Event {
     /// A tracked script has run.
     Script { name: String, exit: Exit },
     /// A program for the check role has run.
-    Ran { generation: u64, id: u64, exit: Exit },
+    Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read.
     Loaded(Box<Loaded>),
 }
@@ -129,7 +129,11 @@ struct Supervisor {
     hooks: Hooks,
     scripts: BTreeMap<String, Script>,
     programs: Arc<Semaphore>,
+    /// `MISC_CHECK` programs that were killed and did not end.
+    stuck: Vec<(MiscProbe, program::Leftover)>,
     verdicts: BTreeMap<(VirtualServerId, SocketAddr), Verdict>,
+    /// Some did not reach the director.
+    verdicts_owed: bool,
     queries: BTreeMap<u64, Query>,
     next_query: u64,
     pulse: u64,
@@ -194,7 +198,9 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         hooks: Hooks::default(),
         scripts: BTreeMap::new(),
         programs: Arc::new(Semaphore::new(PROGRAMS)),
+        stuck: Vec::new(),
         verdicts: BTreeMap::new(),
+        verdicts_owed: false,
         queries: BTreeMap::new(),
         next_query: 0,
         pulse: 0,
@@ -228,6 +234,9 @@ impl Supervisor {
                     }
                 });
             }
+        }
+        if !vipd_sys::privilege::has_user_of_its_own() {
+            info!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
         }
         self.hooks.configure(&self.config);
         self.start_roles();
@@ -294,14 +303,14 @@ impl Supervisor {
         role.generation += 1;
         match Running::start(name, role.generation, &self.plan.role_arguments, &self.events) {
             Ok(running) => {
-                running.tell(&ToRole::Configure(Box::new(Configure {
+                let _ = running.tell(&ToRole::Configure(Box::new(Configure {
                     config: self.config.clone(),
                     snapshot: role.snapshot.clone(),
                     last_seen: role.last_seen,
                     options: self.plan.role_options.clone(),
                 })));
                 if name == RoleName::Director && !self.verdicts.is_empty() {
-                    running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
+                    let _ = running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
                 }
                 info!("started the {name} role, process {}", running.pid);
                 let pid = running.pid;
@@ -311,6 +320,7 @@ impl Supervisor {
             Err(e) => {
                 error!("the {name} role can't be started: {e}");
                 role.died(&format!("could not be started: {e}"));
+                self.note_absence(name);
             }
         }
     }
@@ -320,6 +330,16 @@ impl Supervisor {
             && let Err(e) = file.write(pid)
         {
             warn!("pid file of the {name} role: {e}");
+        }
+    }
+
+    /// A role is not there. Where that is the vrrp role and for longer, its peers won't wait for it: two hosts must not answer
+    /// for one address.
+    fn note_absence(&mut self, name: RoleName) {
+        self.note_pid(name, None);
+        let soon = self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= Instant::now());
+        if name == RoleName::Vrrp && !soon {
+            self.release_addresses();
         }
     }
 
@@ -336,7 +356,17 @@ impl Supervisor {
 
     fn tell(&self, name: RoleName, message: &ToRole) {
         if let Some(running) = self.roles.get(&name).and_then(|r| r.running.as_ref()) {
-            running.tell(message);
+            let _ = running.tell(message); // one that takes nothing more hangs, and is ended for that
+        }
+    }
+
+    /// Passes verdicts on. One that finds no place would leave a dead server in the table: all are owed then.
+    fn tell_verdicts(&mut self, verdicts: Vec<Verdict>) {
+        let director = self.roles.get(&RoleName::Director).and_then(|r| r.running.as_ref());
+        let told = director.map(|running| running.tell(&ToRole::Verdicts(verdicts)));
+        self.verdicts_owed = told == Some(Told::No);
+        if self.verdicts_owed {
+            warn!("the director is far behind: it gets every verdict anew as soon as it takes one");
         }
     }
 
@@ -354,6 +384,9 @@ impl Supervisor {
     }
 
     fn feel_pulse(&mut self, late: bool) {
+        if self.verdicts_owed {
+            self.tell_verdicts(self.verdicts.values().cloned().collect());
+        }
         self.pulse += 1;
         let pulse = self.pulse;
         for (name, role) in &mut self.roles {
@@ -361,7 +394,7 @@ impl Supervisor {
             if late {
                 running.beat = Instant::now();
             }
-            running.tell(&ToRole::Ping(pulse));
+            let _ = running.tell(&ToRole::Ping(pulse));
             let pid = running.pid;
             if let Some(silent) = role.hangs(*name) {
                 error!(
@@ -389,7 +422,10 @@ impl Supervisor {
                 self.tell(RoleName::Vrrp, &ToRole::Script { name, exit });
                 None
             }
-            Event::Ran { generation, id, exit } => {
+            Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
+                if leftover.is_some() {
+                    self.stuck.push((probe, leftover));
+                }
                 if self.roles.get(&RoleName::Check).is_some_and(|r| r.generation == generation) {
                     self.tell(RoleName::Check, &ToRole::Ran { id, exit });
                 }
@@ -415,12 +451,7 @@ impl Supervisor {
         };
         role.died(&how);
         error!("the {name} role {how}");
-        let soon = role.again.is_some_and(|at| at <= Instant::now());
-        self.note_pid(name, None);
-        if name == RoleName::Vrrp && !soon {
-            // Its peers won't wait for it that long: two hosts must not answer for one address.
-            self.release_addresses();
-        }
+        self.note_absence(name);
         if self.plan.respawn == Respawn::No {
             error!("ending, as told (-R)");
             return Some(ExitCode::FAILURE);
@@ -461,7 +492,7 @@ impl Supervisor {
                 for verdict in &verdicts {
                     self.verdicts.insert((verdict.service.clone(), verdict.address), verdict.clone());
                 }
-                self.tell(RoleName::Director, &ToRole::Verdicts(verdicts));
+                self.tell_verdicts(verdicts);
             }
             FromRole::RealServer { service, address, up, why } => {
                 let mail = self.hooks.real_server(&self.config, &service, address, Direction::of(up), &why);
@@ -489,17 +520,23 @@ impl Supervisor {
         let mut checkers = services.flat_map(|s| &s.lvs.real_servers).flat_map(|r| &r.checkers);
         if !checkers.any(|c| matches!(&c.probe, Probe::Misc(known) if *known == probe)) {
             error!("the check role asks for a program that no MISC_CHECK names: not run");
+            let exit = Exit::Failed("the configuration no longer names it".to_owned());
+            self.tell(RoleName::Check, &ToRole::Ran { id, exit });
             return;
         }
-        let MiscProbe { argv, timeout, uid, gid, groups, .. } = probe;
-        let who = Credentials { uid, gid, groups };
+        self.stuck.retain(|(_, leftover)| program::runs(leftover));
+        if self.stuck.iter().any(|(stuck, _)| *stuck == probe) {
+            // What was killed does not end: it is not joined by another, and no place is taken from others.
+            self.tell(RoleName::Check, &ToRole::Ran { id, exit: Exit::Timeout });
+            return;
+        }
+        let who = Credentials { uid: probe.uid, gid: probe.gid, groups: probe.groups.clone() };
         let (events, programs) = (self.events.clone(), self.programs.clone());
         tokio::spawn(async move {
             // Closed only at the end of the process, when nobody waits for the result any more.
             let Ok(_permit) = programs.acquire().await else { return };
-            let program::Ended { exit, leftover } = program::run(&argv, &who, timeout).await;
-            let _ = events.send(Event::Ran { generation, id, exit }).await;
-            program::gone(leftover).await;
+            let ended = program::run(&probe.argv, &who, probe.timeout).await;
+            let _ = events.send(Event::Ran { generation, id, probe, ended }).await;
         });
     }
 
@@ -677,7 +714,7 @@ impl Supervisor {
         self.hooks.configure(&self.config);
         for role in self.roles.values() {
             if let Some(running) = &role.running {
-                running.tell(&ToRole::Configure(Box::new(Configure {
+                let _ = running.tell(&ToRole::Configure(Box::new(Configure {
                     config: self.config.clone(),
                     snapshot: None,
                     last_seen: monotonic_micros(),
@@ -757,7 +794,7 @@ async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
     loop {
         interval.tick().await;
         let exit = if program::runs(&leftover) {
-            Exit::Timeout // what was killed does not end: one that waits for a dead disk is not joined by another
+            Exit::Timeout // what was killed does not end: it is not joined by another
         } else {
             let ended = program::run(&script.command.argv, &who, script.timeout).await;
             leftover = ended.leftover;

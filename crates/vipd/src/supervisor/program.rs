@@ -13,16 +13,18 @@ const SIGKILL: i32 = 9;
 /// How long a program may go on after SIGTERM before SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long its end is waited for after SIGKILL: only one that waits for something like a dead disk takes longer.
+const REST: Duration = Duration::from_secs(1);
+
 /// How a program ended, and what of it has not.
 pub(crate) struct Ended {
     /// How.
     pub(crate) exit: Exit,
-    /// The end of one that had to be killed: over when the process is gone, which one that waits for a dead disk may never
-    /// be.
+    /// One that was killed and is still there.
     pub(crate) leftover: Leftover,
 }
 
-/// A process that was killed and may still be there.
+/// A process that was killed and did not end; over when it is gone, which may be never.
 pub(crate) type Leftover = Option<JoinHandle<()>>;
 
 /// Whether it is still there.
@@ -37,8 +39,7 @@ pub(crate) async fn gone(leftover: Leftover) {
     }
 }
 
-/// Runs a program to its end, or for this long: then SIGTERM to its process group, two seconds later SIGKILL. That it took
-/// too long is told at once, not when it is dead.
+/// Runs a program to its end, or for this long: then SIGTERM to its process group, two seconds later SIGKILL.
 pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Duration) -> Ended {
     let child = process::script(argv, credentials).and_then(|command| Command::from(command).spawn());
     let mut running = match child {
@@ -48,13 +49,13 @@ pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Dur
     if let Ok(ended) = tokio::time::timeout(timeout, running.child.wait()).await {
         return Ended { exit: exit_of(ended), leftover: None };
     }
-    running.signal(SIGTERM);
-    let leftover = tokio::spawn(async move {
-        if tokio::time::timeout(GRACE, running.child.wait()).await.is_err() {
-            running.signal(SIGKILL);
-            let _ = running.child.wait().await; // killed: it ends
+    for (signal, patience) in [(SIGTERM, GRACE), (SIGKILL, REST)] {
+        running.signal(signal);
+        if tokio::time::timeout(patience, running.child.wait()).await.is_ok() {
+            return Ended { exit: Exit::Timeout, leftover: None };
         }
-    });
+    }
+    let leftover = tokio::spawn(async move { drop(running.child.wait().await) });
     Ended { exit: Exit::Timeout, leftover: Some(leftover) }
 }
 

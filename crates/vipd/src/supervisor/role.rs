@@ -66,6 +66,14 @@ impl fmt::Display for RoleName {
     }
 }
 
+/// Whether a message has found its place in a role's queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Told {
+    Yes,
+    No,
+}
+
 /// A running role.
 pub(crate) struct Running {
     pub(crate) pid: u32,
@@ -135,16 +143,17 @@ impl Running {
         Ok(Running { pid, started: unix_time(), ready: false, beat: Instant::now(), queue })
     }
 
-    /// Queues a message. A queue that is full means that the role hangs; the missing beats will end it.
-    pub(crate) fn tell(&self, message: &ToRole) {
+    /// Queues a message. A queue that is full means that the role hangs, and the missing beats will end it, or that it
+    /// has fallen behind.
+    pub(crate) fn tell(&self, message: &ToRole) -> Told {
         match channel::encode(message) {
-            Ok(bytes) => {
-                if self.queue.try_send(bytes).is_err() {
-                    debug!("role process {} takes no more messages", self.pid);
-                }
-            }
+            Ok(bytes) => match self.queue.try_send(bytes) {
+                Ok(()) => return Told::Yes,
+                Err(_) => debug!("role process {} takes no more messages", self.pid),
+            },
             Err(e) => warn!("a message can't be written: {e}"),
         }
+        Told::No
     }
 }
 

@@ -51,7 +51,8 @@ impl Stage {
     async fn ran(&mut self, place: usize, outcome: Outcome) {
         let serial = self.serials()[place];
         self.begin(place);
-        self.role.ran(serial, outcome).await.unwrap();
+        self.role.ran(serial, outcome);
+        self.role.tell().await.unwrap();
     }
 
     fn begin(&mut self, place: usize) {
@@ -155,7 +156,8 @@ fn a_run_under_way_counts_if_it_asks_what_the_new_check_asks() {
         let after = stage.serials();
         assert_ne!(after, before, "another target");
         assert!(!stage.role.checks[&after[0]].running && stage.role.due.len() == 1);
-        stage.role.ran(before[0], fail()).await.unwrap();
+        stage.role.ran(before[0], fail());
+        stage.role.tell().await.unwrap();
         assert!(stage.role.checks[&after[0]].health.up(), "the answer was for another");
     });
 }

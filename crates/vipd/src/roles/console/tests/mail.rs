@@ -226,10 +226,10 @@ async fn a_letter_that_was_taken_is_not_sent_twice() {
 #[tokio::test]
 async fn a_letter_is_given_up_in_the_end_and_the_next_one_goes() {
     let mut sink = Sink::open(vec![Fault::Later, Fault::Later, Fault::Later, Fault::None]).await;
-    let mut rig = mailing(&sink, &["ops@example.org"], pace(&[150], 200)).await;
+    let mut rig = mailing(&sink, &["ops@example.org"], pace(&[1_000], 1_500)).await;
     rig.mail("lost").await;
-    // Three attempts at 0, 150 and 300 ms: the third is past the letter's patience.
-    tokio::time::sleep(Duration::from_millis(350)).await;
+    // Three attempts at 0, 1 and 2 s: the third is past the letter's patience.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
     rig.mail("kept").await;
     assert!(sink.next().await.text.contains("Subject: [lb1] kept"));
 }
@@ -266,14 +266,14 @@ async fn a_late_recipient_gets_its_letter_and_the_others_get_it_once() {
 #[tokio::test]
 async fn letters_to_a_recipient_that_is_always_late_are_given_up() {
     let mut sink = Sink::open(vec![Fault::Postpone(SLOW)]).await;
-    let mut rig = mailing(&sink, &["slow@example.org"], pace(&[100], 250)).await;
+    let mut rig = mailing(&sink, &["slow@example.org"], pace(&[1_000], 2_500)).await;
     rig.mail("one").await;
     rig.mail("two").await;
-    // Attempts at 0, 100, 200 and 300 ms: the fourth is past the letter's patience.
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    // Attempts at 0, 1, 2 and 3 s: the fourth is past the letter's patience.
+    tokio::time::sleep(Duration::from_millis(4_500)).await;
     let offers = sink.offers(SLOW);
     assert!((4..=8).contains(&offers), "{offers} attempts for two letters");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(sink.offers(SLOW), offers, "they are still tried");
     assert!(sink.received.try_recv().is_err());
 }
@@ -292,9 +292,9 @@ async fn a_server_that_breaks_off_over_one_recipient_serves_the_others() {
 
 #[tokio::test]
 async fn a_letter_that_was_not_tried_outlives_a_dead_server() {
-    // Three attempts at 0, 150 and 300 ms, all with the first letter, which is given up at the third.
+    // Three attempts at 0, 1 and 2 s, all with the first letter, which is given up at the third.
     let mut sink = Sink::open(vec![Fault::HangUp, Fault::HangUp, Fault::HangUp, Fault::None]).await;
-    let mut rig = mailing(&sink, &["ops@example.org"], pace(&[150], 200)).await;
+    let mut rig = mailing(&sink, &["ops@example.org"], pace(&[1_000], 1_500)).await;
     for subject in ["first", "second", "third"] {
         rig.mail(subject).await;
     }
