@@ -4,7 +4,7 @@ CARGO ?= cargo
 VM := tools/ipvs-vm
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test test-unit test-lab test-vm bench lint clean
+.PHONY: help setup build demo test test-unit test-lab test-vm docs bench lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-lab: ## ring 4: namespaces, real peers
 test-vm: setup ## ring 5: the real IPVS, in a virtual machine
 	$(CARGO) build --locked -p vipd -p vipd-tests --bins
 	tools/test-vm
+
+docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5
+	UPDATE=1 $(CARGO) test --locked -q -p vipd-config --test generated
 
 bench: setup build ## take-over, CPU and memory against Debian's keepalived, as ratios
 	$(CARGO) build --locked --release -p vipd-tests --bins

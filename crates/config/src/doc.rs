@@ -154,3 +154,107 @@ fn wrap_behind(text: &mut String, head: &str, paragraph: &str) {
 fn push(text: &mut String, more: &str) {
     let _ = text.write_str(more); // a string takes everything
 }
+
+/// The manual page vipd.conf(5), in roff.
+pub fn man() -> String {
+    use roff::{Roff, bold, italic, roman};
+    let mut page = Roff::new();
+    page.control("TH", ["vipd.conf", "5", "", "vipd", "File formats"]);
+    page.control("SH", ["NAME"]);
+    page.text([roman("vipd.conf - the configuration language of vipd, which is keepalived's")]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([
+        roman("vipd reads /etc/keepalived/keepalived.conf, or the file named by "),
+        bold("-f"),
+        roman(". What follows is every word of the language by the block that it stands in. The same for one word: "),
+        bold("vipd doc"),
+        roman(" WORD. What is wrong with a file, each with its line: "),
+        bold("vipd check"),
+        roman(" FILE."),
+    ]);
+    let entries = walk();
+    let mut section = None;
+    for entry in &entries {
+        if section != Some(entry.path.as_str()) {
+            section = Some(entry.path.as_str());
+            page.control("SH", [heading(&entry.path).to_uppercase().as_str()]);
+        }
+        let k = entry.keyword;
+        page.control("TP", []);
+        page.text([bold(k.name), roman(" "), italic(arguments(entry))]);
+        let mut text = vec![roman(k.doc)];
+        for (name, value) in [("Range", k.range), ("Default", k.default)] {
+            if !value.is_empty() && value != "flag" {
+                text.extend([roman(format!(" {name}: {value}."))]);
+            }
+        }
+        if let Some(says) = standing(entry.standing()) {
+            text.extend([roman(" "), italic(says)]);
+        }
+        page.text(text);
+    }
+    page.control("SH", ["SEE ALSO"]);
+    page.text([bold("keepalived.conf"), roman("(5)")]);
+    page.to_roff()
+}
+
+/// What a path is called above its words.
+fn heading(path: &str) -> String {
+    match (path, path.strip_suffix(":args"), path.split_once(":line")) {
+        ("/", _, _) => "top level".to_owned(),
+        ("(lexer)", _, _) => "before keywords are read".to_owned(),
+        (_, Some(keyword), _) => format!("{keyword}: options"),
+        (_, None, Some((block, rest))) => format!("{block}{rest}: words of a line"),
+        (path, None, None) => path.to_owned(),
+    }
+}
+
+/// The usage of a row without the word itself.
+fn arguments(entry: &Entry) -> &'static str {
+    let k = entry.keyword;
+    k.usage.strip_prefix(k.name).unwrap_or(k.usage).trim_start()
+}
+
+/// The page docs/compatibility.md: what vipd does with every word of the language.
+pub fn compatibility() -> String {
+    let entries = walk();
+    let count = |wanted: fn(Standing) -> bool| entries.iter().filter(|e| wanted(e.standing())).count();
+    let acts = count(|s| matches!(s, Standing::Acts | Standing::SameAs(_) | Standing::OldName(_)));
+    let not_yet = count(|s| matches!(s, Standing::NotYet(_)));
+    let refused = count(|s| matches!(s, Standing::Refused(_)));
+    let obsolete = count(|s| matches!(s, Standing::Obsolete(_)));
+    let mut text = format!(
+        "# Compatibility with keepalived's configuration\n\n\
+         Made from the keyword table by `make docs`; a test fails when it is out of date.\n\n\
+         Every word of keepalived 2.4.3's language is read, and its values are checked. Of {} places where a word can\n\
+         stand, {acts} act as they say, {not_yet} are read but not acted on yet, {refused} are refused because ignoring\n\
+         them would break the service, and {obsolete} have no use here. The first kind is not listed below: `vipd doc`\n\
+         explains each.\n",
+        entries.len()
+    );
+    for (title, explanation, wanted) in [
+        (
+            "Refused",
+            "A file with one of these does not load.",
+            (|s| matches!(s, Standing::Refused(_))) as fn(Standing) -> bool,
+        ),
+        ("Not yet", "A warning names the line; how things are meanwhile:", |s| matches!(s, Standing::NotYet(_))),
+        ("Of no use", "Accepted for old files:", |s| matches!(s, Standing::Obsolete(_))),
+        ("Other names", "Accepted, and told as a lint where the name is an old one:", |s| {
+            matches!(s, Standing::SameAs(_) | Standing::OldName(_))
+        }),
+    ] {
+        push(&mut text, &format!("\n## {title}\n\n{explanation}\n\n| block | word | |\n| --- | --- | --- |\n"));
+        // A block that is not acted on says so once, not with each of its words.
+        for e in entries.iter().filter(|e| e.within.is_none() && wanted(e.keyword.standing)) {
+            let says = match e.keyword.standing {
+                Standing::NotYet(says) | Standing::Refused(says) | Standing::Obsolete(says) => says.to_owned(),
+                Standing::SameAs(name) | Standing::OldName(name) => format!("`{name}`"),
+                Standing::Acts => continue,
+            };
+            let block = heading(&e.path);
+            push(&mut text, &format!("| {block} | `{}` | {} |\n", e.keyword.name, says.replace('|', "\\|")));
+        }
+    }
+    text
+}

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Explain the words of the configuration language.
     Doc(Doc),
+    /// Print the completions of this program for a shell: vipd completions bash > /etc/bash_completion.d/vipd
+    Completions(Completions),
     /// One of the daemon's own processes; started by the supervisor alone.
     #[command(hide = true)]
     Role(RoleArguments),
@@ -61,6 +63,16 @@ pub(crate) struct Doc {
     /// Every keyword, one `block<TAB>keyword` a line.
     #[arg(long)]
     pub(crate) list: bool,
+    /// All of it as the manual page vipd.conf(5).
+    #[arg(long)]
+    pub(crate) man: bool,
+}
+
+/// `vipd completions`
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// For which shell.
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `vipd status`

@@ -47,6 +47,11 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),
+        Some(Command::Completions(arguments)) => {
+            let mut text = Vec::new();
+            clap_complete::generate(arguments.shell, &mut <Cli as clap::CommandFactory>::command(), "vipd", &mut text);
+            print_out("completions", &text)
+        }
         Some(Command::Status(arguments)) => status::run(&arguments.socket, arguments.json),
         Some(Command::Role(arguments)) => role(&arguments),
         None => daemon(&cli.daemon),
@@ -91,6 +96,7 @@ fn doc(arguments: &cli::Doc) -> ExitCode {
     let text = match &arguments.path {
         Some(path) => vipd_config::doc::page(path),
         None if arguments.list => Some(vipd_config::doc::list()),
+        None if arguments.man => Some(vipd_config::doc::man()),
         None => Some(vipd_config::doc::search(&arguments.search)).filter(|text| !text.is_empty()),
     };
     let Some(text) = text else {
@@ -105,9 +111,14 @@ fn doc(arguments: &cli::Doc) -> ExitCode {
         }
         return ExitCode::FAILURE;
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    print_out("doc", text.as_bytes())
+}
+
+/// Writes the answer of a command; whoever reads it may have seen enough before its end.
+fn print_out(command: &str, bytes: &[u8]) -> ExitCode {
+    match io::stdout().lock().write_all(bytes) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("vipd doc: could not write to standard output: {e}");
+            eprintln!("vipd {command}: could not write to standard output: {e}");
             ExitCode::FAILURE
         }
         Ok(()) | Err(_) => ExitCode::SUCCESS,
