@@ -34,6 +34,8 @@ struct Lower<'a> {
     identity: Option<Identity>,
     /// A script that runs without `enable_script_security`: told once.
     unguarded: Option<Place>,
+    /// Files with a secret that everybody can read: each is told once.
+    secrets: std::collections::HashSet<String>,
     /// What may still be made by copying: trackers of groups, entries of server groups.
     copies: usize,
 }
@@ -51,6 +53,7 @@ pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> 
         users: users::Users::read(),
         identity: None,
         unguarded: None,
+        secrets: std::collections::HashSet::new(),
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
@@ -82,6 +85,17 @@ fn merged(root: Nodes, name: &str) -> (Nodes, Nodes) {
 impl Lower<'_> {
     fn push(&mut self, report: Report) {
         self.findings.push(report);
+    }
+
+    /// Tells once for each file with a secret that everybody on this host can read it.
+    fn check_secret(&mut self, at: Place) {
+        use std::os::unix::fs::PermissionsExt;
+        let Some(span) = self.findings.map.span(at) else { return };
+        let open = std::fs::metadata(&span.file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0);
+        if open && self.secrets.insert(span.file.clone()) {
+            let report = Report::lint(Code::SecretReadable, at, format!("everybody can read {}", span.file));
+            self.push(report.help(format!("chmod o-r {}", span.file)));
+        }
     }
 
     /// Accounts for copies that one line of the file makes; `false`, and told, once there are too many.

@@ -287,3 +287,31 @@ fn one_pipe_for_all() {
     assert_eq!(found("global_defs {\nnotify_fifo run/a\n}\n"), ["V0307:2"]);
     assert_eq!(found("global_defs {\nnotify_fifo_script /bin/true\n}\n"), ["V0409:2"]);
 }
+
+#[test]
+fn what_administrators_get_wrong_is_a_lint() {
+    let lints = |text: &str| short(&read(text), |level| level == Level::Lint);
+    let slow = "real_server 192.0.2.9 80 {\nTCP_CHECK {\nconnect_timeout 10\n}\n}";
+    let of = |lines: &str| format!("virtual_server 192.0.2.1 80 {{\nprotocol TCP\n{lines}\n}}\n");
+    assert_eq!(lints(&of(&format!("delay_loop 2\n{slow}"))), ["V0506:5"]);
+    assert_eq!(lints(&of(&format!("delay_loop 10\n{slow}"))), Vec::<String>::new());
+    assert_eq!(lints(&of("real_server 192.0.2.1 80 {\n}")), ["V0507:3"]);
+    assert_eq!(lints(&of("real_server 192.0.2.2 80 {\n}")), Vec::<String>::new());
+}
+
+#[test]
+fn a_password_in_a_file_that_everybody_can_read_is_told_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret.conf");
+    let pass = "authentication {\nauth_type PASS\nauth_pass secret\n}";
+    let second = instance(pass).replace("vrrp_instance A", "vrrp_instance B").replace("router_id 7", "router_id 8");
+    std::fs::write(&path, instance(pass) + &second).unwrap();
+    let lints = |mode| {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = vipd_config::load(&path, &common::options());
+        short(&loaded, |level| level == Level::Lint)
+    };
+    assert_eq!(lints(0o644), ["V0605:6"]);
+    assert_eq!(lints(0o640), Vec::<String>::new());
+}

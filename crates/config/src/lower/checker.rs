@@ -128,6 +128,13 @@ impl Lower<'_> {
             self.push(Report::error(Code::Missing, node.whole(), message).help("bind_if INTERFACE"));
         }
         checker.fwmark = own.int("fwmark").map_or(0, narrow);
+        if checker.timeout > checker.delay_loop {
+            let (timeout, interval) = (checker.timeout.as_secs_f64(), checker.delay_loop.as_secs_f64());
+            let message =
+                format!("a server that does not answer is tried for {timeout} s, and every {interval} s anew");
+            let report = Report::lint(Code::SlowCheck, node.whole(), message);
+            self.push(report.help("let connect_timeout be shorter than delay_loop"));
+        }
         Some(checker)
     }
 

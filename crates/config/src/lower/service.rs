@@ -137,6 +137,11 @@ impl Lower<'_> {
                 self.push(report.label("left out").also(*first, "the first one"));
                 continue;
             }
+            if keys.iter().any(|k| matches!(k, ServiceKey::Address { address, .. } if *address == real.address.ip())) {
+                let message = format!("{} is the virtual server's own address", real.address.ip());
+                let report = Report::lint(Code::OwnServer, server.whole(), message);
+                self.push(report.help("a real server needs an address of its own; what goes to this one stays here"));
+            }
             places.insert(real.address, server.whole());
             notify.insert(real.address, told);
             real_servers.push(real);

@@ -265,6 +265,7 @@ impl Lower<'_> {
         let Some(password) = nodes.text("auth_pass") else {
             return drop(self, "`auth_pass` is missing");
         };
+        self.check_secret(nodes.find("auth_pass").map_or(block.at, Node::argument));
         let mut key = [0; 8];
         for (to, from) in key.iter_mut().zip(password.bytes()) {
             *to = from;
