@@ -351,3 +351,36 @@ fn paced_announcements_leave_none_out() {
     assert!(of("10.77.0.102") >= 1, "what a reload adds is announced, too");
     assert!(gap > 0.05, "two announcements within {gap:.3} s");
 }
+
+/// What `vipd reload` says, and with what exit status.
+fn reload_command(host: &Host, conf: &str) -> (i32, String) {
+    host.write("director.conf", conf);
+    let mut command = std::process::Command::new(vipd_tests::director::vipd());
+    let output = command.args(["reload", "--socket"]).arg(host.path("socket")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    println!("{}\n{text}", output.status);
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn a_reload_by_command_waits_and_says_what_came_of_it() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let old = Instance::new(3, 150, "0.3");
+    let a = Director::start(Kind::Vipd, &one, &old.text());
+    a.wait_master(VIP, LONG);
+    wait_for("the console is there", LONG, || a.status().is_some());
+    let (status, text) = reload_command(&one, &old.text());
+    assert!(status == 0 && text.contains("means the same"));
+    let mut new = Instance::new(3, 140, "0.3");
+    new.addresses.push("10.77.0.101/32".to_owned());
+    let (status, text) = reload_command(&one, &new.text());
+    assert!(status == 0 && text.contains("changed vrrp_instance VI_1: with 10.77.0.101, priority"), "{text}");
+    assert_eq!(a.instance("VI_1").priority, 140, "it has waited for the role");
+    let (status, text) = reload_command(&one, &new.text().replace("interface", "interfcae"));
+    assert!(status == 2 && text.contains("refused") && text.contains("director.conf:3"), "{text}");
+    assert_eq!((a.instance("VI_1").state.as_str(), a.instance("VI_1").counters.became_master), ("MASTER", 1));
+    drop(a);
+    let (status, text) = reload_command(&one, &new.text());
+    assert!(status == 1 && text.contains("control socket"), "{text}");
+}

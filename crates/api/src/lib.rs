@@ -18,6 +18,8 @@ pub const SOCKET: &str = "/run/vipd/control.sock";
 pub enum Request {
     /// Everything that is known now.
     Status,
+    /// Read the configuration again, and tell what came of it.
+    Reload,
 }
 
 /// The answer to a `Request`.
@@ -26,11 +28,32 @@ pub enum Request {
 pub enum Reply {
     /// To `Request::Status`.
     Status(Box<Status>),
+    /// To `Request::Reload`.
+    Reload(Reloaded),
     /// The request could not be served: what was wrong and what to do.
     Error {
         /// One sentence.
         message: String,
     },
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The main file.
+    pub file: String,
+    /// Whether it is in force now; if not, the running configuration stays.
+    pub taken: bool,
+    /// What differs from before, a sentence each; none: the file means the same.
+    pub changes: Vec<String>,
+    /// Warnings of the new configuration.
+    pub warnings: usize,
+    /// The findings, located, as `vipd check` prints them: errors if it was refused, else warnings.
+    pub findings: String,
+    /// Processes that had not taken it over when this was told.
+    pub silent: Vec<String>,
+    /// Seconds from the request to the last process that took it over.
+    pub took: f64,
 }
 
 /// Seconds since 1970 (UTC), with a fraction.

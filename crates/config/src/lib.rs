@@ -8,6 +8,7 @@
 //!
 //! Nothing here panics, hangs or grows without bound on any input: a hostile file is a file with findings.
 
+pub mod changes;
 pub mod diag;
 pub mod doc;
 mod form;

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Ask the running daemon for the state of everything.
     Status(StatusArguments),
+    /// Have the running daemon read its configuration again: exit status 0 in force, 2 refused.
+    Reload(StatusArguments),
     /// Explain the words of the configuration language.
     Doc(Doc),
     /// Print the completions of this program for a shell: vipd completions bash > /etc/bash_completion.d/vipd

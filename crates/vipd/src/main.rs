@@ -5,9 +5,11 @@
 mod apply;
 mod channel;
 mod cli;
+mod control;
 mod log;
 mod message;
 mod rate;
+mod reload;
 mod roles;
 mod status;
 mod supervisor;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
         Some(Command::Doc(arguments)) => doc(&arguments),
         Some(Command::Completions(arguments)) => {
             let mut text = Vec::new();

@@ -64,7 +64,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 /// `text` in one line, without control characters and without those that turn the direction of writing.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let clean = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
     text.trim().split(['\n', '\t']).map(|part| part.chars().map(clean).collect()).collect::<Vec<String>>().join(" ")

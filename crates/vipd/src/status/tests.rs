@@ -1,6 +1,8 @@
 //! Pages of made-up daemons, and daemons that misbehave.
 
 use super::*;
+use crate::control::Silence;
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixListener;
 use std::thread;
@@ -352,9 +354,12 @@ fn asked(answer: &'static [u8]) -> Result<Status, Silence> {
         stream.get_mut().write_all(answer).unwrap();
         request
     });
-    let status = ask(&path, Duration::from_secs(10));
+    let reply = ask(&path, &Request::Status, Duration::from_secs(10));
     assert_eq!(daemon.join().unwrap(), "{\"ask\":\"status\"}\n");
-    status
+    reply.map(|reply| match reply {
+        Reply::Status(status) => *status,
+        other => panic!("{other:?}"),
+    })
 }
 
 #[test]
@@ -392,7 +397,7 @@ fn a_hanging_daemon_is_named_as_such() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control.sock");
     let _listener = UnixListener::bind(&path).unwrap();
-    let told = ask(&path, Duration::from_millis(50)).unwrap_err().to_string();
+    let told = ask(&path, &Request::Status, Duration::from_millis(50)).unwrap_err().to_string();
     assert!(told.contains("it may hang"), "{told}");
 }
 
@@ -400,10 +405,10 @@ fn a_hanging_daemon_is_named_as_such() {
 fn no_daemon_no_status() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control.sock");
-    let told = ask(&path, PATIENCE).unwrap_err().to_string();
+    let told = ask(&path, &Request::Status, PATIENCE).unwrap_err().to_string();
     assert!(told.contains(path.to_str().unwrap()) && told.contains("is vipd running"), "{told}");
     drop(UnixListener::bind(&path).unwrap());
-    let told = ask(&path, PATIENCE).unwrap_err().to_string();
+    let told = ask(&path, &Request::Status, PATIENCE).unwrap_err().to_string();
     assert!(told.contains("nobody answers"), "{told}");
     assert_eq!(format!("{:?}", run(&path, true)), format!("{:?}", ExitCode::FAILURE));
 }

@@ -29,7 +29,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
-use vipd_api::{ConfigStatus, Refused, Reply, Request, RoleStatus, Status};
+use vipd_api::{ConfigStatus, Refused, Reloaded, Reply, Request, RoleStatus, Status};
 use vipd_config::diag::Level;
 use vipd_config::model::{Config, TrackedScript};
 use vipd_config::{Color, Loaded, Options};
@@ -42,6 +42,8 @@ use vipd_sys::process::{Asked, Credentials};
 const PULSE: Duration = Duration::from_millis(200);
 /// How long a status may take; what has not answered by then is shown as silent.
 const STATUS_PATIENCE: Duration = Duration::from_secs(1);
+/// The same after a reload, where each role first has the new configuration to take over.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a role may take to leave in order.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// `MISC_CHECK` programs at once.
@@ -102,6 +104,8 @@ enum Asker {
     Dump,
     /// SIGUSR2.
     Statistics,
+    /// `vipd reload`, by number and since when: every role that answers has taken the configuration over.
+    Reload(Vec<(u64, Instant)>, Box<Reloaded>),
 }
 
 struct Query {
@@ -138,6 +142,9 @@ struct Supervisor {
     next_query: u64,
     pulse: u64,
     reloading: Reload,
+    /// Who waits for the configuration that is being read, and who for the next one.
+    reload_awaited: Vec<(u64, Instant)>,
+    reload_askers: Vec<(u64, Instant)>,
     announced: bool,
 }
 
@@ -205,6 +212,8 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         next_query: 0,
         pulse: 0,
         reloading: Reload::No,
+        reload_awaited: Vec::new(),
+        reload_askers: Vec::new(),
         announced: false,
     };
     let code = supervisor.turn(queue).await;
@@ -509,6 +518,10 @@ impl Supervisor {
                 }
             }
             FromRole::Request { id, request: Request::Status } => self.ask(Asker::Console(id)),
+            FromRole::Request { id, request: Request::Reload } => {
+                self.reload_askers.push((id, Instant::now()));
+                self.reload();
+            }
             FromRole::Done => {}
         }
     }
@@ -609,7 +622,8 @@ impl Supervisor {
             config: self.config_status.clone(),
             ..Status::default()
         };
-        let deadline = Instant::now() + STATUS_PATIENCE;
+        let patience = if matches!(asker, Asker::Reload(..)) { RELOAD_PATIENCE } else { STATUS_PATIENCE };
+        let deadline = Instant::now() + patience;
         self.queries.insert(id, Query { asker, awaited, status, deadline });
         if self.queries.get(&id).is_some_and(|q| q.awaited.is_empty()) {
             self.answer(id);
@@ -632,6 +646,13 @@ impl Supervisor {
             Asker::Console(id) => {
                 let reply = Box::new(Reply::Status(Box::new(query.status)));
                 self.tell(RoleName::Console, &ToRole::Reply { id, reply });
+            }
+            Asker::Reload(askers, mut reloaded) => {
+                reloaded.silent = query.awaited.iter().map(ToString::to_string).collect();
+                for (id, since) in askers {
+                    let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..(*reloaded).clone() });
+                    self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
+                }
             }
             Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
             Asker::Statistics => dump("keepalived.stats", &crate::status::statistics(&query.status)),
@@ -662,6 +683,7 @@ impl Supervisor {
             return;
         }
         self.reloading = Reload::Reading;
+        self.reload_awaited.append(&mut self.reload_askers);
         info!("reading {} again", self.plan.file.display());
         let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
         tokio::task::spawn_blocking(move || {
@@ -673,20 +695,35 @@ impl Supervisor {
     /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
     fn loaded(&mut self, loaded: Loaded) {
         let again = std::mem::replace(&mut self.reloading, Reload::No) == Reload::Again;
+        let askers = std::mem::take(&mut self.reload_awaited);
+        let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
         let findings = vipd_config::render_text(&loaded, Color::Never);
         let warnings = warnings(&loaded);
         let fixed = loaded.config.as_ref().is_some_and(|c| c.global.net_namespace != self.config.global.net_namespace);
         match loaded.config {
             Some(_) if fixed => {
-                self.refuse("net_namespace can't change while the daemon runs: restart it".to_owned());
+                reloaded.findings = "net_namespace can't change while the daemon runs: restart it".to_owned();
+                self.refuse(reloaded.findings.clone());
             }
             Some(config) => {
                 for line in findings.lines() {
                     warn!("{line}");
                 }
+                let changes = vipd_config::changes::changes(&self.config, &config);
+                reloaded.changes = changes.iter().map(ToString::to_string).collect();
+                for change in &reloaded.changes {
+                    info!("{change}");
+                }
+                (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
                 self.take(config, warnings);
             }
-            None => self.refuse(findings),
+            None => {
+                reloaded.findings.clone_from(&findings);
+                self.refuse(findings);
+            }
+        }
+        if !askers.is_empty() {
+            self.ask(Asker::Reload(askers, Box::new(reloaded)));
         }
         if again {
             self.reload();

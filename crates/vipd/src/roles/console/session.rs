@@ -16,8 +16,13 @@ pub(super) const LONGEST: usize = 64 << 10;
 /// How long a client has to send a whole request.
 pub(super) const SEND: Duration = Duration::from_secs(5);
 
-/// How long the supervisor has to answer it.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long the supervisor has to answer it: a configuration may be large.
+fn patience(request: &Request) -> Duration {
+    match request {
+        Request::Status => Duration::from_secs(10),
+        Request::Reload => Duration::from_secs(120),
+    }
+}
 
 /// How long a client has to take the answer.
 const TAKE: Duration = Duration::from_secs(10);
@@ -94,22 +99,23 @@ async fn line(read: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Line> {
 }
 
 async fn answer(line: &[u8], asks: &mpsc::Sender<Ask>) -> Reply {
-    let request = match serde_json::from_slice(line) {
+    let request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(e) => {
             let e: String = e.to_string().chars().take(200).collect();
             return error(format!("this daemon does not know the request: {e}; is the client a newer version?"));
         }
     };
+    let patience = patience(&request);
     let (answer, answered) = oneshot::channel();
     if asks.send(Ask { request, answer }).await.is_err() {
         return error("the daemon is stopping".to_owned());
     }
-    match timeout(ANSWER, answered).await {
+    match timeout(patience, answered).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => error("the daemon is stopping".to_owned()),
         Err(_) => {
-            let waited = ANSWER.as_secs();
+            let waited = patience.as_secs();
             error(format!("the supervisor did not answer within {waited} s: it may hang; the log may say why"))
         }
     }

@@ -120,14 +120,14 @@ async fn read(client: &mut BufReader<UnixStream>) -> Reply {
 fn router_id(reply: Reply) -> String {
     match reply {
         Reply::Status(status) => status.router_id,
-        Reply::Error { message } => panic!("{message}"),
+        other => panic!("{other:?}"),
     }
 }
 
 fn complaint(reply: Reply) -> String {
     match reply {
         Reply::Error { message } => message,
-        Reply::Status(status) => panic!("{status:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -1,0 +1,107 @@
+//! `vipd reload`: has the running daemon read its configuration again, waits, and shows what came of it.
+
+use crate::control::ask;
+use crate::status::shown;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use vipd_api::{Reloaded, Reply, Request};
+
+/// How long to wait: a file may be large, and the processes take it over one by one.
+const PATIENCE: Duration = Duration::from_secs(130);
+
+/// 0: in force; 1: no answer was to be had; 2: refused, the running configuration stays.
+pub(crate) fn run(socket: &Path, json: bool) -> ExitCode {
+    let reloaded = match ask(socket, &Request::Reload, PATIENCE) {
+        Ok(Reply::Reload(reloaded)) => reloaded,
+        Ok(Reply::Status(_) | Reply::Error { .. }) => {
+            eprintln!("vipd reload: the daemon answered something else");
+            return ExitCode::FAILURE;
+        }
+        Err(e) => {
+            eprintln!("vipd reload: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let page = if json {
+        match serde_json::to_string_pretty(&reloaded) {
+            Ok(page) => page + "\n",
+            Err(e) => {
+                eprintln!("vipd reload: the answer could not be written as JSON: {e}");
+                return ExitCode::FAILURE;
+            }
+        }
+    } else {
+        text(&reloaded)
+    };
+    match io::stdout().lock().write_all(page.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("vipd reload: could not write to standard output: {e}");
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) if reloaded.taken => ExitCode::SUCCESS,
+        Ok(()) | Err(_) => ExitCode::from(2),
+    }
+}
+
+fn text(reloaded: &Reloaded) -> String {
+    let Reloaded { file, taken, changes, warnings, findings, silent, took } = reloaded;
+    let file = shown(file);
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    if !taken {
+        for line in findings.lines() {
+            let _ = writeln!(text, "{}", shown(line));
+        }
+        let _ = writeln!(text, "refused: {file} is not usable; the running configuration stays in force");
+        return text;
+    }
+    for change in changes {
+        let _ = writeln!(text, "  {}", shown(change));
+    }
+    let found = match changes.len() {
+        0 => "it means the same as before".to_owned(),
+        1 => "one change".to_owned(),
+        n => format!("{n} changes"),
+    };
+    let warned = match warnings {
+        0 => String::new(),
+        n => format!("; {n} warnings: vipd check {file}"),
+    };
+    let _ = writeln!(text, "{file} is in force after {took:.3} s: {found}{warned}");
+    if !silent.is_empty() {
+        let _ = writeln!(text, "not heard from in time: {}; see `vipd status`", silent.join(", "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_came_of_it() {
+        let taken = Reloaded {
+            file: "/etc/keepalived/keepalived.conf".to_owned(),
+            taken: true,
+            changes: vec!["added vrrp_instance A".to_owned()],
+            took: 0.0123,
+            ..Reloaded::default()
+        };
+        assert_eq!(
+            text(&taken),
+            "  added vrrp_instance A\n/etc/keepalived/keepalived.conf is in force after 0.012 s: one change\n"
+        );
+        let same = Reloaded { changes: vec![], warnings: 2, silent: vec!["check".to_owned()], ..taken.clone() };
+        let page = text(&same);
+        assert!(
+            page.contains("means the same")
+                && page.contains("2 warnings")
+                && page.contains("not heard from in time: check")
+        );
+        let refused = Reloaded { taken: false, findings: "error here\n".to_owned(), ..taken };
+        assert!(text(&refused).starts_with("error here\nrefused: "));
+    }
+}
