@@ -384,3 +384,31 @@ fn a_reload_by_command_waits_and_says_what_came_of_it() {
     let (status, text) = reload_command(&one, &new.text());
     assert!(status == 1 && text.contains("control socket"), "{text}");
 }
+
+#[test]
+fn the_interface_of_an_address_is_followed_like_the_instances_own() {
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let mut elsewhere = Instance::new(3, 150, "0.3");
+    elsewhere.addresses = vec![format!("{VIP}/32 dev eth1")];
+    let a = Director::start(Kind::Vipd, &one, &elsewhere.text());
+    let b = Director::start(Kind::Keepalived, &two, &Instance::new(3, 100, "0.3").text());
+    // It is not there yet: the weaker one serves.
+    b.wait_master(VIP, LONG);
+    assert_eq!(a.instance("VI_1").faults, ["interface eth1 of a virtual address doesn't exist"]);
+    one.plug("eth1", "br1", 78);
+    a.wait_master(VIP, LONG);
+    wait_for("the weaker gives way", LONG, || !two.holds(VIP));
+    for cut in ["link set eth1 down", "link del eth1"] {
+        one.ip(cut);
+        wait_for("the weaker serves", LONG, || two.holds(VIP));
+        wait_for("the address is off the broken interface", LONG, || !one.holds(VIP));
+        println!("  {cut}: {:?}", a.instance("VI_1").faults);
+        if cut == "link set eth1 down" {
+            one.ip("link set eth1 up");
+            a.wait_master(VIP, LONG);
+            wait_for("the weaker gives way", LONG, || !two.holds(VIP));
+        }
+    }
+    assert!(!a.log().contains("put back"), "{}", a.log());
+}

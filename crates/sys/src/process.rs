@@ -120,6 +120,16 @@ impl Asked {
     }
 }
 
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Asked::Json => "JSON (SIGRTMIN+2)",
+            Asked::StatsClear => "STATS_CLEAR (SIGRTMAX-1)",
+            Asked::Threads => "TDUMP (SIGRTMAX)",
+        })
+    }
+}
+
 fn ignore(signals: impl IntoIterator<Item = i32>) -> io::Result<()> {
     for number in signals {
         // SAFETY: needed because a disposition is set without type-checked handlers, and because the libraries know no

@@ -216,6 +216,10 @@ fn daemon(arguments: &Daemon) -> ExitCode {
         eprintln!("vipd: {} is not usable: nothing was started", file.display());
         return ExitCode::from(2);
     }
+    if !vipd_sys::privilege::is_root() {
+        eprintln!("vipd: the daemon needs to be root; `vipd check FILE`, `vipd doc` and `vipd status` don't");
+        return ExitCode::from(4);
+    }
     if !arguments.dont_fork {
         eprint!("{}", vipd_config::render_text(&loaded, color(io::stderr().is_terminal())));
         return background(arguments);
@@ -235,10 +239,6 @@ fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loade
     info!("vipd {} starts with {}", env!("CARGO_PKG_VERSION"), file.display());
     for line in vipd_config::render_text(&loaded, Color::Never).lines() {
         warn!("{line}");
-    }
-    if !vipd_sys::privilege::is_root() {
-        tracing::error!("the daemon needs to be root; `vipd check FILE` and `vipd status` don't");
-        return ExitCode::from(4);
     }
     if arguments.snmp || arguments.snmp_agent_socket.is_some() {
         warn!("SNMP (-x, -A) is not there yet: the options do nothing");

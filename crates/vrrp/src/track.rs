@@ -90,6 +90,10 @@ pub enum Fault {
     InterfaceDown(String),
     /// The instance's interface has no address to send from.
     NoAddress(String),
+    /// An interface that virtual addresses are to be put on doesn't exist.
+    AddressInterfaceMissing(String),
+    /// An interface that virtual addresses are to be put on is down or has no carrier: nobody would reach them there.
+    AddressInterfaceDown(String),
     /// The instance's interface can't multicast and there are no unicast peers.
     NoMulticast(String),
     /// The instance has no socket, and why: it would hear no master and take over from it.
@@ -119,6 +123,8 @@ impl fmt::Display for Fault {
             Fault::InterfaceMissing(i) => write!(f, "interface {i} doesn't exist"),
             Fault::InterfaceDown(i) => write!(f, "interface {i} is down"),
             Fault::NoAddress(i) => write!(f, "interface {i} has no address to send adverts from"),
+            Fault::AddressInterfaceMissing(i) => write!(f, "interface {i} of a virtual address doesn't exist"),
+            Fault::AddressInterfaceDown(i) => write!(f, "interface {i} of a virtual address is down"),
             Fault::NoMulticast(i) => write!(f, "interface {i} can't multicast and there is no unicast_peer"),
             Fault::Deaf(why) => write!(f, "no socket for adverts: {why}"),
             Fault::Tracked(i) => write!(f, "tracked interface {i} is down"),
@@ -148,6 +154,15 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
             if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {
                 faults.insert(Fault::NoMulticast(name()));
             }
+        }
+    }
+    for address in settings.addresses.iter().chain(&settings.excluded) {
+        if address.device != settings.interface {
+            match facts.links.get(&address.device) {
+                None => faults.insert(Fault::AddressInterfaceMissing(address.device.clone())),
+                Some(link) if !link.up => faults.insert(Fault::AddressInterfaceDown(address.device.clone())),
+                Some(_) => false,
+            };
         }
     }
     if let Some(why) = facts.deaf.get(&settings.name) {

@@ -204,3 +204,22 @@ fn unicast_instances_that_differ_by_their_peers_alone_keep_their_own_state() {
     let after = Node::new(now, rest, [("eth0".to_owned(), link(OWN))].into(), Some((now, node.snapshot(now))), 0);
     assert_eq!(names(&after), [Name::Master, Name::Backup]);
 }
+
+#[test]
+fn the_interfaces_of_the_addresses_count_like_the_instances_own() {
+    let elsewhere = VirtualAddress { device: "eth1".into(), ..common::virtual_address([192, 0, 2, 101].into()) };
+    for excluded in [false, true] {
+        let mut instance = instance(Version::V3, 51, 100, 100);
+        if excluded { &mut instance.excluded } else { &mut instance.addresses }.push(elsewhere.clone());
+        let mut node = node(START, instance, OWN);
+        assert_eq!(names(&node), [Name::Fault]);
+        assert!(node.routers()[0].why().contains("eth1 of a virtual address doesn't exist"));
+        node.handle(START, Input::Link("eth1".into(), Some(link([192, 0, 2, 9]))));
+        let now = serve(&mut node);
+        let down = vipd_vrrp::track::Link { up: false, ..link([192, 0, 2, 9]) };
+        node.handle(now, Input::Link("eth1".into(), Some(down)));
+        assert_eq!(names(&node), [Name::Fault]);
+        assert!(node.routers()[0].why().contains("eth1 of a virtual address is down"));
+        assert_eq!(node.claims(0).count(), 0);
+    }
+}

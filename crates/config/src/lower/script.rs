@@ -176,8 +176,12 @@ impl Lower<'_> {
         }
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let weak = path.ancestors().chain(real.ancestors()).find_map(|p| {
-            let meta = fs::symlink_metadata(p).ok().filter(|m| !m.is_symlink())?;
-            let open = meta.uid() != 0 || meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && meta.gid() != 0);
+            let meta = fs::symlink_metadata(p).ok()?;
+            // In a directory with the sticky bit nobody but its owner renames or removes what root has put there.
+            let sticky = meta.is_dir() && meta.mode() & 0o1000 != 0;
+            let writable = meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && meta.gid() != 0);
+            // The mode of a symbolic link says nothing; its owner may point it elsewhere.
+            let open = meta.uid() != 0 || (writable && !sticky && !meta.is_symlink());
             open.then_some((p.to_path_buf(), meta))
         });
         let Some((weak, meta)) = weak else { return };

@@ -268,7 +268,9 @@ impl Addresses {
                     return Ok(()); // we removed it ourselves
                 }
                 self.seen.addresses = true;
-                let claimed = self.claims.iter().any(|c| c.address == address.address && c.device == device);
+                // With its interface it goes for good, and the instance with it.
+                let stays = self.links.get(&address.index).is_some_and(|l| l.up);
+                let claimed = stays && self.claims.iter().any(|c| c.address == address.address && c.device == device);
                 if claimed {
                     *self.restored.entry((device.clone(), address.address)).or_default() += 1;
                     warn!("somebody removed {} from {device}: it is put back", address.address);

@@ -573,7 +573,7 @@ impl Director {
             state: if state.quorum == Quorum::Up { "up" } else { "down" }.to_owned(),
             live_weight: table::live_weight(settings, &state.alive()),
             quorum: settings.quorum,
-            sorry_active: state.quorum == Quorum::Down && settings.sorry.is_some(),
+            sorry_active: self.plane.is_some() && state.quorum == Quorum::Down && settings.sorry.is_some(),
             sorry: settings.sorry.as_ref().map(|s| s.address),
             connections: total(|c| c.connections),
             packets: (total(|c| c.packets.0), total(|c| c.packets.1)),

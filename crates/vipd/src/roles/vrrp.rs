@@ -279,7 +279,10 @@ impl Role {
     fn tell_transition(&mut self, i: usize, transition: &vipd_vrrp::router::Transition) {
         let Some(router) = self.node.routers().get(i) else { return };
         let name = router.settings.name.clone();
-        info!("({name}) Entering {} STATE: {}", transition.to, transition.why);
+        match transition.to {
+            Name::Fault => warn!("({name}) Entering FAULT STATE: {}", transition.why),
+            to => info!("({name}) Entering {to} STATE: {}", transition.why),
+        }
         let Some(mut event) = event_of(transition.to) else { return };
         if self.removing && event == NotifyEvent::Stop {
             event = NotifyEvent::Deleted;

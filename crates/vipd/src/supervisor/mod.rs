@@ -239,7 +239,7 @@ impl Supervisor {
             if let Ok(mut signals) = signal(SignalKind::from_raw(asked.number())) {
                 tokio::spawn(async move {
                     while signals.recv().await.is_some() {
-                        warn!("{asked:?} was asked for by a signal: that is not there yet; see `vipd status --json`");
+                        warn!("{asked} was asked for by a signal: that is not there yet; see `vipd status --json`");
                     }
                 });
             }
@@ -641,7 +641,7 @@ impl Supervisor {
     fn answer(&mut self, id: u64) {
         let Some(mut query) = self.queries.remove(&id) else { return };
         query.status.roles = self.role_statuses();
-        view::fill(&mut query.status, &self.config);
+        view::fill(&mut query.status, &self.config, &self.plan.roles);
         match query.asker {
             Asker::Console(id) => {
                 let reply = Box::new(Reply::Status(Box::new(query.status)));
@@ -718,8 +718,11 @@ impl Supervisor {
                 self.take(config, warnings);
             }
             None => {
-                reloaded.findings.clone_from(&findings);
-                self.refuse(findings);
+                // What is in the way, and nothing else; `vipd check` shows the rest.
+                let errors = loaded.diagnostics.into_iter().filter(|d| d.level == Level::Error).collect();
+                let errors = Loaded { config: None, diagnostics: errors, unkept: loaded.unkept, files: loaded.files };
+                reloaded.findings = vipd_config::render_text(&errors, Color::Never);
+                self.refuse(reloaded.findings.clone());
             }
         }
         if !askers.is_empty() {

@@ -1,5 +1,6 @@
 //! Joins what the roles tell into one status.
 
+use super::RoleName;
 use crate::message::StatusPart;
 use crate::roles::director::forwarding;
 use std::collections::HashMap;
@@ -51,8 +52,9 @@ fn join(status: &mut Status, all: Vec<(String, String, Vec<CheckStatus>)>) {
 }
 
 /// What is configured but unknown because its role doesn't answer: shown as such rather than left out.
-pub(crate) fn fill(status: &mut Status, config: &Config) {
-    for instance in &config.instances {
+/// Roles that the command line leaves out (-P, -C) are not missed.
+pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName]) {
+    for instance in config.instances.iter().filter(|_| roles.contains(&RoleName::Vrrp)) {
         let name = &instance.vrrp.name;
         if !status.instances.iter().any(|i| i.name == *name) {
             status.instances.push(vipd_api::InstanceStatus {
@@ -71,7 +73,8 @@ pub(crate) fn fill(status: &mut Status, config: &Config) {
     // configuration before a reload: it goes away.
     let told = std::mem::take(&mut status.services).into_iter();
     let mut told: HashMap<String, ServiceStatus> = told.map(|service| (service.name.clone(), service)).collect();
-    let services = config.services.iter().map(|service| match told.remove(&service.lvs.id.0) {
+    let services = config.services.iter().filter(|_| roles.contains(&RoleName::Director));
+    let services = services.map(|service| match told.remove(&service.lvs.id.0) {
         Some(known) if !known.state.is_empty() => ServiceStatus { unknown_servers: Vec::new(), ..known },
         unknown => unknown_service(&service.lvs, unknown.unwrap_or_default()),
     });

@@ -45,7 +45,7 @@ fn without_the_director_nothing_is_said_of_its_servers() {
         let checked = parts.len();
         let mut status = Status::default();
         parts.into_iter().for_each(|part| add(&mut status, part));
-        fill(&mut status, &config());
+        fill(&mut status, &config(), &RoleName::ALL);
         let [service] = &status.services[..] else { panic!("{status:?}") };
         assert_eq!((service.state.as_str(), service.quorum), ("unknown", 2));
         assert_eq!(service.real_servers, []);
@@ -64,7 +64,7 @@ fn what_the_checks_found_is_joined_whoever_answers_first() {
     for parts in [[checks(), director()], [director(), checks()]] {
         let mut status = Status::default();
         parts.into_iter().for_each(|part| add(&mut status, part));
-        fill(&mut status, &config());
+        fill(&mut status, &config(), &RoleName::ALL);
         let [service] = &status.services[..] else { panic!("{status:?}") };
         assert_eq!((service.state.as_str(), &service.unknown_servers[..]), ("up", &[][..]));
         let told: Vec<_> = service.real_servers.iter().map(|s| (s.alive, s.checks.len())).collect();
