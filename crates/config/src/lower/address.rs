@@ -17,7 +17,8 @@ impl Lower<'_> {
         let first = &line.words[0];
         let (address, prefix) = self.take(value::prefix(first, "address"))?;
         if address.is_ipv6() {
-            let message = format!("{address}: IPv6 virtual addresses are not supported yet, not as excluded ones either");
+            let message =
+                format!("{address}: IPv6 virtual addresses are not supported yet, not as excluded ones either");
             self.push(Report::error(Code::NoIpv6Router, first.at, message));
             return None;
         }
