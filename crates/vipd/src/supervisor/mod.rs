@@ -5,17 +5,22 @@
 //!   signals --+                     +--> role: start, watch, start again with what it knew
 //!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
-//!                                   +--> view: the status of all roles as one
+//!                                   +--> query: what is asked of all roles; view: the answers as one
+//!                                   +--> reload: another configuration
 //! ```
 
 mod fifo;
 mod hooks;
 mod program;
+mod query;
+mod reload;
 mod role;
 mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
 use hooks::{Direction, Hooks, Mail, credentials};
+use query::{Asker, Query};
+use reload::{Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use std::collections::BTreeMap;
@@ -29,10 +34,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
-use vipd_api::{ConfigStatus, Refused, Reloaded, Reply, Request, RoleStatus, Status};
-use vipd_config::diag::Level;
+use vipd_api::{ConfigStatus, Request};
 use vipd_config::model::{Config, TrackedScript};
-use vipd_config::{Color, Loaded, Options};
+use vipd_config::{Loaded, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::pidfile::PidFile;
@@ -96,25 +100,6 @@ pub(crate) enum Event {
     Loaded(Box<Loaded>),
 }
 
-/// Who wants a status.
-enum Asker {
-    /// The console, with its number.
-    Console(u64),
-    /// SIGUSR1.
-    Dump,
-    /// SIGUSR2.
-    Statistics,
-    /// `vipd reload`, by number and since when: every role that answers has taken the configuration over.
-    Reload(Vec<(u64, Instant)>, Box<Reloaded>),
-}
-
-struct Query {
-    asker: Asker,
-    awaited: Vec<RoleName>,
-    status: Status,
-    deadline: Instant,
-}
-
 struct Script {
     settings: TrackedScript,
     task: JoinHandle<()>,
@@ -146,15 +131,6 @@ struct Supervisor {
     reload_awaited: Vec<(u64, Instant)>,
     reload_askers: Vec<(u64, Instant)>,
     announced: bool,
-}
-
-/// Whether a configuration is being read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Reload {
-    No,
-    Reading,
-    /// Another one was asked for meanwhile.
-    Again,
 }
 
 /// Runs the daemon to its end.
@@ -604,169 +580,6 @@ impl Supervisor {
         }
     }
 
-    fn ask(&mut self, asker: Asker) {
-        self.next_query += 1;
-        let id = self.next_query;
-        let answering =
-            |name: &RoleName| *name != RoleName::Console && self.roles.get(name).is_some_and(|r| r.running.is_some());
-        let awaited: Vec<RoleName> = RoleName::ALL.into_iter().filter(answering).collect();
-        for name in &awaited {
-            self.tell(*name, &ToRole::Query(id));
-        }
-        let status = Status {
-            version: vipd_api::VERSION,
-            program: format!("vipd {}", env!("CARGO_PKG_VERSION")),
-            router_id: self.config.global.router_id.clone(),
-            pid: std::process::id(),
-            started: self.started,
-            config: self.config_status.clone(),
-            ..Status::default()
-        };
-        let patience = if matches!(asker, Asker::Reload(..)) { RELOAD_PATIENCE } else { STATUS_PATIENCE };
-        let deadline = Instant::now() + patience;
-        self.queries.insert(id, Query { asker, awaited, status, deadline });
-        if self.queries.get(&id).is_some_and(|q| q.awaited.is_empty()) {
-            self.answer(id);
-        }
-    }
-
-    fn arrived(&mut self, id: u64, name: RoleName) {
-        let Some(query) = self.queries.get_mut(&id) else { return };
-        query.awaited.retain(|n| *n != name);
-        if query.awaited.is_empty() {
-            self.answer(id);
-        }
-    }
-
-    fn answer(&mut self, id: u64) {
-        let Some(mut query) = self.queries.remove(&id) else { return };
-        query.status.roles = self.role_statuses();
-        view::fill(&mut query.status, &self.config, &self.plan.roles);
-        match query.asker {
-            Asker::Console(id) => {
-                let reply = Box::new(Reply::Status(Box::new(query.status)));
-                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
-            }
-            Asker::Reload(askers, mut reloaded) => {
-                reloaded.silent = query.awaited.iter().map(ToString::to_string).collect();
-                for (id, since) in askers {
-                    let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..(*reloaded).clone() });
-                    self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
-                }
-            }
-            Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
-            Asker::Statistics => dump("keepalived.stats", &crate::status::statistics(&query.status)),
-        }
-    }
-
-    fn role_statuses(&self) -> Vec<RoleStatus> {
-        let own = RoleStatus {
-            name: "supervisor".to_owned(),
-            pid: std::process::id(),
-            started: self.started,
-            ..Default::default()
-        };
-        let roles = self.roles.iter().map(|(name, role)| RoleStatus {
-            name: name.to_string(),
-            pid: role.running.as_ref().map_or(0, |r| r.pid),
-            started: role.running.as_ref().map_or(0.0, |r| r.started),
-            restarts: role.restarts,
-            why: role.why.clone(),
-        });
-        std::iter::once(own).chain(roles).collect()
-    }
-
-    /// SIGHUP: reads the configuration off to the side. Requests that come meanwhile are one more afterwards.
-    fn reload(&mut self) {
-        if self.reloading != Reload::No {
-            self.reloading = Reload::Again;
-            return;
-        }
-        self.reloading = Reload::Reading;
-        self.reload_awaited.append(&mut self.reload_askers);
-        info!("reading {} again", self.plan.file.display());
-        let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
-        tokio::task::spawn_blocking(move || {
-            let loaded = vipd_config::load(&file, &options);
-            let _ = events.blocking_send(Event::Loaded(Box::new(loaded)));
-        });
-    }
-
-    /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
-    fn loaded(&mut self, loaded: Loaded) {
-        let again = std::mem::replace(&mut self.reloading, Reload::No) == Reload::Again;
-        let askers = std::mem::take(&mut self.reload_awaited);
-        let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
-        let findings = vipd_config::render_text(&loaded, Color::Never);
-        let warnings = warnings(&loaded);
-        let fixed = loaded.config.as_ref().is_some_and(|c| c.global.net_namespace != self.config.global.net_namespace);
-        match loaded.config {
-            Some(_) if fixed => {
-                reloaded.findings = "net_namespace can't change while the daemon runs: restart it".to_owned();
-                self.refuse(reloaded.findings.clone());
-            }
-            Some(config) => {
-                for line in findings.lines() {
-                    warn!("{line}");
-                }
-                let changes = vipd_config::changes::changes(&self.config, &config);
-                reloaded.changes = changes.iter().map(ToString::to_string).collect();
-                for change in &reloaded.changes {
-                    info!("{change}");
-                }
-                (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
-                self.take(config, warnings);
-            }
-            None => {
-                // What is in the way, and nothing else; `vipd check` shows the rest.
-                let errors = loaded.diagnostics.into_iter().filter(|d| d.level == Level::Error).collect();
-                let errors = Loaded { config: None, diagnostics: errors, unkept: loaded.unkept, files: loaded.files };
-                reloaded.findings = vipd_config::render_text(&errors, Color::Never);
-                self.refuse(reloaded.findings.clone());
-            }
-        }
-        if !askers.is_empty() {
-            self.ask(Asker::Reload(askers, Box::new(reloaded)));
-        }
-        if again {
-            self.reload();
-        }
-    }
-
-    fn refuse(&mut self, errors: String) {
-        error!("the new configuration is not usable; the running one stays in force:");
-        for line in errors.lines() {
-            error!("{line}");
-        }
-        self.config_status.refused = Some(Refused { at: unix_time(), errors });
-    }
-
-    fn take(&mut self, config: Config, warnings: usize) {
-        self.old = std::mem::replace(&mut self.config, config);
-        self.config_status.loaded = unix_time();
-        self.config_status.reloads += 1;
-        self.config_status.warnings = warnings;
-        self.config_status.refused = None;
-        let config = &self.config;
-        self.verdicts.retain(|(id, address), _| {
-            config.service(id).is_some_and(|s| s.lvs.real_servers.iter().any(|r| r.address == *address))
-        });
-        self.hooks.configure(&self.config);
-        for role in self.roles.values() {
-            if let Some(running) = &role.running {
-                let _ = running.tell(&ToRole::Configure(Box::new(Configure {
-                    config: self.config.clone(),
-                    snapshot: None,
-                    last_seen: monotonic_micros(),
-                    options: self.plan.role_options.clone(),
-                })));
-            }
-        }
-        self.start_roles();
-        self.start_scripts();
-        info!("the new configuration is in force");
-    }
-
     /// The end: addresses first, so that a peer takes over while the rest is cleared away.
     async fn stop(&mut self, queue: &mut mpsc::Receiver<Event>) {
         info!("stopping");
@@ -821,10 +634,6 @@ impl Supervisor {
     }
 }
 
-fn warnings(loaded: &Loaded) -> usize {
-    loaded.diagnostics.iter().filter(|d| d.level == Level::Warning).count()
-}
-
 /// Runs a tracked script at its interval, start to start; one that still runs is not started a second time.
 async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
     let mut interval = tokio::time::interval(script.interval.max(Duration::from_millis(1)));
@@ -844,25 +653,5 @@ async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
         if events.send(Event::Script { name, exit }).await.is_err() {
             return;
         }
-    }
-}
-
-/// SIGUSR1 and SIGUSR2: writes what was asked for where the original does, under a new name first, so that no prepared link
-/// is followed.
-fn dump(name: &str, text: &str) {
-    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|d| d.is_absolute() && d.is_dir());
-    let path = directory.unwrap_or_else(|| PathBuf::from("/tmp")).join(name);
-    let temporary = path.with_file_name(format!("{name}.{}", std::process::id()));
-    let write = || -> std::io::Result<()> {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
-        let _ = std::fs::remove_file(&temporary);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        std::fs::rename(&temporary, &path)
-    };
-    match write() {
-        Ok(()) => info!("what was asked for is in {}", path.display()),
-        Err(e) => warn!("what was asked for can't be written to {}: {e}", path.display()),
     }
 }

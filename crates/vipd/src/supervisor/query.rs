@@ -1,0 +1,125 @@
+//! What is asked of all roles: each tells its part, and whoever asked gets the whole, with what did not answer shown as such.
+
+use super::{RELOAD_PATIENCE, RoleName, STATUS_PATIENCE, Supervisor, view};
+use crate::message::ToRole;
+use std::path::PathBuf;
+use tokio::time::Instant;
+use tracing::{info, warn};
+use vipd_api::{Reloaded, Reply, RoleStatus, Status};
+
+/// Who wants a status.
+pub(super) enum Asker {
+    /// The console, with its number.
+    Console(u64),
+    /// SIGUSR1.
+    Dump,
+    /// SIGUSR2.
+    Statistics,
+    /// `vipd reload`, by number and since when: every role that answers has taken the configuration over.
+    Reload(Vec<(u64, Instant)>, Box<Reloaded>),
+}
+
+/// A question under way.
+pub(super) struct Query {
+    pub(super) asker: Asker,
+    pub(super) awaited: Vec<RoleName>,
+    pub(super) status: Status,
+    pub(super) deadline: Instant,
+}
+
+impl Supervisor {
+    /// Asks every role that runs.
+    pub(super) fn ask(&mut self, asker: Asker) {
+        self.next_query += 1;
+        let id = self.next_query;
+        let answering =
+            |name: &RoleName| *name != RoleName::Console && self.roles.get(name).is_some_and(|r| r.running.is_some());
+        let awaited: Vec<RoleName> = RoleName::ALL.into_iter().filter(answering).collect();
+        for name in &awaited {
+            self.tell(*name, &ToRole::Query(id));
+        }
+        let status = Status {
+            version: vipd_api::VERSION,
+            program: format!("vipd {}", env!("CARGO_PKG_VERSION")),
+            router_id: self.config.global.router_id.clone(),
+            pid: std::process::id(),
+            started: self.started,
+            config: self.config_status.clone(),
+            ..Status::default()
+        };
+        let patience = if matches!(asker, Asker::Reload(..)) { RELOAD_PATIENCE } else { STATUS_PATIENCE };
+        let deadline = Instant::now() + patience;
+        self.queries.insert(id, Query { asker, awaited, status, deadline });
+        if self.queries.get(&id).is_some_and(|q| q.awaited.is_empty()) {
+            self.answer(id);
+        }
+    }
+
+    /// A role has answered, or never will.
+    pub(super) fn arrived(&mut self, id: u64, name: RoleName) {
+        let Some(query) = self.queries.get_mut(&id) else { return };
+        query.awaited.retain(|n| *n != name);
+        if query.awaited.is_empty() {
+            self.answer(id);
+        }
+    }
+
+    /// Gives what has come to whoever asked.
+    pub(super) fn answer(&mut self, id: u64) {
+        let Some(mut query) = self.queries.remove(&id) else { return };
+        query.status.roles = self.role_statuses();
+        view::fill(&mut query.status, &self.config, &self.plan.roles);
+        match query.asker {
+            Asker::Console(id) => {
+                let reply = Box::new(Reply::Status(Box::new(query.status)));
+                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
+            }
+            Asker::Reload(askers, mut reloaded) => {
+                reloaded.silent = query.awaited.iter().map(ToString::to_string).collect();
+                for (id, since) in askers {
+                    let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..(*reloaded).clone() });
+                    self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
+                }
+            }
+            Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
+            Asker::Statistics => dump("keepalived.stats", &crate::status::statistics(&query.status)),
+        }
+    }
+
+    fn role_statuses(&self) -> Vec<RoleStatus> {
+        let own = RoleStatus {
+            name: "supervisor".to_owned(),
+            pid: std::process::id(),
+            started: self.started,
+            ..Default::default()
+        };
+        let roles = self.roles.iter().map(|(name, role)| RoleStatus {
+            name: name.to_string(),
+            pid: role.running.as_ref().map_or(0, |r| r.pid),
+            started: role.running.as_ref().map_or(0.0, |r| r.started),
+            restarts: role.restarts,
+            why: role.why.clone(),
+        });
+        std::iter::once(own).chain(roles).collect()
+    }
+}
+
+/// SIGUSR1 and SIGUSR2: writes what was asked for where the original does, under a new name first, so that no prepared link
+/// is followed.
+fn dump(name: &str, text: &str) {
+    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|d| d.is_absolute() && d.is_dir());
+    let path = directory.unwrap_or_else(|| PathBuf::from("/tmp")).join(name);
+    let temporary = path.with_file_name(format!("{name}.{}", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        let _ = std::fs::remove_file(&temporary);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        std::fs::rename(&temporary, &path)
+    };
+    match write() {
+        Ok(()) => info!("what was asked for is in {}", path.display()),
+        Err(e) => warn!("what was asked for can't be written to {}: {e}", path.display()),
+    }
+}
