@@ -8,6 +8,7 @@ mod cli;
 mod control;
 mod log;
 mod message;
+mod output;
 mod rate;
 mod reload;
 mod roles;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         Some(Command::Completions(arguments)) => {
             let mut text = Vec::new();
             clap_complete::generate(arguments.shell, &mut <Cli as clap::CommandFactory>::command(), "vipd", &mut text);
-            print_out("completions", &text)
+            output::print("completions", &String::from_utf8_lossy(&text), ExitCode::SUCCESS)
         }
         Some(Command::Status(arguments)) => status::run(&arguments.socket, arguments.json),
         Some(Command::Role(arguments)) => role(&arguments),
@@ -114,18 +115,7 @@ fn doc(arguments: &cli::Doc) -> ExitCode {
         }
         return ExitCode::FAILURE;
     };
-    print_out("doc", text.as_bytes())
-}
-
-/// Writes the answer of a command; whoever reads it may have seen enough before its end.
-fn print_out(command: &str, bytes: &[u8]) -> ExitCode {
-    match io::stdout().lock().write_all(bytes) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("vipd {command}: could not write to standard output: {e}");
-            ExitCode::FAILURE
-        }
-        Ok(()) | Err(_) => ExitCode::SUCCESS,
-    }
+    output::print("doc", &text, ExitCode::SUCCESS)
 }
 
 fn color(terminal: bool) -> Color {

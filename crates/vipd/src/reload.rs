@@ -1,9 +1,9 @@
 //! `vipd reload`: has the running daemon read its configuration again, waits, and shows what came of it.
 
 use crate::control::ask;
+use crate::output::{print, print_json};
 use crate::status::shown;
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,25 +25,8 @@ pub(crate) fn run(socket: &Path, json: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let page = if json {
-        match serde_json::to_string_pretty(&reloaded) {
-            Ok(page) => page + "\n",
-            Err(e) => {
-                eprintln!("vipd reload: the answer could not be written as JSON: {e}");
-                return ExitCode::FAILURE;
-            }
-        }
-    } else {
-        text(&reloaded)
-    };
-    match io::stdout().lock().write_all(page.as_bytes()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("vipd reload: could not write to standard output: {e}");
-            ExitCode::FAILURE
-        }
-        Ok(()) | Err(_) if reloaded.taken => ExitCode::SUCCESS,
-        Ok(()) | Err(_) => ExitCode::from(2),
-    }
+    let code = if reloaded.taken { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    if json { print_json("reload", &reloaded, code) } else { print("reload", &text(&reloaded), code) }
 }
 
 fn text(reloaded: &Reloaded) -> String {

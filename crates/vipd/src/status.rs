@@ -7,7 +7,8 @@ mod tests;
 mod text;
 
 use crate::control::ask;
-use std::io::{self, IsTerminal, Write};
+use crate::output::{print, print_json};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -32,26 +33,10 @@ pub(crate) fn run(socket: &Path, json: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let page = if json {
-        match serde_json::to_string_pretty(&status) {
-            Ok(page) => page + "\n",
-            Err(e) => {
-                eprintln!("vipd status: the status could not be written as JSON: {e}");
-                return ExitCode::FAILURE;
-            }
-        }
-    } else {
-        text::page(&status, now(), Depth::Brief, colour())
-    };
-    match io::stdout().lock().write_all(page.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // `vipd status | head` has seen enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("vipd status: could not write to standard output: {e}");
-            ExitCode::FAILURE
-        }
+    if json {
+        return print_json("status", &status, ExitCode::SUCCESS);
     }
+    print("status", &text::page(&status, now(), Depth::Brief, colour()), ExitCode::SUCCESS)
 }
 
 /// Everything there is to say, as plain text: what a dump on request writes.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::control::Silence;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixListener;
 use std::thread;

@@ -1,0 +1,28 @@
+//! What the commands print: text or JSON on standard output, for readers that may have seen enough before its end.
+
+use serde::Serialize;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Prints a text; `well` is the exit status if that could be done.
+pub(crate) fn print(command: &str, text: &str, well: ExitCode) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // `vipd status | head` has seen enough.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("vipd {command}: could not write to standard output: {e}");
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) => well,
+    }
+}
+
+/// The same for a value, as JSON.
+pub(crate) fn print_json(command: &str, value: &impl Serialize, well: ExitCode) -> ExitCode {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(command, &(text + "\n"), well),
+        Err(e) => {
+            eprintln!("vipd {command}: the answer could not be written as JSON: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
