@@ -13,7 +13,9 @@
 pub(crate) mod comment;
 mod define;
 mod include;
+mod plain;
 mod sequence;
+pub(crate) mod tape;
 pub(crate) mod words;
 
 use crate::diag::{Code, Findings, Report};
@@ -23,6 +25,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use tape::Tape;
 use words::Line;
 
 /// Characters of a line after substitution at most.
@@ -93,7 +96,7 @@ pub(crate) struct Lexer<'a> {
     definitions: HashMap<String, define::Definition>,
     random: u64,
     work: usize,
-    items: Vec<Item>,
+    tape: Tape,
     /// Set once a limit is passed: nothing more is read.
     stopped: bool,
     /// Conditions so far: whether one `@ID` held, and the first that did not, with the names.
@@ -101,6 +104,16 @@ pub(crate) struct Lexer<'a> {
     foreign: Option<(Place, Vec<String>)>,
     /// Directory of files that have none, such as text handed over by a caller.
     start: PathBuf,
+    #[cfg(test)]
+    way: Way,
+}
+
+/// Whether plain lines go the short way: a test compares the two.
+#[cfg(test)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Short,
+    Long,
 }
 
 impl<'a> Lexer<'a> {
@@ -119,31 +132,36 @@ impl<'a> Lexer<'a> {
             definitions: HashMap::new(),
             random,
             work: 0,
-            items: Vec::new(),
+            tape: Tape::default(),
             stopped: false,
             held: false,
             foreign: None,
             start: PathBuf::from("."),
+            #[cfg(test)]
+            way: Way::Short,
         }
     }
 
     /// The main file or files.
-    pub(crate) fn run(mut self, pattern: &std::path::Path) -> Vec<Item> {
+    pub(crate) fn run(mut self, pattern: &std::path::Path) -> Tape {
         self.open_main(pattern);
         self.drain();
-        self.items
+        self.tape.with_files(&self.findings.map.files)
     }
 
     /// A text that some caller has in hand.
-    pub(crate) fn run_text(mut self, file: u32) -> Vec<Item> {
+    pub(crate) fn run_text(mut self, file: u32) -> Tape {
         let checks = if self.options.include_checks_all { Checks::ALL } else { Checks::default() };
         self.frames.push(Frame::File { file, next: 1, dir: self.start.clone(), checks });
         self.drain();
-        self.items
+        self.tape.with_files(&self.findings.map.files)
     }
 
     fn drain(&mut self) {
         while !self.stopped {
+            if self.plain() {
+                continue;
+            }
             let Some(line) = self.fetch() else { break };
             self.line(line);
         }
@@ -373,10 +391,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn item(&mut self, item: Item, at: Place) {
-        if self.items.len() >= MAX_ITEMS {
-            self.stop(at, "reading stopped here: too many lines");
-        } else {
-            self.items.push(item);
+        if self.tape.push(item).is_err() {
+            self.too_long(at);
         }
+    }
+
+    fn too_long(&mut self, at: Place) {
+        self.stop(at, "reading stopped here: too many lines");
     }
 }

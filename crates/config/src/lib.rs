@@ -56,21 +56,21 @@ impl Loaded {
 /// Reads a file (or all that a pattern matches) with everything it includes.
 pub fn load(path: &Path, options: &Options) -> Loaded {
     let mut findings = Findings::default();
-    let items = lex::Lexer::new(options, &mut findings).run(path);
-    finish(items, findings, options)
+    let tape = lex::Lexer::new(options, &mut findings).run(path);
+    finish(tape, findings, options)
 }
 
 /// Reads a text as if it were a file of that name in the current directory.
 pub fn load_str(name: &str, text: &str, options: &Options) -> Loaded {
     let mut findings = Findings::default();
     let file = findings.map.add(source::File::new(name.to_owned(), text.as_bytes().to_vec(), None));
-    let items = lex::Lexer::new(options, &mut findings).run_text(file);
-    finish(items, findings, options)
+    let tape = lex::Lexer::new(options, &mut findings).run_text(file);
+    finish(tape, findings, options)
 }
 
-fn finish(items: Vec<lex::Item>, mut findings: Findings, options: &Options) -> Loaded {
-    let root = tree::parse(items, &mut findings);
-    let config = lower::lower(root, &mut findings, options);
+fn finish(mut tape: lex::tape::Tape, mut findings: Findings, options: &Options) -> Loaded {
+    let root = tree::parse(&mut tape, &mut findings);
+    let config = lower::lower(root, &mut tape, &mut findings, options);
     let failed = findings.failed();
     let mut files: Vec<PathBuf> = Vec::new();
     for file in &findings.map.files {

@@ -16,6 +16,7 @@ mod users;
 mod vrrp;
 
 use crate::diag::{Code, Findings, Level, Report};
+use crate::lex::tape::Tape;
 use crate::model::Config;
 use crate::options::{Options, Strictness};
 use crate::source::Place;
@@ -26,6 +27,8 @@ use users::Identity;
 
 /// What all parts of the lowering share.
 struct Lower<'a> {
+    /// What virtual servers are read from as their turn comes.
+    tape: &'a mut Tape,
     findings: &'a mut Findings,
     options: &'a Options,
     defaults: Defaults,
@@ -44,9 +47,10 @@ struct Lower<'a> {
 const MAX_COPIES: usize = 200_000;
 
 /// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
-pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> Config {
+pub(crate) fn lower(root: Nodes, tape: &mut Tape, findings: &mut Findings, options: &Options) -> Config {
     let (globals, root) = merged(root, "global_defs");
     let mut lower = Lower {
+        tape,
         findings,
         options,
         defaults: Defaults::from(&globals),
@@ -59,7 +63,7 @@ pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> 
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), ..Config::default() };
     lower.vrrp(&root, &mut config);
-    lower.services(&root, &mut config);
+    lower.services(root, &mut config);
     if let Some(at) = lower.unguarded {
         let message = "scripts run, and `enable_script_security` is off";
         let help = "with it in `global_defs`, a script that others than root could change never runs as root";
@@ -70,8 +74,7 @@ pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> 
 
 /// The words of all blocks of that name as one block, later ones first so that they are found first; and the rest.
 fn merged(root: Nodes, name: &str) -> (Nodes, Nodes) {
-    let flawed = root.flawed;
-    let (found, rest): (Vec<Node>, Vec<Node>) = root.into_list().into_iter().partition(|n| n.keyword.name == name);
+    let (found, rest) = root.split(name);
     let (mut list, mut inner_flawed) = (Vec::new(), false);
     for node in found.into_iter().rev() {
         if let crate::tree::Body::Block(nodes) = node.body {
@@ -79,7 +82,7 @@ fn merged(root: Nodes, name: &str) -> (Nodes, Nodes) {
             list.extend(nodes.into_list());
         }
     }
-    (Nodes::new(list, inner_flawed), Nodes::new(rest, flawed))
+    (Nodes::new(list, inner_flawed), rest)
 }
 
 impl Lower<'_> {

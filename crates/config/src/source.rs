@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Bytes of one file at most.
 pub(crate) const MAX_FILE: u64 = 8 << 20;
@@ -82,32 +83,29 @@ pub(crate) fn trim(chars: &[Ch]) -> &[Ch] {
 pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
-    /// Start and end of each line, without its line end.
-    lines: Vec<(usize, usize)>,
+    /// Where each line starts.
+    lines: Vec<u32>,
     /// The include that named it.
     pub(crate) included: Option<Place>,
 }
 
 impl File {
     pub(crate) fn new(name: String, bytes: Vec<u8>, included: Option<Place>) -> File {
-        let mut lines = Vec::new();
-        let mut start = 0;
-        while start < bytes.len() {
-            let end = bytes[start..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| start + n);
-            let mut text_end = end;
-            while text_end > start && bytes[text_end - 1] == b'\r' {
-                text_end -= 1;
-            }
-            lines.push((start, text_end));
-            start = end + 1;
-        }
+        let ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(ends).filter(|at| *at < bytes.len());
+        // Files are far smaller than 4 GiB.
+        let lines = starts.filter_map(|at| u32::try_from(at).ok()).collect();
         File { name, bytes, lines, included }
     }
 
-    /// The bytes of a line, counted from 1.
+    /// The bytes of a line without its end, counted from 1.
     pub(crate) fn line(&self, number: usize) -> Option<&[u8]> {
-        let (start, end) = *self.lines.get(number.checked_sub(1)?)?;
-        Some(&self.bytes[start..end])
+        let start = *self.lines.get(number.checked_sub(1)?)? as usize;
+        let end = self.lines.get(number).map_or(self.bytes.len(), |next| *next as usize);
+        let line = self.bytes.get(start..end)?;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let kept = line.iter().rposition(|b| *b != b'\r').map_or(0, |last| last + 1);
+        line.get(..kept)
     }
 }
 
@@ -123,7 +121,7 @@ pub(crate) struct Expansion {
 /// All files and expansions.
 #[derive(Debug, Default)]
 pub(crate) struct Map {
-    pub(crate) files: Vec<File>,
+    pub(crate) files: Vec<Rc<File>>,
     pub(crate) expansions: Vec<Expansion>,
     pub(crate) total: usize,
 }
@@ -132,7 +130,7 @@ impl Map {
     /// The file's index.
     pub(crate) fn add(&mut self, file: File) -> u32 {
         self.total += file.bytes.len();
-        self.files.push(file);
+        self.files.push(Rc::new(file));
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
     }
 

@@ -7,9 +7,9 @@ mod lines;
 use crate::diag::{Code, Findings, Level, Report};
 use crate::keyword::{Args, Block, Keyword, ROOT, Standing, all};
 use crate::lex::Item;
+use crate::lex::tape::{Position, Tape};
 use crate::lex::words::{Line, Word};
 use crate::source::Place;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A keyword with what followed it.
@@ -62,24 +62,38 @@ pub(crate) struct Command {
 pub(crate) enum Body {
     None,
     Block(Nodes),
+    /// A block that is read when its turn comes: there may be thousands of its kind.
+    Later(Later),
     Lines(Vec<Line>),
+}
+
+/// A block that was passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Later {
+    block: &'static Block,
+    /// Its opening brace.
+    open: Place,
+    /// Behind that.
+    at: Position,
 }
 
 /// The keywords of one block.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
     list: Vec<Node>,
-    /// Where each keyword first stands in the list.
-    first: BTreeMap<&'static str, usize>,
+    /// Its different keywords, and where each first stands in the list.
+    first: Vec<(&'static Keyword, usize)>,
     /// Something in here was not understood: conclusions from what is missing are not safe.
     pub(crate) flawed: bool,
 }
 
 impl Nodes {
     pub(crate) fn new(list: Vec<Node>, flawed: bool) -> Nodes {
-        let mut first = BTreeMap::new();
-        for (i, node) in list.iter().enumerate() {
-            first.entry(node.keyword.name).or_insert(i);
+        let mut first: Vec<(&Keyword, usize)> = Vec::new();
+        for (at, node) in list.iter().enumerate() {
+            if !first.iter().any(|(known, _)| std::ptr::eq(*known, node.keyword)) {
+                first.push((node.keyword, at));
+            }
         }
         Nodes { list, first, flawed }
     }
@@ -92,9 +106,16 @@ impl Nodes {
         self.list
     }
 
+    /// The nodes of that keyword, and the rest.
+    pub(crate) fn split(self, name: &str) -> (Vec<Node>, Nodes) {
+        let (found, list) = self.list.into_iter().partition(|n| n.keyword.name == name);
+        (found, Nodes::new(list, self.flawed))
+    }
+
     /// The only or deciding occurrence of a keyword.
     pub(crate) fn find(&self, name: &str) -> Option<&Node> {
-        self.list.get(*self.first.get(name)?)
+        let (_, at) = self.first.iter().find(|(keyword, _)| keyword.name == name)?;
+        self.list.get(*at)
     }
 
     /// All occurrences of a keyword.
@@ -154,7 +175,7 @@ impl Nodes {
     pub(crate) fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Line> {
         self.all(name).flat_map(|n| match &n.body {
             Body::Lines(lines) => lines.as_slice(),
-            Body::None | Body::Block(_) => &[],
+            Body::None | Body::Block(_) | Body::Later(_) => &[],
         })
     }
 
@@ -166,10 +187,10 @@ impl Nodes {
 
 impl Node {
     pub(crate) fn nodes(&self) -> &Nodes {
-        static EMPTY: Nodes = Nodes { list: Vec::new(), first: BTreeMap::new(), flawed: true };
+        static EMPTY: Nodes = Nodes { list: Vec::new(), first: Vec::new(), flawed: true };
         match &self.body {
             Body::Block(nodes) => nodes,
-            Body::None | Body::Lines(_) => &EMPTY,
+            Body::None | Body::Lines(_) | Body::Later(_) => &EMPTY,
         }
     }
 
@@ -209,19 +230,58 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
         .map(|(_, n)| n)
 }
 
-/// Reads a whole configuration.
-pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
-    let mut parser =
-        Parser { items: items.into_iter().peekable(), findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0 };
+/// Reads a whole configuration, but for what is `Body::Later`.
+pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings) -> Nodes {
+    let mut parser = Parser::new(Items::from(tape, Position::default()), findings);
     let root = parser.block(&ROOT);
     let flawed = root.flawed;
-    let mut list = root.into_list();
+    let mut list = root.list;
     list.append(&mut parser.hoisted);
     Nodes::new(list, flawed)
 }
 
+/// The node with its block read, and the top-level blocks that were found in it where a closing brace is missing.
+pub(crate) fn unfold(node: Node, tape: &mut Tape, findings: &mut Findings) -> (Node, Vec<Node>) {
+    let Body::Later(later) = node.body else { return (node, Vec::new()) };
+    let mut parser = Parser::new(Items::from(tape, later.at), findings);
+    parser.opens.push(later.open);
+    let body = Body::Block(parser.block(later.block));
+    (Node { body, ..node }, parser.hoisted)
+}
+
+/// The tape from some position on.
+struct Items<'t> {
+    tape: &'t mut Tape,
+    at: Position,
+    peeked: Option<Item>,
+}
+
+impl<'t> Items<'t> {
+    fn from(tape: &'t mut Tape, at: Position) -> Items<'t> {
+        Items { tape, at, peeked: None }
+    }
+
+    fn next(&mut self) -> Option<Item> {
+        self.peeked.take().or_else(|| self.tape.next(&mut self.at))
+    }
+
+    fn peek(&mut self) -> Option<&Item> {
+        if self.peeked.is_none() {
+            self.peeked = self.tape.next(&mut self.at);
+        }
+        self.peeked.as_ref()
+    }
+
+    /// Passes over the block just opened, if it is closed anywhere: where it starts.
+    fn pass(&mut self) -> Option<Position> {
+        let start = self.at;
+        self.at = self.tape.behind(start).filter(|_| self.peeked.is_none())?;
+        Some(start)
+    }
+}
+
 struct Parser<'a> {
-    items: std::iter::Peekable<std::vec::IntoIter<Item>>,
+    items: Items<'a>,
     findings: &'a mut Findings,
     /// Where each block under way was opened.
     opens: Vec<Place>,
@@ -231,7 +291,11 @@ struct Parser<'a> {
     quiet: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    fn new(items: Items<'a>, findings: &'a mut Findings) -> Parser<'a> {
+        Parser { items, findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0 }
+    }
+
     /// Reads up to the block's closing brace, or to the end of the input at the top level.
     fn block(&mut self, block: &'static Block) -> Nodes {
         let (mut list, mut flawed) = (Vec::new(), false);
@@ -336,11 +400,26 @@ impl Parser<'_> {
                 self.check_lines(keyword.name, inner, &lines);
                 Body::Lines(lines)
             }
-            _ if opened => Body::Block(self.block(inner)),
+            _ if opened => match self.pass(block, inner) {
+                Some(later) => Body::Later(later),
+                None => Body::Block(self.block(inner)),
+            },
             _ => Body::Block(Nodes::new(Vec::new(), true)),
         };
         self.quiet -= quiet;
         Some(node)
+    }
+
+    /// Passes over a virtual server, unless a brace of it is missing: those are read one by one as they are lowered, so that
+    /// ten thousand of them are never in memory at once.
+    fn pass(&mut self, outer: &'static Block, inner: &'static Block) -> Option<Later> {
+        if outer.path != ROOT.path || inner.path != "virtual_server" {
+            return None;
+        }
+        let open = *self.opens.last()?;
+        let at = self.items.pass()?;
+        self.opens.pop();
+        Some(Later { block: inner, open, at })
     }
 
     /// Tells what becomes of a keyword that does not simply act.
@@ -496,14 +575,17 @@ impl Parser<'_> {
     /// A value given twice: one of the two is dropped and that is told.
     fn repeated(&mut self, block: &Block, list: Vec<Node>) -> Vec<Node> {
         let mut kept: Vec<Node> = Vec::with_capacity(list.len());
-        let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut first: Vec<(&Keyword, usize)> = Vec::new(); // few: a block's different keywords
         for node in list {
             let adds_up = node.keyword.args.block().is_some()
                 || matches!((block.path, node.keyword.name), ("garp_group", "interface"))
                 || matches!(node.keyword.name, "status_code" | "key" | "include_check");
-            let earlier = if adds_up { None } else { first.get(node.keyword.name).copied() };
+            let same = first.iter().find(|(known, _)| !adds_up && std::ptr::eq(*known, node.keyword));
+            let earlier = same.map(|(_, at)| *at);
             let Some(earlier) = earlier else {
-                first.entry(node.keyword.name).or_insert(kept.len());
+                if !adds_up {
+                    first.push((node.keyword, kept.len()));
+                }
                 kept.push(node);
                 continue;
             };

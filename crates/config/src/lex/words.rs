@@ -10,7 +10,7 @@ pub(crate) struct Word {
 }
 
 /// A logical line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     /// Never empty.
     pub(crate) words: Vec<Word>,
@@ -61,6 +61,11 @@ pub(crate) fn tokenise(line: &[Ch]) -> Line {
 }
 
 impl Line {
+    /// A line without quotes and backslashes; `words` is not empty.
+    pub(crate) fn plain(words: Vec<Word>) -> Line {
+        Line { words, raw: None, unmatched: None }
+    }
+
     /// The first word's place to the last one's.
     pub(crate) fn at(&self) -> Place {
         match (self.words.first(), self.words.last()) {

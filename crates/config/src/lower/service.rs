@@ -40,11 +40,16 @@ impl Target {
 
 impl Lower<'_> {
     /// All virtual servers.
-    pub(super) fn services(&mut self, root: &Nodes, config: &mut Config) {
+    pub(super) fn services(&mut self, root: Nodes, config: &mut Config) {
+        let (servers, rest) = root.split("virtual_server");
+        let root = &rest;
         let groups = Named::collect(self, root, "virtual_server_group", Level::Warning);
         let mut users: HashMap<String, usize> = HashMap::new();
         let mut seen: HashMap<ServiceKey, Place> = HashMap::new();
-        for node in root.all("virtual_server") {
+        let mut hoisted: Vec<Node> = Vec::new();
+        let mut servers = servers.into_iter();
+        while let Some(node) = self.next_server(&mut servers, &mut hoisted) {
+            let node = &node;
             let Some(target) = self.target(node, &groups) else {
                 continue;
             };
@@ -76,6 +81,18 @@ impl Lower<'_> {
                 let report = Report::warning(Code::Unused, node.argument(), message);
                 self.push(report.help(format!("virtual_server group {name} {{ ... }}")));
             }
+        }
+    }
+
+    /// The next virtual server, its block read; last those that were found in others, where a closing brace is missing.
+    fn next_server(&mut self, list: &mut impl Iterator<Item = Node>, hoisted: &mut Vec<Node>) -> Option<Node> {
+        match list.next() {
+            Some(node) => {
+                let (node, found) = crate::tree::unfold(node, self.tape, self.findings);
+                hoisted.extend(found.into_iter().filter(|n| n.keyword.name == "virtual_server"));
+                Some(node)
+            }
+            None => hoisted.pop(),
         }
     }
 

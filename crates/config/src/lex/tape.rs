@@ -1,0 +1,207 @@
+//! What the lexer gives: logical lines and braces in their order, kept small. A run of plain lines is one entry, and its
+//! words are made as they are read.
+
+use super::words::Line;
+use super::{Item, MAX_ITEMS, plain};
+use crate::source::{File, Place};
+use std::rc::Rc;
+
+/// Logical lines and braces, each to be read once.
+#[derive(Debug, Default)]
+pub(crate) struct Tape {
+    entries: Vec<Entry>,
+    /// The files, as the map has them.
+    files: Vec<Rc<File>>,
+    items: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// Plain lines of a file, both ends included.
+    Plain {
+        file: u32,
+        first: u32,
+        last: u32,
+    },
+    Line(Box<Line>),
+    Open(Place),
+    Close(Place),
+}
+
+/// A place on the tape.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Position {
+    entry: usize,
+    /// Lines read of a run.
+    lines: u32,
+    /// Whether only the brace of the line that comes next is left of it.
+    brace: bool,
+}
+
+/// The tape holds as much as it may.
+pub(super) struct Full;
+
+impl Tape {
+    /// The files that plain lines are read from.
+    pub(super) fn with_files(mut self, files: &[Rc<File>]) -> Tape {
+        self.files = files.to_vec();
+        self
+    }
+
+    fn count(&mut self, items: usize) -> Result<(), Full> {
+        self.items += items;
+        if self.items > MAX_ITEMS { Err(Full) } else { Ok(()) }
+    }
+
+    /// A plain line, which makes so many items.
+    pub(super) fn push_plain(&mut self, file: u32, line: u32, items: usize) -> Result<(), Full> {
+        self.count(items)?;
+        match self.entries.last_mut() {
+            Some(Entry::Plain { file: same, last, .. }) if *same == file && *last + 1 == line => *last = line,
+            _ if items == 0 => {}
+            _ => self.entries.push(Entry::Plain { file, first: line, last: line }),
+        }
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, item: Item) -> Result<(), Full> {
+        self.count(1)?;
+        self.entries.push(match item {
+            Item::Line(line) => Entry::Line(Box::new(line)),
+            Item::Open(at) => Entry::Open(at),
+            Item::Close(at) => Entry::Close(at),
+        });
+        Ok(())
+    }
+
+    fn bytes(&self, file: u32, line: u32) -> &[u8] {
+        self.files.get(file as usize).and_then(|f| f.line(line as usize)).unwrap_or_default()
+    }
+
+    /// The item at a position, which moves on.
+    pub(crate) fn next(&mut self, at: &mut Position) -> Option<Item> {
+        loop {
+            let (file, line, last) = match self.entries.get_mut(at.entry)? {
+                Entry::Plain { file, first, last } => (*file, *first + at.lines, *last),
+                Entry::Line(line) => {
+                    let line = std::mem::take(&mut **line);
+                    *at = at.past(0, 0);
+                    return Some(Item::Line(line));
+                }
+                Entry::Open(place) => {
+                    *at = at.past(0, 0);
+                    return Some(Item::Open(*place));
+                }
+                Entry::Close(place) => {
+                    *at = at.past(0, 0);
+                    return Some(Item::Close(*place));
+                }
+            };
+            let bytes = self.bytes(file, line);
+            if !at.brace && let Some(words) = plain::words(bytes, file, line) {
+                at.brace = true;
+                return Some(Item::Line(words));
+            }
+            let brace = plain::brace(bytes, file, line);
+            *at = at.past(line, last);
+            if brace.is_some() {
+                return brace;
+            }
+        }
+    }
+
+    /// From inside a block: the position behind the brace that closes it; `None` if nothing does.
+    pub(crate) fn behind(&self, mut at: Position) -> Option<Position> {
+        let mut depth = 1usize;
+        loop {
+            let (opens, closes, next) = match self.entries.get(at.entry)? {
+                Entry::Plain { file, first, last } => {
+                    let line = first + at.lines;
+                    let brace = plain::brace(self.bytes(*file, line), *file, line);
+                    let (opens, closes) = (matches!(brace, Some(Item::Open(_))), matches!(brace, Some(Item::Close(_))));
+                    (opens, closes, at.past(line, *last))
+                }
+                Entry::Line(_) => (false, false, at.past(0, 0)),
+                Entry::Open(_) => (true, false, at.past(0, 0)),
+                Entry::Close(_) => (false, true, at.past(0, 0)),
+            };
+            at = next;
+            depth += usize::from(opens);
+            depth -= usize::from(closes);
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+}
+
+impl Position {
+    /// Behind a line of an entry that ends with the line `last`.
+    fn past(self, line: u32, last: u32) -> Position {
+        if line == last {
+            Position { entry: self.entry + 1, ..Position::default() }
+        } else {
+            Position { lines: self.lines + 1, brace: false, ..self }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Lexer, Way};
+    use super::*;
+    use crate::diag::Findings;
+    use crate::options::Options;
+    use proptest::prelude::*;
+
+    /// What the lexer makes of a text, with the places of the words; all by the long way if so asked.
+    fn items(text: &str, way: Way) -> (Vec<String>, Vec<String>) {
+        let mut findings = Findings::default();
+        let file = findings.map.add(File::new("test.conf".to_owned(), text.as_bytes().to_vec(), None));
+        let options = Options { config_id: Some("here".to_owned()), ..Options::default() };
+        let mut lexer = Lexer::new(&options, &mut findings);
+        lexer.way = way;
+        let mut tape = lexer.run_text(file);
+        let (mut at, mut shown) = (Position::default(), Vec::new());
+        while let Some(item) = tape.next(&mut at) {
+            shown.push(match item {
+                Item::Line(line) => format!("{:?} {:?}", line.words, line.shell_words()),
+                Item::Open(at) => format!("{{ {at:?}"),
+                Item::Close(at) => format!("}} {at:?}"),
+            });
+        }
+        (shown, findings.list.iter().map(ToString::to_string).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_short_way_gives_what_the_long_way_does(
+            lines in prop::collection::vec("( |\t|[a-z]{1,3}|include|[0-9.:/]{1,4}|[{}]|[#!\"'\\\\$@~]|=|\r|\u{e4}){0,8}", 0..12)
+        ) {
+            let text = lines.join("\n");
+            prop_assert_eq!(items(&text, Way::Short), items(&text, Way::Long));
+        }
+    }
+
+    #[test]
+    fn behind_is_where_reading_ends_up() {
+        let text = "a {\n b { \n c d\n } \n \"x\" { y }\n}\nz {\n";
+        let mut findings = Findings::default();
+        let file = findings.map.add(File::new("test.conf".to_owned(), text.as_bytes().to_vec(), None));
+        let options = Options::default();
+        let mut tape = Lexer::new(&options, &mut findings).run_text(file);
+        let mut at = Position::default();
+        assert!(matches!(tape.next(&mut at), Some(Item::Line(_))));
+        assert!(matches!(tape.next(&mut at), Some(Item::Open(_))));
+        let behind = tape.behind(at).unwrap();
+        while at < behind {
+            tape.next(&mut at).unwrap();
+        }
+        assert_eq!(at, behind);
+        assert!(matches!(tape.next(&mut at), Some(Item::Line(line)) if line.words[0].text == "z"));
+        assert!(matches!(tape.next(&mut at), Some(Item::Open(_))));
+        assert_eq!(tape.behind(at), None);
+    }
+}
