@@ -176,6 +176,8 @@ pub enum Standing {
 pub struct Keyword {
     /// The word. In lines, `(word)` in parentheses stands for what comes first.
     pub name: &'static str,
+    /// The same as messages show it: in backquotes.
+    pub quoted: &'static str,
     /// What follows it.
     pub args: Args,
     /// The same for people.
@@ -197,6 +199,7 @@ macro_rules! rows {
         $(#[$doc])*
         const $group: &[Keyword] = &[$(Keyword {
             name: $name,
+            quoted: concat!("`", $name, "`"),
             args: $args,
             usage: $usage,
             range: $range,

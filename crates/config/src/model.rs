@@ -155,13 +155,13 @@ pub struct Service {
     pub quorum_down: Option<Command>,
     /// `smtp_alert`
     pub smtp_alert: bool,
-    /// Scripts of the real servers, by their address.
+    /// Who is told of the real servers, by their address, where that is not `ServerNotify::default()`.
     #[serde(with = "pairs")]
     pub servers: BTreeMap<SocketAddr, ServerNotify>,
 }
 
-/// Scripts of one real server.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// Who is told of one real server; mail is sent unless the file says otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ServerNotify {
     /// `notify_up`
     pub up: Option<Command>,
@@ -169,6 +169,12 @@ pub struct ServerNotify {
     pub down: Option<Command>,
     /// `smtp_alert`
     pub smtp_alert: bool,
+}
+
+impl Default for ServerNotify {
+    fn default() -> ServerNotify {
+        ServerNotify { up: None, down: None, smtp_alert: true }
+    }
 }
 
 impl Config {

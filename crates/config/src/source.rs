@@ -91,10 +91,11 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn new(name: String, bytes: Vec<u8>, included: Option<Place>) -> File {
-        let ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+        let mut lines = Vec::with_capacity(memchr::memchr_iter(b'\n', &bytes).count() + 1);
+        let ends = memchr::memchr_iter(b'\n', &bytes).map(|at| at + 1);
         let starts = std::iter::once(0).chain(ends).filter(|at| *at < bytes.len());
         // Files are far smaller than 4 GiB.
-        let lines = starts.filter_map(|at| u32::try_from(at).ok()).collect();
+        lines.extend(starts.filter_map(|at| u32::try_from(at).ok()));
         File { name, bytes, lines, included }
     }
 

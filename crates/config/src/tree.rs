@@ -377,7 +377,7 @@ impl<'a> Parser<'a> {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
-        let value = self.argument(block, keyword, written.name, &line);
+        let value = self.argument(block, keyword, written, &line);
         let words = line.words.split_off(1);
         let mut node = Node { keyword, written: written.name, at, words, value, body: Body::None };
         let standing = self.standing(&node);

@@ -98,7 +98,9 @@ impl Tape {
                 }
             };
             let bytes = self.bytes(file, line);
-            if !at.brace && let Some(words) = plain::words(bytes, file, line) {
+            if !at.brace
+                && let Some(words) = plain::words(bytes, file, line)
+            {
                 at.brace = true;
                 return Some(Item::Line(words));
             }

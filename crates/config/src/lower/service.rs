@@ -141,7 +141,7 @@ impl Lower<'_> {
             Target::Group(name, _) => format!("[{name}]:{position}"),
             Target::Address(_) | Target::Mark(_) => keys.first()?.to_string(),
         };
-        let mut real_servers: Vec<RealServer> = Vec::new();
+        let mut real_servers: Vec<RealServer> = Vec::with_capacity(servers.len());
         let mut notify: BTreeMap<SocketAddr, ServerNotify> = BTreeMap::new();
         let mut places: HashMap<SocketAddr, Place> = HashMap::new();
         for server in servers {
@@ -160,7 +160,9 @@ impl Lower<'_> {
                 self.push(report.help("a real server needs an address of its own; what goes to this one stays here"));
             }
             places.insert(real.address, server.whole());
-            notify.insert(real.address, told);
+            if told != ServerNotify::default() {
+                notify.insert(real.address, told);
+            }
             real_servers.push(real);
         }
         let sorry = self.sorry(nodes, &target, family, port, forwarding);
@@ -425,7 +427,8 @@ impl Lower<'_> {
             let message = format!("`lthreshold` {lower} is above `uthreshold` {upper}: the kernel refuses that");
             self.push(Report::error(Code::OutOfRange, at, message));
         }
-        let checkers = self.checkers(node, above, address);
+        let mut checkers = self.checkers(node, above, address);
+        checkers.shrink_to_fit(); // mostly one
         let told = ServerNotify {
             up: self.script(nodes, "notify_up"),
             down: self.script(nodes, "notify_down"),

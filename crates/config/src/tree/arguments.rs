@@ -13,9 +13,10 @@ impl Parser<'_> {
         &mut self,
         block: &'static Block,
         keyword: &'static Keyword,
-        name: &str,
+        written: &Keyword,
         line: &Line,
     ) -> Value {
+        let name = written.quoted;
         if keyword.args.is_command() {
             return self.command(keyword, line);
         }
@@ -29,16 +30,16 @@ impl Parser<'_> {
         let (least, most) = counts(keyword.args);
         if words.len() < least {
             let what = if keyword.usage.is_empty() { "a value" } else { keyword.usage };
-            let report = Report::error(Code::MissingValue, line.at(), format!("`{name}` needs {what}"));
+            let report = Report::error(Code::MissingValue, line.at(), format!("{name} needs {what}"));
             self.findings.push(if keyword.range.is_empty() { report } else { report.help(keyword.range) });
             return Value::Invalid;
         }
         if let Some(extra) = words.get(most) {
             let place = extra.at.to(words[words.len() - 1].at);
             let message = match most {
-                0 => format!("`{name}` takes no value"),
-                1 => format!("`{name}` takes one value"),
-                _ => format!("`{name}` takes no more than {most} values"),
+                0 => format!("{name} takes no value"),
+                1 => format!("{name} takes one value"),
+                _ => format!("{name} takes no more than {most} values"),
             };
             self.findings.push(Report::warning(Code::ExtraWord, place, message).label("ignored"));
         }
@@ -78,7 +79,6 @@ impl Parser<'_> {
                 continue;
             }
             // A bare word: the first row that takes it has been used up then.
-            let what = format!("`{name}`");
             let fits = |k: &&Keyword| one(k.args, name, word, &words[i..]).is_ok();
             match bare.iter().position(fits) {
                 Some(at) => drop(bare.remove(at)),
@@ -88,7 +88,7 @@ impl Parser<'_> {
                         [last] => one(last.args, name, word, &words[i..]).err(),
                         _ => None,
                     }
-                    .unwrap_or_else(|| value::one_of(word, &what, &names, &word.text)));
+                    .unwrap_or_else(|| value::one_of(word, name, &names, &word.text)));
                 }
             }
             i += 1;
@@ -192,9 +192,8 @@ impl Fine for Value {
 
 /// The value of a keyword with at least one word.
 fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
-    let name = format!("`{name}`");
     let timer = |decimals: usize, unit: u64, min: u64, max: u64| {
-        let (value, rounded) = value::decimal(word, &name, decimals, min, max)?;
+        let (value, rounded) = value::decimal(word, name, decimals, min, max)?;
         let note = rounded.then(|| {
             let message = format!("{name}: more than {decimals} decimals are rounded");
             Report::warning(Code::Rounded, word.at, message)
@@ -206,65 +205,65 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
         .find(|s| **s == word.text || (fold && s.eq_ignore_ascii_case(&word.text)))
     {
         Some(found) => Value::Text((*found).to_owned()).fine(),
-        None => Err(value::one_of(word, &name, set, &word.text)),
+        None => Err(value::one_of(word, name, set, &word.text)),
     };
     match args {
-        Args::Switch => Value::Switch(value::switch(word, &name)?).fine(),
-        Args::Int(min, max) | Args::OptInt(min, max) => Value::Int(value::int(word, &name, min, max)?).fine(),
+        Args::Switch => Value::Switch(value::switch(word, name)?).fine(),
+        Args::Int(min, max) | Args::OptInt(min, max) => Value::Int(value::int(word, name, min, max)?).fine(),
         Args::Seconds(min, max) => timer(6, 1, min, max),
         Args::Millis(min, max) => timer(3, 1, min * 1000, max * 1000),
         Args::Weight(min, max) => {
-            let value = value::int(word, &name, min, max)?;
+            let value = value::int(word, name, min, max)?;
             let reverse = match words.get(1) {
                 None => false,
                 Some(w) if w.text == "reverse" => true,
                 Some(w) if w.text == "noreverse" => false,
-                Some(w) => return Err(value::one_of(w, &name, &["reverse"], &w.text)),
+                Some(w) => return Err(value::one_of(w, name, &["reverse"], &w.text)),
             };
             Value::Weight { weight: i16::try_from(value).unwrap_or(0), reverse }.fine()
         }
-        Args::Device => Value::Text(value::device(word, &name)?).fine(),
+        Args::Device => Value::Text(value::device(word, name)?).fine(),
         Args::OneOf(set) | Args::OptOneOf(set) => member(set, false),
         Args::OneOfIgnoreCase(set) => member(set, true),
         Args::EachOf(set) => match words.iter().find(|w| !set.contains(&w.text.as_str())) {
-            Some(bad) => Err(value::one_of(bad, &name, set, &bad.text)),
+            Some(bad) => Err(value::one_of(bad, name, set, &bad.text)),
             None => Value::None.fine(),
         },
-        Args::Ip(family) => Value::Ip(value::ip(word, &name, family)?).fine(),
+        Args::Ip(family) => Value::Ip(value::ip(word, name, family)?).fine(),
         Args::Prefix => {
             if !matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
-                value::prefix(word, &name)?;
+                value::prefix(word, name)?;
             }
             Value::Text(word.text.clone()).fine()
         }
         Args::Form(form) | Args::OptForm(form) => {
-            form::judge(word, &name, form)?;
+            form::judge(word, name, form)?;
             Value::Text(word.text.clone()).fine()
         }
         Args::Ints(most, low, high) => {
             for word in words.iter().take(most) {
-                value::int(word, &name, low, high)?;
+                value::int(word, name, low, high)?;
             }
             Value::None.fine()
         }
         Args::Names(most, bytes) => {
-            form::names(&words[..words.len().min(most)], &name, bytes)?;
+            form::names(&words[..words.len().min(most)], name, bytes)?;
             Value::None.fine()
         }
         Args::Mask(bits) => {
-            form::mask(words, &name, bits)?;
+            form::mask(words, name, bits)?;
             Value::None.fine()
         }
         Args::Hex => {
-            form::bytes(words, &name, b"")?;
+            form::bytes(words, name, b"")?;
             Value::None.fine()
         }
         Args::HexPattern => {
-            form::bytes(words, &name, b"xX")?;
+            form::bytes(words, name, b"xX")?;
             Value::None.fine()
         }
         Args::Key => {
-            form::key(words, &name)?;
+            form::key(words, name)?;
             Value::None.fine()
         }
         Args::Word | Args::OptWord | Args::NamedBlock(_) | Args::NamedLines(_) => {
@@ -302,6 +301,6 @@ pub(super) fn option(keyword: &'static Keyword, words: &[Word]) -> Result<usize,
         let message = format!("`{}` needs a value", keyword.name);
         return Err(Report::error(Code::MissingValue, words[0].at, message).help(keyword.usage));
     };
-    let value = one(keyword.args, keyword.name, value, &words[1 + skip..]);
+    let value = one(keyword.args, keyword.quoted, value, &words[1 + skip..]);
     value.map(|_| 1 + skip)
 }
