@@ -177,6 +177,13 @@ impl Default for ServerNotify {
     }
 }
 
+impl Service {
+    /// Who is told of a real server.
+    pub fn told_of(&self, address: SocketAddr) -> ServerNotify {
+        self.servers.get(&address).cloned().unwrap_or_default()
+    }
+}
+
 impl Config {
     /// The instance of that name.
     pub fn instance(&self, name: &str) -> Option<&Instance> {

@@ -73,8 +73,9 @@ pub(crate) struct Later {
     block: &'static Block,
     /// Its opening brace.
     open: Place,
-    /// Behind that.
+    /// Behind that, and behind the one that closes it.
     at: Position,
+    end: Position,
 }
 
 /// The keywords of one block.
@@ -232,7 +233,7 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 
 /// Reads a whole configuration, but for what is `Body::Later`.
 pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings) -> Nodes {
-    let mut parser = Parser::new(Items::from(tape, Position::default()), findings);
+    let mut parser = Parser::new(Items { tape, at: Position::default(), end: None, peeked: None }, findings);
     let root = parser.block(&ROOT);
     let flawed = root.flawed;
     let mut list = root.list;
@@ -243,40 +244,39 @@ pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings) -> Nodes {
 /// The node with its block read, and the top-level blocks that were found in it where a closing brace is missing.
 pub(crate) fn unfold(node: Node, tape: &mut Tape, findings: &mut Findings) -> (Node, Vec<Node>) {
     let Body::Later(later) = node.body else { return (node, Vec::new()) };
-    let mut parser = Parser::new(Items::from(tape, later.at), findings);
+    let mut parser = Parser::new(Items { tape, at: later.at, end: Some(later.end), peeked: None }, findings);
     parser.opens.push(later.open);
     let body = Body::Block(parser.block(later.block));
     (Node { body, ..node }, parser.hoisted)
 }
 
-/// The tape from some position on.
+/// The tape from one position to another or to its end.
 struct Items<'t> {
     tape: &'t mut Tape,
     at: Position,
+    end: Option<Position>,
     peeked: Option<Item>,
 }
 
-impl<'t> Items<'t> {
-    fn from(tape: &'t mut Tape, at: Position) -> Items<'t> {
-        Items { tape, at, peeked: None }
-    }
-
+impl Items<'_> {
     fn next(&mut self) -> Option<Item> {
-        self.peeked.take().or_else(|| self.tape.next(&mut self.at))
+        match self.peeked.take() {
+            None if self.end.is_some_and(|end| self.at >= end) => None,
+            None => self.tape.next(&mut self.at),
+            peeked => peeked,
+        }
     }
 
     fn peek(&mut self) -> Option<&Item> {
-        if self.peeked.is_none() {
-            self.peeked = self.tape.next(&mut self.at);
-        }
+        self.peeked = self.next();
         self.peeked.as_ref()
     }
 
-    /// Passes over the block just opened, if it is closed anywhere: where it starts.
-    fn pass(&mut self) -> Option<Position> {
+    /// Passes over the block just opened: where it starts and ends.
+    fn pass(&mut self) -> Option<(Position, Position)> {
         let start = self.at;
         self.at = self.tape.behind(start).filter(|_| self.peeked.is_none())?;
-        Some(start)
+        Some((start, self.at))
     }
 }
 
@@ -410,16 +410,16 @@ impl<'a> Parser<'a> {
         Some(node)
     }
 
-    /// Passes over a virtual server, unless a brace of it is missing: those are read one by one as they are lowered, so that
-    /// ten thousand of them are never in memory at once.
+    /// Passes over a virtual server: they are read one by one as they are lowered, so that ten thousand of them are never in
+    /// memory at once. Where a brace is missing somewhere, nobody knows where one ends without reading it.
     fn pass(&mut self, outer: &'static Block, inner: &'static Block) -> Option<Later> {
-        if outer.path != ROOT.path || inner.path != "virtual_server" {
+        if outer.path != ROOT.path || inner.path != "virtual_server" || !self.items.tape.balanced() {
             return None;
         }
         let open = *self.opens.last()?;
-        let at = self.items.pass()?;
+        let (at, end) = self.items.pass()?;
         self.opens.pop();
-        Some(Later { block: inner, open, at })
+        Some(Later { block: inner, open, at, end })
     }
 
     /// Tells what becomes of a keyword that does not simply act.

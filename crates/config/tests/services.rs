@@ -36,7 +36,7 @@ fn the_least_service() {
     assert_eq!((s.lvs.quorum, s.lvs.hysteresis, s.lvs.alpha, s.lvs.omega), (1, 0, false, false));
     let r = &s.lvs.real_servers[0];
     assert_eq!((r.forwarding, r.weight, r.inhibit_on_failure, r.checkers.len()), (Forwarding::Nat, 1, false, 0));
-    assert!(!s.smtp_alert && s.servers[&r.address].smtp_alert);
+    assert!(!s.smtp_alert && s.told_of(r.address).smtp_alert);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn everything_in_the_sample() {
         (first.weight, first.upper_threshold, first.lower_threshold, first.inhibit_on_failure),
         (3, 100, 50, false)
     );
-    let told = &s.servers[&first.address];
+    let told = &s.told_of(first.address);
     assert!(told.up.is_some() && told.down.is_some() && !told.smtp_alert);
     let http = &first.checkers[0];
     assert_eq!(

@@ -6,12 +6,24 @@ use super::words::{Line, Word};
 use super::{Frame, Item, Lexer};
 use crate::source::{DIRECT, MAX_LINE, Place};
 
-/// What a plain line is made of: where its words start and end, and whether it has any.
+/// What a plain line is made of: where its words start and end, if there are any, and a brace behind them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Shape {
+pub(super) struct Shape {
     start: usize,
     end: usize,
     brace: Option<u8>,
+}
+
+impl Shape {
+    /// Items that the line makes.
+    pub(super) fn items(self) -> usize {
+        usize::from(self.start < self.end) + usize::from(self.brace.is_some())
+    }
+
+    /// Whether its brace opens a block.
+    pub(super) fn opens(self) -> Option<bool> {
+        self.brace.map(|brace| brace == b'{')
+    }
 }
 
 /// Whether a byte can have no meaning to the lexer: no comment, quote, escape, reference, condition, sequence or brace, and
@@ -73,8 +85,7 @@ impl Lexer<'_> {
         *next += 1;
         let at = Place { file, line, col: 0, len: 0, via: DIRECT };
         self.charge(2 * length, at);
-        let items = usize::from(shape.start < shape.end) + usize::from(shape.brace.is_some());
-        if self.tape.push_plain(file, line, items).is_err() {
+        if self.tape.push_plain(file, line, shape).is_err() {
             self.too_long(at);
         }
         true

@@ -13,6 +13,9 @@ pub(crate) struct Tape {
     /// The files, as the map has them.
     files: Vec<Rc<File>>,
     items: usize,
+    /// Blocks open at its end, and whether a brace closed one that was not open.
+    depth: usize,
+    sank: bool,
 }
 
 #[derive(Debug)]
@@ -53,9 +56,27 @@ impl Tape {
         if self.items > MAX_ITEMS { Err(Full) } else { Ok(()) }
     }
 
-    /// A plain line, which makes so many items.
-    pub(super) fn push_plain(&mut self, file: u32, line: u32, items: usize) -> Result<(), Full> {
+    fn brace(&mut self, opens: Option<bool>) {
+        match opens {
+            Some(true) => self.depth += 1,
+            Some(false) => match self.depth.checked_sub(1) {
+                Some(depth) => self.depth = depth,
+                None => self.sank = true,
+            },
+            None => {}
+        }
+    }
+
+    /// Whether every brace has its partner.
+    pub(crate) fn balanced(&self) -> bool {
+        self.depth == 0 && !self.sank
+    }
+
+    /// A plain line, with words or not, with a brace or not.
+    pub(super) fn push_plain(&mut self, file: u32, line: u32, shape: plain::Shape) -> Result<(), Full> {
+        let items = shape.items();
         self.count(items)?;
+        self.brace(shape.opens());
         match self.entries.last_mut() {
             Some(Entry::Plain { file: same, last, .. }) if *same == file && *last + 1 == line => *last = line,
             _ if items == 0 => {}
@@ -66,6 +87,11 @@ impl Tape {
 
     pub(super) fn push(&mut self, item: Item) -> Result<(), Full> {
         self.count(1)?;
+        self.brace(match item {
+            Item::Line(_) => None,
+            Item::Open(_) => Some(true),
+            Item::Close(_) => Some(false),
+        });
         self.entries.push(match item {
             Item::Line(line) => Entry::Line(Box::new(line)),
             Item::Open(at) => Entry::Open(at),

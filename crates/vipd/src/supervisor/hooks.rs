@@ -117,7 +117,7 @@ impl Hooks {
         let service = config.service(id)?;
         let word = up.word();
         let server = format!("[{}]:{}:{}", address.ip(), service.lvs.protocol, address.port());
-        let notify = service.servers.get(&address).cloned().unwrap_or_default();
+        let notify = service.told_of(address);
         let script = match up {
             Direction::Up => notify.up,
             Direction::Down => notify.down,
