@@ -94,7 +94,7 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     );
     let before: BTreeMap<_, &Service> = old.services.iter().map(|s| (&s.lvs.id, s)).collect();
     for service in &new.services {
-        if let Some(before) = before.get(&service.lvs.id) {
+        if let Some(before) = before.get(&service.lvs.id).filter(|before| **before != service) {
             servers(before, service, &mut changes);
         }
     }

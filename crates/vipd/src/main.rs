@@ -9,6 +9,7 @@ mod control;
 mod log;
 mod message;
 mod output;
+mod part;
 mod rate;
 mod reload;
 mod roles;

@@ -21,7 +21,7 @@ use vipd_lvs::settings::{MiscProbe, VirtualServerId};
 /// From the supervisor to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ToRole {
-    /// The configuration: first of all messages, and again at each reload. To every role.
+    /// A piece of the configuration: first of all messages, and again when a reload changes the role's part. To every role.
     Configure(Box<Configure>),
     /// A tracked script has run. To vrrp.
     Script {
@@ -64,14 +64,25 @@ pub(crate) enum ToRole {
 /// The configuration for a role and what it needs to go on where its predecessor ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Configure {
-    /// The whole configuration.
-    pub(crate) config: Config,
+    /// What differs.
+    pub(crate) part: Part,
     /// The last `FromRole::Snapshot` of this role's predecessor, if it died; `None` at the first start and at a reload.
     pub(crate) snapshot: Option<serde_json::Value>,
     /// When that predecessor was last known to run: `CLOCK_MONOTONIC`, microseconds.
     pub(crate) last_seen: u64,
     /// Options of the command line.
     pub(crate) options: RoleOptions,
+}
+
+/// A piece of a role's part of a configuration.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// The role's part as a whole; but of the virtual servers only some of those that are new or changed.
+    pub(crate) config: Config,
+    /// Virtual servers that are gone.
+    pub(crate) removed: Vec<VirtualServerId>,
+    /// Whether more pieces follow: with the last one the configuration is in force.
+    pub(crate) more: bool,
 }
 
 /// Options of the command line that roles heed.

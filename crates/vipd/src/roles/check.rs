@@ -93,6 +93,8 @@ struct Role {
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
     snapshot_at: Option<Duration>,
+    /// What the predecessor knew of servers that the first configuration has not come to yet.
+    inherited: BTreeMap<Server, Before>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
     /// When the last one was sent.
@@ -113,6 +115,7 @@ impl Role {
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             snapshot_at: None,
+            inherited: BTreeMap::new(),
             changed: BTreeSet::new(),
             kept: None,
             configured: false,
@@ -170,23 +173,31 @@ impl Role {
         Ok(Go::On)
     }
 
-    /// Takes a configuration. What is known of a check stays known, whatever changes in its settings.
+    /// Takes a piece of a configuration. What is known of a check stays known, whatever changes in its settings.
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
-        let mut old = match configure.snapshot.filter(|_| !self.configured) {
-            Some(snapshot) => self.inherited(snapshot),
-            None => self.put_down(),
-        };
-        self.due.clear();
-        for service in &configure.config.services {
-            self.take_service(&service.lvs, &mut old);
+        if let Some(snapshot) = configure.snapshot.filter(|_| !self.configured) {
+            self.inherited = self.inherited(snapshot);
         }
-        let servers: Vec<Server> = self.servers.keys().cloned().collect();
+        let part = configure.part;
+        for id in &part.removed {
+            self.put_down(id);
+        }
         let mut verdicts = Vec::new();
-        self.told.clear(); // everything is told once after a configuration
-        for server in &servers {
-            verdicts.extend(self.verdict(server));
+        for service in &part.config.services {
+            let mut old = self.put_down(&service.lvs.id);
+            self.take_service(&service.lvs, &mut old);
+            // Whatever it is now, it is told once.
+            for real in &service.lvs.real_servers {
+                verdicts.extend(self.verdict(&(service.lvs.id.clone(), real.address)));
+            }
         }
-        self.sender.send(&FromRole::Verdicts(verdicts)).await?;
+        if !verdicts.is_empty() {
+            self.sender.send(&FromRole::Verdicts(verdicts)).await?;
+        }
+        if part.more {
+            return Ok(());
+        }
+        self.inherited.clear();
         if !self.configured {
             self.configured = true;
             self.sender.send(&FromRole::Ready).await?;
@@ -213,24 +224,31 @@ impl Role {
         old
     }
 
-    /// What this role knew until now, which is left without any check.
-    fn put_down(&mut self) -> BTreeMap<Server, Before> {
-        let mut checks = std::mem::take(&mut self.checks);
-        self.weights.clear();
-        let servers = std::mem::take(&mut self.servers).into_iter();
-        servers
-            .map(|(server, serials)| {
-                let alive = self.told.get(&server).is_none_or(|(alive, _, _)| *alive);
-                let checks = serials.into_iter().filter_map(|serial| Some((serial, checks.remove(&serial)?)));
-                (server, Before { alive, checks: checks.collect() })
-            })
-            .collect()
+    /// What this role knew until now of a virtual server, which is left without any check.
+    fn put_down(&mut self, id: &VirtualServerId) -> BTreeMap<Server, Before> {
+        let first = (id.clone(), SocketAddr::from(([0, 0, 0, 0], 0)));
+        let here = |(server, _): &(&Server, &Vec<u64>)| server.0 == *id;
+        let servers: Vec<Server> = self.servers.range(&first..).take_while(here).map(|(s, _)| s.clone()).collect();
+        let mut before = BTreeMap::new();
+        for server in servers {
+            let serials = self.servers.remove(&server).unwrap_or_default();
+            self.weights.remove(&server);
+            let alive = self.told.remove(&server).is_none_or(|(alive, _, _)| alive);
+            let mut checks = Vec::new();
+            for serial in serials {
+                let Some(check) = self.checks.remove(&serial) else { continue };
+                self.due.remove(&(check.health.wake(), serial));
+                checks.push((serial, check));
+            }
+            before.insert(server, Before { alive, checks });
+        }
+        before
     }
 
     fn take_service(&mut self, service: &VirtualServer, old: &mut BTreeMap<Server, Before>) {
         for real in &service.real_servers {
             let server = (service.id.clone(), real.address);
-            let before = old.remove(&server);
+            let before = old.remove(&server).or_else(|| self.inherited.remove(&server));
             let taken = self.take_server(&server, real, before);
             let mut serials = Vec::new();
             for (serial, check) in taken {

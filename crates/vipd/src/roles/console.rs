@@ -148,7 +148,7 @@ impl Console {
 
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let first = self.path.is_none();
-        let global = configure.config.global;
+        let global = configure.part.config.global;
         self.office.configure(global.mail, &global.router_id);
         if let Some(snapshot) = configure.snapshot {
             self.office.restore(snapshot);

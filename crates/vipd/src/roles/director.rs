@@ -13,7 +13,7 @@
 
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
-use crate::message::{Configure, FromRole, RoleOptions, StatusPart, ToRole, Verdict};
+use crate::message::{Configure, FromRole, Part, RoleOptions, StatusPart, ToRole, Verdict};
 use crate::rate::Limit;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,10 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{PlaneStatus, RealServerStatus, ServiceStatus};
-use vipd_config::model::{Config, Service};
+use vipd_config::model::{Global, Service};
 use vipd_ipvs::{Client, Error};
 use vipd_lvs::plan::{self, Edit};
 use vipd_lvs::quorum::Quorum;
@@ -36,6 +36,8 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// How often the kernel's table is compared with the desired one.
 const RECONCILE: Duration = Duration::from_secs(5);
+/// The same for large tables: that many times as long as the comparison takes, so that idling costs next to nothing.
+const RECONCILE_SHARE: u32 = 2000;
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -105,7 +107,10 @@ struct Memory {
 
 struct Director {
     sender: Sender,
-    config: Config,
+    global: Global,
+    services: BTreeMap<VirtualServerId, VirtualServer>,
+    /// Services whose quorum a configuration in pieces has changed so far.
+    turned: BTreeSet<VirtualServerId>,
     options: RoleOptions,
     memory: Memory,
     /// What the supervisor was told of it last.
@@ -142,7 +147,9 @@ impl Director {
     fn new(sender: Sender) -> Director {
         Director {
             sender,
-            config: Config::default(),
+            global: Global::default(),
+            services: BTreeMap::new(),
+            turned: BTreeSet::new(),
             options: RoleOptions::default(),
             memory: Memory::default(),
             told: None,
@@ -157,8 +164,7 @@ impl Director {
     }
 
     async fn turn(&mut self, receiver: &mut Receiver) -> io::Result<()> {
-        let mut reconcile = tokio::time::interval(RECONCILE);
-        reconcile.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reconcile = Instant::now() + RECONCILE;
         loop {
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
@@ -173,12 +179,14 @@ impl Director {
                         return Ok(());
                     }
                 },
-                _ = reconcile.tick() => {
+                () = tokio::time::sleep_until(reconcile) => {
+                    let start = Instant::now();
                     if self.configured {
                         self.ready_plane().await?;
                         self.write(Compare::Kernel);
                         self.remember().await?;
                     }
+                    reconcile = Instant::now() + RECONCILE.max(start.elapsed() * RECONCILE_SHARE);
                 }
             }
         }
@@ -204,10 +212,12 @@ impl Director {
         Ok(Go::On)
     }
 
-    /// Takes a configuration. What is known of servers that stay is kept; at the start that is what a predecessor knew.
+    /// Takes a piece of a configuration, and acts on it with the last one. What is known of servers that stay is kept; at the
+    /// start that is what a predecessor knew.
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let first = !self.configured;
-        self.config = configure.config;
+        let Part { config, removed, more } = configure.part;
+        self.global = config.global;
         self.options = configure.options;
         if let Some(snapshot) = configure.snapshot.filter(|_| first) {
             match serde_json::from_value::<Memory>(snapshot) {
@@ -215,25 +225,34 @@ impl Director {
                 Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
             }
         }
-        let mut old = std::mem::take(&mut self.memory.states);
-        let mut turned = BTreeSet::new();
-        for Service { lvs, .. } in &self.config.services {
-            let before = old.remove(&lvs.id);
+        for id in removed {
+            self.services.remove(&id);
+            if self.memory.states.remove(&id).is_some() {
+                info!("virtual server {id} is no longer configured");
+            }
+        }
+        for Service { lvs, .. } in config.services {
+            let before = self.memory.states.remove(&lvs.id);
             let had = before.as_ref().map(|state| state.quorum);
-            let state = state_of(lvs, before);
+            let state = state_of(&lvs, before);
             if had.is_some_and(|had| had != state.quorum) {
-                turned.insert(lvs.id.clone());
+                self.turned.insert(lvs.id.clone());
             }
             self.memory.ours.extend(lvs.keys.iter().copied());
             self.memory.states.insert(lvs.id.clone(), state);
+            self.services.insert(lvs.id.clone(), lvs);
         }
+        if more {
+            return Ok(());
+        }
+        // What a predecessor knew of services that a reload has removed since.
+        let services = &self.services;
+        self.memory.states.retain(|id, _| services.contains_key(id));
         self.ready_plane().await?;
-        self.write(Compare::Kernel);
-        for id in old.keys() {
-            info!("virtual server {id} is no longer configured");
-        }
-        let turned = self.config.services.iter().filter(|s| turned.contains(&s.lvs.id));
-        let news = turned.filter_map(|s| Some(quorum_news(&s.lvs, self.memory.states.get(&s.lvs.id)?))).collect();
+        self.write(if first { Compare::Kernel } else { Compare::Remembered });
+        let turned = std::mem::take(&mut self.turned);
+        let turned = turned.iter().filter_map(|id| Some((self.services.get(id)?, self.memory.states.get(id)?)));
+        let news = turned.map(|(settings, state)| quorum_news(settings, state)).collect();
         self.tell(news).await?;
         if first {
             self.configured = true;
@@ -307,7 +326,7 @@ impl Director {
     fn flush(&mut self) {
         let Some(client) = self.plane.as_mut().filter(|_| !self.memory.met) else { return };
         self.memory.met = true;
-        if !self.config.global.lvs_flush {
+        if !self.global.lvs_flush {
             return;
         }
         for result in client.execute(&[vipd_ipvs::Command::Flush]) {
@@ -319,7 +338,7 @@ impl Director {
 
     /// Reads the timeouts that `lvs_timeouts` is going to change, if they are not known; whether it did.
     fn read_timeouts(&mut self) -> bool {
-        let wanted = self.config.global.lvs_timeouts;
+        let wanted = self.global.lvs_timeouts;
         if wanted.is_none() || self.timeouts == wanted || self.memory.timeouts_before.is_some() {
             return false;
         }
@@ -340,7 +359,7 @@ impl Director {
 
     /// `lvs_timeouts`, or what was before once the configuration asks for none any more.
     fn set_timeouts(&mut self) {
-        let wanted = self.config.global.lvs_timeouts;
+        let wanted = self.global.lvs_timeouts;
         let (Some(client), Some((tcp, tcp_fin, udp))) = (&mut self.plane, wanted.or(self.memory.timeouts_before))
         else {
             return;
@@ -367,9 +386,9 @@ impl Director {
 
     fn desired(&self) -> Table {
         let mut desired = Table::new();
-        for service in &self.config.services {
-            if let Some(state) = self.memory.states.get(&service.lvs.id) {
-                desired.extend(table::services(&service.lvs, &state.alive(), state.quorum));
+        for (id, service) in &self.services {
+            if let Some(state) = self.memory.states.get(id) {
+                desired.extend(table::services(service, &state.alive(), state.quorum));
             }
         }
         desired
@@ -471,7 +490,7 @@ impl Director {
     }
 
     fn settle_quorum(&mut self, id: &VirtualServerId) -> Option<FromRole> {
-        let settings = &self.config.services.iter().find(|s| s.lvs.id == *id)?.lvs;
+        let settings = self.services.get(id)?;
         let state = self.memory.states.get_mut(id)?;
         let live = table::live_weight(settings, &state.alive());
         let next = state.quorum.next(settings, live);
@@ -485,15 +504,15 @@ impl Director {
     /// `omega`: at a stop the scripts hear that everything goes.
     async fn say_good_bye(&mut self) -> io::Result<()> {
         let mut news = Vec::new();
-        for Service { lvs, .. } in self.config.services.iter().filter(|s| s.lvs.omega) {
-            let Some(state) = self.memory.states.get(&lvs.id) else { continue };
+        for id in self.services.values().filter(|s| s.omega).map(|s| &s.id) {
+            let Some(state) = self.memory.states.get(id) else { continue };
             let why = "the daemon stops".to_owned();
             for (address, _) in state.servers.iter().filter(|(_, known)| known.alive) {
-                let (service, address, why) = (lvs.id.clone(), *address, why.clone());
+                let (service, address, why) = (id.clone(), *address, why.clone());
                 news.push(FromRole::RealServer { service, address, up: false, why });
             }
             if state.quorum == Quorum::Up {
-                news.push(FromRole::Quorum { service: lvs.id.clone(), up: false, why });
+                news.push(FromRole::Quorum { service: id.clone(), up: false, why });
             }
         }
         for message in news {
@@ -525,15 +544,15 @@ impl Director {
             Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
         }
         // Nobody asks for timeouts any more: those before come back.
-        self.config.global.lvs_timeouts = None;
+        self.global.lvs_timeouts = None;
         self.set_timeouts();
     }
 
     fn status(&mut self) -> StatusPart {
-        let keys = self.config.services.iter().flat_map(|s| &s.lvs.keys).copied().collect();
+        let keys = self.services.values().flat_map(|s| &s.keys).copied().collect();
         let counted = self.plane.as_mut().map(|client| plane::count(client, &keys));
         let counted = counted.and_then(Result::ok).unwrap_or_default();
-        let services = self.config.services.iter().map(|s| self.service_status(&s.lvs, &counted)).collect();
+        let services = self.services.values().map(|s| self.service_status(s, &counted)).collect();
         let plane = PlaneStatus {
             name: if self.plane.is_some() { "ipvs" } else { "absent" }.to_owned(),
             detail: self.absent.clone(),

@@ -18,9 +18,10 @@ mod role;
 mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
+use crate::part;
 use hooks::{Direction, Hooks, Mail, credentials};
 use query::{Asker, Query};
-use reload::{Reload, warnings};
+use reload::{Compared, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use std::collections::BTreeMap;
@@ -96,8 +97,8 @@ pub(crate) enum Event {
     Script { name: String, exit: Exit },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
-    /// A configuration was read.
-    Loaded(Box<Loaded>),
+    /// A configuration was read, and compared with the one in force.
+    Loaded(Box<Loaded>, Compared),
 }
 
 struct Script {
@@ -107,9 +108,9 @@ struct Script {
 
 struct Supervisor {
     plan: Plan,
-    config: Config,
+    config: Arc<Config>,
     /// The configuration before the last reload: what it removed is still told of.
-    old: Config,
+    old: Arc<Config>,
     config_status: ConfigStatus,
     started: f64,
     roles: BTreeMap<RoleName, Role>,
@@ -147,7 +148,7 @@ pub(crate) fn run(plan: Plan, loaded: Loaded) -> ExitCode {
 
 async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
     let warnings = warnings(&loaded);
-    let Some(config) = loaded.config else { return ExitCode::from(2) };
+    let Some(config) = loaded.config.map(Arc::new) else { return ExitCode::from(2) };
     let mut held = Vec::new();
     let mut pid_files = BTreeMap::new();
     for (role, path) in &plan.pid_files {
@@ -288,12 +289,12 @@ impl Supervisor {
         role.generation += 1;
         match Running::start(name, role.generation, &self.plan.role_arguments, &self.events) {
             Ok(running) => {
-                let _ = running.tell(&ToRole::Configure(Box::new(Configure {
-                    config: self.config.clone(),
-                    snapshot: role.snapshot.clone(),
-                    last_seen: role.last_seen,
-                    options: self.plan.role_options.clone(),
-                })));
+                let mut snapshot = role.snapshot.clone();
+                for part in part::first(name, &self.config) {
+                    let (snapshot, options) = (snapshot.take(), self.plan.role_options.clone());
+                    let configure = Configure { part, snapshot, last_seen: role.last_seen, options };
+                    let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
+                }
                 if name == RoleName::Director && !self.verdicts.is_empty() {
                     let _ = running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
                 }
@@ -416,8 +417,8 @@ impl Supervisor {
                 }
                 None
             }
-            Event::Loaded(loaded) => {
-                self.loaded(*loaded);
+            Event::Loaded(loaded, compared) => {
+                self.loaded(*loaded, compared);
                 None
             }
         }
@@ -619,7 +620,7 @@ impl Supervisor {
                         self.heard(name, generation, *message);
                     }
                 }
-                Ok(Some(Event::Script { .. } | Event::Ran { .. } | Event::Loaded(_))) => {}
+                Ok(Some(Event::Script { .. } | Event::Ran { .. } | Event::Loaded(..))) => {}
                 Ok(None) => return,
                 Err(_) => {
                     warn!("not every role left in order within {STOP_PATIENCE:?}: the rest is ended");

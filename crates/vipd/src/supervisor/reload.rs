@@ -1,13 +1,19 @@
 //! Reading the configuration again: off to the side, judged as a whole, taken as a whole or not at all.
 
 use super::query::Asker;
+use super::role::Told;
 use super::{Event, Supervisor};
 use crate::message::{Configure, ToRole};
+use crate::part::{self, Difference};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use tracing::{error, info, warn};
 use vipd_api::{Refused, Reloaded};
 use vipd_config::diag::Level;
 use vipd_config::model::Config;
 use vipd_config::{Color, Loaded};
+use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
 /// Whether a configuration is being read.
@@ -30,14 +36,16 @@ impl Supervisor {
         self.reload_awaited.append(&mut self.reload_askers);
         info!("reading {} again", self.plan.file.display());
         let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
+        let old = Arc::clone(&self.config);
         tokio::task::spawn_blocking(move || {
             let loaded = vipd_config::load(&file, &options);
-            let _ = events.blocking_send(Event::Loaded(Box::new(loaded)));
+            let compared = loaded.config.as_ref().map_or_else(Compared::default, |new| Compared::between(&old, new));
+            let _ = events.blocking_send(Event::Loaded(Box::new(loaded), compared));
         });
     }
 
     /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
-    pub(super) fn loaded(&mut self, loaded: Loaded) {
+    pub(super) fn loaded(&mut self, loaded: Loaded, compared: Compared) {
         let again = std::mem::replace(&mut self.reloading, Reload::No) == Reload::Again;
         let askers = std::mem::take(&mut self.reload_awaited);
         let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
@@ -53,13 +61,12 @@ impl Supervisor {
                 for line in findings.lines() {
                     warn!("{line}");
                 }
-                let changes = vipd_config::changes::changes(&self.config, &config);
-                reloaded.changes = changes.iter().map(ToString::to_string).collect();
-                for change in &reloaded.changes {
+                for change in &compared.changes {
                     info!("{change}");
                 }
+                self.take(config, &compared, warnings);
+                reloaded.changes = compared.changes;
                 (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
-                self.take(config, warnings);
             }
             None => {
                 // What is in the way, and nothing else; `vipd check` shows the rest.
@@ -77,6 +84,17 @@ impl Supervisor {
         }
     }
 
+    /// Drops what was said of real servers that are no longer there.
+    fn forget_verdicts(&mut self, difference: &Difference) {
+        let touched = difference.touched.iter().filter_map(|at| self.config.services.get(*at));
+        let touched: HashMap<&VirtualServerId, Vec<SocketAddr>> =
+            touched.map(|s| (&s.lvs.id, s.lvs.real_servers.iter().map(|r| r.address).collect())).collect();
+        let removed: HashSet<&VirtualServerId> = difference.removed.iter().collect();
+        self.verdicts.retain(|(id, address), _| {
+            !removed.contains(id) && touched.get(id).is_none_or(|servers| servers.contains(address))
+        });
+    }
+
     fn refuse(&mut self, errors: String) {
         error!("the new configuration is not usable; the running one stays in force:");
         for line in errors.lines() {
@@ -85,30 +103,53 @@ impl Supervisor {
         self.config_status.refused = Some(Refused { at: unix_time(), errors });
     }
 
-    fn take(&mut self, config: Config, warnings: usize) {
-        self.old = std::mem::replace(&mut self.config, config);
+    fn take(&mut self, config: Config, compared: &Compared, warnings: usize) {
         self.config_status.loaded = unix_time();
         self.config_status.reloads += 1;
         self.config_status.warnings = warnings;
         self.config_status.refused = None;
-        let config = &self.config;
-        self.verdicts.retain(|(id, address), _| {
-            config.service(id).is_some_and(|s| s.lvs.real_servers.iter().any(|r| r.address == *address))
-        });
+        if compared.same {
+            info!("the configuration means the same as before: nothing is touched");
+            return;
+        }
+        self.old = std::mem::replace(&mut self.config, Arc::new(config));
+        self.forget_verdicts(&compared.services);
         self.hooks.configure(&self.config);
-        for role in self.roles.values() {
-            if let Some(running) = &role.running {
-                let _ = running.tell(&ToRole::Configure(Box::new(Configure {
-                    config: self.config.clone(),
-                    snapshot: None,
-                    last_seen: monotonic_micros(),
-                    options: self.plan.role_options.clone(),
-                })));
+        for (name, role) in &self.roles {
+            let Some(running) = &role.running else { continue };
+            for part in part::next(*name, &self.old, &self.config, &compared.services) {
+                let options = self.plan.role_options.clone();
+                let configure = Configure { part, snapshot: None, last_seen: monotonic_micros(), options };
+                if running.tell(&ToRole::Configure(Box::new(configure))) == Told::No {
+                    error!("the {name} role takes no more messages: it is started anew with the new configuration");
+                    let _ = vipd_sys::process::signal_process(running.pid, 9); // gone already: as well
+                    break;
+                }
             }
         }
         self.start_roles();
         self.start_scripts();
         info!("the new configuration is in force");
+    }
+}
+
+/// What differs between the configuration in force and another one.
+#[derive(Default)]
+pub(crate) struct Compared {
+    /// Nothing does.
+    same: bool,
+    /// In words.
+    changes: Vec<String>,
+    services: Difference,
+}
+
+impl Compared {
+    fn between(old: &Config, new: &Config) -> Compared {
+        if old == new {
+            return Compared { same: true, ..Compared::default() };
+        }
+        let changes = vipd_config::changes::changes(old, new).iter().map(ToString::to_string).collect();
+        Compared { same: false, changes, services: Difference::between(old, new) }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::message::RoleOptions;
+use crate::part::{self, Difference};
+use crate::supervisor::RoleName;
+use vipd_config::model::Config;
 
 const ONE: &str = "virtual_server 192.0.2.1 80 {
     delay_loop 10
@@ -16,6 +19,7 @@ const ONE: &str = "virtual_server 192.0.2.1 80 {
 /// A role with its other ends, configured by `text`.
 struct Stage {
     role: Role,
+    config: Config,
     told: Receiver,
     _results: mpsc::Receiver<Ran>,
 }
@@ -25,7 +29,8 @@ impl Stage {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (results, queue) = mpsc::channel(16);
         let role = Role::new(channel::split(ours).1, results);
-        let mut stage = Stage { role, told: channel::split(theirs).0, _results: queue };
+        let config = Config::default();
+        let mut stage = Stage { role, config, told: channel::split(theirs).0, _results: queue };
         stage.configure(text, snapshot).await;
         stage
     }
@@ -33,8 +38,12 @@ impl Stage {
     async fn configure(&mut self, text: &str, snapshot: Option<serde_json::Value>) {
         let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
         let config = loaded.config.unwrap();
-        let configure = Configure { config, snapshot, last_seen: 0, options: RoleOptions::default() };
-        self.role.configure(configure).await.unwrap();
+        let old = std::mem::replace(&mut self.config, config);
+        for part in part::next(RoleName::Check, &old, &self.config, &Difference::between(&old, &self.config)) {
+            let configure =
+                Configure { part, snapshot: snapshot.clone(), last_seen: 0, options: RoleOptions::default() };
+            self.role.configure(configure).await.unwrap();
+        }
     }
 
     /// The verdict on the only server that it told last.

@@ -4,7 +4,7 @@ mod mail;
 
 use super::*;
 use crate::channel::{Receiver, split};
-use crate::message::{RoleOptions, Verdict};
+use crate::message::{Part, RoleOptions, Verdict};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Instant;
@@ -59,7 +59,12 @@ impl Rig {
         config.global.router_id = "lb1".to_owned();
         config.global.mail = mail;
         let options = RoleOptions { socket: socket.to_str().unwrap().to_owned(), ..RoleOptions::default() };
-        let configure = Box::new(Configure { last_seen: 0, config, snapshot, options });
+        let configure = Box::new(Configure {
+            last_seen: 0,
+            part: Part { config, removed: Vec::new(), more: false },
+            snapshot,
+            options,
+        });
         self.sender.send(&ToRole::Configure(configure)).await.unwrap();
     }
 

@@ -2,6 +2,9 @@
 //! the virtual machine.
 
 use super::*;
+use crate::part::{self, Difference};
+use crate::supervisor::RoleName;
+use vipd_config::model::Config;
 use vipd_lvs::settings::Protocol;
 
 const TWO: &str = "virtual_server 192.0.2.1 80 {
@@ -17,6 +20,7 @@ const TWO: &str = "virtual_server 192.0.2.1 80 {
 
 struct Stage {
     director: Director,
+    config: Config,
     told: Receiver,
 }
 
@@ -29,20 +33,19 @@ impl Stage {
         let mut director = Director::new(channel::split(ours).1);
         // The table of the machine that tests are run on is nobody's to edit.
         director.ask_again = Some(Instant::now() + Duration::from_secs(100_000));
-        let mut stage = Stage { director, told: channel::split(theirs).0 };
+        let mut stage = Stage { director, config: Config::default(), told: channel::split(theirs).0 };
         stage.configure(text, snapshot).await;
         stage
     }
 
     async fn configure(&mut self, text: &str, snapshot: Option<serde_json::Value>) {
         let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
-        let configure = Configure {
-            config: loaded.config.unwrap(),
-            snapshot,
-            last_seen: 0,
-            options: RoleOptions { keep_ipvs: true, ..RoleOptions::default() },
-        };
-        self.director.configure(configure).await.unwrap();
+        let old = std::mem::replace(&mut self.config, loaded.config.unwrap());
+        for part in part::next(RoleName::Director, &old, &self.config, &Difference::between(&old, &self.config)) {
+            let options = RoleOptions { keep_ipvs: true, ..RoleOptions::default() };
+            let configure = Configure { part, snapshot: snapshot.clone(), last_seen: 0, options };
+            self.director.configure(configure).await.unwrap();
+        }
     }
 
     async fn judge(&mut self, verdicts: &[(u8, bool)]) {
@@ -167,7 +170,7 @@ fn a_server_of_a_group_of_ports_is_counted_under_each() {
         for (kind, ports) in [("DR", [80, 8080]), ("TUN", [80, 8080]), ("NAT", [80, 80])] {
             let stage = Stage::new(&text.replace("KIND", kind), None).await;
             let all = BTreeMap::from([counted(80, ports[0]), counted(8080, ports[1])]);
-            let status = stage.director.service_status(&stage.director.config.services[0].lvs, &all);
+            let status = stage.director.service_status(&stage.config.services[0].lvs, &all);
             let server = &status.real_servers[0];
             assert_eq!((status.connections, server.connections, server.active_connections), (10, 10, 4), "{kind}");
             assert_eq!(server.weight, Some(1));

@@ -1,0 +1,144 @@
+//! What each role gets of a configuration: its own part, and of the virtual servers those that differ from before, in pieces
+//! small enough that a role which takes one over keeps nobody waiting.
+
+use crate::message::Part;
+use crate::supervisor::RoleName;
+use std::collections::HashMap;
+use vipd_config::model::{Config, Service};
+use vipd_lvs::settings::VirtualServerId;
+
+/// Real servers in a piece, unless one virtual server has more: what takes a millisecond.
+const PIECE: usize = 64;
+
+/// In which virtual servers two configurations differ.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Difference {
+    /// Those that are gone.
+    pub(crate) removed: Vec<VirtualServerId>,
+    /// Those that are new or changed, by their places in the new configuration.
+    pub(crate) touched: Vec<usize>,
+}
+
+impl Difference {
+    /// From nothing to a configuration.
+    pub(crate) fn whole(config: &Config) -> Difference {
+        Difference { removed: Vec::new(), touched: (0..config.services.len()).collect() }
+    }
+
+    /// From one configuration to another.
+    pub(crate) fn between(old: &Config, new: &Config) -> Difference {
+        let mut left: HashMap<&VirtualServerId, &Service> = old.services.iter().map(|s| (&s.lvs.id, s)).collect();
+        let mut touched = Vec::new();
+        for (at, service) in new.services.iter().enumerate() {
+            if left.remove(&service.lvs.id) != Some(service) {
+                touched.push(at);
+            }
+        }
+        let removed = old.services.iter().map(|s| &s.lvs.id).filter(|id| left.contains_key(id)).cloned().collect();
+        Difference { removed, touched }
+    }
+
+    fn is_none(&self) -> bool {
+        self.removed.is_empty() && self.touched.is_empty()
+    }
+}
+
+/// What a role gets that starts.
+pub(crate) fn first(role: RoleName, config: &Config) -> Vec<Part> {
+    pieces(role, config, &Difference::whole(config))
+}
+
+/// What a role gets that has the old configuration: nothing, if its part is the same.
+pub(crate) fn next(role: RoleName, old: &Config, new: &Config, difference: &Difference) -> Vec<Part> {
+    let served = serves(role) && !difference.is_none();
+    if !served && own(role, old) == own(role, new) {
+        return Vec::new();
+    }
+    pieces(role, new, difference)
+}
+
+/// Whether virtual servers are a role's business.
+fn serves(role: RoleName) -> bool {
+    matches!(role, RoleName::Check | RoleName::Director)
+}
+
+/// The part of a role, without virtual servers.
+fn own(role: RoleName, config: &Config) -> Config {
+    let global = config.global.clone();
+    match role {
+        RoleName::Vrrp => Config {
+            global,
+            instances: config.instances.clone(),
+            groups: config.groups.clone(),
+            scripts: config.scripts.clone(),
+            ..Config::default()
+        },
+        RoleName::Check | RoleName::Director | RoleName::Console => Config { global, ..Config::default() },
+    }
+}
+
+fn pieces(role: RoleName, config: &Config, difference: &Difference) -> Vec<Part> {
+    let touched: &[usize] = if serves(role) { &difference.touched } else { &[] };
+    let removed = if serves(role) { difference.removed.clone() } else { Vec::new() };
+    let mut pieces = vec![Part { config: own(role, config), removed, more: true }];
+    let mut room = PIECE;
+    for service in touched.iter().filter_map(|at| config.services.get(*at)) {
+        let servers = service.lvs.real_servers.len();
+        if servers > room && room < PIECE {
+            pieces.push(Part { config: own(role, config), removed: Vec::new(), more: true });
+            room = PIECE;
+        }
+        room = room.saturating_sub(servers);
+        if let Some(piece) = pieces.last_mut() {
+            piece.config.services.push(service.clone());
+        }
+    }
+    if let Some(last) = pieces.last_mut() {
+        last.more = false;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(servers: std::ops::Range<u8>, weight: u8) -> Config {
+        let service = |n| {
+            format!(
+                "virtual_server 192.0.2.{n} 80 {{\n protocol TCP\n real_server 10.0.0.1 80 {{\n weight {weight}\n}}\n}}\n"
+            )
+        };
+        let text: String = servers.map(service).collect();
+        vipd_config::load_str("test", &text, &vipd_config::Options::default()).config.unwrap()
+    }
+
+    #[test]
+    fn only_what_differs_is_handed_over() {
+        let (old, mut new) = (config(1..200, 1), config(1..200, 1));
+        assert!(next(RoleName::Check, &old, &new, &Difference::between(&old, &new)).is_empty());
+        new.services[7] = config(8..9, 2).services.remove(0);
+        new.services.remove(3);
+        let difference = Difference::between(&old, &new);
+        for role in [RoleName::Vrrp, RoleName::Console] {
+            assert!(next(role, &old, &new, &difference).is_empty(), "{role}");
+        }
+        let parts = next(RoleName::Director, &old, &new, &difference);
+        let [part] = &parts[..] else { panic!("{parts:?}") };
+        assert_eq!(part.removed, [old.services[3].lvs.id.clone()]);
+        assert_eq!(part.config.services, [new.services[6].clone()]);
+        assert!(!part.more);
+    }
+
+    #[test]
+    fn many_come_in_pieces() {
+        let config = config(1..200, 1);
+        let parts = first(RoleName::Check, &config);
+        let lengths: Vec<usize> = parts.iter().map(|p| p.config.services.len()).collect();
+        assert_eq!(lengths, [64, 64, 64, 7]);
+        assert!(parts.iter().rev().skip(1).all(|p| p.more) && !parts[3].more);
+        assert_eq!(parts.into_iter().flat_map(|p| p.config.services).collect::<Vec<_>>(), config.services);
+        assert_eq!(first(RoleName::Vrrp, &config).len(), 1);
+        assert!(first(RoleName::Vrrp, &config)[0].config.services.is_empty());
+    }
+}
