@@ -22,12 +22,42 @@ pub enum Verb {
     Removed,
 }
 
+/// Kinds of things that differ.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[allow(missing_docs)] // the configuration's own words
+pub enum Kind {
+    Global,
+    Instance,
+    Address,
+    Group,
+    Script,
+    Service,
+    Server,
+}
+
+impl Kind {
+    /// The configuration's word for it.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Kind::Global => "global_defs",
+            Kind::Instance => "vrrp_instance",
+            Kind::Address => "virtual_ipaddress",
+            Kind::Group => "vrrp_sync_group",
+            Kind::Script => "vrrp_script",
+            Kind::Service => "virtual_server",
+            Kind::Server => "real_server",
+        }
+    }
+}
+
 /// One difference.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
     /// What happened.
     pub verb: Verb,
-    /// To what: `vrrp_instance VI_1`.
+    /// To what kind of thing.
+    pub kind: Kind,
+    /// To which: `vrrp_instance VI_1`.
     pub what: String,
     /// In which respects; empty for what is new or gone.
     pub details: Vec<String>,
@@ -59,18 +89,18 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         ("lvs_flush", old.global.lvs_flush != new.global.lvs_flush),
         ("lvs_timeouts", old.global.lvs_timeouts != new.global.lvs_timeouts),
     ];
-    changed(&mut changes, "global_defs".to_owned(), &global, Vec::new());
+    changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global, Vec::new());
     instances(old, new, &mut changes);
     compare(
         &mut changes,
-        "vrrp_sync_group",
+        Kind::Group,
         old.groups.iter().map(|g| (g.vrrp.name.clone(), g)),
         new.groups.iter().map(|g| (g.vrrp.name.clone(), g)),
         |old, new| vec![("group", old.vrrp.members != new.vrrp.members), ("notify", old.notify != new.notify)],
     );
     compare(
         &mut changes,
-        "vrrp_script",
+        Kind::Script,
         old.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         new.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         |old, new| {
@@ -87,7 +117,7 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let named = |service: &Service| service.lvs.id.to_string();
     compare(
         &mut changes,
-        "virtual_server",
+        Kind::Service,
         old.services.iter().map(|s| (named(s), s)),
         new.services.iter().map(|s| (named(s), s)),
         service,
@@ -102,31 +132,31 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
 }
 
 /// Notes what changed of one thing, if anything did.
-fn changed(changes: &mut Vec<Change>, what: String, words: &[(&str, bool)], mut details: Vec<String>) {
+fn changed(changes: &mut Vec<Change>, kind: Kind, what: String, words: &[(&str, bool)], mut details: Vec<String>) {
     details.extend(words.iter().filter(|(_, differs)| *differs).map(|(word, _)| (*word).to_owned()));
     if !details.is_empty() {
-        changes.push(Change { verb: Verb::Changed, what, details });
+        changes.push(Change { verb: Verb::Changed, kind, what, details });
     }
 }
 
 /// Compares things that are the same by their name.
 fn compare<'a, T: 'a>(
     changes: &mut Vec<Change>,
-    keyword: &str,
+    kind: Kind,
     old: impl Iterator<Item = (String, &'a T)>,
     new: impl Iterator<Item = (String, &'a T)>,
     words: impl Fn(&T, &T) -> Vec<(&'static str, bool)>,
 ) {
     let mut left: BTreeMap<String, &T> = old.collect();
     for (name, thing) in new {
-        let what = format!("{keyword} {name}");
+        let what = format!("{} {name}", kind.keyword());
         match left.remove(&name) {
-            Some(before) => changed(changes, what, &words(before, thing), Vec::new()),
-            None => changes.push(Change { verb: Verb::Added, what, details: Vec::new() }),
+            Some(before) => changed(changes, kind, what, &words(before, thing), Vec::new()),
+            None => changes.push(Change { verb: Verb::Added, kind, what, details: Vec::new() }),
         }
     }
-    let gone = left.into_keys().map(|name| format!("{keyword} {name}"));
-    changes.extend(gone.map(|what| Change { verb: Verb::Removed, what, details: Vec::new() }));
+    let gone = left.into_keys().map(|name| format!("{} {name}", kind.keyword()));
+    changes.extend(gone.map(|what| Change { verb: Verb::Removed, kind, what, details: Vec::new() }));
 }
 
 fn instances(old: &Config, new: &Config, changes: &mut Vec<Change>) {
@@ -156,7 +186,7 @@ fn instances(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         let name = &instance.vrrp.name;
         let Some(before) = before else {
             let what = format!("vrrp_instance {name}");
-            changes.push(Change { verb: Verb::Added, what, details: Vec::new() });
+            changes.push(Change { verb: Verb::Added, kind: Kind::Instance, what, details: Vec::new() });
             continue;
         };
         let mut details = Vec::new();
@@ -176,16 +206,16 @@ fn instances(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         let places: BTreeSet<_> = old.iter().map(|a| (&a.device, a.address)).collect();
         let otherwise = new.iter().filter(|a| places.contains(&(&a.device, a.address)) && !old.contains(a));
         details.extend(otherwise.map(|a| format!("{} otherwise", a.address)));
-        changed(changes, format!("vrrp_instance {name}"), &router(before, instance), details);
+        changed(changes, Kind::Instance, format!("vrrp_instance {name}"), &router(before, instance), details);
     }
     for ((device, address), from) in &lost {
         if let Some(to) = won.get(&(device.clone(), *address)).filter(|to| *to != from) {
             let details = vec![format!("from {from} to {to}")];
-            changes.push(Change { verb: Verb::Moved, what: format!("{address}"), details });
+            changes.push(Change { verb: Verb::Moved, kind: Kind::Address, what: format!("{address}"), details });
         }
     }
     let gone = left.iter().map(|i| format!("vrrp_instance {}", i.vrrp.name));
-    changes.extend(gone.map(|what| Change { verb: Verb::Removed, what, details: Vec::new() }));
+    changes.extend(gone.map(|what| Change { verb: Verb::Removed, kind: Kind::Instance, what, details: Vec::new() }));
 }
 
 fn addresses(router: &Router) -> impl Iterator<Item = &VirtualAddress> {
@@ -247,7 +277,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
     let (old, new) = (told(before), told(after));
     compare(
         changes,
-        "real_server",
+        Kind::Server,
         old.iter().map(|entry| (entry.0.clone(), entry)),
         new.iter().map(|entry| (entry.0.clone(), entry)),
         |(_, old, told_before), (_, new, told)| {

@@ -17,6 +17,7 @@ mod lex;
 mod lower;
 pub mod model;
 mod options;
+pub mod plan;
 mod render;
 mod source;
 mod tree;

@@ -45,6 +45,8 @@ use vipd_sys::process::{Asked, Credentials};
 
 /// How often the roles are asked for a sign of life.
 const PULSE: Duration = Duration::from_millis(200);
+/// Those whose patience is long are asked every so many times only: an idle daemon sleeps.
+const SLOW_PULSE: u64 = 10;
 /// How long a status may take; what has not answered by then is shown as silent.
 const STATUS_PATIENCE: Duration = Duration::from_secs(1);
 /// The same after a reload, where each role first has the new configuration to take over.
@@ -380,7 +382,9 @@ impl Supervisor {
             if late {
                 running.beat = Instant::now();
             }
-            let _ = running.tell(&ToRole::Ping(pulse));
+            if *name == RoleName::Vrrp || pulse.is_multiple_of(SLOW_PULSE) {
+                let _ = running.tell(&ToRole::Ping(pulse));
+            }
             let pid = running.pid;
             if let Some(silent) = role.hangs(*name) {
                 error!(
