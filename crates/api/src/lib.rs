@@ -20,6 +20,11 @@ pub enum Request {
     Status,
     /// Read the configuration again, and tell what came of it.
     Reload,
+    /// The configuration in force, for a comparison.
+    Config {
+        /// A key used once: secrets are replaced by what it makes of them.
+        nonce: String,
+    },
 }
 
 /// The answer to a `Request`.
@@ -30,6 +35,11 @@ pub enum Reply {
     Status(Box<Status>),
     /// To `Request::Reload`.
     Reload(Reloaded),
+    /// To `Request::Config`.
+    Config {
+        /// JSON of the daemon's own types, which change from version to version: for the same program alone.
+        config: String,
+    },
     /// The request could not be served: what was wrong and what to do.
     Error {
         /// One sentence.

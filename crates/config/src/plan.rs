@@ -53,6 +53,7 @@ pub fn plan(old: &Config, new: &Config, facts: &Facts) -> Plan {
         })
         .collect();
     steps.extend(places.addresses());
+    steps.extend(places.servers());
     // The vrrp role comes first: what is removed gives its addresses up, then the others take theirs. The director adds
     // before it removes, so that no service is without a server in between.
     steps.sort_by_key(|step| {
@@ -173,6 +174,28 @@ impl Places<'_> {
         here.map(|place| Step { what: shown(place), effect: self.moved(place), ..step.clone() }).collect()
     }
 
+    /// Real servers that come and go with their virtual server.
+    fn servers(&self) -> Vec<Step> {
+        let of = |verb, service: &Service| -> Vec<Step> {
+            let name = |real: &RealServer| format!("{} of {}", real.address, service.lvs.id);
+            let step = |real: &RealServer| Step {
+                verb,
+                kind: Kind::Server,
+                what: format!("real_server {}", name(real)),
+                details: vec!["with its virtual server".to_owned()],
+                effect: self.server(verb, &name(real)),
+            };
+            service.lvs.real_servers.iter().map(step).collect()
+        };
+        let ids = |config: &Config| -> BTreeSet<VirtualServerId> {
+            config.services.iter().map(|s| s.lvs.id.clone()).collect()
+        };
+        let (old, new) = (ids(self.old_config), ids(self.new_config));
+        let added = self.new_config.services.iter().filter(|s| !old.contains(&s.lvs.id));
+        let gone = self.old_config.services.iter().filter(|s| !new.contains(&s.lvs.id));
+        added.flat_map(|s| of(Verb::Added, s)).chain(gone.flat_map(|s| of(Verb::Removed, s))).collect()
+    }
+
     fn effect(&self, kind: Kind, verb: Verb, what: &str, details: &[String]) -> String {
         let name = what.split_once(' ').map_or(what, |(_, name)| name);
         match kind {
@@ -222,22 +245,18 @@ impl Places<'_> {
     fn connections(&self, id: &VirtualServerId, address: Option<SocketAddr>) -> String {
         let open = self.facts.connections.iter();
         let open = open.filter(|((of, server), _)| of == id && address.is_none_or(|a| a == *server));
-        match open.map(|(_, n)| n).sum() {
-            0 => "no open connection".to_owned(),
-            1 => "one open connection".to_owned(),
-            n => format!("{n} open connections"),
-        }
+        format!("open connections: {}", open.map(|(_, n)| n).sum::<u64>())
     }
 
     fn service(&self, verb: Verb, name: &str, details: &[String]) -> String {
         let open = self.connections(&VirtualServerId(name.to_owned()), None);
         match verb {
             Verb::Added => "new connections are spread as soon as its servers pass their checks".to_owned(),
-            Verb::Removed => format!("it takes no more connections, and the kernel forgets {open}"),
+            Verb::Removed => format!("it takes no more connections, and the kernel forgets those it has; {open}"),
             Verb::Changed | Verb::Moved if details.iter().any(|d| d == "addresses") => {
-                format!("addresses that go away take no more connections; {open} in all")
+                format!("addresses that go away take no more connections; {open}")
             }
-            Verb::Changed | Verb::Moved => format!("new connections alone are spread otherwise; {open} stay"),
+            Verb::Changed | Verb::Moved => format!("new connections alone are spread otherwise; {open}"),
         }
     }
 
@@ -257,9 +276,11 @@ impl Places<'_> {
                 true => "it takes connections once its checks have passed".to_owned(),
                 false => "it takes connections at once, unless its checks fail".to_owned(),
             },
-            (Verb::Removed, _) => format!("it takes no more connections, and {open} lose it"),
-            (_, (Some(before), Some(0))) if before > 0 => format!("it drains: {open}, no new one"),
-            _ => format!("{open} stay"),
+            (Verb::Removed, _) => format!("it takes no more connections, and those it has lose it; {open}"),
+            (_, (Some(before), Some(0))) if before > 0 => {
+                format!("it drains: those that are open go on, no new one comes; {open}")
+            }
+            _ => format!("those that are open go on; {open}"),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Have the running daemon read its configuration again: exit status 0 in force, 2 refused.
     Reload(StatusArguments),
+    /// Show what a reload with a file would do: exit status 0 nothing, 3 something, 2 no plan could be made.
+    Plan(PlanArguments),
     /// Explain the words of the configuration language.
     Doc(Doc),
     /// Print the completions of this program for a shell: vipd completions bash > /etc/bash_completion.d/vipd
@@ -45,6 +47,25 @@ pub(crate) struct Check {
     /// Print the findings as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Configuration id for conditional lines (`@ID`); the host name by default.
+    #[arg(short = 'i', long)]
+    pub(crate) config_id: Option<String>,
+    /// Every include that fails is an error.
+    #[arg(short = 'e', long)]
+    pub(crate) all_config: bool,
+}
+
+/// `vipd plan`
+#[derive(Args, Debug)]
+pub(crate) struct PlanArguments {
+    /// The configuration file.
+    pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The control socket of the daemon to compare with.
+    #[arg(long, default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
     /// Configuration id for conditional lines (`@ID`); the host name by default.
     #[arg(short = 'i', long)]
     pub(crate) config_id: Option<String>,

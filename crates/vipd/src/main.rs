@@ -10,11 +10,13 @@ mod log;
 mod message;
 mod output;
 mod part;
+mod plan;
 mod rate;
 mod reload;
 mod roles;
 mod status;
 mod supervisor;
+mod veil;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
+        Some(Command::Plan(arguments)) => plan::run(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),
         Some(Command::Completions(arguments)) => {
             let mut text = Vec::new();
@@ -258,10 +261,10 @@ fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loade
         tracing::error!("network namespace {name} can't be entered: {e}");
         return ExitCode::FAILURE;
     }
-    supervisor::run(plan(arguments, file, options), loaded)
+    supervisor::run(supervisor_plan(arguments, file, options), loaded)
 }
 
-fn plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {
+fn supervisor_plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {
     let roles = RoleName::ALL.into_iter().filter(|name| match name {
         RoleName::Vrrp => !arguments.check,
         RoleName::Check | RoleName::Director => !arguments.vrrp,

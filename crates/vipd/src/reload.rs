@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(130);
 pub(crate) fn run(socket: &Path, json: bool) -> ExitCode {
     let reloaded = match ask(socket, &Request::Reload, PATIENCE) {
         Ok(Reply::Reload(reloaded)) => reloaded,
-        Ok(Reply::Status(_) | Reply::Error { .. }) => {
+        Ok(_) => {
             eprintln!("vipd reload: the daemon answered something else");
             return ExitCode::FAILURE;
         }

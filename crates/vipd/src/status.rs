@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 pub(crate) fn run(socket: &Path, json: bool) -> ExitCode {
     let status = match ask(socket, &Request::Status, PATIENCE) {
         Ok(Reply::Status(status)) => *status,
-        Ok(Reply::Reload(_) | Reply::Error { .. }) => {
+        Ok(_) => {
             eprintln!("vipd status: the daemon answered something else");
             return ExitCode::FAILURE;
         }

@@ -37,7 +37,7 @@ use vipd_api::Reply;
 const SESSIONS: usize = 32;
 
 /// How often the socket file is looked after and the mail queue is handed to the supervisor for safe keeping.
-const UPKEEP: Duration = Duration::from_secs(1);
+const UPKEEP: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for mail that is on its way.
 const LAST_POST: Duration = Duration::from_secs(2);

@@ -25,7 +25,7 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{PlaneStatus, RealServerStatus, ServiceStatus};
-use vipd_config::model::{Global, Service};
+use vipd_config::model::{Config, Global, Service};
 use vipd_ipvs::{Client, Error};
 use vipd_lvs::plan::{self, Edit};
 use vipd_lvs::quorum::Quorum;
@@ -136,6 +136,13 @@ enum Compare {
     Kernel,
 }
 
+/// What a comparison with the kernel has shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    Nothing,
+    Differences,
+}
+
 /// Whether to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Go {
@@ -183,8 +190,10 @@ impl Director {
                     let start = Instant::now();
                     if self.configured {
                         self.ready_plane().await?;
-                        self.write(Compare::Kernel);
-                        self.remember().await?;
+                        if self.compare() == Found::Differences {
+                            self.write(Compare::Kernel);
+                            self.remember().await?;
+                        }
                     }
                     reconcile = Instant::now() + RECONCILE.max(start.elapsed() * RECONCILE_SHARE);
                 }
@@ -392,6 +401,15 @@ impl Director {
             }
         }
         desired
+    }
+
+    /// Whether the kernel holds something else than we left there, or nobody knows what we left.
+    fn compare(&mut self) -> Found {
+        let (Some(client), Some(left)) = (&mut self.plane, &self.left) else { return Found::Differences };
+        match plane::read(client, &self.memory.ours, left) {
+            Ok(present) if present == *left => Found::Nothing,
+            Ok(_) | Err(_) => Found::Differences,
+        }
     }
 
     /// Writes what differs from the desired table.
@@ -621,6 +639,12 @@ fn quorum_news(settings: &VirtualServer, state: &State) -> FromRole {
         format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
     info!("{why} for VS {}", settings.id);
     FromRole::Quorum { service: settings.id.clone(), up, why }
+}
+
+/// What the kernel's table is to be at a start, before any check has run.
+pub(crate) fn at_start(config: &Config) -> Table {
+    let services = config.services.iter().map(|s| (&s.lvs, state_of(&s.lvs, None)));
+    services.flat_map(|(settings, state)| table::services(settings, &state.alive(), state.quorum)).collect()
 }
 
 /// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.

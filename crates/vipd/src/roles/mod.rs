@@ -3,5 +3,5 @@
 pub(crate) mod check;
 pub(crate) mod console;
 pub(crate) mod director;
-mod plane;
+pub(crate) mod plane;
 pub(crate) mod vrrp;

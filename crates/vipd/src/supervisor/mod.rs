@@ -35,7 +35,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
-use vipd_api::{ConfigStatus, Request};
+use vipd_api::{ConfigStatus, Reply, Request};
 use vipd_config::model::{Config, TrackedScript};
 use vipd_config::{Loaded, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
@@ -45,8 +45,8 @@ use vipd_sys::process::{Asked, Credentials};
 
 /// How often the roles are asked for a sign of life.
 const PULSE: Duration = Duration::from_millis(200);
-/// Those whose patience is long are asked every so many times only: an idle daemon sleeps.
-const SLOW_PULSE: u64 = 10;
+/// The same where only roles of long patience run, and of those at all times: an idle daemon sleeps.
+const SLOW_PULSE: Duration = Duration::from_secs(2);
 /// How long a status may take; what has not answered by then is shown as silent.
 const STATUS_PATIENCE: Duration = Duration::from_secs(1);
 /// The same after a reload, where each role first has the new configuration to take over.
@@ -101,6 +101,8 @@ pub(crate) enum Event {
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read, and compared with the one in force.
     Loaded(Box<Loaded>, Compared),
+    /// An answer for an operator was made.
+    Answer { id: u64, reply: Box<Reply> },
 }
 
 struct Script {
@@ -229,8 +231,6 @@ impl Supervisor {
         self.hooks.configure(&self.config);
         self.start_roles();
         self.start_scripts();
-        let mut pulse = tokio::time::interval(PULSE);
-        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_pulse = Instant::now();
         let code = loop {
             let again = self.roles.values().filter_map(|r| r.again).min();
@@ -253,11 +253,11 @@ impl Supervisor {
                 _ = hup.recv() => self.reload(),
                 _ = usr1.recv() => self.ask(Asker::Dump),
                 _ = usr2.recv() => self.ask(Asker::Statistics),
-                _ = pulse.tick() => {
+                () = tokio::time::sleep_until(last_pulse + self.pulse_period()) => {
                     // If this process itself did not run, the others are not to blame for what it didn't hear. (What
                     // `tick` gives is when it was due, which says nothing of that.)
                     let now = Instant::now();
-                    let late = now.duration_since(last_pulse) > 3 * PULSE;
+                    let late = now.duration_since(last_pulse) > self.pulse_period() + 2 * PULSE;
                     last_pulse = now;
                     self.feel_pulse(late);
                 }
@@ -371,6 +371,11 @@ impl Supervisor {
         }
     }
 
+    fn pulse_period(&self) -> Duration {
+        let vrrp = self.roles.get(&RoleName::Vrrp).is_some_and(|r| r.running.is_some());
+        if vrrp || self.verdicts_owed { PULSE } else { SLOW_PULSE }
+    }
+
     fn feel_pulse(&mut self, late: bool) {
         if self.verdicts_owed {
             self.tell_verdicts(self.verdicts.values().cloned().collect());
@@ -382,7 +387,8 @@ impl Supervisor {
             if late {
                 running.beat = Instant::now();
             }
-            if *name == RoleName::Vrrp || pulse.is_multiple_of(SLOW_PULSE) {
+            if *name == RoleName::Vrrp || running.asked.elapsed() >= SLOW_PULSE {
+                running.asked = Instant::now();
                 let _ = running.tell(&ToRole::Ping(pulse));
             }
             let pid = running.pid;
@@ -419,6 +425,10 @@ impl Supervisor {
                 if self.roles.get(&RoleName::Check).is_some_and(|r| r.generation == generation) {
                     self.tell(RoleName::Check, &ToRole::Ran { id, exit });
                 }
+                None
+            }
+            Event::Answer { id, reply } => {
+                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
                 None
             }
             Event::Loaded(loaded, compared) => {
@@ -503,6 +513,7 @@ impl Supervisor {
                 self.reload_askers.push((id, Instant::now()));
                 self.reload();
             }
+            FromRole::Request { id, request: Request::Config { nonce } } => self.show_config(id, nonce),
             FromRole::Done => {}
         }
     }
@@ -624,7 +635,7 @@ impl Supervisor {
                         self.heard(name, generation, *message);
                     }
                 }
-                Ok(Some(Event::Script { .. } | Event::Ran { .. } | Event::Loaded(..))) => {}
+                Ok(Some(Event::Script { .. } | Event::Ran { .. } | Event::Loaded(..) | Event::Answer { .. })) => {}
                 Ok(None) => return,
                 Err(_) => {
                     warn!("not every role left in order within {STOP_PATIENCE:?}: the rest is ended");

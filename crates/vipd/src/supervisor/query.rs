@@ -1,8 +1,9 @@
 //! What is asked of all roles: each tells its part, and whoever asked gets the whole, with what did not answer shown as such.
 
-use super::{RELOAD_PATIENCE, RoleName, STATUS_PATIENCE, Supervisor, view};
+use super::{Event, RELOAD_PATIENCE, RoleName, STATUS_PATIENCE, Supervisor, view};
 use crate::message::ToRole;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use vipd_api::{Reloaded, Reply, RoleStatus, Status};
@@ -53,6 +54,20 @@ impl Supervisor {
         if self.queries.get(&id).is_some_and(|q| q.awaited.is_empty()) {
             self.answer(id);
         }
+    }
+
+    /// Tells an operator the configuration in force, with its secrets veiled. It may be large: that happens off to the side.
+    pub(super) fn show_config(&self, id: u64, nonce: String) {
+        let (config, events) = (Arc::clone(&self.config), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let mut config = (*config).clone();
+            crate::veil::veil(&mut config, nonce.as_bytes());
+            let reply = match serde_json::to_string(&config) {
+                Ok(config) => Reply::Config { config },
+                Err(e) => Reply::Error { message: format!("the configuration can't be written as JSON: {e}") },
+            };
+            let _ = events.blocking_send(Event::Answer { id, reply: Box::new(reply) });
+        });
     }
 
     /// A role has answered, or never will.

@@ -79,8 +79,9 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
     pub(crate) started: f64,
     pub(crate) ready: bool,
-    /// When it last answered.
+    /// When it last answered, and when it was last asked to.
     pub(crate) beat: Instant,
+    pub(crate) asked: Instant,
     queue: mpsc::Sender<Vec<u8>>,
 }
 
@@ -140,7 +141,7 @@ impl Running {
             };
             let _ = to.send(Event::Gone { name, generation, how }).await;
         });
-        Ok(Running { pid, started: unix_time(), ready: false, beat: Instant::now(), queue })
+        Ok(Running { pid, started: unix_time(), ready: false, beat: Instant::now(), asked: Instant::now(), queue })
     }
 
     /// Queues a message. A queue that is full means that the role hangs, and the missing beats will end it, or that it

@@ -102,7 +102,7 @@ fn ask(socket: &Path) -> std::io::Result<Status> {
     match serde_json::from_str(&line)? {
         Reply::Status(status) => Ok(*status),
         Reply::Error { message } => Err(std::io::Error::other(message)),
-        Reply::Reload(_) => Err(std::io::Error::other("an answer to something else")),
+        _ => Err(std::io::Error::other("an answer to something else")),
     }
 }
 

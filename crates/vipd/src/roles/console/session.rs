@@ -21,6 +21,7 @@ fn patience(request: &Request) -> Duration {
     match request {
         Request::Status => Duration::from_secs(10),
         Request::Reload => Duration::from_secs(120),
+        Request::Config { .. } => Duration::from_secs(30),
     }
 }
 

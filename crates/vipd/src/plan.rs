@@ -1,0 +1,167 @@
+//! `vipd plan FILE`: what a reload with that file would do, before it is done. Compared with the configuration of the running
+//! daemon, or with what the kernel holds if none runs.
+
+mod kernel;
+
+use crate::control::{Silence, ask};
+use crate::output::{print, print_json};
+use crate::status::shown;
+use crate::veil::veil;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use vipd_api::{Reply, Request, Status};
+use vipd_config::changes::{Kind, Verb};
+use vipd_config::model::Config;
+use vipd_config::plan::{Facts, Plan, plan};
+use vipd_config::{Options, Strictness};
+use vipd_lvs::settings::VirtualServerId;
+
+/// How long to wait for the daemon.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the file was compared with.
+enum Against {
+    Daemon(u32),
+    Kernel,
+}
+
+/// 0: nothing to do; 3: something; 2: no plan could be made.
+pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
+    let options = Options {
+        config_id: arguments.config_id.clone(),
+        include_checks_all: arguments.all_config,
+        strictness: Strictness::Check,
+        ..Options::default()
+    };
+    let loaded = vipd_config::load(&arguments.file, &options);
+    let Some(new) = &loaded.config else {
+        eprint!("{}", vipd_config::render_text(&loaded, vipd_config::Color::Never));
+        eprintln!("vipd plan: {} is not usable: a reload would be refused", arguments.file.display());
+        return ExitCode::from(2);
+    };
+    match compared(new, &arguments.socket) {
+        Ok((plan, against)) => {
+            let code = if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) };
+            if arguments.json {
+                print_json("plan", &document(&plan, &against, &arguments.file), code)
+            } else {
+                print("plan", &text(&plan, &against), code)
+            }
+        }
+        Err(e) => {
+            eprintln!("vipd plan: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn compared(new: &Config, socket: &Path) -> Result<(Plan, Against), String> {
+    let status = match ask(socket, &Request::Status, PATIENCE) {
+        Ok(Reply::Status(status)) => status,
+        Ok(_) => return Err("the daemon answered something else".to_owned()),
+        // Nobody is there: the socket is missing, or was left behind.
+        Err(Silence::Closed(_, e))
+            if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+        {
+            return Ok((kernel::plan(new)?, Against::Kernel));
+        }
+        Err(e) => return Err(e.to_string()),
+    };
+    // Secrets stay where they are: the two sides compare what a key that is used once makes of them.
+    let nonce = format!("{:016x}{:016x}", random(), random());
+    let running = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
+        Ok(Reply::Config { config }) => config,
+        Ok(_) => return Err("the daemon answered something else".to_owned()),
+        Err(e) => return Err(e.to_string()),
+    };
+    let old: Config = serde_json::from_str(&running)
+        .map_err(|e| format!("the daemon's configuration can't be read: {e}; is it another version of vipd?"))?;
+    let mut new = new.clone();
+    veil(&mut new, nonce.as_bytes());
+    // Option -s of the daemon counts where the file says nothing.
+    new.global.net_namespace = new.global.net_namespace.or_else(|| old.global.net_namespace.clone());
+    Ok((plan(&old, &new, &facts(&status)), Against::Daemon(status.pid)))
+}
+
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// What the daemon's status says of this host.
+fn facts(status: &Status) -> Facts {
+    let masters = status.instances.iter().filter(|i| i.state == "MASTER").map(|i| i.name.clone()).collect();
+    let mut connections = BTreeMap::new();
+    for service in &status.services {
+        for server in &service.real_servers {
+            if let Ok(address) = server.address.parse() {
+                let open = server.active_connections + server.inactive_connections;
+                connections.insert((VirtualServerId(service.name.clone()), address), open);
+            }
+        }
+    }
+    Facts { masters, connections }
+}
+
+fn verb(verb: Verb) -> (&'static str, char) {
+    match verb {
+        Verb::Added => ("added", '+'),
+        Verb::Changed => ("changed", '~'),
+        Verb::Moved => ("moved", '>'),
+        Verb::Removed => ("removed", '-'),
+    }
+}
+
+fn text(plan: &Plan, against: &Against) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    for (number, step) in plan.steps.iter().enumerate() {
+        let (_, sign) = verb(step.verb);
+        let details = if step.details.is_empty() { String::new() } else { format!(" ({})", step.details.join(", ")) };
+        let _ = writeln!(text, "{:>4}. {sign} {}{}", number + 1, shown(&step.what), shown(&details));
+        let _ = writeln!(text, "        traffic: {}", step.effect);
+    }
+    let mut kept: BTreeMap<Kind, usize> = BTreeMap::new();
+    for (kind, _) in &plan.kept {
+        *kept.entry(*kind).or_default() += 1;
+    }
+    let kept: Vec<String> = kept.iter().map(|(kind, n)| format!("{n} {}", kind.keyword())).collect();
+    let stays = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
+    let _ = match plan.steps.len() {
+        0 => writeln!(text, "nothing to do"),
+        1 => writeln!(text, "one step"),
+        n => writeln!(text, "{n} steps, in this order"),
+    };
+    let _ = writeln!(text, "stays as it is: {stays}");
+    let _ = match against {
+        Against::Daemon(pid) => writeln!(text, "compared with the running daemon, process {pid}"),
+        Against::Kernel => writeln!(text, "no daemon runs: compared with what the kernel holds"),
+    };
+    text
+}
+
+fn document(plan: &Plan, against: &Against, file: &Path) -> serde_json::Value {
+    let steps = plan.steps.iter().map(|step| {
+        json!({
+            "verb": verb(step.verb).0,
+            "kind": step.kind.keyword(),
+            "what": step.what,
+            "details": step.details,
+            "traffic": step.effect,
+        })
+    });
+    json!({
+        "file": file,
+        "against": match against {
+            Against::Daemon(_) => "daemon",
+            Against::Kernel => "kernel",
+        },
+        "steps": steps.collect::<Vec<_>>(),
+        "kept": plan.kept.iter().map(|(kind, what)| json!({ "kind": kind.keyword(), "what": what })).collect::<Vec<_>>(),
+    })
+}
