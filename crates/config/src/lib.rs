@@ -18,6 +18,7 @@ mod lower;
 pub mod model;
 mod options;
 mod render;
+pub mod setting;
 mod source;
 mod tree;
 mod value;

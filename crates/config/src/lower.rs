@@ -45,6 +45,8 @@ const MAX_COPIES: usize = 200_000;
 
 /// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
 pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> Config {
+    // Only a file without errors has values for all its words.
+    let written = if findings.failed() { Vec::new() } else { crate::tree::written(&root) };
     let (globals, root) = merged(root, "global_defs");
     let mut lower = Lower {
         findings,
@@ -57,7 +59,7 @@ pub(crate) fn lower(root: Nodes, findings: &mut Findings, options: &Options) -> 
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
-    let mut config = Config { global: lower.global(&globals, &root), ..Config::default() };
+    let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &mut config);
     lower.services(&root, &mut config);
     if let Some(at) = lower.unguarded {

@@ -3,14 +3,17 @@
 
 mod arguments;
 mod lines;
+mod written;
 
 use crate::diag::{Code, Findings, Level, Report};
 use crate::keyword::{Args, Block, Keyword, ROOT, Standing, all};
 use crate::lex::Item;
 use crate::lex::words::{Line, Word};
+use crate::setting;
 use crate::source::Place;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+pub(crate) use written::written;
 
 /// A keyword with what followed it.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub(crate) enum Value {
         reverse: bool,
     },
     Command(Command),
+    /// What no part of the lowering asks for in another form.
+    Typed(setting::Value),
 }
 
 /// A command as it is written.

@@ -388,3 +388,53 @@ fn every_row_takes_what_it_says_and_nothing_else() {
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Every example that a row takes, in its place, with the row's own place for people.
+fn examples() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for entry in walk() {
+        let name = entry.keyword.name;
+        let other = matches!(entry.keyword.standing, Standing::SameAs(_) | Standing::OldName(_));
+        if entry.path == "(lexer)" || entry.path.ends_with(":args") || other {
+            continue;
+        }
+        let (good, _) = by_hand(&entry.path, name)
+            .or_else(|| by_type(entry.keyword.args))
+            .or_else(|| matches!(entry.keyword.args, Args::Word | Args::OptWord).then(|| any_word(entry.keyword.args)))
+            .unwrap_or_default();
+        all.extend(good.iter().map(|e| (format!("{}/{name} {e}", entry.path), text(&entry, e))));
+    }
+    all
+}
+
+/// What a file says, as settings, written as a file again, says the same and means the same.
+#[test]
+fn every_word_keeps_its_value() {
+    let options = Options { config_id: Some("here".to_owned()), ..Options::default() };
+    let (mut kept, mut wrong) = (0, Vec::new());
+    for (place, text) in examples() {
+        // A word that is refused has no configuration to be seen in.
+        let Some(config) = load_str("test.conf", &text, &options).config else { continue };
+        let shown = vipd_config::setting::text(&config.written);
+        let again = load_str("again.conf", &shown, &options);
+        let Some(again) = again.config else {
+            let told = vipd_config::render_text(&again, vipd_config::Color::Never);
+            wrong.push(format!("{place}: does not come back:\n{shown}{told}"));
+            continue;
+        };
+        let meant = |c: &vipd_config::model::Config| serde_json::to_value(c).unwrap();
+        kept += 1;
+        if shown.contains("<hidden>") {
+            assert!(!shown.contains("pass secret") && !shown.contains("password word"), "{shown}");
+            continue;
+        }
+        if again.written != config.written {
+            wrong.push(format!("{place}: says something else:\n{text}\nis shown as\n{shown}"));
+        } else if meant(&again) != meant(&config) {
+            wrong.push(format!("{place}: means something else:\n{text}\nis shown as\n{shown}"));
+        }
+    }
+    println!("{kept} examples came back as they were");
+    assert!(wrong.is_empty(), "{} examples:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(kept > 900, "{kept}");
+}
