@@ -11,6 +11,7 @@
 pub mod changes;
 pub mod diag;
 pub mod doc;
+pub mod effective;
 mod form;
 pub mod keyword;
 mod lex;

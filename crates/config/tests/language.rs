@@ -438,3 +438,60 @@ fn every_word_keeps_its_value() {
     assert!(wrong.is_empty(), "{} examples:\n{}", wrong.len(), wrong.join("\n"));
     assert!(kept > 900, "{kept}");
 }
+
+/// What a file means, written as a file, means the same, and is shown the same.
+#[test]
+fn what_is_meant_is_a_configuration_that_means_it() {
+    let options = Options { config_id: Some("here".to_owned()), ..Options::default() };
+    let (mut same, mut wrong) = (0, Vec::new());
+    let samples = [
+        include_str!("samples/routers.conf"),
+        include_str!("samples/services.conf"),
+        include_str!("samples/two-instances.conf"),
+        include_str!("samples/seed-drct1.conf"),
+        include_str!("samples/seed-drct2.conf"),
+    ];
+    let samples = samples.map(|text| ("a sample".to_owned(), text.to_owned()));
+    for (place, text) in examples().into_iter().chain(samples) {
+        let Some(config) = load_str("test.conf", &text, &options).config else { continue };
+        let shown = vipd_config::setting::text(&vipd_config::effective::effective(&config));
+        let loaded = load_str("again.conf", &shown, &options);
+        let told = vipd_config::render_text(&loaded, vipd_config::Color::Never);
+        let Some(again) = loaded.config else {
+            wrong.push(format!("{place}: is not usable:\n{shown}\n{told}"));
+            continue;
+        };
+        let once_more = vipd_config::setting::text(&vipd_config::effective::effective(&again));
+        if once_more != shown {
+            wrong.push(format!("{place}: is shown otherwise:\n{shown}\n{once_more}"));
+        }
+        let meant = |c: &vipd_config::model::Config| {
+            let mut c = c.clone();
+            for instance in &mut c.instances {
+                // Only whether there is a password.
+                if let vipd_vrrp::settings::Auth::Pass(key) | vipd_vrrp::settings::Auth::Ah(key) =
+                    &mut instance.vrrp.auth
+                {
+                    *key = [0; 8];
+                }
+            }
+            // No status code is 200 to 299.
+            let checkers = c.services.iter_mut().flat_map(|s| &mut s.lvs.real_servers).flat_map(|r| &mut r.checkers);
+            for checker in checkers {
+                if let vipd_lvs::settings::Probe::Http(http) = &mut checker.probe {
+                    http.urls.iter_mut().filter(|u| u.status.is_empty()).for_each(|u| u.status.push((200, 299)));
+                }
+            }
+            serde_json::to_string_pretty(&c).unwrap()
+        };
+        if meant(&again) != meant(&config) {
+            let (before, after) = (meant(&config), meant(&again));
+            let differs = before.lines().zip(after.lines()).find(|(a, b)| a != b);
+            wrong.push(format!("{place}: means something else: {differs:?}\n{text}\n{shown}\n{told}"));
+        }
+        same += 1;
+    }
+    println!("{same} files mean what is shown of them");
+    assert!(wrong.is_empty(), "{} files:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(same > 900, "{same}");
+}

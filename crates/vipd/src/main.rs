@@ -5,6 +5,7 @@
 mod apply;
 mod channel;
 mod cli;
+mod config_command;
 mod control;
 mod log;
 mod message;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Config(arguments)) => config_command::run(&arguments),
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
         Some(Command::Doc(arguments)) => doc(&arguments),
         Some(Command::Completions(arguments)) => {

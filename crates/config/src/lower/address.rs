@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use vipd_vrrp::settings::{Scope, VirtualAddress};
 
 /// Scopes by name (`/etc/iproute2/rt_scopes`, the built-in ones).
-const SCOPES: [(&str, Scope); 5] = [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
+pub(crate) const SCOPES: [(&str, Scope); 5] =
+    [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
 
 impl Lower<'_> {
     /// The address on a line; `None` if it can't be used, which was told.
