@@ -34,6 +34,12 @@ pub fn effective(config: &Config) -> Vec<Setting> {
             "vrrp_sync_group" => out.extend(vrrp::group(config, setting)),
             "vrrp_script" => out.extend(vrrp::script(config, setting)),
             "virtual_server" => out.extend(services.next(setting)),
+            "bfd_instance" | "vrrp_track_process" => {
+                let of = inner(&ROOT, setting.keyword);
+                let settings = block(of, setting.settings(), vrrp::derived(setting), &["delay"]);
+                out.push(Setting { body: Body::Block(settings), ..setting.clone() });
+            }
+            "static_ipaddress" => out.push(vrrp::stays(setting, &globals)),
             _ => out.extend(beyond(&ROOT, setting)),
         }
     }

@@ -20,7 +20,7 @@ use crate::model::Config;
 use crate::options::{Options, Strictness};
 use crate::source::Place;
 use crate::tree::{Node, Nodes, Value};
-pub(crate) use address::SCOPES;
+pub(crate) use address::{SCOPES, host_bits};
 use global::Defaults;
 use std::collections::HashMap;
 use users::Identity;

@@ -121,16 +121,18 @@ fn idle(
     let said = |name: &str| chain.iter().find_map(|settings| find(settings, name)).map(|s| s.value.clone());
     let second = |n: u64| Value::Seconds(micros(Duration::from_secs(n)));
     let every = said("delay_loop").unwrap_or(second(60));
+    let (retry, before_retry) = if written.keyword == "DNS_CHECK" { (3, every.clone()) } else { (1, second(1)) };
     let habits = [
         ("connect_ip", Some(Value::Address(real.address.ip()))),
         ("connect_port", Some(Value::Number(real.address.port().into())).filter(|_| real.address.port() != 0)),
         ("connect_timeout", said("connect_timeout").or(Some(second(5)))),
-        ("retry", said("retry").or(Some(Value::Number(1)))),
-        ("delay_before_retry", said("delay_before_retry").or(Some(second(1)))),
+        ("retry", said("retry").or(Some(Value::Number(retry)))),
+        ("delay_before_retry", said("delay_before_retry").or(Some(before_retry))),
         ("warmup", said("warmup").or(Some(every.clone()))),
         ("delay_loop", Some(every)),
         ("alpha", said("alpha").or(Some(Value::Switch(false)))),
         ("fwmark", Some(Value::Number(0))),
+        ("helo_name", Some(Value::Text("smtpchecker.keepalived.org".to_owned()))),
     ];
     let mut made = Vec::new();
     for (name, value) in habits {

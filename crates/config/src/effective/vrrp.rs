@@ -3,7 +3,7 @@
 use super::{block, flag, inner, number, seconds, switch, switched, text};
 use crate::keyword::ROOT;
 use crate::model::{Config, Notify};
-use crate::setting::{Secret, Setting, Value, find};
+use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
 use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Instance, Preempt, Track, Transport, Version, VirtualAddress};
 use vipd_vrrp::units::Micros;
@@ -71,6 +71,7 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
             made.push(trackers(config, keyword, &own));
         }
     }
+    made.extend(followed(config, written));
     let settings = block(inner(&ROOT, "vrrp_instance"), written.settings(), made, SPOKEN);
     Some(Setting::block("vrrp_instance", written.value.clone(), settings))
 }
@@ -93,6 +94,7 @@ pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
             made.push(trackers(config, keyword, &tracked));
         }
     }
+    made.extend(followed(config, written));
     let settings = block(inner(&ROOT, "vrrp_sync_group"), written.settings(), made, &[]);
     Some(Setting::block("vrrp_sync_group", written.value.clone(), settings))
 }
@@ -197,7 +199,7 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         Setting { idle, ..Setting::new("", Value::Options(options)) }
     };
     let lines = addresses.iter().map(line).collect();
-    Setting { body: crate::setting::Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
+    Setting { body: Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
 }
 
 fn scope(scope: u8) -> Value {
@@ -205,6 +207,82 @@ fn scope(scope: u8) -> Value {
         Some((name, _)) => Value::Text((*name).to_owned()),
         None => Value::Number(scope.into()),
     }
+}
+
+/// Files, processes and BFD sessions that a block follows: as they are written, each with its weight.
+fn followed(config: &Config, written: &Setting) -> Vec<Setting> {
+    let mut out = Vec::new();
+    for (keyword, block, usual) in
+        [("track_file", "track_file", 1), ("track_process", "vrrp_track_process", 0), ("track_bfd", "bfd_instance", 0)]
+    {
+        for setting in written.settings().iter().filter(|s| s.keyword == keyword) {
+            let mut setting = setting.clone();
+            if let Body::Lines(lines) = &mut setting.body {
+                lines.iter_mut().for_each(|line| weigh(config, line, block, usual));
+            }
+            out.push(setting);
+        }
+    }
+    out
+}
+
+/// Gives a tracked object the weight of its block where the line has none.
+fn weigh(config: &Config, line: &mut Setting, block: &str, usual: i64) {
+    let Value::Options(options) = &mut line.value else { return };
+    let Some((_, name)) = options.first() else { return };
+    if options.iter().any(|(name, _)| *name == "weight") {
+        return;
+    }
+    let named = config.written.iter().find(|s| s.keyword == block && s.value == *name);
+    let weight = named.and_then(|s| find(s.settings(), "weight")).map(|s| &s.value);
+    let (weight, reverse) = match weight {
+        Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
+        _ => (usual, false),
+    };
+    options.insert(1, ("weight", Value::Number(weight.into())));
+    if reverse && !options.iter().any(|(name, _)| matches!(*name, "reverse" | "noreverse")) {
+        options.insert(2, ("reverse", Value::Flag(true)));
+    }
+}
+
+/// What a `bfd_instance` or a `vrrp_track_process` has from its other words.
+pub(super) fn derived(written: &Setting) -> Vec<Setting> {
+    if written.keyword == "bfd_instance" {
+        let v6 = matches!(written.find("neighbor_ip").map(|s| &s.value), Some(Value::Address(ip)) if ip.is_ipv6());
+        let ttl = written.find("ttl").map_or(Value::Number(if v6 { 64 } else { 255 }), |s| s.value.clone());
+        return vec![Setting::new("ttl", ttl)];
+    }
+    let delay = |name: &'static str| {
+        let said = written.find(name).or(written.find("delay")).map(|s| s.value.clone());
+        Setting::new(name, said.unwrap_or(Value::Seconds(0)))
+    };
+    // Where both are 0 there is no way to say so: a delay is more than nothing.
+    ["terminate_delay", "fork_delay"].map(delay).into_iter().filter(|s| s.value != Value::Seconds(0)).collect()
+}
+
+/// `static_ipaddress`, with what lines leave to the defaults.
+pub(super) fn stays(written: &Setting, globals: &[Setting]) -> Setting {
+    let mut setting = written.clone();
+    let device = find(globals, "default_interface").map_or(Value::Text("eth0".to_owned()), |s| s.value.clone());
+    if let Body::Lines(lines) = &mut setting.body {
+        for line in lines {
+            let Value::Options(options) = &mut line.value else { continue };
+            let Some((_, Value::Network(address, length))) = options.first().cloned() else { continue };
+            if !options.iter().any(|(name, _)| *name == "dev") {
+                options.insert(1, ("dev", device.clone()));
+            }
+            if !options.iter().any(|(name, _)| *name == "scope") {
+                options.insert(2, ("scope", scope(0)));
+            }
+            for (name, value) in options {
+                if let ("brd" | "broadcast", Value::Text(sign)) = (*name, &*value) {
+                    let ip = crate::lower::host_bits(address, length, sign);
+                    *value = ip.map_or(value.clone(), |ip| Value::Address(ip.into()));
+                }
+            }
+        }
+    }
+    setting
 }
 
 /// The names of what a block tracks.

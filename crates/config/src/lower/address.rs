@@ -118,7 +118,13 @@ fn broadcast(word: &Word, address: IpAddr, prefix: u8) -> Result<Ipv4Addr, Repor
         let message = format!("`brd {sign}` needs a prefix length of 30 or less, and this address has {prefix}");
         return Err(Report::error(Code::OutOfRange, word.at, message).help("write the length behind the address"));
     }
+    Ok(host_bits(address.into(), prefix, sign).unwrap_or(address))
+}
+
+/// An address with its host bits set (`+`) or cleared (`-`).
+pub(crate) fn host_bits(address: IpAddr, prefix: u8, sign: &str) -> Option<Ipv4Addr> {
+    let IpAddr::V4(address) = address else { return None };
     let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
     let bits = u32::from(address);
-    Ok(Ipv4Addr::from(if sign == "+" { bits | host } else { bits & !host }))
+    Some(Ipv4Addr::from(if sign == "+" { bits | host } else { bits & !host }))
 }
