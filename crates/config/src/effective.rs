@@ -55,11 +55,12 @@ fn global(config: &Config, written: &[Setting]) -> Vec<Setting> {
         made.push(Setting::lines("notification_email", Value::Flag(true), mail.to.iter().cloned().map(Value::Text)));
         made.push(text("notification_email_from", &mail.from));
         let host = find(written, "smtp_server").and_then(|s| match &s.value {
-            Value::List(words) => words.first().cloned(),
+            Value::Options(options) => options.first().map(|(_, host)| host.clone()),
             _ => None,
         });
         let host = host.unwrap_or(Value::Address(mail.server.ip()));
-        made.push(Setting::new("smtp_server", Value::List(vec![host, Value::Number(mail.server.port().into())])));
+        let server = vec![("(host)", host), ("(port)", Value::Number(mail.server.port().into()))];
+        made.push(Setting::new("smtp_server", Value::Options(server)));
         let timeout = i128::from(mail.connect_timeout.as_secs());
         made.push(Setting::new("smtp_connect_timeout", Value::Number(timeout)));
     }

@@ -19,6 +19,7 @@ mod lower;
 pub mod model;
 mod options;
 mod render;
+pub mod schema;
 pub mod setting;
 mod source;
 mod tree;

@@ -5,6 +5,7 @@ mod json;
 mod text;
 
 pub use json::json;
+pub(crate) use json::{Count, count};
 use std::fmt;
 use std::net::IpAddr;
 pub use text::text;

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use vipd_config::diag::Level;
 use vipd_config::keyword::{Args, Entry, Family, Form, Standing, walk};
@@ -424,6 +426,10 @@ fn every_word_keeps_its_value() {
         };
         let meant = |c: &vipd_config::model::Config| serde_json::to_value(c).unwrap();
         kept += 1;
+        for settings in [&config.written, &vipd_config::effective::effective(&config)] {
+            let misfits = common::schema::fits(&vipd_config::setting::json(settings));
+            wrong.extend(misfits.first().map(|first| format!("{place}: does not fit the schema: {first}")));
+        }
         if shown.contains("<hidden>") {
             assert!(!shown.contains("pass secret") && !shown.contains("password word"), "{shown}");
             continue;

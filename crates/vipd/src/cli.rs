@@ -89,6 +89,9 @@ pub(crate) struct Doc {
     /// All of it as the manual page vipd.conf(5).
     #[arg(long)]
     pub(crate) man: bool,
+    /// The JSON Schema of what `vipd config --json` prints.
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 /// `vipd completions`

@@ -103,6 +103,7 @@ fn doc(arguments: &cli::Doc) -> ExitCode {
         Some(path) => vipd_config::doc::page(path),
         None if arguments.list => Some(vipd_config::doc::list()),
         None if arguments.man => Some(vipd_config::doc::man()),
+        None if arguments.schema => Some(vipd_config::schema::schema()),
         None => Some(vipd_config::doc::search(&arguments.search)).filter(|text| !text.is_empty()),
     };
     let Some(text) = text else {

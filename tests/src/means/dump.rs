@@ -44,7 +44,6 @@ struct Reader {
     /// Labels of this block.
     seen: BTreeSet<String>,
     facts: Vec<(Place, String)>,
-    smtp: String,
     state: String,
 }
 
@@ -217,8 +216,8 @@ impl Reader {
                 };
                 self.fact("authentication.auth_type", kind);
             }
-            ("global_defs", "Smtp server") => value.clone_into(&mut self.smtp),
-            ("global_defs", "Smtp server port") => self.fact("smtp_server", format!("{} {value}", self.smtp)),
+            ("global_defs", "Smtp server") => self.fact("smtp_server.host", value),
+            ("global_defs", "Smtp server port") => self.fact("smtp_server.port", value),
             // The time of UDP has the label of TCP.
             ("global_defs", "LVS TCP timeout") => {
                 self.fact(if first { "lvs_timeouts.tcp" } else { "lvs_timeouts.udp" }, value)

@@ -13,7 +13,7 @@ const AGAIN: &[(&str, &str)] = &[("vrrp_instance/auth_hmac", "key"), ("garp_grou
 const LISTS: &[&str] = &["status_code", "include_check"];
 
 /// How often a keyword counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Count {
     /// Once.
     One,

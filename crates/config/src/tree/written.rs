@@ -26,6 +26,8 @@ fn setting(node: &Node, of: &'static Block) -> Setting {
             setting::Value::Secret(Secret(secret.clone()))
         }
         (_, Args::HeadedBlock(_)) => head(&node.words),
+        (_, Args::Words(..)) if keyword.name == "sorry_server" => head(&node.words),
+        (_, Args::Words(..)) if keyword.name == "smtp_server" => named(&["(host)", "(port)"], &node.words),
         (_, Args::Custom) => custom(keyword.name, &node.words),
         (value, args) => typed(args, value),
     };
@@ -75,8 +77,13 @@ fn head(words: &[Word]) -> setting::Value {
         [first, rest @ ..] if first.text == "group" => (["group", ""], rest),
         _ => (["(address)", "(port)"], words),
     };
+    named(&names, words)
+}
+
+/// Words with these names, ports and marks as numbers.
+fn named(names: &[&'static str], words: &[Word]) -> setting::Value {
     let value = |name: &str, word| if matches!(name, "fwmark" | "(port)") { number(word) } else { text(word) };
-    setting::Value::Options(names.into_iter().zip(words).map(|(name, word)| (name, value(name, word))).collect())
+    setting::Value::Options(names.iter().zip(words).map(|(name, word)| (*name, value(name, word))).collect())
 }
 
 /// The keywords that the lowering takes apart by itself.

@@ -1,6 +1,8 @@
 //! What the tests of this crate share: reading a text without looking at this machine, and short forms of findings.
 #![allow(dead_code)] // each test file uses its part
 
+pub(crate) mod schema;
+
 use vipd_config::diag::Level;
 use vipd_config::model::Config;
 use vipd_config::{Loaded, Options, ScriptCheck, load_str};
