@@ -37,7 +37,7 @@ test-vm: setup ## ring 5: the real IPVS, in a virtual machine
 	$(CARGO) build --locked -p vipd -p vipd-tests --bins
 	tools/test-vm
 
-docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5
+docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5, the JSON schema
 	UPDATE=1 $(CARGO) test --locked -q -p vipd-config --test generated
 
 bench: setup build ## take-over, CPU and memory against Debian's keepalived, as ratios

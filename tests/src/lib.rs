@@ -13,6 +13,7 @@ pub mod conf;
 pub mod director;
 pub mod junk;
 pub mod lab;
+pub mod means;
 pub mod probe;
 pub mod process;
 pub mod web;

@@ -7,6 +7,8 @@
 mod life;
 #[path = "vm_director/machine.rs"]
 mod machine;
+#[path = "vm_director/means.rs"]
+mod means;
 #[path = "vm_director/misc.rs"]
 mod misc;
 #[path = "vm_director/samples.rs"]
@@ -21,6 +23,13 @@ fn every_sample_makes_the_table_that_keepalived_makes() {
     if machine::here("every sample makes the table that keepalived makes") {
         let only = std::env::var("SAMPLE").ok();
         samples::same_table(|name| only.as_ref().is_none_or(|o| o == name));
+    }
+}
+
+#[test]
+fn every_sample_of_services_means_what_it_means_to_keepalived() {
+    if machine::here("every sample of services means what it means to keepalived") {
+        means::the_same();
     }
 }
 

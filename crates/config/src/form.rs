@@ -4,6 +4,7 @@
 use crate::diag::{Code, Report};
 use crate::keyword::Form;
 use crate::lex::words::Word;
+use crate::setting::Value;
 
 /// Judges one word.
 pub(crate) fn judge(word: &Word, what: &str, form: Form) -> Result<(), Report> {
@@ -32,6 +33,35 @@ pub(crate) fn judge(word: &Word, what: &str, form: Form) -> Result<(), Report> {
     }
     let report = Report::error(Code::BadWord, word.at, format!("{what}: `{text}` is not possible here"));
     Err(report.help(expected(form)))
+}
+
+/// The value of a word of that form: a number where it is one, however it was written.
+pub(crate) fn typed(text: &str, form: Form) -> Value {
+    let number = match form {
+        Form::Named(_) | Form::Number64 => number(text),
+        Form::Lifetime => text.parse().ok(),
+        Form::Broadcast => return text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Address),
+        Form::Mac
+        | Form::Range(..)
+        | Form::Mark
+        | Form::Realms
+        | Form::RoundTrip
+        | Form::Labels
+        | Form::Locator
+        | Form::Text(_)
+        | Form::Hash
+        | Form::Domain => None,
+    };
+    number.map_or_else(|| Value::Text(text.to_owned()), |n| Value::Number(n.into()))
+}
+
+/// A prefix, or the word that stands for one.
+pub(crate) fn network(text: &str) -> Value {
+    let word = Word { text: text.to_owned(), at: crate::source::Place::NOWHERE };
+    match crate::value::prefix(&word, "") {
+        Ok((address, length)) => Value::Network(address, length),
+        Err(_) => Value::Text(text.to_owned()),
+    }
 }
 
 /// What a form looks like, for people.
@@ -156,6 +186,36 @@ pub(crate) fn mask(words: &[Word], what: &str, bits: &[&str]) -> Result<(), Repo
         }
     }
     Ok(())
+}
+
+/// The bits of a mode mask that was judged.
+pub(crate) fn mode(words: &[Word]) -> u32 {
+    if let [word] = words
+        && let Some(number) = number(&word.text)
+    {
+        return u32::try_from(number).unwrap_or(0);
+    }
+    let bit = |name: &str| {
+        let shift = match name.get(name.len().saturating_sub(3)..) {
+            Some("USR") => 6,
+            Some("GRP") => 3,
+            Some("OTH") => 0,
+            // IRWXU, IRWXG, IRWXO
+            _ => match name.as_bytes().last() {
+                Some(b'U') => 6,
+                Some(b'G') => 3,
+                _ => 0,
+            },
+        };
+        let bits = match name.get(1..2) {
+            Some("R") if name.starts_with("IRWX") => 7,
+            Some("R") => 4,
+            Some("W") => 2,
+            _ => 1,
+        };
+        bits << shift
+    };
+    words.iter().flat_map(|w| w.text.split('|')).filter(|n| !n.is_empty()).map(bit).fold(0, |all, bits| all | bits)
 }
 
 /// Judges bytes in hexadecimal digits, blanks between groups; in a pattern `x` stands for any digit.

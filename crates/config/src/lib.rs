@@ -11,6 +11,7 @@
 pub mod changes;
 pub mod diag;
 pub mod doc;
+pub mod effective;
 mod form;
 pub mod keyword;
 mod lex;
@@ -19,13 +20,15 @@ pub mod model;
 mod options;
 pub mod plan;
 mod render;
+pub mod schema;
+pub mod setting;
 mod source;
 mod tree;
 mod value;
 
 use diag::{Diagnostic, Findings, Level};
 use model::Config;
-pub use options::{Options, ScriptCheck, Strictness};
+pub use options::{Options, ScriptCheck, Strictness, Written};
 pub use render::{Color, render_text, summary};
 use std::path::{Path, PathBuf};
 
@@ -70,7 +73,7 @@ pub fn load_str(name: &str, text: &str, options: &Options) -> Loaded {
 }
 
 fn finish(mut tape: lex::tape::Tape, mut findings: Findings, options: &Options) -> Loaded {
-    let root = tree::parse(&mut tape, &mut findings);
+    let root = tree::parse(&mut tape, &mut findings, options.written);
     let config = lower::lower(root, &mut tape, &mut findings, options);
     let failed = findings.failed();
     let mut files: Vec<PathBuf> = Vec::new();

@@ -18,9 +18,10 @@ mod vrrp;
 use crate::diag::{Code, Findings, Level, Report};
 use crate::lex::tape::Tape;
 use crate::model::Config;
-use crate::options::{Options, Strictness};
+use crate::options::{Options, Strictness, Written};
 use crate::source::Place;
 use crate::tree::{Node, Nodes, Value};
+pub(crate) use address::{SCOPES, host_bits};
 use global::Defaults;
 use std::collections::HashMap;
 use users::Identity;
@@ -48,6 +49,9 @@ const MAX_COPIES: usize = 200_000;
 
 /// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
 pub(crate) fn lower(root: Nodes, tape: &mut Tape, findings: &mut Findings, options: &Options) -> Config {
+    // Only a file without errors has values for all its words.
+    let keep = options.written == Written::Keep && !findings.failed();
+    let written = if keep { crate::tree::written(&root) } else { Vec::new() };
     let (globals, root) = merged(root, "global_defs");
     let mut lower = Lower {
         tape,
@@ -61,7 +65,7 @@ pub(crate) fn lower(root: Nodes, tape: &mut Tape, findings: &mut Findings, optio
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
-    let mut config = Config { global: lower.global(&globals, &root), ..Config::default() };
+    let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &mut config);
     lower.services(root, &mut config);
     if let Some(at) = lower.unguarded {

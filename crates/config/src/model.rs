@@ -1,6 +1,7 @@
 //! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on
 //! nothing else; it crosses process borders as JSON.
 
+use crate::setting::{self, Setting};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,10 @@ pub struct Config {
     pub scripts: Vec<TrackedScript>,
     /// `virtual_server`s in the order of the file; ids unique.
     pub services: Vec<Service>,
+    /// The file as it is written, every value typed, if `Options::written` asks for it: what [`Config::idle`] and
+    /// `vipd config` show. The roles don't get it.
+    #[serde(skip)]
+    pub written: Vec<Setting>,
 }
 
 /// `global_defs`, as far as it outlives the lowering (defaults for other blocks are already in them).
@@ -193,6 +198,11 @@ impl Config {
     /// The service of that id.
     pub fn service(&self, id: &VirtualServerId) -> Option<&Service> {
         self.services.iter().find(|s| &s.lvs.id == id)
+    }
+
+    /// What no role acts on yet, each with the blocks around it: `vrrp_instance VI_1 / track_process`.
+    pub fn idle(&self) -> Vec<(String, &Setting)> {
+        setting::idle(&self.written)
     }
 
     /// Every address that some instance may put on this host.

@@ -22,6 +22,16 @@ pub enum ScriptCheck {
     Skip,
 }
 
+/// Whether the configuration also tells what it was made from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Written {
+    /// No: only what it means. Virtual servers are read one by one.
+    #[default]
+    Drop,
+    /// Yes: every word of the file, typed ([`crate::model::Config::written`]).
+    Keep,
+}
+
 /// How to read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {
@@ -33,6 +43,8 @@ pub struct Options {
     pub strictness: Strictness,
     /// Whether scripts are looked up.
     pub scripts: ScriptCheck,
+    /// Whether every word is kept.
+    pub written: Written,
     /// Option `-s`; stands above `net_namespace`.
     pub net_namespace: Option<String>,
 }

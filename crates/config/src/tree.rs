@@ -3,14 +3,18 @@
 
 mod arguments;
 mod lines;
+mod written;
 
 use crate::diag::{Code, Findings, Level, Report};
 use crate::keyword::{Args, Block, Keyword, ROOT, Standing, all};
 use crate::lex::Item;
 use crate::lex::tape::{Position, Tape};
 use crate::lex::words::{Line, Word};
+use crate::options::Written;
+use crate::setting;
 use crate::source::Place;
 use std::net::IpAddr;
+pub(crate) use written::written;
 
 /// A keyword with what followed it.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(crate) enum Value {
         reverse: bool,
     },
     Command(Command),
+    /// What no part of the lowering asks for in another form.
+    Typed(setting::Value),
 }
 
 /// A command as it is written.
@@ -231,9 +237,10 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
         .map(|(_, n)| n)
 }
 
-/// Reads a whole configuration, but for what is `Body::Later`.
-pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings) -> Nodes {
+/// Reads a whole configuration, but for what is `Body::Later`, if not every word is to be kept.
+pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings, written: Written) -> Nodes {
     let mut parser = Parser::new(Items { tape, at: Position::default(), end: None, peeked: None }, findings);
+    parser.passes = written == Written::Drop && parser.items.tape.balanced();
     let root = parser.block(&ROOT);
     let flawed = root.flawed;
     let mut list = root.list;
@@ -289,11 +296,13 @@ struct Parser<'a> {
     hoisted: Vec<Node>,
     /// Above 0 inside a block that is not acted on: its keywords need no warning of their own.
     quiet: usize,
+    /// Whether virtual servers are passed over.
+    passes: bool,
 }
 
 impl<'a> Parser<'a> {
     fn new(items: Items<'a>, findings: &'a mut Findings) -> Parser<'a> {
-        Parser { items, findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0 }
+        Parser { items, findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0, passes: false }
     }
 
     /// Reads up to the block's closing brace, or to the end of the input at the top level.
@@ -413,7 +422,7 @@ impl<'a> Parser<'a> {
     /// Passes over a virtual server: they are read one by one as they are lowered, so that ten thousand of them are never in
     /// memory at once. Where a brace is missing somewhere, nobody knows where one ends without reading it.
     fn pass(&mut self, outer: &'static Block, inner: &'static Block) -> Option<Later> {
-        if outer.path != ROOT.path || inner.path != "virtual_server" || !self.items.tape.balanced() {
+        if outer.path != ROOT.path || inner.path != "virtual_server" || !self.passes {
             return None;
         }
         let open = *self.opens.last()?;

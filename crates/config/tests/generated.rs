@@ -23,3 +23,8 @@ fn the_compatibility_page_is_current() {
 fn the_manual_page_is_current() {
     current("packaging/vipd.conf.5", &vipd_config::doc::man());
 }
+
+#[test]
+fn the_schema_is_current() {
+    current("docs/keepalived.conf.schema.json", &vipd_config::schema::schema());
+}

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use vipd_config::diag::Level;
 use vipd_config::keyword::{Args, Entry, Family, Form, Standing, walk};
-use vipd_config::{Options, Strictness, load_str};
+use vipd_config::{Options, Strictness, Written, load_str};
 
 /// What stands around the words of a block so that a line of it can be judged; `%` is the line.
 fn around(path: &str) -> String {
@@ -387,4 +389,115 @@ fn every_row_takes_what_it_says_and_nothing_else() {
         println!("by structure alone: {path}: {}", names.join(" "));
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Every example that a row takes, in its place, with the row's own place for people.
+fn examples() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for entry in walk() {
+        let name = entry.keyword.name;
+        let other = matches!(entry.keyword.standing, Standing::SameAs(_) | Standing::OldName(_));
+        if entry.path == "(lexer)" || entry.path.ends_with(":args") || other {
+            continue;
+        }
+        let (good, _) = by_hand(&entry.path, name)
+            .or_else(|| by_type(entry.keyword.args))
+            .or_else(|| matches!(entry.keyword.args, Args::Word | Args::OptWord).then(|| any_word(entry.keyword.args)))
+            .unwrap_or_default();
+        all.extend(good.iter().map(|e| (format!("{}/{name} {e}", entry.path), text(&entry, e))));
+    }
+    all
+}
+
+/// What a file says, as settings, written as a file again, says the same and means the same.
+#[test]
+fn every_word_keeps_its_value() {
+    let options = Options { config_id: Some("here".to_owned()), written: Written::Keep, ..Options::default() };
+    let (mut kept, mut wrong) = (0, Vec::new());
+    for (place, text) in examples() {
+        // A word that is refused has no configuration to be seen in.
+        let Some(config) = load_str("test.conf", &text, &options).config else { continue };
+        let shown = vipd_config::setting::text(&config.written);
+        let again = load_str("again.conf", &shown, &options);
+        let Some(again) = again.config else {
+            let told = vipd_config::render_text(&again, vipd_config::Color::Never);
+            wrong.push(format!("{place}: does not come back:\n{shown}{told}"));
+            continue;
+        };
+        let meant = |c: &vipd_config::model::Config| serde_json::to_value(c).unwrap();
+        kept += 1;
+        for settings in [&config.written, &vipd_config::effective::effective(&config)] {
+            let misfits = common::schema::fits(&vipd_config::setting::json(settings));
+            wrong.extend(misfits.first().map(|first| format!("{place}: does not fit the schema: {first}")));
+        }
+        if shown.contains("<hidden>") {
+            assert!(!shown.contains("pass secret") && !shown.contains("password word"), "{shown}");
+            continue;
+        }
+        if again.written != config.written {
+            wrong.push(format!("{place}: says something else:\n{text}\nis shown as\n{shown}"));
+        } else if meant(&again) != meant(&config) {
+            wrong.push(format!("{place}: means something else:\n{text}\nis shown as\n{shown}"));
+        }
+    }
+    println!("{kept} examples came back as they were");
+    assert!(wrong.is_empty(), "{} examples:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(kept > 900, "{kept}");
+}
+
+/// What a file means, written as a file, means the same, and is shown the same.
+#[test]
+fn what_is_meant_is_a_configuration_that_means_it() {
+    let options = Options { config_id: Some("here".to_owned()), written: Written::Keep, ..Options::default() };
+    let (mut same, mut wrong) = (0, Vec::new());
+    let samples = [
+        include_str!("samples/routers.conf"),
+        include_str!("samples/services.conf"),
+        include_str!("samples/two-instances.conf"),
+        include_str!("samples/seed-drct1.conf"),
+        include_str!("samples/seed-drct2.conf"),
+    ];
+    let samples = samples.map(|text| ("a sample".to_owned(), text.to_owned()));
+    for (place, text) in examples().into_iter().chain(samples) {
+        let Some(config) = load_str("test.conf", &text, &options).config else { continue };
+        let shown = vipd_config::setting::text(&vipd_config::effective::effective(&config));
+        let loaded = load_str("again.conf", &shown, &options);
+        let told = vipd_config::render_text(&loaded, vipd_config::Color::Never);
+        let Some(again) = loaded.config else {
+            wrong.push(format!("{place}: is not usable:\n{shown}\n{told}"));
+            continue;
+        };
+        let once_more = vipd_config::setting::text(&vipd_config::effective::effective(&again));
+        if once_more != shown {
+            wrong.push(format!("{place}: is shown otherwise:\n{shown}\n{once_more}"));
+        }
+        let meant = |c: &vipd_config::model::Config| {
+            let mut c = c.clone();
+            for instance in &mut c.instances {
+                // Only whether there is a password.
+                if let vipd_vrrp::settings::Auth::Pass(key) | vipd_vrrp::settings::Auth::Ah(key) =
+                    &mut instance.vrrp.auth
+                {
+                    *key = [0; 8];
+                }
+            }
+            // No status code is 200 to 299.
+            let checkers = c.services.iter_mut().flat_map(|s| &mut s.lvs.real_servers).flat_map(|r| &mut r.checkers);
+            for checker in checkers {
+                if let vipd_lvs::settings::Probe::Http(http) = &mut checker.probe {
+                    http.urls.iter_mut().filter(|u| u.status.is_empty()).for_each(|u| u.status.push((200, 299)));
+                }
+            }
+            serde_json::to_string_pretty(&c).unwrap()
+        };
+        if meant(&again) != meant(&config) {
+            let (before, after) = (meant(&config), meant(&again));
+            let differs = before.lines().zip(after.lines()).find(|(a, b)| a != b);
+            wrong.push(format!("{place}: means something else: {differs:?}\n{text}\n{shown}\n{told}"));
+        }
+        same += 1;
+    }
+    println!("{same} files mean what is shown of them");
+    assert!(wrong.is_empty(), "{} files:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(same > 900, "{same}");
 }

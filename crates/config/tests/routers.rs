@@ -111,7 +111,7 @@ fn everything_in_the_sample() {
 #[test]
 fn the_configuration_crosses_processes_as_json() {
     for text in [include_str!("samples/routers.conf"), include_str!("samples/services.conf")] {
-        let before = config(text);
+        let before = Config { written: Vec::new(), ..config(text) };
         let json = serde_json::to_string(&before).unwrap();
         assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), before);
     }
@@ -402,6 +402,8 @@ fn global_defaults() {
     );
     let least = with("vrrp_min_garp", "").vrrp.garp;
     assert_eq!((least.master_repeat, least.master_delay), (1, Micros::ZERO));
+    let wants_more = with("vrrp_min_garp", "garp_master_repeat 9\ngarp_master_delay 7").vrrp.garp;
+    assert_eq!((wants_more.lower_prio_repeat, wants_more.lower_prio_delay), (1, Micros::ZERO));
     assert_eq!(with("vrrp_garp_master_repeat 0", "").vrrp.garp.master_repeat, 1);
     assert_eq!(with("vrrp_garp_lower_prio_repeat 2", "garp_master_repeat 9").vrrp.garp.lower_prio_repeat, 2);
     assert_eq!(with("", "garp_master_repeat 9").vrrp.garp.lower_prio_repeat, 9);

@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Judge a configuration file: exit status 0 usable, 1 warnings (with --strict), 2 not usable.
     Check(Check),
+    /// Show a configuration file with everything expanded: as it is written, or what it means. Secrets are hidden.
+    Config(Config),
     /// Ask the running daemon for the state of everything.
     Status(StatusArguments),
     /// Have the running daemon read its configuration again: exit status 0 in force, 2 refused.
@@ -74,6 +76,25 @@ pub(crate) struct PlanArguments {
     pub(crate) all_config: bool,
 }
 
+/// `vipd config`
+#[derive(Args, Debug)]
+pub(crate) struct Config {
+    /// The configuration file: /etc/keepalived/keepalived.conf by default.
+    pub(crate) file: Option<PathBuf>,
+    /// What it means: every setting with the value in force, given, inherited or by default.
+    #[arg(long)]
+    pub(crate) effective: bool,
+    /// Print JSON; docs/keepalived.conf.schema.json describes it.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Configuration id for conditional lines (`@ID`); the host name by default.
+    #[arg(short = 'i', long)]
+    pub(crate) config_id: Option<String>,
+    /// Every include that fails is an error.
+    #[arg(short = 'e', long)]
+    pub(crate) all_config: bool,
+}
+
 /// `vipd doc`
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
@@ -89,6 +110,9 @@ pub(crate) struct Doc {
     /// All of it as the manual page vipd.conf(5).
     #[arg(long)]
     pub(crate) man: bool,
+    /// The JSON Schema of what `vipd config --json` prints.
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 /// `vipd completions`

@@ -5,6 +5,7 @@
 mod apply;
 mod channel;
 mod cli;
+mod config_command;
 mod control;
 mod log;
 mod message;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Config(arguments)) => config_command::run(&arguments),
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
         Some(Command::Plan(arguments)) => plan::run(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),
@@ -105,6 +107,7 @@ fn doc(arguments: &cli::Doc) -> ExitCode {
         Some(path) => vipd_config::doc::page(path),
         None if arguments.list => Some(vipd_config::doc::list()),
         None if arguments.man => Some(vipd_config::doc::man()),
+        None if arguments.schema => Some(vipd_config::schema::schema()),
         None => Some(vipd_config::doc::search(&arguments.search)).filter(|text| !text.is_empty()),
     };
     let Some(text) = text else {

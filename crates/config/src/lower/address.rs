@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use vipd_vrrp::settings::{Scope, VirtualAddress};
 
 /// Scopes by name (`/etc/iproute2/rt_scopes`, the built-in ones).
-const SCOPES: [(&str, Scope); 5] = [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
+pub(crate) const SCOPES: [(&str, Scope); 5] =
+    [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
 
 impl Lower<'_> {
     /// The address on a line; `None` if it can't be used, which was told.
@@ -117,7 +118,13 @@ fn broadcast(word: &Word, address: IpAddr, prefix: u8) -> Result<Ipv4Addr, Repor
         let message = format!("`brd {sign}` needs a prefix length of 30 or less, and this address has {prefix}");
         return Err(Report::error(Code::OutOfRange, word.at, message).help("write the length behind the address"));
     }
+    Ok(host_bits(address.into(), prefix, sign).unwrap_or(address))
+}
+
+/// An address with its host bits set (`+`) or cleared (`-`).
+pub(crate) fn host_bits(address: IpAddr, prefix: u8, sign: &str) -> Option<Ipv4Addr> {
+    let IpAddr::V4(address) = address else { return None };
     let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
     let bits = u32::from(address);
-    Ok(Ipv4Addr::from(if sign == "+" { bits | host } else { bits & !host }))
+    Some(Ipv4Addr::from(if sign == "+" { bits | host } else { bits & !host }))
 }

@@ -67,8 +67,9 @@ impl Defaults {
             version: if nodes.text("vrrp_version") == Some("3") { Version::V3 } else { Version::V2 },
             group4,
             garp,
-            lower_prio_repeat: nodes.int("vrrp_garp_lower_prio_repeat").map(narrow),
-            lower_prio_delay: secs("vrrp_garp_lower_prio_delay"),
+            // The fewest messages are also those after a lower priority, whatever an instance sends as a new master.
+            lower_prio_repeat: nodes.int("vrrp_garp_lower_prio_repeat").map(narrow).or(least.then_some(1)),
+            lower_prio_delay: secs("vrrp_garp_lower_prio_delay").or(least.then_some(Micros::ZERO)),
             down_timer_adverts: nodes.int("vrrp_down_timer_adverts").map_or(3, narrow),
             lower_prio_no_advert: nodes.on("vrrp_lower_prio_no_advert"),
             higher_prio_send_advert: nodes.on("vrrp_higher_prio_send_advert"),

@@ -5,6 +5,7 @@ use crate::diag::{Code, Report};
 use crate::form;
 use crate::keyword::{self, Args, Block, Keyword};
 use crate::lex::words::{CommandError, Line, Word, arguments};
+use crate::setting::{self, Secret};
 use crate::value;
 
 impl Parser<'_> {
@@ -21,11 +22,15 @@ impl Parser<'_> {
             return self.command(keyword, line);
         }
         let words = &line.words[1..];
-        if let Args::Options(_) = keyword.args
-            && let Err(report) = self.options(block, keyword, name, words)
-        {
-            self.findings.push(report);
-            return Value::Invalid;
+        let mut options = None;
+        if let Args::Options(_) = keyword.args {
+            match options_of(block, keyword, name, words) {
+                Ok(found) => options = Some(Value::Typed(setting::Value::Options(found))),
+                Err(report) => {
+                    self.findings.push(report);
+                    return Value::Invalid;
+                }
+            }
         }
         let (least, most) = counts(keyword.args);
         if words.len() < least {
@@ -43,9 +48,10 @@ impl Parser<'_> {
             };
             self.findings.push(Report::warning(Code::ExtraWord, place, message).label("ignored"));
         }
-        let result = match words.first() {
-            None => Value::None.fine(),
-            Some(first) => one(keyword.args, name, first, words),
+        let result = match (words.first(), options) {
+            (_, Some(options)) => options.fine(),
+            (None, None) => Value::None.fine(),
+            (Some(first), None) => one(keyword.args, name, first, &words[..words.len().min(most)]),
         };
         match result {
             Ok((value, report)) => {
@@ -59,41 +65,6 @@ impl Parser<'_> {
                 Value::Invalid
             }
         }
-    }
-
-    /// Judges the words of a keyword that has options by its option rows.
-    fn options(
-        &mut self,
-        block: &'static Block,
-        keyword: &'static Keyword,
-        name: &str,
-        words: &[Word],
-    ) -> Result<(), Report> {
-        let Some(rows) = keyword::options_of(block.path, keyword.name) else { return Ok(()) };
-        let mut bare: Vec<&Keyword> = rows.rows().filter(|k| k.name.starts_with('(')).collect();
-        let mut i = 0;
-        while let Some(word) = words.get(i) {
-            let fold = |k: &Keyword| k.range == "case-insensitive" && k.name.eq_ignore_ascii_case(&word.text);
-            if let Some(known) = rows.rows().find(|k| k.name == word.text || fold(k)) {
-                i += 1 + option(known, &words[i..])?;
-                continue;
-            }
-            // A bare word: the first row that takes it has been used up then.
-            let fits = |k: &&Keyword| one(k.args, name, word, &words[i..]).is_ok();
-            match bare.iter().position(fits) {
-                Some(at) => drop(bare.remove(at)),
-                None => {
-                    let names: Vec<&str> = rows.rows().filter(|k| !k.name.starts_with('(')).map(|k| k.name).collect();
-                    return Err(match bare.as_slice() {
-                        [last] => one(last.args, name, word, &words[i..]).err(),
-                        _ => None,
-                    }
-                    .unwrap_or_else(|| value::one_of(word, name, &names, &word.text)));
-                }
-            }
-            i += 1;
-        }
-        Ok(())
     }
 
     fn command(&mut self, keyword: &'static Keyword, line: &Line) -> Value {
@@ -143,6 +114,76 @@ impl Parser<'_> {
         });
         Value::Invalid
     }
+}
+
+/// The words of a keyword that has options, by its option rows.
+fn options_of(
+    block: &'static Block,
+    keyword: &'static Keyword,
+    name: &str,
+    words: &[Word],
+) -> Result<Vec<(&'static str, setting::Value)>, Report> {
+    let Some(rows) = keyword::options_of(block.path, keyword.name) else { return Ok(Vec::new()) };
+    let mut bare: Vec<&'static Keyword> = rows.rows().filter(|k| k.name.starts_with('(')).collect();
+    let mut found = Vec::new();
+    let mut i = 0;
+    while let Some(word) = words.get(i) {
+        let fold = |k: &Keyword| k.range == "case-insensitive" && k.name.eq_ignore_ascii_case(&word.text);
+        if let Some(known) = rows.rows().find(|k| k.name == word.text || fold(k)) {
+            let (used, value) = option(known, &words[i..])?;
+            found.push((known.name, value));
+            i += 1 + used;
+            continue;
+        }
+        // A bare word: the first row that takes it has been used up then.
+        let fits = |k: &&Keyword| one(k.args, name, word, &words[i..]).is_ok();
+        match bare.iter().position(fits) {
+            Some(at) => {
+                let row = bare.remove(at);
+                found.push((row.name, typed(row.args, &one(row.args, name, word, &words[i..])?.0)));
+            }
+            None => {
+                let names: Vec<&str> = rows.rows().filter(|k| !k.name.starts_with('(')).map(|k| k.name).collect();
+                return Err(match bare.as_slice() {
+                    [last] => one(last.args, name, word, &words[i..]).err(),
+                    _ => None,
+                }
+                .unwrap_or_else(|| value::one_of(word, name, &names, &word.text)));
+            }
+        }
+        i += 1;
+    }
+    Ok(found)
+}
+
+/// The value of a row as people and programs that know no rows see it.
+pub(super) fn typed(args: Args, value: &Value) -> setting::Value {
+    use setting::Value as V;
+    match value {
+        Value::None if matches!(args, Args::Switch) => V::Switch(true),
+        Value::None | Value::Invalid => V::Flag(true),
+        Value::Switch(on) => V::Switch(*on),
+        Value::Int(number) => V::Number((*number).into()),
+        Value::Micros(micros) if matches!(args, Args::Millis(..)) => V::Millis(*micros),
+        Value::Micros(micros) => V::Seconds(*micros),
+        Value::Text(text) => match args {
+            Args::Form(form) | Args::OptForm(form) => form::typed(text, form),
+            Args::Prefix => form::network(text),
+            _ => V::Text(text.clone()),
+        },
+        Value::Ip(address) => V::Address(*address),
+        Value::Weight { weight, reverse } => V::Weight { weight: (*weight).into(), reverse: *reverse },
+        Value::Command(command) => {
+            V::Command { text: command.text.clone(), user: command.user.iter().map(|word| word.text.clone()).collect() }
+        }
+        Value::Typed(value) => value.clone(),
+    }
+}
+
+/// Words as they are.
+fn list(words: &[Word]) -> Value {
+    let words = words.iter().map(|w| setting::Value::Text(w.text.clone()));
+    Value::Typed(setting::Value::List(words.collect()))
 }
 
 /// How many words belong to the keyword, at least and at most.
@@ -220,14 +261,15 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
                 Some(w) if w.text == "noreverse" => false,
                 Some(w) => return Err(value::one_of(w, name, &["reverse"], &w.text)),
             };
-            Value::Weight { weight: i16::try_from(value).unwrap_or(0), reverse }.fine()
+            let beyond = if value < 0 { i16::MIN } else { i16::MAX };
+            Value::Weight { weight: i16::try_from(value).unwrap_or(beyond), reverse }.fine()
         }
         Args::Device => Value::Text(value::device(word, name)?).fine(),
         Args::OneOf(set) | Args::OptOneOf(set) => member(set, false),
         Args::OneOfIgnoreCase(set) => member(set, true),
         Args::EachOf(set) => match words.iter().find(|w| !set.contains(&w.text.as_str())) {
             Some(bad) => Err(value::one_of(bad, name, set, &bad.text)),
-            None => Value::None.fine(),
+            None => list(words).fine(),
         },
         Args::Ip(family) => Value::Ip(value::ip(word, name, family)?).fine(),
         Args::Prefix => {
@@ -241,30 +283,30 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
             Value::Text(word.text.clone()).fine()
         }
         Args::Ints(most, low, high) => {
-            for word in words.iter().take(most) {
-                value::int(word, name, low, high)?;
-            }
-            Value::None.fine()
+            let number = |word| Ok(setting::Value::Number(value::int(word, name, low, high)?.into()));
+            let numbers = words.iter().take(most).map(number).collect::<Result<_, Report>>()?;
+            Value::Typed(setting::Value::List(numbers)).fine()
         }
         Args::Names(most, bytes) => {
-            form::names(&words[..words.len().min(most)], name, bytes)?;
-            Value::None.fine()
+            let words = &words[..words.len().min(most)];
+            form::names(words, name, bytes)?;
+            list(words).fine()
         }
         Args::Mask(bits) => {
             form::mask(words, name, bits)?;
-            Value::None.fine()
+            Value::Typed(setting::Value::Mode(form::mode(words))).fine()
         }
-        Args::Hex => {
-            form::bytes(words, name, b"")?;
-            Value::None.fine()
-        }
-        Args::HexPattern => {
-            form::bytes(words, name, b"xX")?;
-            Value::None.fine()
+        Args::Hex | Args::HexPattern => {
+            form::bytes(words, name, if matches!(args, Args::Hex) { b"" } else { b"xX" })?;
+            let digits = words.iter().map(|w| w.text.to_lowercase()).collect();
+            Value::Typed(setting::Value::Text(digits)).fine()
         }
         Args::Key => {
             form::key(words, name)?;
-            Value::None.fine()
+            let id = setting::Value::Number(value::int(word, name, 1, 255)?.into());
+            let key = words.get(1).map(|w| w.text.clone()).unwrap_or_default();
+            let key = setting::Value::Secret(Secret(key));
+            Value::Typed(setting::Value::Options(vec![("(id)", id), ("(key)", key)])).fine()
         }
         Args::Word | Args::OptWord | Args::NamedBlock(_) | Args::NamedLines(_) => {
             if word.text.is_empty() {
@@ -272,10 +314,9 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
             }
             Value::Text(word.text.clone()).fine()
         }
+        Args::Words(..) | Args::User => list(words).fine(),
         Args::Flag
-        | Args::Words(..)
         | Args::Options(_)
-        | Args::User
         | Args::Custom
         | Args::Script
         | Args::OptScript
@@ -286,21 +327,28 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
     }
 }
 
-/// Judges one option word of a value line by its row; how many words behind it were used.
-pub(super) fn option(keyword: &'static Keyword, words: &[Word]) -> Result<usize, Report> {
+/// One option word of a value line by its row: how many words behind it were used, and their value.
+pub(super) fn option(keyword: &'static Keyword, words: &[Word]) -> Result<(usize, setting::Value), Report> {
     let (least, _) = counts(keyword.args);
     if least == 0 {
-        return Ok(0);
+        return Ok((0, setting::Value::Flag(true)));
     }
     // `mtu lock 1400`, `via inet6 ...`, `as to ...`
-    let skip = usize::from(
-        keyword.usage.contains(" [")
-            && words.get(1).is_some_and(|w| matches!(w.text.as_str(), "lock" | "inet" | "inet6" | "to")),
-    );
+    let between = words.get(1).map(|w| w.text.as_str()).filter(|w| matches!(*w, "lock" | "inet" | "inet6" | "to"));
+    let between = between.filter(|_| keyword.usage.contains(" ["));
+    let skip = usize::from(between.is_some());
     let Some(value) = words.get(1 + skip) else {
         let message = format!("`{}` needs a value", keyword.name);
         return Err(Report::error(Code::MissingValue, words[0].at, message).help(keyword.usage));
     };
-    let value = one(keyword.args, keyword.quoted, value, &words[1 + skip..]);
-    value.map(|_| 1 + skip)
+    let value = typed(keyword.args, &one(keyword.args, keyword.quoted, value, &words[1 + skip..])?.0);
+    let value = match (between, value) {
+        (Some("lock"), value) => {
+            setting::Value::Options(vec![("lock", setting::Value::Flag(true)), ("(value)", value)])
+        }
+        // `reverse` behind it is an option by itself.
+        (_, setting::Value::Weight { weight, .. }) => setting::Value::Number(weight.into()),
+        (_, value) => value,
+    };
+    Ok((1 + skip, value))
 }

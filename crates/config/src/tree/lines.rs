@@ -1,70 +1,141 @@
-//! Lines of value blocks that nothing acts on yet: routes, rules, static addresses. Checked, so that a mistake shows
-//! before the day they act.
+//! Lines of value blocks: each an item with options. Those that nothing acts on yet (routes, rules, static addresses) are
+//! checked here, so that a mistake shows before the day they act; `lower` reads and judges the others by itself.
 
 use super::{Parser, nearest};
 use crate::diag::{Code, Report};
+use crate::form;
 use crate::keyword::{Block, ENCAP, NEXTHOP};
 use crate::lex::words::{Line, Word};
+use crate::setting::Value;
 use crate::value;
+
+/// Values with their names.
+type Options = Vec<(&'static str, Value)>;
 
 impl Parser<'_> {
     /// Checks the lines of a keyword's block that `lower` does not read.
     pub(super) fn check_lines(&mut self, keyword: &'static str, block: &'static Block, lines: &[Line]) {
+        let checked = [
+            "track_file",
+            "track_process",
+            "track_bfd",
+            "linkbeat_interfaces",
+            "interface_up_down_delays",
+            "static_routes",
+            "virtual_routes",
+            "static_rules",
+            "virtual_rules",
+            "static_ipaddress",
+        ];
+        if !checked.contains(&keyword) {
+            return;
+        }
         for line in lines {
-            let result = match keyword {
-                "track_file" | "track_process" | "track_bfd" => options(&[block], &line.words[1..]),
-                "linkbeat_interfaces" => {
-                    value::device(&line.words[0], keyword).and_then(|_| options(&[block], &line.words[1..]))
-                }
-                "interface_up_down_delays" => delays(&line.words),
-                "static_routes" | "virtual_routes" => route(block, &line.words),
-                "static_rules" | "virtual_rules" => options(&[block], &line.words),
-                "static_ipaddress" => {
-                    value::prefix(&line.words[0], "address").and_then(|_| options(&[block], &line.words[1..]))
-                }
-                _ => Ok(()),
-            };
-            if let Err(report) = result {
+            if let Err(report) = item(keyword, block, &line.words) {
                 self.findings.push(report);
             }
         }
     }
 }
 
+/// The item of one line.
+fn item(keyword: &str, block: &'static Block, words: &[Word]) -> Result<Options, Report> {
+    let head = |name: &'static str, value: Value| -> Result<Options, Report> {
+        Ok(std::iter::once((name, value)).chain(options(&[block], &words[1..])?).collect())
+    };
+    let first = &words[0];
+    match keyword {
+        "linkbeat_interfaces" | "track_interface" => head("(interface)", Value::Text(value::device(first, keyword)?)),
+        "static_ipaddress" | "virtual_ipaddress" | "virtual_ipaddress_excluded" => {
+            let (address, length) = value::prefix(first, "address")?;
+            head("(address)", Value::Network(address, length))
+        }
+        "unicast_peer" => head("(address)", Value::Text(first.text.clone())),
+        "interface_up_down_delays" => delays(words),
+        "static_routes" | "virtual_routes" => route(block, words),
+        "static_rules" | "virtual_rules" => options(&[block], words),
+        "virtual_server_group" => entry(words),
+        // track_script, track_file, track_process, track_bfd
+        _ => head("(name)", Value::Text(first.text.clone())),
+    }
+}
+
+/// What the lines of a block that was found fine say, a value for each: names, any number on a line, or items.
+pub(super) fn values(keyword: &str, block: &'static Block, lines: &[Line]) -> Vec<Value> {
+    if matches!(keyword, "group" | "interfaces" | "notification_email") {
+        return lines.iter().flat_map(|line| &line.words).map(|word| Value::Text(word.text.clone())).collect();
+    }
+    // One that is wrong was told where it is read, and nothing comes of the file.
+    lines.iter().filter_map(|line| item(keyword, block, &line.words).ok()).map(Value::Options).collect()
+}
+
 /// Words that are options of the given blocks, each with its value.
-fn options(blocks: &[&'static Block], words: &[Word]) -> Result<(), Report> {
+fn options(blocks: &[&'static Block], words: &[Word]) -> Result<Options, Report> {
+    let mut found = Vec::new();
     let mut i = 0;
     while let Some(word) = words.get(i) {
         let Some(keyword) = blocks.iter().find_map(|b| b.find(&word.text)) else {
             return Err(unknown(blocks, word));
         };
-        i += 1 + super::arguments::option(keyword, &words[i..])?;
+        // Of an interface, which `lower` judges.
+        let (used, value) = match (keyword.name, words.get(i + 1)) {
+            ("weight", Some(number)) => (1, Value::Number(value::int(number, "`weight`", -254, 254)?.into())),
+            _ => super::arguments::option(keyword, &words[i..])?,
+        };
+        found.push((keyword.name, value));
+        i += 1 + used;
     }
-    Ok(())
+    Ok(found)
 }
 
 /// An interface and one or two times: `eth0 2.5 1`.
-fn delays(words: &[Word]) -> Result<(), Report> {
-    value::device(&words[0], "interface")?;
-    for word in words.iter().skip(1).take(2) {
-        value::decimal(word, "delay", 6, 0, 255_000_000)?;
+fn delays(words: &[Word]) -> Result<Options, Report> {
+    let mut found = vec![("(interface)", Value::Text(value::device(&words[0], "interface")?))];
+    for (name, word) in ["(down)", "(up)"].into_iter().zip(words.iter().skip(1)) {
+        found.push((name, Value::Seconds(value::decimal(word, "delay", 6, 0, 255_000_000)?.0)));
     }
     match words {
         [_] => Err(Report::error(Code::MissingValue, words[0].at, "the delay is missing").help("IFNAME DOWN [UP]")),
         [_, _, _, extra, ..] => {
             Err(Report::error(Code::BadWord, extra.at, "more than two delays").help("IFNAME DOWN [UP]"))
         }
-        _ => Ok(()),
+        _ => Ok(found),
     }
 }
 
-/// A route: its destination may stand anywhere, the rest are options.
-fn route(block: &'static Block, words: &[Word]) -> Result<(), Report> {
+/// An entry of a `virtual_server_group`: addresses with a port, or a mark.
+fn entry(words: &[Word]) -> Result<Options, Report> {
+    let text = |word: &Word| Value::Text(word.text.clone());
+    let names = if words[0].text == "fwmark" { ["fwmark", "(family)"] } else { ["(address)", "(port)"] };
+    let words = if words[0].text == "fwmark" { &words[1..] } else { words };
+    let number = |word: &Word| Ok(Value::Number(value::int(word, "number", 0, i64::from(u32::MAX))?.into()));
+    names
+        .into_iter()
+        .zip(words)
+        .map(|(name, word)| match name {
+            "fwmark" | "(port)" => Ok((name, number(word)?)),
+            _ => Ok((name, text(word))),
+        })
+        .collect()
+}
+
+/// A route: its destination may stand anywhere, the rest are options. What stands behind `nexthop` belongs to it, and
+/// what stands behind `encap` as well.
+fn route(block: &'static Block, words: &[Word]) -> Result<Options, Report> {
     let blocks = [block, &NEXTHOP, &ENCAP];
+    let (mut found, mut hops): (Options, Vec<Options>) = (Vec::new(), Vec::new());
     let mut destination = None;
     let mut i = 0;
     while let Some(word) = words.get(i) {
-        let known = blocks.iter().find_map(|b| b.find(&word.text));
+        let here = hops.last_mut().unwrap_or(&mut found);
+        let tunnel = match here.last_mut() {
+            Some(("encap", Value::Options(tunnel))) => Some(tunnel).filter(|_| ENCAP.find(&word.text).is_some()),
+            _ => None,
+        };
+        let known = match tunnel {
+            Some(_) => ENCAP.find(&word.text),
+            None => blocks.iter().find_map(|b| b.find(&word.text)),
+        };
         match known {
             Some(keyword) => {
                 if matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
@@ -73,13 +144,21 @@ fn route(block: &'static Block, words: &[Word]) -> Result<(), Report> {
                 if keyword.usage.contains("PREFIX") && keyword.name != "from" {
                     destination = Some(word);
                 }
-                i += 1 + super::arguments::option(keyword, &words[i..])?;
+                let (used, value) = super::arguments::option(keyword, &words[i..])?;
+                i += 1 + used;
+                match (keyword.name, tunnel) {
+                    (name, Some(tunnel)) => tunnel.push((name, value)),
+                    ("nexthop", None) => hops.push(Vec::new()),
+                    ("encap", None) => here.push(("encap", Value::Options(Vec::new()))),
+                    (name, None) => here.push((name, value)),
+                }
             }
             None if destination.is_none() => {
                 if !word.text.contains(['.', ':', '/']) {
                     return Err(unknown(&blocks, word));
                 }
                 value::prefix(word, "destination")?;
+                found.push(("(destination)", form::network(&word.text)));
                 destination = Some(word);
                 i += 1;
             }
@@ -91,7 +170,10 @@ fn route(block: &'static Block, words: &[Word]) -> Result<(), Report> {
             let place = first.at.to(words[words.len() - 1].at);
             Err(Report::error(Code::Missing, place, "this route has no destination"))
         }
-        _ => Ok(()),
+        _ => {
+            found.extend(hops.into_iter().map(|hop| ("nexthop", Value::Options(hop))));
+            Ok(found)
+        }
     }
 }
 

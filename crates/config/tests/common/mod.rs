@@ -1,18 +1,28 @@
 //! What the tests of this crate share: reading a text without looking at this machine, and short forms of findings.
 #![allow(dead_code)] // each test file uses its part
 
+pub(crate) mod schema;
+
 use vipd_config::diag::Level;
 use vipd_config::model::Config;
-use vipd_config::{Loaded, Options, ScriptCheck, load_str};
+use vipd_config::{Loaded, Options, ScriptCheck, Written, load_str};
 
 /// Options that make a result depend on the text alone.
 pub(crate) fn options() -> Options {
     Options { scripts: ScriptCheck::Skip, config_id: Some("here".to_owned()), ..Options::default() }
 }
 
-/// The text, read.
+/// The text, read: with every word kept, and without, which must come to the same.
 pub(crate) fn read(text: &str) -> Loaded {
-    load_str("test.conf", text, &options())
+    let loaded = load_str("test.conf", text, &Options { written: Written::Keep, ..options() });
+    if text.contains("_RANDOM") {
+        return loaded;
+    }
+    let without = load_str("test.conf", text, &options());
+    assert_eq!(without.diagnostics, loaded.diagnostics);
+    let meaning = loaded.config.clone().map(|config| Config { written: Vec::new(), ..config });
+    assert_eq!(without.config, meaning);
+    loaded
 }
 
 /// The configuration of a text that must have no error.

@@ -1,0 +1,324 @@
+//! What instances, sync groups and tracked scripts come to.
+
+use super::{block, flag, inner, number, seconds, switch, switched, text};
+use crate::keyword::ROOT;
+use crate::model::{Config, Notify};
+use crate::setting::{Body, Secret, Setting, Value, find};
+use std::time::Duration;
+use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Instance, Preempt, Track, Transport, Version, VirtualAddress};
+use vipd_vrrp::units::Micros;
+
+/// What `instance` says where it holds.
+const SPOKEN: &[&str] = &[
+    "authentication",
+    "unicast_peer",
+    "unicast_ttl",
+    "check_unicast_src",
+    "unicast_src_ip",
+    "mcast_src_ip",
+    "mcast_dst_ip",
+    "preempt_delay",
+    "track_interface",
+    "track_script",
+    "virtual_ipaddress",
+    "virtual_ipaddress_excluded",
+];
+
+/// A `vrrp_instance`.
+pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) -> Option<Setting> {
+    let Value::Text(name) = &written.value else { return None };
+    let model = config.instance(name)?;
+    let of = &model.vrrp;
+    let strict = switched(written.settings(), "strict_mode").or(switched(globals, "vrrp_strict")).unwrap_or(false);
+    let never = of.preempt == Preempt::Never;
+    let mut made = vec![
+        text("state", if of.initial == Initial::Master { "MASTER" } else { "BACKUP" }),
+        text("interface", &of.interface),
+        flag("dont_track_primary", !of.track_primary),
+        number("virtual_router_id", of.vrid.0.get()),
+        text("version", if of.version == Version::V2 { "2" } else { "3" }),
+        number("priority", of.priority.0),
+        seconds("advert_int", of.advert_int.micros().0),
+        flag("nopreempt", never),
+        flag("preempt", !never),
+        number("down_timer_adverts", of.down_timer_adverts),
+        switch("lower_prio_no_advert", of.lower_prio_no_advert),
+        switch("higher_prio_send_advert", of.higher_prio_send_advert),
+        switch("skip_check_adv_addr", of.skip_check_adv_addr),
+        switch("strict_mode", strict),
+    ];
+    if let Preempt::After(delay) = of.preempt {
+        made.push(seconds("preempt_delay", delay.0));
+    }
+    made.extend(authentication(&of.auth));
+    transport(of, &mut made);
+    garp(&of.garp, &mut made);
+    told(&model.notify, &mut made);
+    for (keyword, addresses) in [("virtual_ipaddress", &of.addresses), ("virtual_ipaddress_excluded", &of.excluded)] {
+        if !addresses.is_empty() {
+            made.push(held(keyword, addresses, written));
+        }
+    }
+    // What a member has from its group stands there.
+    let group = config.written.iter().find(|s| {
+        let members = || s.settings().iter().filter(|s| s.keyword == "group").flat_map(Setting::items);
+        s.keyword == "vrrp_sync_group" && members().any(|m| m.value == Value::Text(name.clone()))
+    });
+    for (keyword, tracked) in [("track_interface", &of.track_interfaces), ("track_script", &of.track_scripts)] {
+        let theirs: Vec<&str> = group.map(|group| names(group, keyword)).unwrap_or_default();
+        let own: Vec<&Track> = tracked.iter().filter(|t| !theirs.contains(&t.name.as_str())).collect();
+        if !own.is_empty() {
+            made.push(trackers(config, keyword, &own));
+        }
+    }
+    made.extend(followed(config, written));
+    let settings = block(inner(&ROOT, "vrrp_instance"), written.settings(), made, SPOKEN);
+    Some(Setting::block("vrrp_instance", written.value.clone(), settings))
+}
+
+/// A `vrrp_sync_group`; `None` if it has no members.
+pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
+    let model = config.groups.iter().find(|g| written.value == Value::Text(g.vrrp.name.clone()))?;
+    let mut made =
+        vec![Setting::lines("group", Value::Flag(true), model.vrrp.members.iter().cloned().map(Value::Text))];
+    told(&model.notify, &mut made);
+    for keyword in ["track_interface", "track_script"] {
+        let names = names(written, keyword);
+        let of =
+            |i: &Instance| if keyword == "track_script" { i.track_scripts.clone() } else { i.track_interfaces.clone() };
+        let members: Vec<Track> =
+            model.vrrp.members.iter().filter_map(|name| config.instance(name)).flat_map(|i| of(&i.vrrp)).collect();
+        let tracked: Vec<&Track> = names.iter().filter_map(|name| members.iter().find(|t| t.name == *name)).collect();
+        // What no member can weigh is as it is written.
+        if tracked.len() == names.len() && !names.is_empty() {
+            made.push(trackers(config, keyword, &tracked));
+        }
+    }
+    made.extend(followed(config, written));
+    let settings = block(inner(&ROOT, "vrrp_sync_group"), written.settings(), made, &[]);
+    Some(Setting::block("vrrp_sync_group", written.value.clone(), settings))
+}
+
+/// A `vrrp_script`; `None` if nothing tracks it.
+pub(super) fn script(config: &Config, written: &Setting) -> Option<Setting> {
+    let model = config.scripts.iter().find(|s| written.value == Value::Text(s.vrrp.name.clone()))?;
+    let made = vec![
+        seconds("interval", micros(model.interval)),
+        seconds("timeout", micros(model.timeout)),
+        number("rise", model.vrrp.rise),
+        number("fall", model.vrrp.fall),
+        flag("init_fail", model.vrrp.init_fail),
+    ];
+    let settings = block(inner(&ROOT, "vrrp_script"), written.settings(), made, &[]);
+    Some(Setting::block("vrrp_script", written.value.clone(), settings))
+}
+
+/// A time of the model.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn told(notify: &Notify, made: &mut Vec<Setting>) {
+    made.push(switch("smtp_alert", notify.smtp_alert));
+    made.push(switch("notify_priority_changes", notify.priority_changes));
+}
+
+fn authentication(auth: &Auth) -> Option<Setting> {
+    let (kind, key) = match auth {
+        Auth::None => return None,
+        Auth::Pass(key) => ("PASS", key),
+        Auth::Ah(key) => ("AH", key),
+    };
+    let key = String::from_utf8_lossy(key).trim_end_matches('\0').to_owned();
+    let settings = vec![text("auth_type", kind), Setting::new("auth_pass", Value::Secret(Secret(key)))];
+    Some(Setting::block("authentication", Value::Flag(true), settings))
+}
+
+fn transport(of: &Instance, made: &mut Vec<Setting>) {
+    let source = of.source.map(Value::Address);
+    match &of.transport {
+        Transport::Multicast { group } => {
+            made.push(Setting::new("mcast_dst_ip", Value::Address(*group)));
+            made.extend(source.map(|source| Setting::new("mcast_src_ip", source)));
+        }
+        Transport::Unicast { peers, ttl, check_source } => {
+            let peer = |peer: &vipd_vrrp::settings::Peer| {
+                let limits = [("min_ttl", peer.min_ttl), ("max_ttl", peer.max_ttl)];
+                let limits = limits.into_iter().filter_map(|(name, ttl)| Some((name, Value::Number(ttl?.into()))));
+                Value::Options(std::iter::once(("(address)", Value::Address(peer.address))).chain(limits).collect())
+            };
+            made.push(Setting::lines("unicast_peer", Value::Flag(true), peers.iter().map(peer)));
+            made.push(number("unicast_ttl", *ttl));
+            made.push(flag("check_unicast_src", *check_source));
+            made.extend(source.map(|source| Setting::new("unicast_src_ip", source)));
+        }
+    }
+}
+
+fn garp(garp: &Garp, made: &mut Vec<Setting>) {
+    let whole = |time: Micros| time.0 / 1_000_000;
+    made.extend([
+        number("garp_master_delay", whole(garp.master_delay)),
+        number("garp_master_repeat", garp.master_repeat),
+        number("garp_master_refresh", whole(garp.refresh)),
+        number("garp_master_refresh_repeat", garp.refresh_repeat),
+        number("garp_lower_prio_delay", whole(garp.lower_prio_delay)),
+    ]);
+    // More than it takes by itself it has from garp_master_repeat.
+    if i32::try_from(garp.lower_prio_repeat).is_ok() {
+        made.push(number("garp_lower_prio_repeat", garp.lower_prio_repeat));
+    }
+}
+
+/// Addresses, each with what its line says beyond what is acted on.
+fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) -> Setting {
+    let blocks = written.settings().iter().filter(|s| s.keyword.starts_with("virtual_ipaddress"));
+    let lines: Vec<&Setting> = blocks.flat_map(Setting::items).collect();
+    let line = |address: &VirtualAddress| {
+        let place = Value::Network(address.address, address.prefix);
+        let mut options = vec![("(address)", place.clone()), ("dev", Value::Text(address.device.clone()))];
+        options.push(("scope", scope(address.scope)));
+        options.extend(address.broadcast.map(|ip| ("broadcast", Value::Address(ip.into()))));
+        options.extend(address.label.clone().map(|label| ("label", Value::Text(label))));
+        let mut idle = None;
+        let same = |line: &&&Setting| match &line.value {
+            Value::Options(said) => {
+                let said_of = |name| said.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+                let device = Value::Text(address.device.clone());
+                said_of("(address)") == Some(&place) && said_of("dev").is_none_or(|d| *d == device)
+            }
+            _ => false,
+        };
+        if let Some(line) = lines.iter().find(same) {
+            idle = line.idle;
+            if let Value::Options(said) = &line.value {
+                let acted = ["(address)", "dev", "scope", "broadcast", "brd", "label", "-nodad"];
+                options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
+            }
+        }
+        Setting { idle, ..Setting::new("", Value::Options(options)) }
+    };
+    let lines = addresses.iter().map(line).collect();
+    Setting { body: Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
+}
+
+fn scope(scope: u8) -> Value {
+    match crate::lower::SCOPES.iter().find(|(_, number)| *number == scope) {
+        Some((name, _)) => Value::Text((*name).to_owned()),
+        None => Value::Number(scope.into()),
+    }
+}
+
+/// Files, processes and BFD sessions that a block follows: as they are written, each with its weight.
+fn followed(config: &Config, written: &Setting) -> Vec<Setting> {
+    let mut out = Vec::new();
+    for (keyword, block, usual) in
+        [("track_file", "track_file", 1), ("track_process", "vrrp_track_process", 0), ("track_bfd", "bfd_instance", 0)]
+    {
+        for setting in written.settings().iter().filter(|s| s.keyword == keyword) {
+            let mut setting = setting.clone();
+            if let Body::Lines(lines) = &mut setting.body {
+                lines.iter_mut().for_each(|line| weigh(config, line, block, usual));
+            }
+            out.push(setting);
+        }
+    }
+    out
+}
+
+/// Gives a tracked object the weight of its block where the line has none.
+fn weigh(config: &Config, line: &mut Setting, block: &str, usual: i64) {
+    let Value::Options(options) = &mut line.value else { return };
+    let Some((_, name)) = options.first() else { return };
+    if options.iter().any(|(name, _)| *name == "weight") {
+        return;
+    }
+    let named = config.written.iter().find(|s| s.keyword == block && s.value == *name);
+    let weight = named.and_then(|s| find(s.settings(), "weight")).map(|s| &s.value);
+    let (weight, reverse) = match weight {
+        Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
+        _ => (usual, false),
+    };
+    options.insert(1, ("weight", Value::Number(weight.into())));
+    if reverse && !options.iter().any(|(name, _)| matches!(*name, "reverse" | "noreverse")) {
+        options.insert(2, ("reverse", Value::Flag(true)));
+    }
+}
+
+/// What a `bfd_instance` or a `vrrp_track_process` has from its other words.
+pub(super) fn derived(written: &Setting) -> Vec<Setting> {
+    if written.keyword == "bfd_instance" {
+        let v6 = matches!(written.find("neighbor_ip").map(|s| &s.value), Some(Value::Address(ip)) if ip.is_ipv6());
+        let ttl = written.find("ttl").map_or(Value::Number(if v6 { 64 } else { 255 }), |s| s.value.clone());
+        return vec![Setting::new("ttl", ttl)];
+    }
+    let delay = |name: &'static str| {
+        let said = written.find(name).or(written.find("delay")).map(|s| s.value.clone());
+        Setting::new(name, said.unwrap_or(Value::Seconds(0)))
+    };
+    // Where both are 0 there is no way to say so: a delay is more than nothing.
+    ["terminate_delay", "fork_delay"].map(delay).into_iter().filter(|s| s.value != Value::Seconds(0)).collect()
+}
+
+/// `static_ipaddress`, with what lines leave to the defaults.
+pub(super) fn stays(written: &Setting, globals: &[Setting]) -> Setting {
+    let mut setting = written.clone();
+    let device = find(globals, "default_interface").map_or(Value::Text("eth0".to_owned()), |s| s.value.clone());
+    if let Body::Lines(lines) = &mut setting.body {
+        for line in lines {
+            let Value::Options(options) = &mut line.value else { continue };
+            let Some((_, Value::Network(address, length))) = options.first().cloned() else { continue };
+            if !options.iter().any(|(name, _)| *name == "dev") {
+                options.insert(1, ("dev", device.clone()));
+            }
+            if !options.iter().any(|(name, _)| *name == "scope") {
+                options.insert(2, ("scope", scope(0)));
+            }
+            for (name, value) in options {
+                if let ("brd" | "broadcast", Value::Text(sign)) = (*name, &*value) {
+                    let ip = crate::lower::host_bits(address, length, sign);
+                    *value = ip.map_or(value.clone(), |ip| Value::Address(ip.into()));
+                }
+            }
+        }
+    }
+    setting
+}
+
+/// The names of what a block tracks.
+fn names<'a>(written: &'a Setting, keyword: &str) -> Vec<&'a str> {
+    let lines = written.settings().iter().filter(|s| s.keyword == keyword).flat_map(Setting::items);
+    let name = |line: &'a Setting| match &line.value {
+        Value::Options(options) => match options.first() {
+            Some((_, Value::Text(name))) => Some(name.as_str()),
+            _ => None,
+        },
+        _ => None,
+    };
+    lines.filter_map(name).collect()
+}
+
+fn trackers(config: &Config, keyword: &'static str, tracked: &[&Track]) -> Setting {
+    let line = |track: &&Track| {
+        let (weight, reverse) = match track.bearing {
+            Bearing::Fault { reverse } => (0, reverse),
+            Bearing::Weight { weight, reverse } => (weight, reverse),
+        };
+        let first = if keyword == "track_interface" { "(interface)" } else { "(name)" };
+        let mut options = vec![(first, Value::Text(track.name.clone())), ("weight", Value::Number(weight.into()))];
+        if reverse {
+            options.push(("reverse", Value::Flag(true)));
+        } else if keyword == "track_script" && reverses(config, &track.name) {
+            options.push(("noreverse", Value::Flag(true)));
+        }
+        Value::Options(options)
+    };
+    Setting::lines(keyword, Value::Flag(true), tracked.iter().map(line))
+}
+
+/// Whether a script is tracked with `reverse` unless told otherwise.
+fn reverses(config: &Config, script: &str) -> bool {
+    let named = |s: &&Setting| s.keyword == "vrrp_script" && s.value == Value::Text(script.to_owned());
+    let weight = config.written.iter().find(named).and_then(|s| find(s.settings(), "weight"));
+    matches!(weight.map(|w| &w.value), Some(Value::Weight { reverse: true, .. }))
+}
