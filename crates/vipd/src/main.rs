@@ -12,6 +12,7 @@ mod output;
 mod rate;
 mod reload;
 mod roles;
+mod schedule;
 mod status;
 mod supervisor;
 

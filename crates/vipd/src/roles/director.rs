@@ -217,9 +217,14 @@ impl Director {
         }
         let mut old = std::mem::take(&mut self.memory.states);
         let mut turned = BTreeSet::new();
+        let mut news = Vec::new();
         for Service { lvs, .. } in &self.config.services {
             let before = old.remove(&lvs.id);
             let had = before.as_ref().map(|state| state.quorum);
+            if let Some(before) = &before {
+                let kept: BTreeSet<SocketAddr> = lvs.real_servers.iter().map(|r| r.address).collect();
+                news.extend(gone(&lvs.id, before, |address| !kept.contains(address)));
+            }
             let state = state_of(lvs, before);
             if had.is_some_and(|had| had != state.quorum) {
                 turned.insert(lvs.id.clone());
@@ -229,11 +234,15 @@ impl Director {
         }
         self.ready_plane().await?;
         self.write(Compare::Kernel);
-        for id in old.keys() {
+        for (id, state) in &old {
             info!("virtual server {id} is no longer configured");
+            news.extend(gone(id, state, |_| true));
+            if state.quorum == Quorum::Up {
+                news.push(FromRole::Quorum { service: id.clone(), up: false, why: GONE.to_owned() });
+            }
         }
         let turned = self.config.services.iter().filter(|s| turned.contains(&s.lvs.id));
-        let news = turned.filter_map(|s| Some(quorum_news(&s.lvs, self.memory.states.get(&s.lvs.id)?))).collect();
+        news.extend(turned.filter_map(|s| Some(quorum_news(&s.lvs, self.memory.states.get(&s.lvs.id)?))));
         self.tell(news).await?;
         if first {
             self.configured = true;
@@ -591,6 +600,19 @@ pub(crate) fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::Dr => "DR",
         Forwarding::Tun(_) => "TUN",
     }
+}
+
+/// Why what a reload has removed is down.
+const GONE: &str = "no longer configured";
+
+/// That servers which were in use are so no longer, for whoever is told.
+fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> bool) -> Vec<FromRole> {
+    let servers = before.servers.iter().filter(|(address, known)| known.alive && which(address));
+    let news = servers.map(|(address, _)| {
+        let (service, address, why) = (id.clone(), *address, GONE.to_owned());
+        FromRole::RealServer { service, address, up: false, why }
+    });
+    news.collect()
 }
 
 /// That a virtual server has gained or lost its quorum, for the log and for whoever is told.
