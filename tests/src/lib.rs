@@ -10,11 +10,13 @@
 //! laboratories of dead processes left.
 
 pub mod conf;
+pub mod control;
 pub mod director;
 pub mod junk;
 pub mod lab;
 pub mod probe;
 pub mod process;
+pub mod random;
 pub mod web;
 pub mod wire;
 
