@@ -10,12 +10,14 @@
 //! laboratories of dead processes left.
 
 pub mod conf;
+pub mod control;
 pub mod director;
 pub mod junk;
 pub mod lab;
 pub mod means;
 pub mod probe;
 pub mod process;
+pub mod random;
 pub mod web;
 pub mod wire;
 

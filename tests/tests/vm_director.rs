@@ -11,6 +11,8 @@ mod machine;
 mod means;
 #[path = "vm_director/misc.rs"]
 mod misc;
+#[path = "vm_director/reloads.rs"]
+mod reloads;
 #[path = "vm_director/samples.rs"]
 mod samples;
 #[path = "vm_director/site.rs"]
@@ -58,6 +60,13 @@ fn a_role_that_is_killed_leaves_the_table_alone() {
 fn a_reload_forgets_nothing() {
     if machine::here("a reload forgets nothing") {
         life::reloads();
+    }
+}
+
+#[test]
+fn hundreds_of_reloads_under_traffic_lose_nothing() {
+    if machine::here("hundreds of reloads under traffic lose nothing") {
+        reloads::under_traffic();
     }
 }
 

@@ -111,6 +111,8 @@ pub struct ConfigStatus {
     pub reloads: u64,
     /// The last reload that was refused, if nothing was loaded since.
     pub refused: Option<Refused>,
+    /// When the next timed reload is due (`reload_time_file`), if there is one.
+    pub next_reload: Option<UnixTime>,
 }
 
 /// A reload that was refused; the configuration before it stays in force.

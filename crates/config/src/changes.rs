@@ -88,6 +88,9 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         ("net_namespace", old.global.net_namespace != new.global.net_namespace),
         ("lvs_flush", old.global.lvs_flush != new.global.lvs_flush),
         ("lvs_timeouts", old.global.lvs_timeouts != new.global.lvs_timeouts),
+        ("reload_time_file", old.global.reload_time != new.global.reload_time),
+        ("reload_file", old.global.reload_file != new.global.reload_file),
+        ("reload_check_config", old.global.reload_findings != new.global.reload_findings),
     ];
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global, Vec::new());
     instances(old, new, &mut changes);

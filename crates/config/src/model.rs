@@ -48,6 +48,30 @@ pub struct Global {
     pub lvs_flush: bool,
     /// `lvs_timeouts`: TCP, TCP FIN, UDP, in seconds; 0 leaves the kernel's value.
     pub lvs_timeouts: Option<(u32, u32, u32)>,
+    /// `reload_time_file`, `reload_repeat`: a reload at a time that a file says.
+    pub reload_time: Option<TimeFile>,
+    /// `reload_file`: there while a reload reads the configuration; a relative name is beside the daemon's pid file.
+    pub reload_file: Option<PathBuf>,
+    /// `reload_check_config FILE`: where the findings of a reload are written.
+    pub reload_findings: Option<PathBuf>,
+}
+
+/// A file that says when to reload.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TimeFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// What becomes of it when the time has come.
+    pub after: AfterUse,
+}
+
+/// What becomes of a file that was used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum AfterUse {
+    /// It is removed.
+    Removed,
+    /// `reload_repeat`: one without a date stays.
+    Kept,
 }
 
 /// Mail settings.

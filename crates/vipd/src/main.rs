@@ -15,6 +15,7 @@ mod plan;
 mod rate;
 mod reload;
 mod roles;
+mod schedule;
 mod status;
 mod supervisor;
 mod veil;

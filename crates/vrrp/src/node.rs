@@ -110,16 +110,16 @@ impl Node {
         sequence: u32,
     ) -> Node {
         let (last_seen, before) = before.unwrap_or_default();
-        let mut carried = before.routers;
+        let known: Vec<(Key, &str)> = before.routers.iter().map(|c| (c.key.clone(), c.name.as_str())).collect();
+        let predecessors = predecessors(&known, &settings.instances);
+        let mut carried: Vec<Option<Carried>> = before.routers.into_iter().map(Some).collect();
         let mut routers = Vec::with_capacity(settings.instances.len());
-        for instance in settings.instances {
-            let key = Key::of(&instance);
+        let facts = Facts { links: links.clone(), ..Facts::default() };
+        for (instance, predecessor) in settings.instances.into_iter().zip(predecessors) {
             let mut router = Router::new(now, instance, sequence);
-            router.set_facts(&Facts { links: links.clone(), ..Facts::default() });
-            let name = &router.settings.name;
-            let exact = carried.iter().position(|c| c.key == key && c.name == *name);
-            if let Some(at) = exact.or_else(|| carried.iter().position(|c| c.key == key)) {
-                router.resume(now, last_seen, carried.remove(at));
+            router.set_facts(&facts);
+            if let Some(carried) = predecessor.and_then(|at| carried.get_mut(at)?.take()) {
+                router.resume(now, last_seen, carried);
             }
             routers.push(router);
         }
@@ -136,8 +136,10 @@ impl Node {
         }
         let mut scripts = BTreeMap::new();
         for script in settings.scripts {
-            let known = before.scripts.iter().find(|(s, _)| *s == script).map(|(_, state)| state.clone());
-            let state = known.unwrap_or_else(|| ScriptState::new(&script));
+            // One whose settings change stays what it is until it has run: nobody changes state for a word in a file.
+            let known = before.scripts.iter().find(|(s, _)| s.name == script.name);
+            let state =
+                known.map_or_else(|| ScriptState::new(&script), |(old, state)| state.clone().under(old, &script));
             scripts.insert(script.name.clone(), (script, state));
         }
         let named = |(name, _): &(String, String)| routers.iter().any(|r| r.settings.name == *name);
@@ -198,16 +200,10 @@ impl Node {
 
     /// The routers that a new configuration no longer has.
     pub fn removed_by(&self, next: &Settings) -> Vec<usize> {
-        // The same choice as in `new`: each successor takes one, by name if there are several.
-        let mut left: Vec<usize> = (0..self.routers.len()).collect();
-        for instance in &next.instances {
-            let same = |i: &usize| Key::of(&self.routers[*i].settings) == Key::of(instance);
-            let named = |i: &usize| same(i) && self.routers[*i].settings.name == instance.name;
-            if let Some(at) = left.iter().position(named).or_else(|| left.iter().position(same)) {
-                left.remove(at);
-            }
-        }
-        left
+        let known = self.routers.iter().map(|r| (Key::of(&r.settings), r.settings.name.as_str()));
+        let kept = predecessors(&known.collect::<Vec<_>>(), &next.instances);
+        let kept: BTreeSet<usize> = kept.into_iter().flatten().collect();
+        (0..self.routers.len()).filter(|i| !kept.contains(i)).collect()
     }
 
     /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none.
@@ -457,6 +453,30 @@ impl Node {
             }
         }
     }
+}
+
+/// For each instance of a configuration the router before it that it goes on from: one with its key, and with its name too
+/// if there is one. No two go on from the same.
+fn predecessors(before: &[(Key, &str)], next: &[Instance]) -> Vec<Option<usize>> {
+    let mut left: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
+    for (at, (key, _)) in before.iter().enumerate() {
+        left.entry(key).or_default().push(at);
+    }
+    let keys: Vec<Key> = next.iter().map(Key::of).collect();
+    // Those that kept their names first, so that no renamed one takes their place.
+    let mut found: Vec<Option<usize>> = Vec::with_capacity(next.len());
+    for (key, instance) in keys.iter().zip(next) {
+        let same = left.get_mut(key);
+        found.push(same.and_then(|same| {
+            let named = same.iter().position(|at| before.get(*at).is_some_and(|(_, name)| *name == instance.name));
+            named.map(|at| same.remove(at))
+        }));
+    }
+    for (found, key) in found.iter_mut().zip(&keys).filter(|(found, _)| found.is_none()) {
+        let same = left.get_mut(key).filter(|same| !same.is_empty());
+        *found = same.map(|same| same.remove(0));
+    }
+    found
 }
 
 impl Router {

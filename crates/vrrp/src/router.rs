@@ -259,6 +259,8 @@ pub struct Carried {
     pub priority: Priority,
     /// The master's interval.
     pub learned: Centis,
+    /// How long a backup waits for its master.
+    pub master_down: Micros,
     /// Authentication header sequences.
     pub sequences: Sequences,
     /// Counters.
@@ -290,7 +292,7 @@ impl Sequences {
 }
 
 /// What makes a router the same one across a reload or a restart: not its name.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Key {
     vrid: Vrid,
     interface: String,
@@ -347,7 +349,7 @@ impl Router {
     }
 
     /// Takes over what a predecessor knew. It was last known to run at `last_seen`: a master that was away for longer than
-    /// its backups wait listens first.
+    /// its backups wait listens first. One that never stopped running is reloaded: nothing begins anew for that.
     pub(crate) fn resume(&mut self, now: Instant, last_seen: Instant, carried: Carried) {
         self.since = carried.since;
         self.why = carried.why;
@@ -355,12 +357,19 @@ impl Router {
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
-        self.learned = if self.settings.version == Version::V3 { carried.learned } else { self.settings.advert_int };
+        // Of no master heard there is nothing learned: what the configuration says now counts.
+        let heard = matches!(&carried.state, State::Backup(backup) if backup.heard.is_some());
+        let learned = heard && self.settings.version == Version::V3;
+        self.learned = if learned { carried.learned } else { self.settings.advert_int };
         let away = now - last_seen;
         let patience = Micros(u64::from(self.settings.down_timer_adverts) * self.settings.advert_int.micros().0);
         match carried.state {
             State::Master(master) if away <= patience => {
-                self.state = State::Master(Master { next_advert: now, ..master });
+                // At once, as whatever is sent may be another now; but a storm of reloads makes no storm of adverts.
+                let at = now.max(master.reply_after);
+                let reply_after = if at > now { master.reply_after } else { now + REPLY_GAP };
+                let next_advert = at.min(master.next_advert).max(now);
+                self.state = State::Master(Master { next_advert, reply_after, ..master });
             }
             State::Master(_) => {
                 let why = format!("was not running for {away} as MASTER: listens before it serves again");
@@ -369,8 +378,15 @@ impl Router {
                 self.transition(now, State::Backup(backup), why);
             }
             State::Backup(backup) => {
-                let down = now + self.master_down();
-                self.state = State::Backup(Backup { down, wants_master: false, ..backup });
+                let whole = now + self.master_down();
+                // Who ran all the while has missed no advert: the time for the next one runs on, or reload after reload
+                // would keep a dead master's place. Who did not gives the master a whole interval.
+                let moved = Instant((backup.down.0 + self.master_down().0).saturating_sub(carried.master_down.0));
+                let backup = match away {
+                    Micros::ZERO => Backup { down: moved.clamp(now, whole), ..backup },
+                    _ => Backup { down: whole, wants_master: false, ..backup },
+                };
+                self.state = State::Backup(backup);
             }
             State::Fault(faults) => self.state = State::Fault(faults),
             State::Init | State::Stopped => self.state = State::Init,
@@ -387,6 +403,7 @@ impl Router {
             why: self.why.clone(),
             priority: self.effective,
             learned: self.learned,
+            master_down: self.master_down(),
             sequences: self.sequences,
             counters: self.counters.clone(),
             history: self.history.clone(),

@@ -55,6 +55,19 @@ impl ScriptState {
         if self.good(settings) == before { Turn::Same } else { Turn::Changed }
     }
 
+    /// The same under other settings: good or bad as before, with all of `rise` or `fall` to go.
+    pub(crate) fn under(self, before: &Script, settings: &Script) -> ScriptState {
+        if before == settings {
+            return self;
+        }
+        let counter = match self.good(before) {
+            Some(true) => settings.rise.saturating_add(settings.fall).saturating_sub(1),
+            Some(false) => 0,
+            None => return ScriptState::new(settings),
+        };
+        ScriptState { counter, ..self }
+    }
+
     /// Whether it is good; `None` before the first result.
     pub fn good(&self, settings: &Script) -> Option<bool> {
         self.known.then_some(self.counter >= settings.rise)

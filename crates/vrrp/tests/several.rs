@@ -223,3 +223,158 @@ fn the_interfaces_of_the_addresses_count_like_the_instances_own() {
         assert_eq!(node.claims(0).count(), 0);
     }
 }
+
+fn reloaded(node: &Node, now: Instant, settings: Settings) -> Node {
+    Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), 0)
+}
+
+#[test]
+fn reload_after_reload_keeps_no_dead_masters_place() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let stronger = heard(&node, 0, 200);
+    node.handle(START, stronger);
+    let down = node.wake().unwrap().0;
+    assert!(down > START + Micros(3_000_000));
+    // The master is dead; a reload every tenth of a second changes nothing of when that counts.
+    let mut now = START;
+    while now + Micros(100_000) < down {
+        now = now + Micros(100_000);
+        node = reloaded(&node, now, two());
+        assert_eq!(node.wake().unwrap().0, down);
+    }
+    node.handle(down, Input::Tick);
+    assert_eq!(names(&node)[0], Name::Master);
+}
+
+#[test]
+fn a_reload_moves_the_time_to_wait_with_the_interval() {
+    let slower = |centis| Settings { instances: vec![instance(Version::V2, 51, 100, centis)], ..Settings::default() };
+    let node = Node::new(START, slower(100), links(OWN), None, 0);
+    let down = node.wake().unwrap().0;
+    let now = START + Micros(1_000_000);
+    assert_eq!(reloaded(&node, now, slower(300)).wake().unwrap().0, down + Micros(6_000_000));
+    let node = Node::new(START, slower(1000), links(OWN), None, 0);
+    let faster = reloaded(&node, now, slower(100)).wake().unwrap().0;
+    assert!(faster >= now && faster < now + Micros(4_000_000), "{faster:?}");
+    // Nobody was heard: there is no interval of a master to keep.
+    let v3 = |centis| Settings { instances: vec![instance(Version::V3, 51, 100, centis)], ..Settings::default() };
+    let node = Node::new(START, v3(1000), links(OWN), None, 0);
+    assert!(reloaded(&node, now, v3(10)).wake().unwrap().0 < now + Micros(400_000));
+}
+
+#[test]
+fn a_process_that_was_away_gives_the_master_a_whole_interval() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let stronger = heard(&node, 0, 200);
+    node.handle(START, stronger);
+    let now = START + Micros(3_000_000);
+    let next = Node::new(now, two(), links(OWN), Some((START, node.snapshot(START))), 0);
+    assert!(next.wake().unwrap().0 > now + Micros(3_000_000));
+}
+
+#[test]
+fn a_storm_of_reloads_is_no_storm_of_adverts() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut now = serve(&mut node);
+    let mut sent = 0;
+    for _ in 0..1000 {
+        now = now + Micros(1_000);
+        node = reloaded(&node, now, two());
+        node.handle(now, Input::Tick);
+        sent += actions(&mut node).iter().filter(|a| matches!(a, Action::Router(0, Edge::Send { .. }))).count();
+    }
+    assert!((1..=11).contains(&sent), "{sent} adverts in a second of reloads");
+    // And what a lower master sends is still answered afterwards.
+    let now = now + Micros(200_000);
+    let lower = heard(&node, 0, 50);
+    node.handle(now, lower);
+    assert!(actions(&mut node).iter().any(|a| matches!(a, Action::Router(0, Edge::Send { .. }))));
+}
+
+#[test]
+fn the_first_advert_after_a_reload_is_at_once() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let now = serve(&mut node) + Micros(300_000);
+    let mut node = reloaded(&node, now, two());
+    assert_eq!(node.wake().unwrap().0, now);
+    node.handle(now, Input::Tick);
+    assert_eq!(node.routers()[0].counters.adverts_sent, 2);
+}
+
+#[test]
+fn a_script_whose_numbers_change_stays_good_or_bad() {
+    let script = |rise, fall| Script { name: "chk".into(), rise, fall, init_fail: false };
+    let settings = |script| {
+        let mut tracks = instance(Version::V3, 51, 100, 100);
+        let bearing = Bearing::Weight { weight: 20, reverse: false };
+        tracks.track_scripts = vec![Track { name: "chk".into(), bearing }];
+        Settings { instances: vec![tracks], scripts: vec![script], ..Settings::default() }
+    };
+    let run = |node: &mut Node, success| node.handle(START, Input::Script("chk".into(), success, "told".into()));
+    let priority = |node: &Node| node.routers()[0].priority().0;
+    let mut node = Node::new(START, settings(script(1, 1)), links(OWN), None, 0);
+    run(&mut node, true);
+    assert_eq!(priority(&node), 120);
+    actions(&mut node);
+    // Good, and it takes all three failures to make it bad.
+    let mut node = reloaded(&node, START, settings(script(2, 3)));
+    assert!(actions(&mut node).is_empty(), "a word in a file is no event");
+    for expected in [120, 120, 100] {
+        run(&mut node, false);
+        assert_eq!(priority(&node), expected);
+    }
+    // Bad, and both successes to make it good.
+    let mut node = reloaded(&node, START, settings(script(2, 1)));
+    for expected in [100, 120] {
+        run(&mut node, true);
+        assert_eq!(priority(&node), expected);
+    }
+    // One that has not run yet begins as one.
+    let node = Node::new(START, settings(script(1, 1)), links(OWN), None, 0);
+    let mut node = reloaded(&node, START, settings(script(5, 5)));
+    run(&mut node, true);
+    assert_eq!(priority(&node), 120);
+}
+
+#[test]
+fn a_renamed_instance_takes_no_others_place() {
+    let unicast = |name: &str, peer: u8| {
+        let mut one = instance(Version::V3, 51, 100, 100);
+        one.name = name.into();
+        let peers = vec![Peer { address: IpAddr::from([192, 0, 2, peer]), min_ttl: None, max_ttl: None }];
+        one.transport = Transport::Unicast { peers, ttl: 255, check_source: false };
+        one
+    };
+    let settings = |instances| Settings { instances, ..Settings::default() };
+    let mut node = Node::new(START, settings(vec![unicast("A", 8), unicast("B", 9)]), links(OWN), None, 0);
+    serve(&mut node);
+    let stronger = heard(&node, 1, 200);
+    node.handle(START, stronger);
+    assert_eq!(names(&node), [Name::Master, Name::Backup]);
+    // B stays B although the renamed A stands behind it now, and what is gone is gone by its name.
+    let next = settings(vec![unicast("new", 8), unicast("B", 9)]);
+    assert_eq!(node.removed_by(&next), [0; 0]);
+    assert_eq!(names(&reloaded(&node, START, next)), [Name::Master, Name::Backup]);
+    let next = settings(vec![unicast("B", 9), unicast("new", 8)]);
+    assert_eq!(names(&reloaded(&node, START, next)), [Name::Backup, Name::Master]);
+    assert_eq!(node.removed_by(&settings(vec![unicast("B", 9)])), [0]);
+    assert_eq!(node.removed_by(&settings(vec![unicast("A", 9)])), [1]);
+}
+
+#[test]
+fn reload_after_reload_keeps_no_group_from_serving() {
+    let settings = || Settings { groups: vec![group()], ..two() };
+    let mut node = Node::new(START, settings(), links(OWN), None, 0);
+    // The master of the one was heard two seconds longer than that of the other.
+    let stronger = heard(&node, 0, 200);
+    node.handle(START, stronger);
+    let mut now = START + Micros(2_000_000);
+    let stronger = heard(&node, 1, 200);
+    node.handle(now, stronger);
+    for _ in 0..200 {
+        now = now + Micros(50_000);
+        node = reloaded(&node, now, settings());
+        node.handle(now, Input::Tick);
+    }
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+}

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Parser)]
@@ -29,6 +30,9 @@ enum Command {
         /// Milliseconds.
         #[arg(long)]
         duration: u64,
+        /// End as soon as there is a file of this name.
+        #[arg(long)]
+        until: Option<PathBuf>,
     },
     /// Send packets that must not be believed.
     Junk {
@@ -50,8 +54,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let (every, duration) = (Duration::from_millis(every), Duration::from_millis(duration));
             println!("sent {}", vipd_tests::junk::storm(vrid, every, duration)?);
         }
-        Command::Ask { to, every, duration } => {
-            let seen = vipd_tests::probe::ask(to, Duration::from_millis(every), Duration::from_millis(duration))?;
+        Command::Ask { to, every, duration, until } => {
+            let (every, duration) = (Duration::from_millis(every), Duration::from_millis(duration));
+            let enough = || until.as_ref().is_some_and(|file| file.exists());
+            let seen = vipd_tests::probe::ask_until(to, every, duration, enough)?;
             println!("{}", serde_json::to_string(&seen)?);
         }
     }

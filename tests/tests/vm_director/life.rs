@@ -49,7 +49,7 @@ fn watched(director: &Host, more: &str) -> String {
     text.replacen("PROBE", &one(11), 1).replacen("PROBE", &one(12), 1)
 }
 
-fn calls(director: &Host) -> Vec<String> {
+pub(crate) fn calls(director: &Host) -> Vec<String> {
     let text = std::fs::read_to_string(director.path("calls")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
@@ -96,16 +96,16 @@ pub(crate) fn servers_die_and_return() {
 }
 
 /// A connection through the director that stays: what it fetches, again and again.
-struct Held(std::net::TcpStream);
+pub(crate) struct Held(std::net::TcpStream);
 
 impl Held {
-    fn new(whole: &Whole) -> Held {
+    pub(crate) fn new(whole: &Whole) -> Held {
         Held(inside(&whole.client, || open(at(DR), Duration::from_secs(10))).unwrap())
     }
 
     /// Asks once more over the same connection.
     #[track_caller]
-    fn works(&mut self) -> String {
+    pub(crate) fn works(&mut self) -> String {
         self.0.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         let mut answer = vec![0; 4096];
         let mut text = String::new();

@@ -387,15 +387,13 @@ GLOBAL_ROWS:
     "random_seed" Int(0, 4_294_967_295), "UINT", "0..4294967295", "time of day",
         Obsolete("the generator seeds itself");
         "Intended seed for ${_RANDOM}."
-    "reload_check_config" OptWord, "[LOGFILE]", "", "off; no argument = /dev/null",
-        Obsolete("a reload that does not load never replaces the running configuration");
-        "Validate new configuration in a separate process before reloading."
-    "reload_time_file" Word, "PATH", "exactly one word", "unset", NotYet("there is no timed reload");
+    "reload_check_config" OptWord, "[LOGFILE]", "", "always checked; no argument = the findings go to the log alone", Acts;
+        "Where the findings of a reload are written; a configuration that fails is never taken, with or without this."
+    "reload_time_file" Word, "PATH", "exactly one word", "unset", Acts;
         "File holding a time at which to reload."
-    "reload_repeat" Flag, "", "flag", "off", NotYet("there is no timed reload");
+    "reload_repeat" Flag, "", "flag", "off", Acts;
         "Keep reload_time_file after use so a time without date repeats daily."
-    "reload_file" OptWord, "[PATH]", "", "unset; no argument = keepalived.reload beside the pid file",
-        NotYet("no file marks a reload");
+    "reload_file" OptWord, "[PATH]", "", "unset; no argument = keepalived.reload beside the pid file", Acts;
         "File created while configuration is read and removed afterwards."
     "include_check" Custom, "[[+|-]read|match|wildcard_match|brace_match]...", "", "none; no argument = all four",
         Acts;

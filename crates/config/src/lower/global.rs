@@ -4,12 +4,12 @@ use super::users::Supplementary;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::Word;
-use crate::model::{Fifo, Global, Mail};
+use crate::model::{AfterUse, Fifo, Global, Mail, TimeFile};
 use crate::options::{Strictness, host_name};
 use crate::tree::{Nodes, Value};
 use crate::value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 use vipd_vrrp::settings::{Garp, Version};
@@ -123,7 +123,34 @@ impl Lower<'_> {
             net_namespace: self.options.net_namespace.clone().or(namespace),
             lvs_flush: nodes.on("lvs_flush"),
             lvs_timeouts: self.timeouts(nodes),
+            reload_time: self.time_file(nodes),
+            reload_file: match nodes.find("reload_file") {
+                Some(node) if node.words.is_empty() => Some(PathBuf::from("keepalived.reload")),
+                Some(_) | None => self.absolute(nodes, "reload_file"),
+            },
+            reload_findings: self.absolute(nodes, "reload_check_config").filter(|path| path != Path::new("/dev/null")),
         }
+    }
+
+    fn time_file(&mut self, nodes: &Nodes) -> Option<TimeFile> {
+        let path = self.absolute(nodes, "reload_time_file");
+        if let Some(node) = nodes.find("reload_repeat").filter(|_| nodes.find("reload_time_file").is_none()) {
+            let message = "`reload_repeat` repeats nothing: there is no `reload_time_file`";
+            self.push(Report::warning(Code::Unused, node.at, message));
+        }
+        let after = if nodes.on("reload_repeat") { AfterUse::Kept } else { AfterUse::Removed };
+        path.map(|path| TimeFile { path, after })
+    }
+
+    /// The path that a keyword names. The daemon's working directory is nobody's: a relative one is not used.
+    fn absolute(&mut self, nodes: &Nodes, name: &str) -> Option<PathBuf> {
+        let word = nodes.find(name)?.words.first()?;
+        if !word.text.starts_with('/') {
+            let message = format!("`{name}`: `{}` is a relative path", word.text);
+            self.push(Report::warning(Code::BadName, word.at, message).label("ignored").help("write the whole path"));
+            return None;
+        }
+        Some(PathBuf::from(&word.text))
     }
 
     fn include_check(&mut self, words: &[Word]) {

@@ -52,15 +52,22 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
-/// Removes the addresses of these instances from this host, for a role that is not there to do it.
-pub(crate) fn release<'a>(instances: impl Iterator<Item = &'a Instance>) -> io::Result<()> {
+/// Removes the addresses of these instances from this host, but for those of others, for a role that is not there to do it.
+pub(crate) fn release<'a>(
+    instances: impl Iterator<Item = &'a Instance>,
+    others: impl Iterator<Item = &'a Instance>,
+) -> io::Result<()> {
+    let all = |i: &'a Instance| i.addresses.iter().chain(&i.excluded).map(|a| (a.device.as_str(), a.address, a.prefix));
+    let others: BTreeSet<(&str, IpAddr, u8)> = others.flat_map(all).collect();
+    let ours: BTreeSet<(&str, IpAddr, u8)> = instances.flat_map(all).filter(|place| !others.contains(place)).collect();
+    if ours.is_empty() {
+        return Ok(());
+    }
     let mut netlink = Netlink::open()?;
-    let ours: BTreeSet<(&str, IpAddr)> =
-        instances.flat_map(|i| i.addresses.iter().chain(&i.excluded)).map(|a| (a.device.as_str(), a.address)).collect();
     let links: BTreeMap<u32, String> = netlink.links()?.into_iter().map(|l| (l.index, l.name)).collect();
     for address in netlink.addresses()? {
         let device = links.get(&address.index).map(String::as_str).unwrap_or_default();
-        if ours.contains(&(device, address.address)) {
+        if ours.contains(&(device, address.address, address.prefix)) {
             netlink.remove(&address)?;
             info!("removed {}/{} from {device}: no vrrp role is there to do it", address.address, address.prefix);
         }
@@ -182,7 +189,7 @@ impl Addresses {
         for (device, addresses) in std::mem::take(&mut self.managed) {
             for (address, before) in addresses {
                 if managed.get(&device).and_then(|there| there.get(&address)) != Some(&before) {
-                    self.remove_place(&device, address);
+                    self.remove_place(&device, (address, before.prefix));
                 }
             }
         }
@@ -204,8 +211,12 @@ impl Addresses {
             let held = self.held.get(&link.index).into_iter().flat_map(BTreeMap::values);
             // An advert never comes from a virtual address: it may move while the advert is on its way.
             let managed = self.managed.get(&link.name);
-            let own = |a: &IpAddr| a.is_ipv4() && managed.is_none_or(|set| !set.contains_key(a));
-            let own = held.filter(|(_, a)| own(&a.address));
+            // (With another prefix it is the host's own, whatever else is configured.)
+            let own = |a: &Address| {
+                let ours = managed.and_then(|set| set.get(&a.address)).is_some_and(|ours| ours.prefix == a.prefix);
+                a.address.is_ipv4() && !ours
+            };
+            let own = held.filter(|(_, a)| own(a));
             let address = own.min_by_key(|(order, _)| *order).map(|(_, a)| a.address);
             (link.name.clone(), track::Link { up: link.up, multicast: link.multicast, address })
         };
@@ -313,11 +324,11 @@ impl Addresses {
         }
         self.claims = claims.iter().cloned().collect();
         let wanted: BTreeSet<(&str, IpAddr)> = claims.iter().map(|c| (c.device.as_str(), c.address)).collect();
-        let all = self.managed.iter().flat_map(|(device, set)| set.keys().map(move |a| (device, *a)));
-        let unwanted = all.filter(|(device, a)| !wanted.contains(&(device.as_str(), *a)));
-        let unwanted: Vec<(String, IpAddr)> = unwanted.map(|(device, a)| (device.clone(), a)).collect();
-        for (device, address) in unwanted {
-            self.remove_place(&device, address);
+        let all = self.managed.iter().flat_map(|(device, set)| set.values().map(move |a| (device, a)));
+        let unwanted = all.filter(|(device, a)| !wanted.contains(&(device.as_str(), a.address)));
+        let unwanted: Vec<_> = unwanted.map(|(device, a)| (device.clone(), (a.address, a.prefix))).collect();
+        for (device, place) in unwanted {
+            self.remove_place(&device, place);
         }
         self.refused.retain(|address, _| self.claims.contains(address));
         let missing = claims.into_iter().filter(|c| !self.holds(c) && self.link_named(&c.device).is_some());
@@ -327,22 +338,19 @@ impl Addresses {
         }
     }
 
-    /// Removes an address, with whatever prefix it is there.
-    fn remove_place(&mut self, device: &str, address: IpAddr) {
+    /// Removes an address. One with another prefix is the host's own: an administrator's slip must not cost the host that.
+    fn remove_place(&mut self, device: &str, place: (IpAddr, u8)) {
         let Some(index) = self.link_named(device).map(|l| l.index) else { return };
         let Some(held) = self.held.get_mut(&index) else { return };
-        let prefixes: Vec<u8> = held.range((address, 0)..=(address, u8::MAX)).map(|((_, prefix), _)| *prefix).collect();
-        let gone: Vec<Address> = prefixes.iter().filter_map(|p| held.remove(&(address, *p))).map(|(_, a)| a).collect();
-        for address in gone {
-            match self.netlink.remove(&address) {
-                Ok(()) => debug!("removed {}/{} from {device}", address.address, address.prefix),
-                Err(e) => {
-                    if let Some(silent) = self.limit.allow(monotonic_micros()) {
-                        warn!("{} can't be removed from {device}: {e}{silent}", address.address);
-                    }
-                    self.hold(address);
-                    self.retry_at = Some(monotonic_micros() + RETRY);
+        let Some((_, address)) = held.remove(&place) else { return };
+        match self.netlink.remove(&address) {
+            Ok(()) => debug!("removed {}/{} from {device}", address.address, address.prefix),
+            Err(e) => {
+                if let Some(silent) = self.limit.allow(monotonic_micros()) {
+                    warn!("{} can't be removed from {device}: {e}{silent}", address.address);
                 }
+                self.hold(address);
+                self.retry_at = Some(monotonic_micros() + RETRY);
             }
         }
     }

@@ -95,6 +95,8 @@ struct Role {
     snapshot_at: Option<Duration>,
     /// What the predecessor knew of servers that the first configuration has not come to yet.
     inherited: BTreeMap<Server, Before>,
+    /// What is to be told with the last piece of a configuration.
+    verdicts: Vec<Verdict>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
     /// When the last one was sent.
@@ -116,6 +118,7 @@ impl Role {
             probes: Arc::new(Semaphore::new(PROBES)),
             snapshot_at: None,
             inherited: BTreeMap::new(),
+            verdicts: Vec::new(),
             changed: BTreeSet::new(),
             kept: None,
             configured: false,
@@ -182,20 +185,21 @@ impl Role {
         for id in &part.removed {
             self.put_down(id);
         }
-        let mut verdicts = Vec::new();
         for service in &part.config.services {
             let mut old = self.put_down(&service.lvs.id);
             self.take_service(&service.lvs, &mut old);
             // Whatever it is now, it is told once.
             for real in &service.lvs.real_servers {
-                verdicts.extend(self.verdict(&(service.lvs.id.clone(), real.address)));
+                let verdict = self.verdict(&(service.lvs.id.clone(), real.address));
+                self.verdicts.extend(verdict);
             }
-        }
-        if !verdicts.is_empty() {
-            self.sender.send(&FromRole::Verdicts(verdicts)).await?;
         }
         if part.more {
             return Ok(());
+        }
+        let verdicts = std::mem::take(&mut self.verdicts);
+        if !verdicts.is_empty() {
+            self.sender.send(&FromRole::Verdicts(verdicts)).await?;
         }
         self.inherited.clear();
         if !self.configured {

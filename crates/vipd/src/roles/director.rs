@@ -111,6 +111,8 @@ struct Director {
     services: BTreeMap<VirtualServerId, VirtualServer>,
     /// Services whose quorum a configuration in pieces has changed so far.
     turned: BTreeSet<VirtualServerId>,
+    /// What else is to be told of it with its last piece.
+    news: Vec<FromRole>,
     options: RoleOptions,
     memory: Memory,
     /// What the supervisor was told of it last.
@@ -157,6 +159,7 @@ impl Director {
             global: Global::default(),
             services: BTreeMap::new(),
             turned: BTreeSet::new(),
+            news: Vec::new(),
             options: RoleOptions::default(),
             memory: Memory::default(),
             told: None,
@@ -236,13 +239,17 @@ impl Director {
         }
         for id in removed {
             self.services.remove(&id);
-            if self.memory.states.remove(&id).is_some() {
-                info!("virtual server {id} is no longer configured");
+            if let Some(state) = self.memory.states.remove(&id) {
+                self.tell_gone(&id, &state);
             }
         }
         for Service { lvs, .. } in config.services {
             let before = self.memory.states.remove(&lvs.id);
             let had = before.as_ref().map(|state| state.quorum);
+            if let Some(before) = &before {
+                let kept: BTreeSet<SocketAddr> = lvs.real_servers.iter().map(|r| r.address).collect();
+                self.news.extend(gone(&lvs.id, before, |address| !kept.contains(address)));
+            }
             let state = state_of(&lvs, before);
             if had.is_some_and(|had| had != state.quorum) {
                 self.turned.insert(lvs.id.clone());
@@ -255,19 +262,35 @@ impl Director {
             return Ok(());
         }
         // What a predecessor knew of services that a reload has removed since.
-        let services = &self.services;
-        self.memory.states.retain(|id, _| services.contains_key(id));
+        let states = std::mem::take(&mut self.memory.states);
+        let (states, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            states.into_iter().partition(|(id, _)| self.services.contains_key(id));
+        self.memory.states = states;
+        for (id, state) in &left {
+            self.tell_gone(id, state);
+        }
         self.ready_plane().await?;
         self.write(if first { Compare::Kernel } else { Compare::Remembered });
         let turned = std::mem::take(&mut self.turned);
         let turned = turned.iter().filter_map(|id| Some((self.services.get(id)?, self.memory.states.get(id)?)));
-        let news = turned.map(|(settings, state)| quorum_news(settings, state)).collect();
+        let turned: Vec<FromRole> = turned.map(|(settings, state)| quorum_news(settings, state)).collect();
+        let mut news = std::mem::take(&mut self.news);
+        news.extend(turned);
         self.tell(news).await?;
         if first {
             self.configured = true;
             self.sender.send(&FromRole::Ready).await?;
         }
         Ok(())
+    }
+
+    /// Notes what is to be told of a service that is no longer configured.
+    fn tell_gone(&mut self, id: &VirtualServerId, state: &State) {
+        info!("virtual server {id} is no longer configured");
+        self.news.extend(gone(id, state, |_| true));
+        if state.quorum == Quorum::Up {
+            self.news.push(FromRole::Quorum { service: id.clone(), up: false, why: GONE.to_owned() });
+        }
     }
 
     /// Tells the supervisor what a successor needs, if that is not what it was told last.
@@ -628,6 +651,19 @@ pub(crate) fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::Dr => "DR",
         Forwarding::Tun(_) => "TUN",
     }
+}
+
+/// Why what a reload has removed is down.
+const GONE: &str = "no longer configured";
+
+/// That servers which were in use are so no longer, for whoever is told.
+fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> bool) -> Vec<FromRole> {
+    let servers = before.servers.iter().filter(|(address, known)| known.alive && which(address));
+    let news = servers.map(|(address, _)| {
+        let (service, address, why) = (id.clone(), *address, GONE.to_owned());
+        FromRole::RealServer { service, address, up: false, why }
+    });
+    news.collect()
 }
 
 /// That a virtual server has gained or lost its quorum, for the log and for whoever is told.

@@ -114,7 +114,7 @@ struct Role {
     /// When sockets that could not be opened are tried again.
     sockets_at: Option<u64>,
     configured: bool,
-    /// A reload is taking instances away: their end is told as DELETED.
+    /// A reload is taking instances away: their end is told as DELETED, and their addresses wait for the new configuration.
     removing: bool,
     stopping: bool,
 }
@@ -256,6 +256,9 @@ impl Role {
         if self.stopping && self.options.keep_addresses {
             return; // -V: nobody claims them any more, and yet they stay
         }
+        if self.removing {
+            return; // what a removed instance held may be another's in a moment: it must not leave in between
+        }
         let routers = 0..self.node.routers().len();
         let claims = routers.flat_map(|i| self.node.claims(i)).cloned().collect();
         self.addresses.reconcile(claims);
@@ -346,13 +349,14 @@ impl Role {
             groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
             scripts: config.scripts.iter().map(|s| s.vrrp.clone()).collect(),
         };
+        let now = now();
         let before = if self.configured {
             self.removing = true;
             for i in self.node.removed_by(&settings) {
-                self.handle(now(), Input::Remove(i));
+                self.handle(now, Input::Remove(i));
             }
             self.removing = false;
-            Some((now(), self.node.snapshot(now())))
+            Some((now, self.node.snapshot(now)))
         } else {
             snapshot.and_then(|value| match serde_json::from_value::<Snapshot>(value) {
                 Ok(snapshot) => Some((Instant(last_seen), snapshot)),
@@ -373,16 +377,25 @@ impl Role {
         // Numbers of a new authentication header start at the time of day: above all that an earlier life of this host sent.
         let sequence = u32::try_from(unix_seconds()).unwrap_or(u32::MAX >> 1);
         self.config = config;
-        self.node = Node::new(now(), settings, links, before, sequence);
+        self.node = Node::new(now, settings, links, before, sequence);
         self.open_ports();
         self.act();
         self.reconcile();
+        self.announce_new();
         if !self.configured {
             self.configured = true;
             self.queue(&FromRole::Ready);
         }
         self.snapshot_due = true;
         Ok(())
+    }
+
+    /// What a new configuration adds to those that are MASTER is announced as often as if they had just become it.
+    fn announce_new(&mut self) {
+        for (i, router) in self.node.routers().iter().enumerate() {
+            let new: Vec<_> = self.node.claims(i).filter(|c| !self.addresses.holds(c)).cloned().collect();
+            self.addresses.announce(&new, router.settings.garp.master_repeat);
+        }
     }
 
     fn open_ports(&mut self) {

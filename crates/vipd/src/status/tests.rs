@@ -115,6 +115,7 @@ fn status() -> Status {
                          virtual_ipadress {\n   |     ^^^^^^^^^^^^^^^^ did you mean `virtual_ipaddress`?\n\n"
                     .to_owned(),
             }),
+            next_reload: Some(NOW + 3600.0),
         },
         roles: vec![
             role("supervisor", 4711, 0, None),
@@ -169,6 +170,7 @@ fn a_page_as_an_operator_sees_it() {
     let expected = "\
 vipd 0.1.0 on lb1: pid 4711, up 3 h 12 m
 configuration /etc/keepalived/keepalived.conf, loaded 4 m 2 s ago (Mon, 24 Nov 2025 03:41:10 GMT), 3 reloads with 1 warning
+the next timed reload is in 1 h 0 m (Mon, 24 Nov 2025 04:45:12 GMT)
 
 RELOAD REFUSED 12 s ago (Mon, 24 Nov 2025 03:45:00 GMT); what was loaded before stays in force:
     error: unknown keyword `virtual_ipadress`

@@ -49,6 +49,9 @@ fn head(page: &mut Page, status: &Status, now: UnixTime) {
         line.push(Cell::new(format!("with {}", count(config.warnings as u64, "warning")), Tint::Warn));
     }
     page.line(0, &line);
+    if let Some(at) = config.next_reload {
+        page.line(0, &[format!("the next timed reload is in {} ({})", span(at - now), date(at)).into()]);
+    }
     if status.version > VERSION {
         let newer = format!("the daemon is newer than this program (status version {} > {VERSION})", status.version);
         page.line(0, &[Cell::new(newer, Tint::Warn), "and may know more than is shown here".into()]);

@@ -5,7 +5,7 @@ use super::program;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -39,18 +39,20 @@ pub(crate) struct Fifos {
 }
 
 impl Fifos {
-    /// Opens what a configuration names, keeps what it named before.
+    /// Opens what a configuration names, keeps what it named before and is still in its place.
     pub(crate) fn configure(&mut self, global: &Global) {
         let wanted = [(Kind::All, &global.fifo), (Kind::Vrrp, &global.vrrp_fifo), (Kind::Lvs, &global.lvs_fifo)];
+        // Closed first: one that changes its kind is removed from its path before it is made there again.
         for (kind, settings) in wanted {
-            let current = self.open.get(&kind).map(|o| &o.settings);
-            if current == settings.as_ref() {
-                continue;
-            }
-            if let Some(old) = self.open.remove(&kind) {
+            let keep = |open: &Open| Some(&open.settings) == settings.as_ref() && open.in_place();
+            if !self.open.get(&kind).is_some_and(keep)
+                && let Some(old) = self.open.remove(&kind)
+            {
                 old.close();
             }
-            let Some(settings) = settings else { continue };
+        }
+        for (kind, settings) in wanted {
+            let Some(settings) = settings.as_ref().filter(|_| !self.open.contains_key(&kind)) else { continue };
             match Open::new(settings) {
                 Ok(open) => {
                     self.open.insert(kind, open);
@@ -131,11 +133,18 @@ impl Open {
         }
     }
 
+    /// Whether the path still leads to it.
+    fn in_place(&self) -> bool {
+        let identity = |m: std::fs::Metadata| (m.dev(), m.ino());
+        let there = std::fs::symlink_metadata(&self.settings.path).map(identity);
+        there.is_ok_and(|there| self.file.metadata().map(identity).is_ok_and(|own| own == there))
+    }
+
     fn close(self) {
-        if let Some(reader) = self.reader {
+        if let Some(reader) = &self.reader {
             reader.abort();
         }
-        if self.made {
+        if self.made && self.in_place() {
             remove(&self.settings.path);
         }
     }
@@ -145,5 +154,48 @@ fn remove(path: &Path) {
     let path: PathBuf = path.to_owned();
     if let Err(e) = std::fs::remove_file(&path) {
         warn!("{} can't be removed: {e}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fifo(path: &Path) -> Option<Fifo> {
+        Some(Fifo { path: path.to_owned(), script: None, uid: 0, gid: 0 })
+    }
+
+    fn inode(path: &Path) -> u64 {
+        std::fs::metadata(path).unwrap().ino()
+    }
+
+    #[test]
+    fn a_reload_keeps_what_is_in_its_place_and_makes_anew_what_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+        let mut fifos = Fifos::default();
+        let global = Global { vrrp_fifo: fifo(&one), lvs_fifo: fifo(&two), ..Global::default() };
+        fifos.configure(&global);
+        let first = inode(&one);
+        fifos.configure(&global);
+        assert_eq!(inode(&one), first, "opened needlessly");
+        // Somebody put another in its place: events go there from the next reload on.
+        std::fs::remove_file(&one).unwrap();
+        std::fs::write(&one, "no pipe").unwrap();
+        fifos.configure(&global);
+        assert!(one.metadata().unwrap().is_file(), "what is not ours is left alone");
+        std::fs::remove_file(&one).unwrap();
+        fifos.configure(&global);
+        assert!(one.metadata().unwrap().file_type().is_fifo());
+        // The same path for another kind: there is one, not none.
+        let global = Global { fifo: fifo(&one), lvs_fifo: fifo(&two), ..Global::default() };
+        fifos.configure(&global);
+        let mut reader = OpenOptions::new().read(true).custom_flags(FLAGS).open(&one).unwrap();
+        fifos.vrrp("INSTANCE \"A\" MASTER 1\n");
+        let mut line = [0; 64];
+        let n = io::Read::read(&mut reader, &mut line).unwrap();
+        assert_eq!(&line[..n], b"INSTANCE \"A\" MASTER 1\n");
+        fifos.configure(&Global::default());
+        assert!(!one.exists() && !two.exists());
     }
 }

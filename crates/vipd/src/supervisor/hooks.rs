@@ -6,13 +6,13 @@
 use super::fifo::Fifos;
 use super::program;
 use crate::message::{Exit, NotifyEvent, Subject, Transition};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
-use vipd_config::model::{Command, Config, Notify};
+use vipd_config::model::{Command, Config, Notify, Service};
 use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::process::Credentials;
 
@@ -47,14 +47,21 @@ struct Queue {
 pub(crate) struct Hooks {
     queues: HashMap<String, Queue>,
     fifos: Fifos,
-    /// The state last mailed, by subject.
+    /// The state last told, and the state last mailed, by subject.
+    told: HashMap<Subject, NotifyEvent>,
     mailed: HashMap<Subject, NotifyEvent>,
 }
 
 impl Hooks {
-    /// Opens the FIFOs of a configuration, and closes those that it no longer has.
-    pub(crate) fn configure(&mut self, config: &Config) {
+    /// Opens the FIFOs of a configuration, closes those that it no longer has, and forgets what neither it nor the one before
+    /// it has.
+    pub(crate) fn configure(&mut self, config: &Config, old: &Config) {
         self.fifos.configure(&config.global);
+        let known = |subject: &Subject| notify_of(config, subject).or_else(|| notify_of(old, subject)).is_some();
+        self.told.retain(|subject, _| known(subject));
+        self.mailed.retain(|subject, _| known(subject));
+        let names: HashSet<String> = [config, old].into_iter().flat_map(queue_names).collect();
+        self.queues.retain(|name, queue| names.contains(name) || queue.jobs.capacity() < QUEUE);
     }
 
     /// An instance or a group changed.
@@ -69,6 +76,16 @@ impl Hooks {
             NotifyEvent::Deleted if !notify.tell_deleted => NotifyEvent::Fault,
             event => event,
         };
+        let last = self.told.get(&transition.subject).copied();
+        if transition.event == NotifyEvent::Deleted {
+            self.told.remove(&transition.subject);
+            self.mailed.remove(&transition.subject);
+            if event == NotifyEvent::Fault && last == Some(NotifyEvent::Fault) {
+                return None; // FAULT before: nothing new
+            }
+        } else if matches!(event, NotifyEvent::Master | NotifyEvent::Backup | NotifyEvent::Fault) {
+            self.told.insert(transition.subject.clone(), event);
+        }
         let word = event.word();
         let (script, general) = match event {
             NotifyEvent::Master => (&notify.master, true),
@@ -97,7 +114,9 @@ impl Hooks {
         if !notify.smtp_alert || !state || self.mailed.get(&transition.subject) == Some(&event) {
             return None;
         }
-        self.mailed.insert(transition.subject.clone(), event);
+        if transition.event != NotifyEvent::Deleted {
+            self.mailed.insert(transition.subject.clone(), event);
+        }
         let kind = if kind == "GROUP" { "Group" } else { "Instance" };
         Some(Mail {
             subject: format!("VRRP {kind} {name} - Entering {word} state"),
@@ -105,16 +124,17 @@ impl Hooks {
         })
     }
 
-    /// A real server came or went.
+    /// A real server came or went. One that a reload has removed is told of as the configuration before it says.
     pub(crate) fn real_server(
         &mut self,
-        config: &Config,
+        (config, old): (&Config, &Config),
         id: &VirtualServerId,
         address: SocketAddr,
         up: Direction,
         why: &str,
     ) -> Option<Mail> {
-        let service = config.service(id)?;
+        let here = |s: &&Service| s.lvs.real_servers.iter().any(|r| r.address == address);
+        let service = config.service(id).filter(here).or_else(|| old.service(id).filter(here))?;
         let word = up.word();
         let server = format!("[{}]:{}:{}", address.ip(), service.lvs.protocol, address.port());
         let notify = service.told_of(address);
@@ -133,8 +153,14 @@ impl Hooks {
     }
 
     /// A service gained or lost its quorum.
-    pub(crate) fn quorum(&mut self, config: &Config, id: &VirtualServerId, up: Direction, why: &str) -> Option<Mail> {
-        let service = config.service(id)?;
+    pub(crate) fn quorum(
+        &mut self,
+        (config, old): (&Config, &Config),
+        id: &VirtualServerId,
+        up: Direction,
+        why: &str,
+    ) -> Option<Mail> {
+        let service = config.service(id).or_else(|| old.service(id))?;
         let word = up.word();
         let script = match up {
             Direction::Up => &service.quorum_up,
@@ -216,6 +242,13 @@ fn notify_of<'a>(config: &'a Config, subject: &Subject) -> Option<&'a Notify> {
     }
 }
 
+/// The names of all queues that a configuration may use.
+fn queue_names(config: &Config) -> impl Iterator<Item = String> {
+    let instances = config.instances.iter().map(|i| format!("INSTANCE {}", i.vrrp.name));
+    let groups = config.groups.iter().map(|g| format!("GROUP {}", g.vrrp.name));
+    instances.chain(groups).chain(config.services.iter().map(|s| format!("VS {}", s.lvs.id)))
+}
+
 /// Runs the scripts of one subject, one after the other.
 async fn work(mut jobs: mpsc::Receiver<Job>) {
     while let Some(job) = jobs.recv().await {
@@ -226,5 +259,44 @@ async fn work(mut jobs: mpsc::Receiver<Job>) {
         }
         // The next one starts when this one is dead: they never overlap.
         program::gone(leftover).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\nsmtp_alert\n{more}\nvirtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"
+        );
+        vipd_config::load_str("test.conf", &text, &vipd_config::Options::default()).config.unwrap()
+    }
+
+    /// The subjects of the mails about what happens to the instance, which the configuration no longer has.
+    fn told(old: &Config, events: &[NotifyEvent]) -> Vec<String> {
+        let mut hooks = Hooks::default();
+        let tell = |event: &NotifyEvent| {
+            let subject = Subject::Instance("A".to_owned());
+            let transition = Transition { subject, event: *event, priority: 100, why: "test".to_owned(), at: 0.0 };
+            hooks.transition(&Config::default(), old, &transition)
+        };
+        events.iter().filter_map(tell).map(|mail| mail.subject).collect()
+    }
+
+    #[test]
+    fn what_is_removed_is_told_as_fault_once() {
+        use NotifyEvent::{Backup, Deleted, Fault, Master};
+        let fault = "VRRP Instance A - Entering FAULT state";
+        let mails = told(&config(""), &[Backup, Master, Deleted]);
+        assert_eq!(mails.len(), 3);
+        assert_eq!(mails[2], fault);
+        assert_eq!(told(&config(""), &[Fault, Deleted]), [fault], "it was in FAULT before");
+        // What comes back after that is new.
+        assert_eq!(told(&config(""), &[Fault, Deleted, Fault]), [fault, fault]);
+        assert_eq!(told(&config("notify_deleted"), &[Fault, Deleted]), [fault], "DELETED is no state to mail");
+        assert_eq!(told(&Config::default(), &[Fault]), [""; 0], "nobody knows it");
     }
 }

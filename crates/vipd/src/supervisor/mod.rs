@@ -6,15 +6,17 @@
 //!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
-//!                                   +--> reload: another configuration
+//!                                   +--> reload: another configuration; timed: at a time that a file says
 //! ```
 
 mod fifo;
 mod hooks;
 mod program;
 mod query;
+mod reading;
 mod reload;
 mod role;
+mod timed;
 mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
@@ -49,8 +51,6 @@ const PULSE: Duration = Duration::from_millis(200);
 const SLOW_PULSE: Duration = Duration::from_secs(2);
 /// How long a status may take; what has not answered by then is shown as silent.
 const STATUS_PATIENCE: Duration = Duration::from_secs(1);
-/// The same after a reload, where each role first has the new configuration to take over.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a role may take to leave in order.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// `MISC_CHECK` programs at once.
@@ -96,17 +96,21 @@ pub(crate) enum Event {
     /// The process of a role has ended.
     Gone { name: RoleName, generation: u64, how: String },
     /// A tracked script has run.
-    Script { name: String, exit: Exit },
+    Script { name: String, serial: u64, exit: Exit },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
-    /// A configuration was read, and compared with the one in force.
-    Loaded(Box<Loaded>, Compared),
+    /// A configuration was read, and compared with the one in force; or why not.
+    Loaded(Result<Box<(Loaded, Compared)>, String>),
+    /// The file of `reload_time_file` came, changed or went.
+    TimeFile(timed::Seen),
     /// An answer for an operator was made.
     Answer { id: u64, reply: Box<Reply> },
 }
 
 struct Script {
     settings: TrackedScript,
+    /// Tells what it gave from what one before it of the same name gave.
+    serial: u64,
     task: JoinHandle<()>,
 }
 
@@ -122,6 +126,7 @@ struct Supervisor {
     events: mpsc::Sender<Event>,
     hooks: Hooks,
     scripts: BTreeMap<String, Script>,
+    last_script: u64,
     programs: Arc<Semaphore>,
     /// `MISC_CHECK` programs that were killed and did not end.
     stuck: Vec<(MiscProbe, program::Leftover)>,
@@ -131,9 +136,11 @@ struct Supervisor {
     queries: BTreeMap<u64, Query>,
     next_query: u64,
     pulse: u64,
+    /// The files that the configuration was last read from.
+    files: Vec<PathBuf>,
     reloading: Reload,
-    /// Who waits for the configuration that is being read, and who for the next one.
-    reload_awaited: Vec<(u64, Instant)>,
+    timed: timed::Timed,
+    /// Who waits for the next reload: the console's number of the request, and since when.
     reload_askers: Vec<(u64, Instant)>,
     announced: bool,
 }
@@ -147,7 +154,10 @@ pub(crate) fn run(plan: Plan, loaded: Loaded) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(supervise(plan, loaded))
+    let code = runtime.block_on(supervise(plan, loaded));
+    // A configuration on a dead disk may still be being read: nobody waits for it.
+    runtime.shutdown_background();
+    code
 }
 
 async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
@@ -156,11 +166,14 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
     let mut held = Vec::new();
     let mut pid_files = BTreeMap::new();
     for (role, path) in &plan.pid_files {
-        let file = PidFile::hold(path).and_then(|mut file| {
-            if role.is_none() {
-                file.write(Some(std::process::id()))?;
+        let file = PidFile::hold(path).map(|mut file| {
+            // The lock is what counts: on a full disk the daemon serves all the same.
+            if role.is_none()
+                && let Err(e) = file.write(Some(std::process::id()))
+            {
+                warn!("pid file {}: {e}", path.display());
             }
-            Ok(file)
+            file
         });
         match (file, role) {
             (Ok(file), Some(role)) => drop(pid_files.insert(*role, file)),
@@ -185,6 +198,7 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         events,
         hooks: Hooks::default(),
         scripts: BTreeMap::new(),
+        last_script: 0,
         programs: Arc::new(Semaphore::new(PROGRAMS)),
         stuck: Vec::new(),
         verdicts: BTreeMap::new(),
@@ -192,8 +206,9 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         queries: BTreeMap::new(),
         next_query: 0,
         pulse: 0,
+        files: loaded.files,
         reloading: Reload::No,
-        reload_awaited: Vec::new(),
+        timed: timed::Timed::default(),
         reload_askers: Vec::new(),
         announced: false,
     };
@@ -228,14 +243,16 @@ impl Supervisor {
         if !vipd_sys::privilege::has_user_of_its_own() {
             info!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
         }
-        self.hooks.configure(&self.config);
+        self.hooks.configure(&self.config, &self.old);
         self.start_roles();
         self.start_scripts();
+        self.follow_time_file();
+        self.end_marking();
         let mut last_pulse = Instant::now();
         let code = loop {
             let again = self.roles.values().filter_map(|r| r.again).min();
             let query = self.queries.values().map(|q| q.deadline).min();
-            let wake = [again, query].into_iter().flatten().min();
+            let wake = [again, query, self.reloading.deadline(), self.timed.wake()].into_iter().flatten().min();
             let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
                 biased;
@@ -337,7 +354,7 @@ impl Supervisor {
         if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
             return;
         }
-        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp)) {
+        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp), std::iter::empty()) {
             error!("the virtual addresses can't be removed: {e}; if another host serves them now, remove them by hand");
         }
     }
@@ -369,6 +386,8 @@ impl Supervisor {
         for id in late {
             self.answer(id);
         }
+        self.reload_is_late(now);
+        self.reload_in_time();
     }
 
     fn pulse_period(&self) -> Duration {
@@ -414,8 +433,10 @@ impl Supervisor {
                 None
             }
             Event::Gone { name, generation, how } => self.gone(name, generation, &how),
-            Event::Script { name, exit } => {
-                self.tell(RoleName::Vrrp, &ToRole::Script { name, exit });
+            Event::Script { name, serial, exit } => {
+                if self.scripts.get(&name).is_some_and(|script| script.serial == serial) {
+                    self.tell(RoleName::Vrrp, &ToRole::Script { name, exit });
+                }
                 None
             }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
@@ -431,8 +452,12 @@ impl Supervisor {
                 self.tell(RoleName::Console, &ToRole::Reply { id, reply });
                 None
             }
-            Event::Loaded(loaded, compared) => {
-                self.loaded(*loaded, compared);
+            Event::Loaded(loaded) => {
+                self.loaded(loaded);
+                None
+            }
+            Event::TimeFile(seen) => {
+                self.timed.seen(seen);
                 None
             }
         }
@@ -451,6 +476,7 @@ impl Supervisor {
         };
         role.died(&how);
         error!("the {name} role {how}");
+        self.release_leftovers(name);
         self.note_absence(name);
         if self.plan.respawn == Respawn::No {
             error!("ending, as told (-R)");
@@ -462,6 +488,12 @@ impl Supervisor {
         for id in waiting {
             self.arrived(id, name);
         }
+        if name == RoleName::Console {
+            self.forget_console();
+            self.reload_askers.clear();
+        }
+        // Its successor starts with the new configuration.
+        self.reload_reached(name);
         let now = Instant::now();
         if self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= now) {
             self.start(name);
@@ -484,7 +516,7 @@ impl Supervisor {
                 debug!("the {name} role is ready");
                 self.announce();
             }
-            FromRole::Beat(_) => {}
+            FromRole::Beat(pulse) => self.reload_answered(name, pulse),
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Transition(transition) => self.transition(&transition),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
@@ -495,11 +527,12 @@ impl Supervisor {
                 self.tell_verdicts(verdicts);
             }
             FromRole::RealServer { service, address, up, why } => {
-                let mail = self.hooks.real_server(&self.config, &service, address, Direction::of(up), &why);
+                let mail =
+                    self.hooks.real_server((&self.config, &self.old), &service, address, Direction::of(up), &why);
                 self.mail(mail);
             }
             FromRole::Quorum { service, up, why } => {
-                let mail = self.hooks.quorum(&self.config, &service, Direction::of(up), &why);
+                let mail = self.hooks.quorum((&self.config, &self.old), &service, Direction::of(up), &why);
                 self.mail(mail);
             }
             FromRole::Status { id, part } => {
@@ -591,8 +624,10 @@ impl Supervisor {
             if self.scripts.contains_key(&name) {
                 continue;
             }
-            let task = tokio::spawn(track(settings.clone(), self.events.clone()));
-            self.scripts.insert(name, Script { settings, task });
+            self.last_script += 1;
+            let serial = self.last_script;
+            let task = tokio::spawn(track(settings.clone(), serial, self.events.clone()));
+            self.scripts.insert(name, Script { settings, serial, task });
         }
     }
 
@@ -606,6 +641,8 @@ impl Supervisor {
         self.stop_roles(&[RoleName::Vrrp], queue).await;
         // It did so itself, unless it was dead or did not leave in order.
         self.release_addresses();
+        self.release_leftovers(RoleName::Vrrp);
+        self.reloading = Reload::Over;
         let director = RoleName::Director;
         if self.roles.get(&director).is_some_and(|r| r.running.is_none()) && self.wanted(director) {
             info!("the {director} role is not running: started once more, to clear the table");
@@ -635,7 +672,13 @@ impl Supervisor {
                         self.heard(name, generation, *message);
                     }
                 }
-                Ok(Some(Event::Script { .. } | Event::Ran { .. } | Event::Loaded(..) | Event::Answer { .. })) => {}
+                Ok(Some(
+                    Event::Script { .. }
+                    | Event::Ran { .. }
+                    | Event::Loaded(_)
+                    | Event::TimeFile(_)
+                    | Event::Answer { .. },
+                )) => {}
                 Ok(None) => return,
                 Err(_) => {
                     warn!("not every role left in order within {STOP_PATIENCE:?}: the rest is ended");
@@ -651,7 +694,7 @@ impl Supervisor {
 }
 
 /// Runs a tracked script at its interval, start to start; one that still runs is not started a second time.
-async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
+async fn track(script: TrackedScript, serial: u64, events: mpsc::Sender<Event>) {
     let mut interval = tokio::time::interval(script.interval.max(Duration::from_millis(1)));
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let who = credentials(&script.command);
@@ -666,7 +709,7 @@ async fn track(script: TrackedScript, events: mpsc::Sender<Event>) {
             ended.exit
         };
         let name = script.vrrp.name.clone();
-        if events.send(Event::Script { name, exit }).await.is_err() {
+        if events.send(Event::Script { name, serial, exit }).await.is_err() {
             return;
         }
     }

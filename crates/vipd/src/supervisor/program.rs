@@ -43,41 +43,56 @@ pub(crate) async fn gone(leftover: Leftover) {
 pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Duration) -> Ended {
     let child = process::script(argv, credentials).and_then(|command| Command::from(command).spawn());
     let mut running = match child {
-        Ok(child) => Running { child },
+        Ok(child) => Running { child: Some(child) },
         Err(e) => return Ended { exit: Exit::Failed(e.to_string()), leftover: None },
     };
-    if let Ok(ended) = tokio::time::timeout(timeout, running.child.wait()).await {
+    let ended = match &mut running.child {
+        Some(child) => tokio::time::timeout(timeout, child.wait()).await.ok(),
+        None => None,
+    };
+    if let Some(ended) = ended {
         return Ended { exit: exit_of(ended), leftover: None };
     }
-    for (signal, patience) in [(SIGTERM, GRACE), (SIGKILL, REST)] {
-        running.signal(signal);
-        if tokio::time::timeout(patience, running.child.wait()).await.is_ok() {
-            return Ended { exit: Exit::Timeout, leftover: None };
+    let leftover = match running.child.take() {
+        Some(child) => end(child).await.map(|mut child| tokio::spawn(async move { drop(child.wait().await) })),
+        None => None,
+    };
+    Ended { exit: Exit::Timeout, leftover }
+}
+
+/// Ends a program and all that it started; what is still there after a while.
+async fn end(mut child: Child) -> Option<Child> {
+    for (name, patience) in [(SIGTERM, GRACE), (SIGKILL, REST)] {
+        signal(&child, name);
+        if tokio::time::timeout(patience, child.wait()).await.is_ok() {
+            return None;
         }
     }
-    let leftover = tokio::spawn(async move { drop(running.child.wait().await) });
-    Ended { exit: Exit::Timeout, leftover: Some(leftover) }
+    Some(child)
+}
+
+fn signal(child: &Child, signal: i32) {
+    // `id` is gone once the child was waited for: no other process can be hit.
+    if let Some(pid) = child.id()
+        && let Err(e) = process::signal_group(pid, signal)
+    {
+        debug!("program {pid} could not be signalled: {e}");
+    }
 }
 
 /// A program that must not outlive our interest in it.
 struct Running {
-    child: Child,
-}
-
-impl Running {
-    fn signal(&self, signal: i32) {
-        // `id` is gone once the child was waited for: no other process can be hit.
-        if let Some(pid) = self.child.id()
-            && let Err(e) = process::signal_group(pid, signal)
-        {
-            debug!("program {pid} could not be signalled: {e}");
-        }
-    }
+    child: Option<Child>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(SIGTERM);
+        let Some(child) = self.child.take().filter(|child| child.id().is_some()) else { return };
+        signal(&child, SIGTERM);
+        // One that doesn't heed it is killed, whoever started it. At the end of the daemon nobody is left to do so.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { drop(end(child).await) });
+        }
     }
 }
 
@@ -135,6 +150,26 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output().unwrap();
         assert!(left.stdout.is_empty(), "a child of the script is left");
+    }
+
+    #[tokio::test]
+    async fn one_that_nobody_waits_for_any_more_is_ended_too() {
+        let marker = format!("62.{}", std::process::id());
+        let (argv, who) = (shell(&format!("trap '' TERM; sleep {marker} & wait; wait")), nobody());
+        let left = || {
+            let found = std::process::Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output().unwrap();
+            !found.stdout.is_empty()
+        };
+        let task = tokio::spawn(async move { run(&argv, &who, Duration::from_secs(60)).await.exit });
+        while !left() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        task.abort();
+        let start = Instant::now();
+        while left() {
+            assert!(start.elapsed() < Duration::from_secs(10), "it ignores SIGTERM and goes on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     #[tokio::test]

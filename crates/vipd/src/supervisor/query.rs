@@ -1,12 +1,12 @@
 //! What is asked of all roles: each tells its part, and whoever asked gets the whole, with what did not answer shown as such.
 
-use super::{Event, RELOAD_PATIENCE, RoleName, STATUS_PATIENCE, Supervisor, view};
+use super::{Event, RoleName, STATUS_PATIENCE, Supervisor, view};
 use crate::message::ToRole;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use vipd_api::{Reloaded, Reply, RoleStatus, Status};
+use vipd_api::{ConfigStatus, Reply, RoleStatus, Status};
 
 /// Who wants a status.
 pub(super) enum Asker {
@@ -16,8 +16,6 @@ pub(super) enum Asker {
     Dump,
     /// SIGUSR2.
     Statistics,
-    /// `vipd reload`, by number and since when: every role that answers has taken the configuration over.
-    Reload(Vec<(u64, Instant)>, Box<Reloaded>),
 }
 
 /// A question under way.
@@ -45,11 +43,10 @@ impl Supervisor {
             router_id: self.config.global.router_id.clone(),
             pid: std::process::id(),
             started: self.started,
-            config: self.config_status.clone(),
+            config: ConfigStatus { next_reload: self.timed.next(), ..self.config_status.clone() },
             ..Status::default()
         };
-        let patience = if matches!(asker, Asker::Reload(..)) { RELOAD_PATIENCE } else { STATUS_PATIENCE };
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + STATUS_PATIENCE;
         self.queries.insert(id, Query { asker, awaited, status, deadline });
         if self.queries.get(&id).is_some_and(|q| q.awaited.is_empty()) {
             self.answer(id);
@@ -79,6 +76,11 @@ impl Supervisor {
         }
     }
 
+    /// The console that asked is gone, and with it everybody who asked through it.
+    pub(super) fn forget_console(&mut self) {
+        self.queries.retain(|_, query| !matches!(query.asker, Asker::Console(_)));
+    }
+
     /// Gives what has come to whoever asked.
     pub(super) fn answer(&mut self, id: u64) {
         let Some(mut query) = self.queries.remove(&id) else { return };
@@ -88,13 +90,6 @@ impl Supervisor {
             Asker::Console(id) => {
                 let reply = Box::new(Reply::Status(Box::new(query.status)));
                 self.tell(RoleName::Console, &ToRole::Reply { id, reply });
-            }
-            Asker::Reload(askers, mut reloaded) => {
-                reloaded.silent = query.awaited.iter().map(ToString::to_string).collect();
-                for (id, since) in askers {
-                    let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..(*reloaded).clone() });
-                    self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
-                }
             }
             Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
             Asker::Statistics => dump("keepalived.stats", &crate::status::statistics(&query.status)),

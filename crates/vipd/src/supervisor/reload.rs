@@ -1,60 +1,122 @@
 //! Reading the configuration again: off to the side, judged as a whole, taken as a whole or not at all.
 
-use super::query::Asker;
 use super::role::Told;
-use super::{Event, Supervisor};
+use super::{Event, RoleName, Supervisor, reading};
 use crate::message::{Configure, ToRole};
 use crate::part::{self, Difference};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
-use vipd_api::{Refused, Reloaded};
+use vipd_api::{Refused, Reloaded, Reply};
 use vipd_config::diag::Level;
 use vipd_config::model::Config;
 use vipd_config::{Color, Loaded};
 use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
-/// Whether a configuration is being read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How long the roles may take to take a configuration over, before who asked is told and the next reload begins.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a reload stands. There is one at a time, from the file to the last role: who asks meanwhile gets one more.
 pub(super) enum Reload {
     No,
-    Reading,
-    /// Another one was asked for meanwhile.
+    /// The file is being read; who waits for that, and whether another one was asked for meanwhile.
+    Reading(Vec<(u64, Instant)>, Next),
+    /// The roles are taking it over.
+    Settling(Settling, Next),
+    /// The daemon stops.
+    Over,
+}
+
+/// Whether another reload follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    Nothing,
     Again,
 }
 
-impl Supervisor {
-    /// SIGHUP: reads the configuration off to the side. Requests that come meanwhile are one more afterwards.
-    pub(super) fn reload(&mut self) {
-        if self.reloading != Reload::No {
-            self.reloading = Reload::Again;
-            return;
+/// A configuration that was handed to the roles.
+pub(super) struct Settling {
+    /// A role that answers this ping, or a later one, has it: messages keep their order.
+    ping: u64,
+    /// Who has not answered.
+    awaited: Vec<RoleName>,
+    deadline: Instant,
+    askers: Vec<(u64, Instant)>,
+    reloaded: Reloaded,
+}
+
+impl Reload {
+    /// When it has taken too long.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Reload::Settling(settling, _) => Some(settling.deadline),
+            Reload::No | Reload::Reading(..) | Reload::Over => None,
         }
-        self.reloading = Reload::Reading;
-        self.reload_awaited.append(&mut self.reload_askers);
-        info!("reading {} again", self.plan.file.display());
-        let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
-        let old = Arc::clone(&self.config);
-        tokio::task::spawn_blocking(move || {
-            let loaded = vipd_config::load(&file, &options);
-            let compared = loaded.config.as_ref().map_or_else(Compared::default, |new| Compared::between(&old, new));
-            let _ = events.blocking_send(Event::Loaded(Box::new(loaded), compared));
-        });
+    }
+
+    /// Whether that role may still have the configuration before.
+    pub(super) fn awaits(&self, name: RoleName) -> bool {
+        matches!(self, Reload::Settling(settling, _) if settling.awaited.contains(&name))
+    }
+}
+
+impl Supervisor {
+    /// SIGHUP, `vipd reload`, or the time has come: reads the configuration off to the side.
+    pub(super) fn reload(&mut self) {
+        match &mut self.reloading {
+            Reload::Reading(_, next) | Reload::Settling(_, next) => *next = Next::Again,
+            Reload::Over => info!("stopping: the configuration is not read again"),
+            Reload::No => {
+                self.reloading = Reload::Reading(std::mem::take(&mut self.reload_askers), Next::Nothing);
+                info!("reading {} again", self.plan.file.display());
+                let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
+                let (known, mark) = (self.files.clone(), self.mark());
+                let old = Arc::clone(&self.config);
+                let read = tokio::task::spawn_blocking(move || {
+                    let loaded = reading::read(&file, &options, &known, mark.as_deref());
+                    let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new));
+                    Box::new((loaded, compared.unwrap_or_default()))
+                });
+                tokio::spawn(async move {
+                    // Were a file to make the reader panic, the next one would be read all the same.
+                    let loaded = read.await.map_err(|e| format!("the reader failed: {e}"));
+                    let _ = events.send(Event::Loaded(loaded)).await; // closed at the end of the process alone
+                });
+            }
+        }
     }
 
     /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
-    pub(super) fn loaded(&mut self, loaded: Loaded, compared: Compared) {
-        let again = std::mem::replace(&mut self.reloading, Reload::No) == Reload::Again;
-        let askers = std::mem::take(&mut self.reload_awaited);
+    pub(super) fn loaded(&mut self, loaded: Result<Box<(Loaded, Compared)>, String>) {
+        let (askers, next) = match std::mem::replace(&mut self.reloading, Reload::No) {
+            Reload::Reading(askers, next) => (askers, next),
+            other => {
+                self.reloading = other;
+                return;
+            }
+        };
         let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
+        let (loaded, compared) = match loaded {
+            Ok(loaded) => *loaded,
+            Err(why) => {
+                reloaded.findings.clone_from(&why);
+                self.refuse(why);
+                self.reloaded(askers, &reloaded, next);
+                return;
+            }
+        };
         let findings = vipd_config::render_text(&loaded, Color::Never);
         let warnings = warnings(&loaded);
-        let fixed = loaded.config.as_ref().is_some_and(|c| c.global.net_namespace != self.config.global.net_namespace);
+        self.files.clone_from(&loaded.files);
+        self.write_findings(&findings);
         match loaded.config {
-            Some(_) if fixed => {
-                reloaded.findings = "net_namespace can't change while the daemon runs: restart it".to_owned();
+            Some(config) if let Some(why) = self.forbidden(&config) => {
+                reloaded.findings = why;
                 self.refuse(reloaded.findings.clone());
             }
             Some(config) => {
@@ -67,6 +129,8 @@ impl Supervisor {
                 self.take(config, &compared, warnings);
                 reloaded.changes = compared.changes;
                 (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
+                self.settle(askers, reloaded, next);
+                return;
             }
             None => {
                 // What is in the way, and nothing else; `vipd check` shows the rest.
@@ -76,11 +140,117 @@ impl Supervisor {
                 self.refuse(reloaded.findings.clone());
             }
         }
-        if !askers.is_empty() {
-            self.ask(Asker::Reload(askers, Box::new(reloaded)));
+        self.reloaded(askers, &reloaded, next);
+    }
+
+    /// Why a usable configuration is not to take the place of the one in force, if so.
+    fn forbidden(&self, next: &Config) -> Option<String> {
+        if next.global.net_namespace != self.config.global.net_namespace {
+            return Some("net_namespace can't change while the daemon runs: restart it".to_owned());
         }
-        if again {
+        let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
+        // What an editor leaves on a full disk is a file like any other, and would give everything up.
+        (empty(next) && !empty(&self.config)).then(|| {
+            "there is no vrrp_instance and no virtual_server in it: to give up everything, stop the daemon".to_owned()
+        })
+    }
+
+    /// Asks every role for a sign that it has taken the configuration over.
+    fn settle(&mut self, askers: Vec<(u64, Instant)>, reloaded: Reloaded, next: Next) {
+        self.pulse += 1;
+        let running = self.roles.iter().filter(|(_, role)| role.running.is_some());
+        let awaited: Vec<RoleName> = running.map(|(name, _)| *name).collect();
+        for name in &awaited {
+            self.tell(*name, &ToRole::Ping(self.pulse));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        self.reloading = Reload::Settling(Settling { ping: self.pulse, awaited, deadline, askers, reloaded }, next);
+        self.settled();
+    }
+
+    /// A role has answered a ping.
+    pub(super) fn reload_answered(&mut self, name: RoleName, ping: u64) {
+        if matches!(&self.reloading, Reload::Settling(settling, _) if settling.ping <= ping) {
+            self.reload_reached(name);
+        }
+    }
+
+    /// A role has the new configuration, or will start with it.
+    pub(super) fn reload_reached(&mut self, name: RoleName) {
+        if let Reload::Settling(settling, _) = &mut self.reloading {
+            settling.awaited.retain(|awaited| *awaited != name);
+            self.settled();
+        }
+    }
+
+    /// Goes on without the roles that are late.
+    pub(super) fn reload_is_late(&mut self, now: Instant) {
+        if self.reloading.deadline().is_some_and(|deadline| deadline <= now) {
+            self.settled();
+        }
+    }
+
+    fn settled(&mut self) {
+        let over = |s: &Settling| s.awaited.is_empty() || s.deadline <= Instant::now();
+        match std::mem::replace(&mut self.reloading, Reload::No) {
+            Reload::Settling(settling, next) if over(&settling) => {
+                let silent: Vec<String> = settling.awaited.iter().map(ToString::to_string).collect();
+                match silent.as_slice() {
+                    [] => info!("the new configuration is in force"),
+                    silent => warn!("the new configuration is in force but for {}", silent.join(", ")),
+                }
+                let reloaded = Reloaded { silent, ..settling.reloaded };
+                self.reloaded(settling.askers, &reloaded, next);
+            }
+            other => self.reloading = other,
+        }
+    }
+
+    /// The reload is over: tells who asked for it, and begins the next one.
+    fn reloaded(&mut self, askers: Vec<(u64, Instant)>, reloaded: &Reloaded, next: Next) {
+        for (id, since) in askers {
+            let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..reloaded.clone() });
+            self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
+        }
+        if next == Next::Again {
             self.reload();
+        }
+    }
+
+    /// The role ended, perhaps before it had removed the addresses that the new configuration doesn't have; its successor
+    /// will not know of them.
+    pub(super) fn release_leftovers(&mut self, name: RoleName) {
+        if name != RoleName::Vrrp || !self.reloading.awaits(name) {
+            return;
+        }
+        let instances = |config: &Config| config.instances.iter().map(|i| i.vrrp.clone()).collect::<Vec<_>>();
+        let (old, new) = (instances(&self.old), instances(&self.config));
+        if let Err(e) = crate::apply::release(old.iter(), new.iter()) {
+            error!("addresses that are no longer configured can't be removed: {e}; remove them by hand");
+        }
+    }
+
+    /// `reload_file`: the file that is there while the configuration is read.
+    fn mark(&self) -> Option<PathBuf> {
+        let mark = self.config.global.reload_file.as_ref()?;
+        let own = self.plan.pid_files.iter().find(|(role, _)| role.is_none());
+        let beside = own.and_then(|(_, pid_file)| pid_file.parent());
+        Some(beside.map_or_else(|| mark.clone(), |directory| directory.join(mark)))
+    }
+
+    /// Removes the mark of a configuration that is in force: whoever made it waits for that.
+    pub(super) fn end_marking(&self) {
+        if let Some(mark) = self.mark() {
+            reading::unmark(&mark);
+        }
+    }
+
+    /// `reload_check_config FILE`: what was found in the file that was read.
+    fn write_findings(&self, findings: &str) {
+        if let Some(file) = &self.config.global.reload_findings
+            && let Err(e) = reading::write_findings(file, findings)
+        {
+            warn!("the findings can't be written to {}: {e}", file.display());
         }
     }
 
@@ -110,11 +280,13 @@ impl Supervisor {
         self.config_status.refused = None;
         if compared.same {
             info!("the configuration means the same as before: nothing is touched");
+            self.old = Arc::clone(&self.config);
+            self.hooks.configure(&self.config, &self.old);
             return;
         }
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
         self.forget_verdicts(&compared.services);
-        self.hooks.configure(&self.config);
+        self.hooks.configure(&self.config, &self.old);
         for (name, role) in &self.roles {
             let Some(running) = &role.running else { continue };
             for part in part::next(*name, &self.old, &self.config, &compared.services) {
@@ -129,7 +301,10 @@ impl Supervisor {
         }
         self.start_roles();
         self.start_scripts();
-        info!("the new configuration is in force");
+        self.follow_time_file();
+        if self.config.global.reload_file != self.old.global.reload_file {
+            self.end_marking();
+        }
     }
 }
 

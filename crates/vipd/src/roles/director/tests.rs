@@ -132,6 +132,24 @@ fn a_reload_that_changes_the_quorum_says_so() {
 }
 
 #[test]
+fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
+    run(async {
+        let mut stage = Stage::new(TWO, None).await;
+        stage.judge(&[(2, false)]).await;
+        stage.told().await;
+        let third = "real_server 10.0.0.3 80 {\n}\n";
+        let at = TWO.find("real_server").unwrap();
+        let more = format!("{}{third}{}", &TWO[..at], &TWO[at..]);
+        stage.configure(&more, None).await;
+        assert_eq!(stage.told().await.0, [""; 0], "what a reload adds is no event");
+        stage.configure(TWO, None).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.3:80 false"]);
+        stage.configure("virtual_server 192.0.2.9 80 {\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n", None).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.1:80 false", "quorum false"], "the second was down before");
+    });
+}
+
+#[test]
 fn a_memory_is_told_only_when_it_is_new() {
     run(async {
         let mut stage = Stage::new(TWO, None).await;

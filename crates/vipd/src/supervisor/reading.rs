@@ -1,0 +1,146 @@
+//! Reading a configuration that others may be writing, and the files that tell others of it. Runs beside the supervisor's
+//! loop: a disk may be slow.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tracing::warn;
+use vipd_config::{Loaded, Options};
+
+/// `O_NONBLOCK` and `O_NOFOLLOW` (asm-generic/fcntl.h).
+const FLAGS: i32 = 0o4000 | 0o400_000;
+
+/// Readings at most while the files change under the reader, and the time between two.
+const READINGS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Reads a configuration; once more if one of its files was being written: the main one, or one of those `known`. `mark` is
+/// there meanwhile.
+pub(super) fn read(file: &Path, options: &Options, known: &[PathBuf], mark: Option<&Path>) -> Loaded {
+    if let Some(path) = mark
+        && let Err(e) = set_mark(path)
+    {
+        warn!("reload_file {} can't be made: {e}", path.display());
+    }
+    let looks = || known.iter().map(PathBuf::as_path).chain([file]).map(look).collect::<Vec<_>>();
+    let mut before = looks();
+    let mut loaded = vipd_config::load(file, options);
+    for _ in 1..READINGS {
+        let after = looks();
+        if after == before {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        before = looks();
+        loaded = vipd_config::load(file, options);
+    }
+    if let Some(path) = mark {
+        unmark(path);
+    }
+    loaded
+}
+
+/// What shows that a file was written or replaced: device, inode, size, time; `None`: there is none.
+pub(super) type Look = Option<(u64, u64, u64, i64, i64)>;
+
+/// How a file looks now.
+pub(super) fn look(path: &Path) -> Look {
+    std::fs::metadata(path).ok().map(|m| (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec()))
+}
+
+/// Opens a regular file for writing, made if there is none, and empties it.
+fn emptied(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(mode).custom_flags(FLAGS).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("there is something else than a file in its place"));
+    }
+    file.set_len(0)?;
+    Ok(file)
+}
+
+fn set_mark(path: &Path) -> io::Result<()> {
+    emptied(path, 0o644).map(drop)
+}
+
+/// Removes a mark. One that has something in it was written since: its writer has more to be read, and waits for that.
+pub(super) fn unmark(path: &Path) {
+    let ours = std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == 0);
+    if ours && let Err(e) = std::fs::remove_file(path) {
+        warn!("reload_file {} can't be removed: {e}", path.display());
+    }
+}
+
+/// Writes what was found in the place of what was found the last time.
+pub(super) fn write_findings(path: &Path, findings: &str) -> io::Result<()> {
+    emptied(path, 0o600)?.write_all(findings.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+    use super::*;
+
+    const TEXT: &str =
+        "vrrp_instance A {\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {\n 192.0.2.1\n }\n}\n";
+
+    #[test]
+    fn a_mark_is_there_while_the_file_is_read_and_a_fresh_one_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, mark) = (directory.path().join("conf"), directory.path().join("mark"));
+        std::fs::write(&file, TEXT).unwrap();
+        std::fs::write(&mark, "asked for").unwrap();
+        let loaded = read(&file, &Options::default(), &[], Some(&mark));
+        assert_eq!(loaded.config.unwrap().instances.len(), 1);
+        assert!(!mark.exists(), "emptied, then removed");
+        std::fs::write(&mark, "asked for again").unwrap();
+        unmark(&mark);
+        assert!(mark.exists(), "somebody waits for the next reading");
+        // What is no file is left alone.
+        std::fs::remove_file(&mark).unwrap();
+        std::os::unix::fs::symlink(&file, &mark).unwrap();
+        assert!(set_mark(&mark).is_err());
+        unmark(&mark);
+        assert!(mark.is_symlink() && std::fs::read_to_string(&file).unwrap() == TEXT);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("conf");
+        let writing = || {
+            let mut open = File::create(&file).unwrap();
+            for line in TEXT.lines() {
+                writeln!(open, "{line}").unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        writing();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..5).for_each(|_| writing()));
+            let mut readings = 0;
+            while !writer.is_finished() {
+                // What is read in the midst may be anything, but reading ends.
+                let _ = read(&file, &Options::default(), std::slice::from_ref(&file), None);
+                readings += 1;
+            }
+            assert!(readings > 0);
+        });
+        let last = read(&file, &Options::default(), &[], None);
+        assert!(last.config.is_some(), "{:?}", last.diagnostics);
+    }
+
+    #[test]
+    fn findings_take_the_place_of_those_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("findings");
+        write_findings(&file, "a long finding\n").unwrap();
+        write_findings(&file, "short\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "short\n");
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
+        assert!(write_findings(directory.path(), "x").is_err());
+    }
+}
