@@ -3,6 +3,7 @@
 
 use crate::source::{Map, Place};
 use serde::{Serialize, Serializer};
+use std::collections::HashMap;
 use std::fmt;
 
 /// How bad a finding is.
@@ -94,6 +95,10 @@ codes! {
     NoIpv6Router "V0408" "IPv6 virtual routers are not supported yet",
     Unused "V0409" "something is defined but has no effect",
     SharedAddress "V0410" "an address belongs to two virtual routers",
+    NoPeer "V0411" "unicast adverts have no peer to go to",
+    StrictDrops "V0412" "strict mode asks to drop what is sent to virtual addresses",
+    NoAddress "V0413" "a virtual router has no address",
+    UselessWeight "V0414" "a weight never changes the priority",
     DuplicateServer "V0501" "a virtual or real server is given twice",
     RangeTooLarge "V0502" "a range of addresses is too large",
     PortRule "V0503" "a port does not fit the forwarding method",
@@ -101,6 +106,7 @@ codes! {
     WeakCheck "V0505" "a check tests less than the file says",
     SlowCheck "V0506" "a check may take longer than its interval",
     OwnServer "V0507" "a real server has a virtual address",
+    NoWeight "V0508" "no real server has any weight",
     ScriptUnusable "V0601" "a script can't be run",
     ScriptInsecure "V0602" "a script could be changed by somebody else",
     UnknownUser "V0603" "a user or group does not exist",
@@ -270,11 +276,16 @@ pub(crate) struct Findings {
     errors: usize,
     kept_errors: usize,
     kept_others: usize,
+    /// Where something could not be resolved, which was told: what stands there now is nobody's mistake.
+    doubtful: HashMap<(u32, u32), Vec<(u32, u32)>>,
 }
 
 impl Findings {
     pub(crate) fn push(&mut self, report: Report) {
         let report = *report.0;
+        if report.place.is_some_and(|place| self.doubts(place)) {
+            return;
+        }
         if report.level == Level::Error {
             self.errors += 1;
         }
@@ -298,11 +309,10 @@ impl Findings {
             .collect();
         if let Some(place) = report.place {
             let trace = self.map.trace(place, TRACE);
-            related.extend(
-                trace.into_iter().filter_map(|(label, place)| {
-                    Some(Related { label: label.to_owned(), span: self.map.span(place)? })
-                }),
-            );
+            for (label, place) in trace {
+                let found = self.map.span(place).map(|span| Related { label: label.to_owned(), span });
+                related.extend(found.filter(|f| !related.contains(f)));
+            }
         }
         let diagnostic = Diagnostic {
             level: report.level,
@@ -317,6 +327,18 @@ impl Findings {
         if !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);
         }
+    }
+
+    /// From now on nothing is said about what stands at that place.
+    pub(crate) fn doubt(&mut self, place: Place) {
+        if !self.full(Level::Error) {
+            self.doubtful.entry((place.file, place.line)).or_default().push((place.col, place.col + place.len));
+        }
+    }
+
+    fn doubts(&self, place: Place) -> bool {
+        let columns = self.doubtful.get(&(place.file, place.line)).map(Vec::as_slice).unwrap_or_default();
+        columns.iter().any(|(from, to)| place.col < *to && *from < place.col + place.len.max(1))
     }
 
     /// Whether further findings of that level are only counted: no need to think up a suggestion.

@@ -41,6 +41,8 @@ pub(crate) enum Item {
     Line(Line),
     Open(Place),
     Close(Place),
+    /// Here stood something that can't be read, which was told.
+    Lost,
 }
 
 /// Which failures of an include are errors: `include_check` and the letters behind `include`.
@@ -244,13 +246,15 @@ impl<'a> Lexer<'a> {
             let nul = bytes.iter().position(|b| *b == 0);
             let bad = match nul {
                 _ if length > MAX_LINE => Some(format!("this line has {length} characters, more than {MAX_LINE}")),
-                Some(at) => Some(format!("this line holds a NUL byte (at column {})", at + 1)),
+                Some(_) => Some("this line holds a NUL byte".to_owned()),
                 None => None,
             };
             if let Some(message) = bad {
-                let place = Place { len: whole.len.min(1), ..whole };
+                let col = nul.filter(|_| length <= MAX_LINE).map_or(0, |at| u32::try_from(at).unwrap_or(0));
+                let place = Place { col, len: whole.len.min(1), ..whole };
                 self.charge(length, place);
                 self.findings.push(Report::error(Code::LineUnusable, place, message).help("the line is left out"));
+                self.item(Item::Lost, place);
                 continue;
             }
             let mut chars = Vec::with_capacity(length);
@@ -310,6 +314,7 @@ impl<'a> Lexer<'a> {
             let report =
                 Report::error(Code::BadCondition, place_of(&line[..end]), "a condition needs a name after `@`");
             self.findings.push(report.help("write `@ID ...` for lines meant for one configuration id (option -i)"));
+            self.item(Item::Lost, place_of(line));
             return None;
         }
         let (name, at) = (text_of(word), place_of(&line[..end]));
@@ -363,6 +368,7 @@ impl<'a> Lexer<'a> {
         if let Some(at) = unbalanced {
             let report = Report::error(Code::UnmatchedQuote, at, "this quote is not closed on its line");
             self.findings.push(report.help("quotes never span lines; write \\\" for a quote inside a command"));
+            self.findings.doubt(at);
         }
         let mut parsed = words::tokenise(line);
         if unbalanced.is_some() {

@@ -2,6 +2,7 @@
 //! mean together is `lower`'s business.
 
 mod arguments;
+mod braces;
 mod lines;
 
 use crate::diag::{Code, Findings, Level, Report};
@@ -173,6 +174,11 @@ impl Node {
         }
     }
 
+    /// Whether its block has no opening brace, and nothing that could be its content.
+    fn unopened(&self) -> bool {
+        self.keyword.args.block().is_some() && matches!(self.body, Body::None)
+    }
+
     /// The keyword and its words.
     pub(crate) fn whole(&self) -> Place {
         self.words.last().map_or(self.at, |last| self.at.to(last.at))
@@ -211,8 +217,9 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 
 /// Reads a whole configuration.
 pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
-    let mut parser =
-        Parser { items: items.into_iter().peekable(), findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0 };
+    let (opens, hoisted) = (Vec::new(), Vec::new());
+    let items = items.into_iter();
+    let mut parser = Parser { items, findings, opens, unwind: 0, lost: false, hoisted, quiet: 0 };
     let root = parser.block(&ROOT);
     let flawed = root.flawed;
     let mut list = root.into_list();
@@ -221,10 +228,14 @@ pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
 }
 
 struct Parser<'a> {
-    items: std::iter::Peekable<std::vec::IntoIter<Item>>,
+    items: std::vec::IntoIter<Item>,
     findings: &'a mut Findings,
-    /// Where each block under way was opened.
-    opens: Vec<Place>,
+    /// The blocks under way.
+    opens: Vec<braces::Open>,
+    /// Blocks that end here without their closing brace, which was told.
+    unwind: usize,
+    /// The value block just read lacks a line that could not be read.
+    lost: bool,
     /// Top-level blocks found inside others, where a closing brace is missing.
     hoisted: Vec<Node>,
     /// Above 0 inside a block that is not acted on: its keywords need no warning of their own.
@@ -237,11 +248,16 @@ impl Parser<'_> {
         let (mut list, mut flawed) = (Vec::new(), false);
         let mut hoists = 0;
         loop {
+            if self.ends_early(block) {
+                flawed = true;
+                break;
+            }
             match self.items.next() {
                 None => {
                     self.end();
                     break;
                 }
+                Some(Item::Close(at)) if self.closes_early(block) => self.extra_close(at, block),
                 Some(Item::Close(at)) => {
                     if self.opens.pop().is_some() {
                         break;
@@ -250,17 +266,20 @@ impl Parser<'_> {
                     self.findings.push(report.help("remove it, or look for a block that was closed too early"));
                 }
                 Some(Item::Open(at)) => {
-                    let report = Report::error(Code::UnexpectedOpen, at, "no block is expected here");
-                    self.findings.push(report.help("everything up to its `}` is left out"));
+                    self.stray_open(Report::error(Code::UnexpectedOpen, at, "no block is expected here"), at);
                     flawed = true;
-                    self.skip();
+                }
+                Some(Item::Lost) => {
+                    flawed = true;
+                    if let Some(open) = self.opening() {
+                        self.items.next();
+                        self.skip(open);
+                    }
                 }
                 Some(Item::Line(line)) => match block.find(&line.words[0].text).filter(|k| !k.name.starts_with('(')) {
                     Some(keyword) => {
                         if let Some(node) = self.keyword(block, keyword, line) {
-                            if node.value == Value::Invalid {
-                                flawed = true;
-                            }
+                            flawed |= node.value == Value::Invalid || node.unopened() || std::mem::take(&mut self.lost);
                             list.push(node);
                         } else {
                             flawed = true;
@@ -268,35 +287,12 @@ impl Parser<'_> {
                     }
                     None => {
                         flawed = true;
-                        hoists = self.unknown(block, line, hoists);
+                        list.extend(self.unknown(block, line, &mut hoists));
                     }
                 },
             }
         }
         Nodes::new(self.repeated(block, list), flawed)
-    }
-
-    /// The input ended inside a block: told once, at the innermost.
-    fn end(&mut self) {
-        let Some(open) = self.opens.pop() else { return };
-        let mut report = Report::error(Code::MissingClose, open, "this block is not closed").help("a `}` is missing");
-        for outer in self.opens.drain(..).rev() {
-            report = report.also(outer, "nor is this one");
-        }
-        self.findings.push(report);
-    }
-
-    /// Passes over everything up to the brace that closes the one just read.
-    fn skip(&mut self) {
-        let mut depth = 1usize;
-        while depth > 0 {
-            match self.items.next() {
-                None => return,
-                Some(Item::Open(_)) => depth += 1,
-                Some(Item::Close(_)) => depth -= 1,
-                Some(Item::Line(_)) => {}
-            }
-        }
     }
 
     fn keyword(&mut self, block: &'static Block, written: &'static Keyword, mut line: Line) -> Option<Node> {
@@ -313,17 +309,17 @@ impl Parser<'_> {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
-        let value = self.argument(block, keyword, written.name, &line);
+        // `priority { 100 }`: that there is no block says it all.
+        let blocked = keyword.args.block().is_none() && line.words.len() == 1 && self.opening().is_some();
+        let value = if blocked { Value::Invalid } else { self.argument(block, keyword, written.name, &line) };
         let words = line.words.split_off(1);
         let mut node = Node { keyword, written: written.name, at, words, value, body: Body::None };
         let standing = self.standing(&node);
         let Some(inner) = keyword.args.block() else {
-            if let Some(Item::Open(open)) = self.items.peek() {
+            if let Some(open) = self.opening() {
                 let message = format!("`{}` has no block", keyword.name);
-                let report = Report::error(Code::UnexpectedOpen, *open, message).also(at, "the keyword");
-                self.findings.push(report.help("everything up to its `}` is left out"));
                 self.items.next();
-                self.skip();
+                self.stray_open(Report::error(Code::UnexpectedOpen, open, message).also(at, "the keyword"), open);
             }
             return Some(node);
         };
@@ -332,9 +328,13 @@ impl Parser<'_> {
         self.quiet += quiet;
         node.body = match keyword.args {
             Args::Lines(inner) | Args::NamedLines(inner) => {
-                let lines = if opened { self.value_lines(inner) } else { Vec::new() };
-                self.check_lines(keyword.name, inner, &lines);
-                Body::Lines(lines)
+                if opened {
+                    let lines = self.value_lines(inner);
+                    self.check_lines(keyword.name, inner, &lines);
+                    Body::Lines(lines)
+                } else {
+                    Body::None
+                }
             }
             _ if opened => Body::Block(self.block(inner)),
             _ => Body::Block(Nodes::new(Vec::new(), true)),
@@ -369,94 +369,48 @@ impl Parser<'_> {
         keyword.standing
     }
 
-    /// The opening brace of a block. Without it: whether what follows is the block's all the same.
-    fn open(&mut self, outer: &'static Block, inner: &'static Block, node: &Node) -> bool {
-        if let Some(Item::Open(at)) = self.items.peek() {
-            self.opens.push(*at);
-            self.items.next();
-            return true;
-        }
-        let report = Report::error(Code::MissingOpen, node.whole(), format!("`{}` needs a block", node.keyword.name));
-        self.findings.push(report.help("a `{` is missing behind it"));
-        let inside = match self.items.peek() {
-            Some(Item::Line(next)) => {
-                let word = &next.words[0].text;
-                let lines = matches!(node.keyword.args, Args::Lines(_) | Args::NamedLines(_));
-                (lines || inner.find(word).is_some()) && outer.find(word).is_none()
-            }
-            _ => false,
-        };
-        if inside {
-            self.opens.push(node.at);
-        }
-        inside
-    }
-
-    /// The lines of a value block up to its closing brace.
-    fn value_lines(&mut self, block: &'static Block) -> Vec<Line> {
-        let mut lines = Vec::new();
-        loop {
-            match self.items.next() {
-                None => {
-                    self.end();
-                    return lines;
-                }
-                Some(Item::Close(_)) => {
-                    self.opens.pop();
-                    return lines;
-                }
-                Some(Item::Open(at)) => {
-                    let message = format!("no block is expected in {}", block.title());
-                    self.findings.push(
-                        Report::error(Code::UnexpectedOpen, at, message)
-                            .help("is a `}` missing above? everything up to the next `}` is left out"),
-                    );
-                    self.skip();
-                }
-                Some(Item::Line(line)) => {
-                    if let Some(quote) = line.unmatched {
-                        self.findings.push(Report::error(
-                            Code::UnmatchedQuote,
-                            quote,
-                            "this quote is not closed on its line",
-                        ));
-                    }
-                    lines.push(line);
-                }
-            }
-        }
-    }
-
-    /// A word that is no keyword of this block. A top-level block is read as one, since a closing brace is missing
-    /// then; any other block is left out whole.
-    fn unknown(&mut self, block: &'static Block, line: Line, hoists: usize) -> usize {
+    /// A word that is no keyword of this block. A top-level block and one whose name is nearly right are read all the
+    /// same, so that mistakes inside show in the same run; any other block is left out whole.
+    fn unknown(&mut self, block: &'static Block, line: Line, hoists: &mut usize) -> Option<Node> {
         let word = line.words[0].clone();
-        let has_block = matches!(self.items.peek(), Some(Item::Open(_)));
+        let open = self.opening();
         let top = ROOT
             .find(&word.text)
-            .filter(|k| k.args.block().is_some() && has_block && block.path != "/")
+            .filter(|k| k.args.block().is_some() && open.is_some() && block.path != "/")
             .filter(|_| self.opens.len() < MAX_DEPTH);
         if let Some(keyword) = top {
-            if hoists == 0 {
+            if *hoists == 0 {
                 let message = format!("`{}` belongs at the top level, not in {}", word.text, block.title());
-                let mut report =
-                    Report::error(Code::MisplacedKeyword, word.at, message).help("is a `}` missing above?");
-                if let Some(open) = self.opens.last() {
-                    report = report.also(*open, "this block is still open");
-                }
-                self.findings.push(report);
+                let report = Report::error(Code::MisplacedKeyword, word.at, message);
+                let report = report.help("move it out of that block, or close the block before it");
+                let outer = self.opens.last().map(|o| o.at);
+                self.findings.push(match outer {
+                    Some(outer) => report.also(outer, "this block is still open"),
+                    None => report,
+                });
             }
             if let Some(node) = self.keyword(&ROOT, keyword, line) {
                 self.hoisted.push(node);
             }
-            return hoists + 1;
+            *hoists += 1;
+            return None;
         }
         self.tell_unknown(block, &word);
-        if has_block {
-            self.items.next();
-            self.skip();
+        let open = open?;
+        let near = nearest(&word.text, block.rows().filter(|k| k.args.block().is_some()).map(|k| k.name));
+        match near.and_then(|name| block.find(name)).filter(|_| self.opens.len() < MAX_DEPTH) {
+            Some(keyword) => {
+                self.quiet += 1;
+                let node = self.keyword(block, keyword, line);
+                self.quiet -= 1;
+                node
+            }
+            None => {
+                self.items.next();
+                self.skip(open);
+                None
+            }
         }
-        hoists
     }
 
     fn tell_unknown(&mut self, block: &'static Block, word: &Word) {

@@ -12,8 +12,8 @@ use crate::value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use vipd_lvs::settings::{
-    Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey, SorryServer,
-    VirtualServer, VirtualServerId,
+    Checker, Family, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey,
+    SorryServer, VirtualServer, VirtualServerId,
 };
 
 /// Persistence that a service without a port gets, as the kernel asks for some.
@@ -141,6 +141,10 @@ impl Lower<'_> {
                 let message = format!("{} is the virtual server's own address", real.address.ip());
                 let report = Report::lint(Code::OwnServer, server.whole(), message);
                 self.push(report.help("a real server needs an address of its own; what goes to this one stays here"));
+            } else if let Some(holder) = self.held.get(&real.address.ip()) {
+                let message = format!("{} is a virtual address of `{holder}`", real.address.ip());
+                let report = Report::lint(Code::OwnServer, server.whole(), message);
+                self.push(report.help("a real server needs an address of its own: this one moves with the master"));
             }
             places.insert(real.address, server.whole());
             notify.insert(real.address, told);
@@ -153,6 +157,13 @@ impl Lower<'_> {
                 self.push(Report::warning(Code::EmptyService, node.whole(), message));
             }
             return None;
+        }
+        let moving = |c: &Checker| matches!(&c.probe, Probe::Misc(misc) if misc.dynamic);
+        let fixed = !real_servers.iter().flat_map(|s| &s.checkers).any(moving);
+        if fixed && real_servers.iter().all(|s| s.weight == 0) {
+            let message = "every real server has weight 0: no connection goes anywhere";
+            let report = Report::warning(Code::NoWeight, node.whole(), message);
+            self.push(report.help("a server that shall work has a weight of 1 or more"));
         }
         let (quorum, hysteresis) = self.quorum(nodes, &real_servers);
         Some(Service {
