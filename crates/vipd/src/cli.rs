@@ -42,8 +42,11 @@ pub(crate) struct Check {
     /// Warnings are worth exit status 1.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Print the findings as JSON.
-    #[arg(long)]
+    /// What the findings look like.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
     /// Configuration id for conditional lines (`@ID`); the host name by default.
     #[arg(short = 'i', long)]
@@ -51,6 +54,17 @@ pub(crate) struct Check {
     /// Every include that fails is an error.
     #[arg(short = 'e', long)]
     pub(crate) all_config: bool,
+}
+
+/// What `vipd check` prints.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// For people: the lines, and what is wrong under them.
+    Text,
+    /// All of it, as vipd's own JSON.
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
 }
 
 /// `vipd doc`

@@ -10,7 +10,7 @@ use crate::lex::words::Line;
 use crate::source::Place;
 
 /// Items that are looked at ahead.
-const MAX_AHEAD: usize = 50_000;
+const MAX_AHEAD: usize = 10_000;
 
 /// A block under way.
 pub(super) struct Open {
