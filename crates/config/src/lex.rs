@@ -299,7 +299,31 @@ impl<'a> Lexer<'a> {
             let report = Report::error(Code::LineUnusable, bad.at, "this is not UTF-8 text");
             self.findings.push(report.help("save the file as UTF-8 (outside comments)"));
         }
-        self.split(line);
+        let line = self.visible(line);
+        self.split(trim(&line));
+    }
+
+    /// The line without characters that look like a blank, or like nothing, and are neither; those in quotes may be meant.
+    fn visible(&mut self, line: &[Ch]) -> Vec<Ch> {
+        let mut quotes = comment::Quotes::default();
+        let mut told = false;
+        let mut out = line.to_vec();
+        for c in &mut out {
+            quotes.feed(*c);
+            let blank = !c.c.is_ascii() && c.c.is_whitespace();
+            if quotes.inside() || !(blank || matches!(c.c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')) {
+                continue;
+            }
+            if !told {
+                let message = format!("an invisible character stands here, U+{:04X}", u32::from(c.c));
+                let report = Report::error(Code::LineUnusable, c.at, message);
+                self.findings
+                    .push(report.help("replace it by a blank, or remove it; web pages and editors put it there"));
+                told = true;
+            }
+            c.c = ' ';
+        }
+        out
     }
 
     /// `@ID rest` and `@^ID rest`: the rest, if it is meant for us.

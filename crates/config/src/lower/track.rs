@@ -118,6 +118,24 @@ impl Lower<'_> {
         }
     }
 
+    /// What nothing follows yet: the names are looked at all the same.
+    pub(super) fn idle(&mut self, root: &Nodes) {
+        for (kind, list) in
+            [("track_file", "track_file"), ("vrrp_track_process", "track_process"), ("bfd_instance", "track_bfd")]
+        {
+            let named = Named::collect(self, root, kind, Level::Warning);
+            let blocks = root.all("vrrp_instance").chain(root.all("vrrp_sync_group"));
+            for line in blocks.flat_map(|node| node.nodes().lines(list)) {
+                let name = &line.words[0];
+                if named.find(&name.text).is_none() {
+                    let report =
+                        Report::error(Code::UnknownReference, name.at, format!("there is no {kind} `{}`", name.text));
+                    self.push(self.suggest(report, &name.text, named.names()));
+                }
+            }
+        }
+    }
+
     /// Every `vrrp_script` that something tracks.
     pub(super) fn scripts(
         &mut self,

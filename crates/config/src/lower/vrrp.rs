@@ -35,6 +35,7 @@ impl Lower<'_> {
         let scripts = Named::collect(self, root, "vrrp_script", Level::Warning);
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
         let groups = self.groups(root, &instances, &scripts);
+        self.idle(root);
         let mut made: Vec<Made> = Vec::new();
         let joined: HashMap<&str, &Group<'_>> =
             groups.iter().flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g))).collect();

@@ -14,8 +14,14 @@ const BASE: &str = "SRCROOT";
 /// All findings as one SARIF log with one run. Files in `base`, an absolute directory, are named relative to it, others
 /// by their whole path.
 pub fn render_sarif(loaded: &Loaded, base: &Path) -> String {
-    let artifacts: Vec<Value> =
-        loaded.files.iter().map(|file| json!({ "location": location_of(file, base) })).collect();
+    let mut artifacts: Vec<Value> = Vec::new();
+    for file in &loaded.files {
+        // One file may have been read by two names.
+        let artifact = json!({ "location": location_of(file, base) });
+        if !artifacts.contains(&artifact) {
+            artifacts.push(artifact);
+        }
+    }
     let results: Vec<Value> = loaded.diagnostics.iter().map(|d| result(d, base)).collect();
     let mut invocation = json!({ "executionSuccessful": true });
     if loaded.unkept > 0 {

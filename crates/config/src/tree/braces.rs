@@ -76,7 +76,11 @@ impl Parser<'_> {
     pub(super) fn ends_early(&mut self, block: &'static Block) -> bool {
         if self.unwind == 0 {
             let Some((home, place, label)) = self.stranger(block) else { return false };
-            if !self.guesses() || self.spare() >= self.opens.len() {
+            // A line that is no deeper than the block's own keyword is not meant to be in it.
+            let word = self.next_word().is_some();
+            let outside = |o: &Open| word && o.indent > 0 && o.at.file == place.file && place.col <= o.indent;
+            let lacking = self.spare() < self.opens.len() || self.opens.last().is_some_and(outside);
+            if !self.guesses() || !lacking {
                 return false;
             }
             self.unwind = self.opens.len() - home;
