@@ -46,6 +46,7 @@ impl Lower<'_> {
         let mut seen: HashMap<ServiceKey, Place> = HashMap::new();
         for node in root.all("virtual_server") {
             let Some(target) = self.target(node, &groups) else {
+                self.judge(node.nodes());
                 continue;
             };
             if let Target::Group(name, _) = &target {
@@ -75,6 +76,17 @@ impl Lower<'_> {
                 let message = format!("no virtual_server uses the group `{name}`");
                 let report = Report::warning(Code::Unused, node.argument(), message);
                 self.push(report.help(format!("virtual_server group {name} {{ ... }}")));
+            }
+        }
+    }
+
+    /// Looks at the servers of a service that can't be used as it is.
+    fn judge(&mut self, nodes: &Nodes) {
+        self.forwarding(nodes, "lvs_method");
+        for server in nodes.all("real_server") {
+            self.forwarding(server.nodes(), "lvs_method");
+            if let Some(address) = self.socket("real_server", &server.words) {
+                self.checkers(server, nodes, address);
             }
         }
     }

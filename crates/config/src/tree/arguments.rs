@@ -40,7 +40,8 @@ impl Parser<'_> {
             self.findings.push(report.help("a blank is enough"));
             return Value::Invalid;
         }
-        if let Some(extra) = words.get(most) {
+        let opens = keyword.args.block().is_none() || self.opening().is_some();
+        if let Some(extra) = words.get(most).filter(|_| opens) {
             let place = extra.at.to(words[words.len() - 1].at);
             let message = match (most, keyword.args) {
                 (0, _) => format!("`{name}` takes no value"),

@@ -4,7 +4,7 @@
 
 use super::{MAX_DEPTH, Node, Parser};
 use crate::diag::{Code, Level, Report};
-use crate::keyword::{Block, ROOT};
+use crate::keyword::{Args, Block, ROOT};
 use crate::lex::Item;
 use crate::lex::words::Line;
 use crate::source::Place;
@@ -19,6 +19,8 @@ pub(super) struct Open {
     /// Where the line of its keyword begins.
     indent: u32,
     block: &'static Block,
+    /// That it has no braces at all was told.
+    told: bool,
 }
 
 impl Parser<'_> {
@@ -112,7 +114,7 @@ impl Parser<'_> {
     }
 
     fn tell_unclosed(&mut self, place: Place, label: String) {
-        let mut closed = self.opens.iter().rev().take(self.unwind).map(|o| o.at);
+        let mut closed = self.opens.iter().rev().take(self.unwind).filter(|o| !o.told).map(|o| o.at);
         let Some(first) = closed.next() else { return };
         let mut report = Report::error(Code::MissingClose, first, "this block is not closed").also(place, label);
         for other in closed {
@@ -166,9 +168,10 @@ impl Parser<'_> {
 
     /// The input ended inside a block: told once, at the innermost.
     pub(super) fn end(&mut self) {
-        let Some(open) = self.opens.pop() else { return };
-        let mut report = Report::error(Code::MissingClose, open.at, "this block is not closed");
-        for outer in self.opens.drain(..).rev() {
+        let mut open = self.opens.drain(..).rev().filter(|o| !o.told);
+        let Some(inner) = open.next() else { return };
+        let mut report = Report::error(Code::MissingClose, inner.at, "this block is not closed");
+        for outer in open {
             report = report.also(outer.at, "nor is this one");
         }
         self.findings.push(report.help("a `}` is missing"));
@@ -177,16 +180,25 @@ impl Parser<'_> {
     /// The opening brace of a block. Without it: whether what follows is the block's all the same.
     pub(super) fn open(&mut self, outer: &'static Block, block: &'static Block, node: &Node) -> bool {
         if let Some(at) = self.opening() {
-            self.opens.push(Open { at, indent: node.at.col, block });
+            self.opens.push(Open { at, indent: node.at.col, block, told: false });
             self.items.next();
             return true;
         }
-        let report = Report::error(Code::MissingOpen, node.whole(), format!("`{}` needs a block", node.keyword.name));
-        self.findings.push(report.help("a `{` is missing behind it"));
+        let closed = self.guesses() && self.spare() > self.opens.len();
         let by_word = self.next_word().is_some_and(|word| fits(block, word) && outer.find(word).is_none());
-        let inside = self.guesses() && (by_word || self.spare() > self.opens.len()) && self.opens.len() < MAX_DEPTH;
+        let inside = self.guesses() && (by_word || closed) && self.opens.len() < MAX_DEPTH;
+        let report = Report::error(Code::MissingOpen, node.whole(), format!("`{}` needs a block", node.keyword.name));
+        self.findings.push(match (inside, closed, node.keyword.args) {
+            (true, true, _) => report.help("a `{` is missing behind it"),
+            (true, false, _) => report.help("a `{` is missing behind it, and a `}` behind what belongs to it"),
+            (false, _, Args::Lines(_)) if !node.words.is_empty() => {
+                let words: Vec<&str> = node.words.iter().map(|w| w.text.as_str()).collect();
+                report.help(format!("write: {} {{ {} }}", node.written, words.join(" ")))
+            }
+            (false, ..) => report.help("`{` and `}` are missing behind it"),
+        });
         if inside {
-            self.opens.push(Open { at: node.at, indent: node.at.col, block });
+            self.opens.push(Open { at: node.at, indent: node.at.col, block, told: !closed });
         }
         inside
     }
