@@ -299,8 +299,12 @@ impl<'a> Lexer<'a> {
             let report = Report::error(Code::LineUnusable, bad.at, "this is not UTF-8 text");
             self.findings.push(report.help("save the file as UTF-8 (outside comments)"));
         }
-        let line = self.visible(line);
-        self.split(trim(&line));
+        if line.iter().all(|c| c.c.is_ascii()) {
+            self.split(line);
+        } else {
+            let line = self.visible(line);
+            self.split(trim(&line));
+        }
     }
 
     /// The line without characters that look like a blank, or like nothing, and are neither; those in quotes may be meant.

@@ -10,7 +10,7 @@ use crate::keyword::{Args, Block, Keyword, ROOT, Standing, all};
 use crate::lex::Item;
 use crate::lex::words::{Line, Word};
 use crate::source::Place;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 /// A keyword with what followed it.
@@ -218,7 +218,7 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 /// Reads a whole configuration.
 pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
     let (opens, hoisted) = (Vec::new(), Vec::new());
-    let items = items.into_iter();
+    let items = VecDeque::from(items);
     let mut parser = Parser { items, findings, opens, unwind: 0, lost: false, hoisted, quiet: 0 };
     let root = parser.block(&ROOT);
     let flawed = root.flawed;
@@ -228,7 +228,7 @@ pub(crate) fn parse(items: Vec<Item>, findings: &mut Findings) -> Nodes {
 }
 
 struct Parser<'a> {
-    items: std::vec::IntoIter<Item>,
+    items: VecDeque<Item>,
     findings: &'a mut Findings,
     /// The blocks under way.
     opens: Vec<braces::Open>,
@@ -252,7 +252,7 @@ impl Parser<'_> {
                 flawed = true;
                 break;
             }
-            match self.items.next() {
+            match self.items.pop_front() {
                 None => {
                     self.end();
                     break;
@@ -272,7 +272,7 @@ impl Parser<'_> {
                 Some(Item::Lost) => {
                     flawed = true;
                     if let Some(open) = self.opening() {
-                        self.items.next();
+                        self.items.pop_front();
                         self.skip(open);
                     }
                 }
@@ -309,6 +309,7 @@ impl Parser<'_> {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
+        let split = self.split(keyword, &mut line);
         // `priority { 100 }`: that there is no block says it all.
         let blocked = keyword.args.block().is_none() && line.words.len() == 1 && self.opening().is_some();
         let value = if blocked { Value::Invalid } else { self.argument(block, keyword, written.name, &line) };
@@ -318,12 +319,12 @@ impl Parser<'_> {
         let Some(inner) = keyword.args.block() else {
             if let Some(open) = self.opening() {
                 let message = format!("`{}` has no block", keyword.name);
-                self.items.next();
+                self.items.pop_front();
                 self.stray_open(Report::error(Code::UnexpectedOpen, open, message).also(at, "the keyword"), open);
             }
             return Some(node);
         };
-        let opened = self.open(block, inner, &node);
+        let opened = self.open(block, inner, &node, split);
         let quiet = usize::from(matches!(standing, Standing::NotYet(_) | Standing::Refused(_) | Standing::Obsolete(_)));
         self.quiet += quiet;
         node.body = match keyword.args {
@@ -406,7 +407,7 @@ impl Parser<'_> {
                 node
             }
             None => {
-                self.items.next();
+                self.items.pop_front();
                 self.skip(open);
                 None
             }

@@ -17,7 +17,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use vipd_config::diag::{Code, Diagnostic};
+use vipd_config::diag::{Code, Diagnostic, Level};
 use vipd_config::{Color, Loaded, load, load_str, render_text};
 
 /// `FILE:LINE: LEVEL CODE`, each as often as it is found.
@@ -156,4 +156,70 @@ fn what_is_said() {
         settings.set_omit_expression(true);
         settings.bind(|| insta::assert_snapshot!(area, text));
     }
+}
+
+/// The errors of a text, and all that is said about it.
+fn errors(text: &str) -> (Vec<Diagnostic>, String) {
+    let loaded = load_str("sample.conf", text, &common::options());
+    let said = render_text(&loaded, Color::Never);
+    (loaded.diagnostics.into_iter().filter(|d| d.level == Level::Error).collect(), said)
+}
+
+fn line_of(diagnostic: &Diagnostic) -> usize {
+    diagnostic.span.as_ref().map_or(0, |s| s.line as usize)
+}
+
+/// Sound samples with one brace taken out, or a closing one too many: one error, about that brace.
+#[test]
+fn one_brace_less_or_more_is_one_error() {
+    let mut tried = 0;
+    for path in entries(Path::new("tests/samples")) {
+        let sound = fs::read_to_string(&path).unwrap();
+        let line = |at: usize| sound[..at].matches('\n').count() + 1;
+        let mut opens = Vec::new();
+        let mut mutants = Vec::new();
+        for (at, brace) in sound.char_indices().filter(|(_, c)| matches!(c, '{' | '}')) {
+            let without = format!("{} {}", &sound[..at], &sound[at + 1..]);
+            if brace == '{' {
+                opens.push(at);
+                mutants.push((without, Code::MissingOpen, Some(line(at))));
+            } else {
+                mutants.push((without, Code::MissingClose, Some(line(opens.pop().unwrap()))));
+                // Which of the two is too many is a matter of taste.
+                mutants.push((format!("{}}}{}", &sound[..at], &sound[at..]), Code::ExtraClose, None));
+            }
+        }
+        for (text, code, line) in mutants {
+            tried += 1;
+            let (errors, said) = errors(&text);
+            let told = matches!(&errors[..], [d] if d.code == code && line.is_none_or(|line| line_of(d) == line));
+            assert!(told, "{}: {code:?}, line {line:?}:\n{said}", path.display());
+        }
+    }
+    assert!(tried > 200, "{tried} tried");
+}
+
+/// Sound samples with a letter taken out of the first word of a line: one error at most, and on that line.
+#[test]
+fn one_letter_less_is_one_error() {
+    let mut found = 0;
+    for path in entries(Path::new("tests/samples")) {
+        let sound = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = sound.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let word = line[indent..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').count();
+            if word < 5 {
+                continue;
+            }
+            let at = indent + word / 2;
+            let shorter = format!("{}{}", &line[..at], &line[at + 1..]);
+            let text = [&lines[..i], &[&shorter], &lines[i + 1..]].concat().join("\n");
+            let (errors, said) = errors(&text);
+            let told = errors.iter().all(|d| line_of(d) == i + 1) && errors.len() < 2;
+            assert!(told, "{}: line {}:\n{said}", path.display(), i + 1);
+            found += errors.len();
+        }
+    }
+    assert!(found > 200, "{found} found");
 }

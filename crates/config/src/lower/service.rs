@@ -59,6 +59,10 @@ impl Lower<'_> {
             let Some(service) = self.service(node, target, position) else {
                 continue;
             };
+            // A misspelt `protocol` makes no duplicate.
+            if node.nodes().flawed && node.nodes().find("protocol").is_none() {
+                continue;
+            }
             let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));
             if let Some((key, first)) = clash {
                 let message = format!("virtual server {key} is given twice");

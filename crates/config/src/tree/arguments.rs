@@ -40,8 +40,7 @@ impl Parser<'_> {
             self.findings.push(report.help("a blank is enough"));
             return Value::Invalid;
         }
-        let opens = keyword.args.block().is_none() || self.opening().is_some();
-        if let Some(extra) = words.get(most).filter(|_| opens) {
+        if let Some(extra) = words.get(most) {
             let place = extra.at.to(words[words.len() - 1].at);
             let message = match (most, keyword.args) {
                 (0, _) => format!("`{name}` takes no value"),
@@ -160,7 +159,7 @@ impl Parser<'_> {
 }
 
 /// How many words belong to the keyword, at least and at most.
-fn counts(args: Args) -> (usize, usize) {
+pub(super) fn counts(args: Args) -> (usize, usize) {
     match args {
         Args::Flag | Args::Block(_) | Args::Lines(_) => (0, 0),
         Args::Switch | Args::OptInt(..) | Args::OptWord | Args::OptOneOf(_) => (0, 1),

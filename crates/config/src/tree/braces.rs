@@ -2,9 +2,10 @@
 //! that are still to come are counted up to the next top-level block; they tell whether the one in question has a
 //! partner.
 
+use super::arguments::counts;
 use super::{MAX_DEPTH, Node, Parser};
 use crate::diag::{Code, Level, Report};
-use crate::keyword::{Args, Block, ROOT};
+use crate::keyword::{Block, Keyword, ROOT};
 use crate::lex::Item;
 use crate::lex::words::Line;
 use crate::source::Place;
@@ -23,10 +24,17 @@ pub(super) struct Open {
     told: bool,
 }
 
+/// Whether a keyword's line was split behind its own words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Split {
+    Not,
+    Here,
+}
+
 impl Parser<'_> {
     /// The brace that opens a block here, if one does.
     pub(super) fn opening(&self) -> Option<Place> {
-        match self.items.as_slice().first() {
+        match self.items.front() {
             Some(Item::Open(at)) => Some(*at),
             Some(Item::Close(_) | Item::Line(_) | Item::Lost) | None => None,
         }
@@ -34,7 +42,7 @@ impl Parser<'_> {
 
     /// The word that the next line starts with, if a line comes next.
     fn next_word(&self) -> Option<&str> {
-        match self.items.as_slice().first() {
+        match self.items.front() {
             Some(Item::Line(line)) => Some(&line.words[0].text),
             Some(Item::Open(_) | Item::Close(_) | Item::Lost) | None => None,
         }
@@ -42,9 +50,8 @@ impl Parser<'_> {
 
     /// Closing braces ahead that close nothing opened from here on: those of the blocks under way, if all is well.
     fn spare(&self) -> usize {
-        let ahead = self.items.as_slice();
         let (mut depth, mut spare) = (0usize, 0);
-        for (i, item) in ahead.iter().enumerate().take(MAX_AHEAD) {
+        for (i, item) in self.items.iter().enumerate().take(MAX_AHEAD) {
             match item {
                 Item::Open(_) => depth += 1,
                 Item::Close(_) if depth > 0 => depth -= 1,
@@ -52,7 +59,7 @@ impl Parser<'_> {
                 Item::Lost => {}
                 Item::Line(line) => {
                     let word = &line.words[0].text;
-                    let opens = matches!(ahead.get(i + 1), Some(Item::Open(_)));
+                    let opens = matches!(self.items.get(i + 1), Some(Item::Open(_)));
                     // The first line is the one in question.
                     if i > 0 && depth == 0 && opens && ROOT.find(word).is_some() && !self.known(word) {
                         break;
@@ -97,13 +104,14 @@ impl Parser<'_> {
     /// and how it is told.
     fn stranger(&self, block: &'static Block) -> Option<(usize, Place, String)> {
         let (inner, around) = self.opens.split_last()?;
-        match self.items.as_slice().first()? {
+        match self.items.front()? {
             Item::Line(line) => {
                 let word = &line.words[0];
                 let home = around.iter().rposition(|o| o.block.find(&word.text).is_some()).map(|at| at + 1);
                 let home = home.or(ROOT.find(&word.text).map(|_| 0)).filter(|_| block.find(&word.text).is_none())?;
                 Some((home, word.at, format!("`{}` does not belong in {}", word.text, block.title())))
             }
+            Item::Close(at) if inner.told => Some((around.len(), *at, String::new())),
             Item::Close(at) => {
                 let mine = |o: &Open| o.at.file == at.file && o.indent == at.col;
                 let home = around.iter().rposition(mine).filter(|_| at.col < inner.indent)? + 1;
@@ -133,7 +141,7 @@ impl Parser<'_> {
     /// Tells of a brace that closes a block too early.
     pub(super) fn extra_close(&mut self, at: Place, block: &'static Block) {
         let mut report = Report::error(Code::ExtraClose, at, format!("this `}}` closes {} too early", block.title()));
-        if let Some(Item::Line(line)) = self.items.as_slice().first() {
+        if let Some(Item::Line(line)) = self.items.front() {
             report = report.also(line.words[0].at, "this still belongs to it");
         }
         self.findings.push(report.help("remove it"));
@@ -153,7 +161,7 @@ impl Parser<'_> {
     pub(super) fn skip(&mut self, open: Place) {
         let mut depth = 1usize;
         while depth > 0 {
-            match self.items.next() {
+            match self.items.pop_front() {
                 None => {
                     let report = Report::error(Code::MissingClose, open, "this block is not closed");
                     self.findings.push(report.help("a `}` is missing"));
@@ -177,25 +185,38 @@ impl Parser<'_> {
         self.findings.push(report.help("a `}` is missing"));
     }
 
+    /// Without an opening brace, what stands on the keyword's line behind its own words is a line of the block.
+    pub(super) fn split(&mut self, keyword: &Keyword, line: &mut Line) -> Split {
+        let Some(block) = keyword.args.block() else { return Split::Not };
+        let (least, most) = counts(keyword.args);
+        let mut behind = 1 + least..line.words.len();
+        let inner = |i: usize| block.find(&line.words[i].text);
+        let at = match self.opening() {
+            None => behind.find(|i| *i > most || inner(*i).is_some()),
+            // Is it the brace of a block inside?
+            Some(_) => behind.find(|i| inner(*i).is_some_and(|k| k.args.block().is_some())),
+        };
+        let Some(at) = at else { return Split::Not };
+        let rest = line.split_off(at);
+        self.items.push_front(Item::Line(rest));
+        Split::Here
+    }
+
     /// The opening brace of a block. Without it: whether what follows is the block's all the same.
-    pub(super) fn open(&mut self, outer: &'static Block, block: &'static Block, node: &Node) -> bool {
+    pub(super) fn open(&mut self, outer: &'static Block, block: &'static Block, node: &Node, split: Split) -> bool {
         if let Some(at) = self.opening() {
             self.opens.push(Open { at, indent: node.at.col, block, told: false });
-            self.items.next();
+            self.items.pop_front();
             return true;
         }
         let closed = self.guesses() && self.spare() > self.opens.len();
         let by_word = self.next_word().is_some_and(|word| fits(block, word) && outer.find(word).is_none());
-        let inside = self.guesses() && (by_word || closed) && self.opens.len() < MAX_DEPTH;
+        let inside = self.guesses() && (by_word || closed || split == Split::Here) && self.opens.len() < MAX_DEPTH;
         let report = Report::error(Code::MissingOpen, node.whole(), format!("`{}` needs a block", node.keyword.name));
-        self.findings.push(match (inside, closed, node.keyword.args) {
-            (true, true, _) => report.help("a `{` is missing behind it"),
-            (true, false, _) => report.help("a `{` is missing behind it, and a `}` behind what belongs to it"),
-            (false, _, Args::Lines(_)) if !node.words.is_empty() => {
-                let words: Vec<&str> = node.words.iter().map(|w| w.text.as_str()).collect();
-                report.help(format!("write: {} {{ {} }}", node.written, words.join(" ")))
-            }
-            (false, ..) => report.help("`{` and `}` are missing behind it"),
+        self.findings.push(match (inside, closed) {
+            (true, true) => report.help("a `{` is missing behind it"),
+            (true, false) => report.help("a `{` is missing behind it, and a `}` behind what belongs to it"),
+            (false, _) => report.help("`{` and `}` are missing behind it"),
         });
         if inside {
             self.opens.push(Open { at: node.at, indent: node.at.col, block, told: !closed });
@@ -207,7 +228,7 @@ impl Parser<'_> {
     pub(super) fn value_lines(&mut self, block: &'static Block) -> Vec<Line> {
         let mut lines = Vec::new();
         while !self.ends_early(block) {
-            match self.items.next() {
+            match self.items.pop_front() {
                 None => {
                     self.end();
                     break;
