@@ -321,6 +321,22 @@ mod tests {
     }
 
     #[test]
+    fn findings_have_one_format() {
+        let parse = |words: &[&str]| {
+            let words = ["vipd", "check", "x.conf"].iter().chain(words).map(OsString::from);
+            Cli::try_parse_from(as_getopt_has_them(words)).map(|cli| match cli.command {
+                Some(Command::Check(check)) => (check.format, check.json),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(parse(&[]).unwrap(), (Format::Text, false));
+        assert_eq!(parse(&["--json"]).unwrap(), (Format::Text, true));
+        assert_eq!(parse(&["--format", "sarif"]).unwrap(), (Format::Sarif, false));
+        assert!(parse(&["--json", "--format", "sarif"]).is_err());
+        assert!(parse(&["--format", "xml"]).is_err());
+    }
+
+    #[test]
     fn keepalived_command_lines_are_understood() {
         let parse = |words: &[&str]| {
             let words = ["vipd"].iter().chain(words).map(OsString::from);
