@@ -3,6 +3,7 @@
 
 use crate::source::{Map, Place};
 use serde::{Serialize, Serializer};
+use std::collections::HashMap;
 use std::fmt;
 
 /// How bad a finding is.
@@ -28,7 +29,7 @@ impl fmt::Display for Level {
 }
 
 macro_rules! codes {
-    ($($name:ident $id:literal $title:literal,)*) => {
+    ($($name:ident $level:ident $id:literal $title:literal,)*) => {
         /// The kinds of findings. The identifiers are stable: scripts and tests may rely on them.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Code {
@@ -44,6 +45,16 @@ macro_rules! codes {
                 match self { $(Code::$name => $id,)* }
             }
 
+            /// The same as one word: `UnknownKeyword`.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$name => stringify!($name),)* }
+            }
+
+            /// The level that findings of this kind have for the most part.
+            pub fn level(self) -> Level {
+                match self { $(Code::$name => Level::$level,)* }
+            }
+
             /// What findings of this kind have in common.
             pub fn title(self) -> &'static str {
                 match self { $(Code::$name => $title,)* }
@@ -53,63 +64,68 @@ macro_rules! codes {
 }
 
 codes! {
-    FileUnusable "V0101" "a configuration file can't be read",
-    IncludeNothing "V0102" "an include reads nothing",
-    IncludeSkipped "V0103" "an include skips a file",
-    TooMuch "V0104" "the configuration exceeds a limit",
-    LineUnusable "V0105" "a line is too long or is not text",
-    UnmatchedQuote "V0106" "a quote is not closed",
-    BadCondition "V0107" "a condition is malformed",
-    BadDefinition "V0108" "a definition is malformed",
-    BadSequence "V0109" "a sequence or list is malformed",
-    Undefined "V0110" "a name is not defined",
-    CyclicDefinition "V0111" "a definition refers to itself",
-    MisplacedReference "V0112" "a multi-line definition is used in the middle of a line",
-    BadPredefined "V0113" "a predefined name has bad parameters",
-    BadEscape "V0114" "an escape sequence can't be used",
-    CommentInWord "V0115" "a comment starts inside a word",
-    UnknownKeyword "V0201" "a keyword is not known here",
-    MisplacedKeyword "V0202" "a keyword belongs elsewhere",
-    UnexpectedOpen "V0203" "a block opens where none is expected",
-    MissingOpen "V0204" "a block has no opening brace",
-    ExtraClose "V0205" "a closing brace has nothing to close",
-    MissingClose "V0206" "a block is not closed",
-    MissingValue "V0207" "a value is missing",
-    ExtraWord "V0208" "a word is ignored",
-    Repeated "V0209" "something is given twice",
-    BadNumber "V0301" "not a number",
-    OutOfRange "V0302" "a number is out of range",
-    Rounded "V0303" "a number is rounded",
-    BadWord "V0304" "a word is not among the possible ones",
-    BadAddress "V0305" "an address is malformed",
-    WrongFamily "V0306" "an address is of the wrong family",
-    BadName "V0307" "a name is too long or malformed",
-    Missing "V0401" "something needed is missing",
-    DuplicateName "V0402" "a name is used twice",
-    DuplicateVrid "V0403" "a virtual router identifier is used twice on one interface",
-    Adjusted "V0404" "a setting does not fit the others and was adjusted",
-    AuthDropped "V0405" "authentication is not used",
-    UnknownReference "V0406" "a name refers to nothing",
-    GroupMembership "V0407" "a sync group has unusable members",
-    NoIpv6Router "V0408" "IPv6 virtual routers are not supported yet",
-    Unused "V0409" "something is defined but has no effect",
-    SharedAddress "V0410" "an address belongs to two virtual routers",
-    DuplicateServer "V0501" "a virtual or real server is given twice",
-    RangeTooLarge "V0502" "a range of addresses is too large",
-    PortRule "V0503" "a port does not fit the forwarding method",
-    EmptyService "V0504" "a virtual server has no real server",
-    WeakCheck "V0505" "a check tests less than the file says",
-    SlowCheck "V0506" "a check may take longer than its interval",
-    OwnServer "V0507" "a real server has a virtual address",
-    ScriptUnusable "V0601" "a script can't be run",
-    ScriptInsecure "V0602" "a script could be changed by somebody else",
-    UnknownUser "V0603" "a user or group does not exist",
-    Unresolvable "V0604" "a host name can't be resolved",
-    SecretReadable "V0605" "everybody can read a file with a password",
-    NotYet "V0901" "a keyword is read but not acted on yet",
-    Refused "V0902" "a keyword that would break the service if it were ignored is not supported yet",
-    Obsolete "V0903" "a keyword has no use any more",
-    OldSpelling "V0904" "a keyword has a newer name",
+    FileUnusable Error "V0101" "a configuration file can't be read",
+    IncludeNothing Warning "V0102" "an include reads nothing",
+    IncludeSkipped Warning "V0103" "an include skips a file",
+    TooMuch Error "V0104" "the configuration exceeds a limit",
+    LineUnusable Error "V0105" "a line is too long or is not text",
+    UnmatchedQuote Error "V0106" "a quote is not closed",
+    BadCondition Error "V0107" "a condition is malformed",
+    BadDefinition Error "V0108" "a definition is malformed",
+    BadSequence Error "V0109" "a sequence or list is malformed",
+    Undefined Error "V0110" "a name is not defined",
+    CyclicDefinition Error "V0111" "a definition refers to itself",
+    MisplacedReference Error "V0112" "a multi-line definition is used in the middle of a line",
+    BadPredefined Error "V0113" "a predefined name has bad parameters",
+    BadEscape Error "V0114" "an escape sequence can't be used",
+    CommentInWord Lint "V0115" "a comment starts inside a word",
+    UnknownKeyword Error "V0201" "a keyword is not known here",
+    MisplacedKeyword Error "V0202" "a keyword belongs elsewhere",
+    UnexpectedOpen Error "V0203" "a block opens where none is expected",
+    MissingOpen Error "V0204" "a block has no opening brace",
+    ExtraClose Error "V0205" "a closing brace has nothing to close",
+    MissingClose Error "V0206" "a block is not closed",
+    MissingValue Error "V0207" "a value is missing",
+    ExtraWord Warning "V0208" "a word is ignored",
+    Repeated Warning "V0209" "something is given twice",
+    BadNumber Error "V0301" "not a number",
+    OutOfRange Error "V0302" "a number is out of range",
+    Rounded Warning "V0303" "a number is rounded",
+    BadWord Error "V0304" "a word is not among the possible ones",
+    BadAddress Error "V0305" "an address is malformed",
+    WrongFamily Error "V0306" "an address is of the wrong family",
+    BadName Error "V0307" "a name is too long or malformed",
+    Missing Error "V0401" "something needed is missing",
+    DuplicateName Error "V0402" "a name is used twice",
+    DuplicateVrid Error "V0403" "a virtual router identifier is used twice on one interface",
+    Adjusted Warning "V0404" "a setting does not fit the others and was adjusted",
+    AuthDropped Warning "V0405" "authentication is not used",
+    UnknownReference Error "V0406" "a name refers to nothing",
+    GroupMembership Error "V0407" "a sync group has unusable members",
+    NoIpv6Router Error "V0408" "IPv6 virtual routers are not supported yet",
+    Unused Warning "V0409" "something is defined but has no effect",
+    SharedAddress Warning "V0410" "an address belongs to two virtual routers",
+    NoPeer Error "V0411" "unicast adverts have no peer to go to",
+    StrictDrops Warning "V0412" "strict mode asks to drop what is sent to virtual addresses",
+    NoAddress Lint "V0413" "a virtual router has no address",
+    UselessWeight Warning "V0414" "a weight never changes the priority",
+    DuplicateServer Error "V0501" "a virtual or real server is given twice",
+    RangeTooLarge Error "V0502" "a range of addresses is too large",
+    PortRule Warning "V0503" "a port does not fit the forwarding method",
+    EmptyService Warning "V0504" "a virtual server has no real server",
+    WeakCheck Warning "V0505" "a check tests less than the file says",
+    SlowCheck Lint "V0506" "a check may take longer than its interval",
+    OwnServer Lint "V0507" "a real server has a virtual address",
+    NoWeight Warning "V0508" "no real server has any weight",
+    ScriptUnusable Error "V0601" "a script can't be run",
+    ScriptInsecure Error "V0602" "a script could be changed by somebody else",
+    UnknownUser Error "V0603" "a user or group does not exist",
+    Unresolvable Warning "V0604" "a host name can't be resolved",
+    SecretReadable Lint "V0605" "everybody can read a file with a password",
+    NotYet Warning "V0901" "a keyword is read but not acted on yet",
+    Refused Error "V0902" "a keyword that would break the service if it were ignored is not supported yet",
+    Obsolete Lint "V0903" "a keyword has no use any more",
+    OldSpelling Lint "V0904" "a keyword has a newer name",
 }
 
 impl Serialize for Code {
@@ -270,11 +286,16 @@ pub(crate) struct Findings {
     errors: usize,
     kept_errors: usize,
     kept_others: usize,
+    /// Where something could not be resolved, which was told: what stands there now is nobody's mistake.
+    doubtful: HashMap<(u32, u32), Vec<(u32, u32)>>,
 }
 
 impl Findings {
     pub(crate) fn push(&mut self, report: Report) {
         let report = *report.0;
+        if report.place.is_some_and(|place| self.doubts(place)) {
+            return;
+        }
         if report.level == Level::Error {
             self.errors += 1;
         }
@@ -298,11 +319,10 @@ impl Findings {
             .collect();
         if let Some(place) = report.place {
             let trace = self.map.trace(place, TRACE);
-            related.extend(
-                trace.into_iter().filter_map(|(label, place)| {
-                    Some(Related { label: label.to_owned(), span: self.map.span(place)? })
-                }),
-            );
+            for (label, place) in trace {
+                let found = self.map.span(place).map(|span| Related { label: label.to_owned(), span });
+                related.extend(found.filter(|f| !related.contains(f)));
+            }
         }
         let diagnostic = Diagnostic {
             level: report.level,
@@ -317,6 +337,18 @@ impl Findings {
         if !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);
         }
+    }
+
+    /// From now on nothing is said about what stands at that place.
+    pub(crate) fn doubt(&mut self, place: Place) {
+        if !self.full(Level::Error) {
+            self.doubtful.entry((place.file, place.line)).or_default().push((place.col, place.col + place.len));
+        }
+    }
+
+    fn doubts(&self, place: Place) -> bool {
+        let columns = self.doubtful.get(&(place.file, place.line)).map(Vec::as_slice).unwrap_or_default();
+        columns.iter().any(|(from, to)| place.col < *to && *from < place.col + place.len.max(1))
     }
 
     /// Whether further findings of that level are only counted: no need to think up a suggestion.

@@ -44,6 +44,8 @@ pub(crate) enum Item {
     Line(Line),
     Open(Place),
     Close(Place),
+    /// Here stood something that can't be read, which was told.
+    Lost,
 }
 
 /// Which failures of an include are errors: `include_check` and the letters behind `include`.
@@ -262,13 +264,15 @@ impl<'a> Lexer<'a> {
             let nul = bytes.iter().position(|b| *b == 0);
             let bad = match nul {
                 _ if length > MAX_LINE => Some(format!("this line has {length} characters, more than {MAX_LINE}")),
-                Some(at) => Some(format!("this line holds a NUL byte (at column {})", at + 1)),
+                Some(_) => Some("this line holds a NUL byte".to_owned()),
                 None => None,
             };
             if let Some(message) = bad {
-                let place = Place { len: whole.len.min(1), ..whole };
+                let col = nul.filter(|_| length <= MAX_LINE).map_or(0, |at| u32::try_from(at).unwrap_or(0));
+                let place = Place { col, len: whole.len.min(1), ..whole };
                 self.charge(length, place);
                 self.findings.push(Report::error(Code::LineUnusable, place, message).help("the line is left out"));
+                self.item(Item::Lost, place);
                 continue;
             }
             let mut chars = Vec::with_capacity(length);
@@ -313,7 +317,35 @@ impl<'a> Lexer<'a> {
             let report = Report::error(Code::LineUnusable, bad.at, "this is not UTF-8 text");
             self.findings.push(report.help("save the file as UTF-8 (outside comments)"));
         }
-        self.split(line);
+        if line.iter().all(|c| c.c.is_ascii()) {
+            self.split(line);
+        } else {
+            let line = self.visible(line);
+            self.split(trim(&line));
+        }
+    }
+
+    /// The line without characters that look like a blank, or like nothing, and are neither; those in quotes may be meant.
+    fn visible(&mut self, line: &[Ch]) -> Vec<Ch> {
+        let mut quotes = comment::Quotes::default();
+        let mut told = false;
+        let mut out = line.to_vec();
+        for c in &mut out {
+            quotes.feed(*c);
+            let blank = !c.c.is_ascii() && c.c.is_whitespace();
+            if quotes.inside() || !(blank || matches!(c.c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')) {
+                continue;
+            }
+            if !told {
+                let message = format!("an invisible character stands here, U+{:04X}", u32::from(c.c));
+                let report = Report::error(Code::LineUnusable, c.at, message);
+                self.findings
+                    .push(report.help("replace it by a blank, or remove it; web pages and editors put it there"));
+                told = true;
+            }
+            c.c = ' ';
+        }
+        out
     }
 
     /// `@ID rest` and `@^ID rest`: the rest, if it is meant for us.
@@ -328,6 +360,7 @@ impl<'a> Lexer<'a> {
             let report =
                 Report::error(Code::BadCondition, place_of(&line[..end]), "a condition needs a name after `@`");
             self.findings.push(report.help("write `@ID ...` for lines meant for one configuration id (option -i)"));
+            self.item(Item::Lost, place_of(line));
             return None;
         }
         let (name, at) = (text_of(word), place_of(&line[..end]));
@@ -381,6 +414,7 @@ impl<'a> Lexer<'a> {
         if let Some(at) = unbalanced {
             let report = Report::error(Code::UnmatchedQuote, at, "this quote is not closed on its line");
             self.findings.push(report.help("quotes never span lines; write \\\" for a quote inside a command"));
+            self.findings.doubt(at);
         }
         let mut parsed = words::tokenise(line);
         if unbalanced.is_some() {

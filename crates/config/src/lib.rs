@@ -29,7 +29,7 @@ mod value;
 use diag::{Diagnostic, Findings, Level};
 use model::Config;
 pub use options::{Options, ScriptCheck, Strictness, Written};
-pub use render::{Color, render_text, summary};
+pub use render::{Color, render_sarif, render_text, summary};
 use std::path::{Path, PathBuf};
 
 /// What came of reading a configuration.

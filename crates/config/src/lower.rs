@@ -24,6 +24,7 @@ use crate::tree::{Node, Nodes, Value};
 pub(crate) use address::{SCOPES, host_bits};
 use global::Defaults;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use users::Identity;
 
 /// What all parts of the lowering share.
@@ -40,6 +41,8 @@ struct Lower<'a> {
     unguarded: Option<Place>,
     /// Files with a secret that everybody can read: each is told once.
     secrets: std::collections::HashSet<String>,
+    /// Virtual addresses, and the first instance that holds each.
+    held: HashMap<IpAddr, String>,
     /// What may still be made by copying: trackers of groups, entries of server groups.
     copies: usize,
 }
@@ -62,11 +65,17 @@ pub(crate) fn lower(root: Nodes, tape: &mut Tape, findings: &mut Findings, optio
         identity: None,
         unguarded: None,
         secrets: std::collections::HashSet::new(),
+        held: HashMap::new(),
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &mut config);
+    for own in config.instances.iter().map(|i| &i.vrrp) {
+        for address in own.addresses.iter().chain(&own.excluded) {
+            lower.held.entry(address.address).or_insert_with(|| own.name.clone());
+        }
+    }
     lower.services(root, &mut config);
     if let Some(at) = lower.unguarded {
         let message = "scripts run, and `enable_script_security` is off";

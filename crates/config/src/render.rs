@@ -1,8 +1,11 @@
-//! Findings as people see them on a terminal.
+//! Findings as people see them on a terminal, and, in `sarif`, as other programs read them.
+
+mod sarif;
 
 use crate::Loaded;
 use crate::diag::{Diagnostic, Level as Severity, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+pub use sarif::render_sarif;
 
 /// Whether the text goes to something that shows colours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

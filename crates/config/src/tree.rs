@@ -2,6 +2,8 @@
 //! mean together is `lower`'s business.
 
 mod arguments;
+mod braces;
+mod items;
 mod lines;
 mod written;
 
@@ -13,6 +15,7 @@ use crate::lex::words::{Line, Word};
 use crate::options::Written;
 use crate::setting;
 use crate::source::Place;
+use items::Items;
 use std::net::IpAddr;
 pub(crate) use written::written;
 
@@ -77,8 +80,9 @@ pub(crate) enum Body {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Later {
     block: &'static Block,
-    /// Its opening brace.
+    /// Its opening brace, and how its keyword is indented.
     open: Place,
+    indent: u32,
     /// Behind that, and behind the one that closes it.
     at: Position,
     end: Position,
@@ -201,6 +205,11 @@ impl Node {
         }
     }
 
+    /// Whether its block has no opening brace, and nothing that could be its content.
+    fn unopened(&self) -> bool {
+        self.keyword.args.block().is_some() && matches!(self.body, Body::None)
+    }
+
     /// The keyword and its words.
     pub(crate) fn whole(&self) -> Place {
         self.words.last().map_or(self.at, |last| self.at.to(last.at))
@@ -239,11 +248,12 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 
 /// Reads a whole configuration, but for what is `Body::Later`, if not every word is to be kept.
 pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings, written: Written) -> Nodes {
-    let mut parser = Parser::new(Items { tape, at: Position::default(), end: None, peeked: None }, findings);
-    parser.passes = written == Written::Drop && parser.items.tape.balanced();
+    let passes = written == Written::Drop && tape.balanced();
+    let mut parser = Parser::new(Items::new(tape, Position::default(), None), findings);
+    parser.passes = passes;
     let root = parser.block(&ROOT);
     let flawed = root.flawed;
-    let mut list = root.list;
+    let mut list = root.into_list();
     list.append(&mut parser.hoisted);
     Nodes::new(list, flawed)
 }
@@ -251,47 +261,21 @@ pub(crate) fn parse(tape: &mut Tape, findings: &mut Findings, written: Written) 
 /// The node with its block read, and the top-level blocks that were found in it where a closing brace is missing.
 pub(crate) fn unfold(node: Node, tape: &mut Tape, findings: &mut Findings) -> (Node, Vec<Node>) {
     let Body::Later(later) = node.body else { return (node, Vec::new()) };
-    let mut parser = Parser::new(Items { tape, at: later.at, end: Some(later.end), peeked: None }, findings);
-    parser.opens.push(later.open);
+    let mut parser = Parser::new(Items::new(tape, later.at, Some(later.end)), findings);
+    parser.reopen(&later);
     let body = Body::Block(parser.block(later.block));
     (Node { body, ..node }, parser.hoisted)
-}
-
-/// The tape from one position to another or to its end.
-struct Items<'t> {
-    tape: &'t mut Tape,
-    at: Position,
-    end: Option<Position>,
-    peeked: Option<Item>,
-}
-
-impl Items<'_> {
-    fn next(&mut self) -> Option<Item> {
-        match self.peeked.take() {
-            None if self.end.is_some_and(|end| self.at >= end) => None,
-            None => self.tape.next(&mut self.at),
-            peeked => peeked,
-        }
-    }
-
-    fn peek(&mut self) -> Option<&Item> {
-        self.peeked = self.next();
-        self.peeked.as_ref()
-    }
-
-    /// Passes over the block just opened: where it starts and ends.
-    fn pass(&mut self) -> Option<(Position, Position)> {
-        let start = self.at;
-        self.at = self.tape.behind(start).filter(|_| self.peeked.is_none())?;
-        Some((start, self.at))
-    }
 }
 
 struct Parser<'a> {
     items: Items<'a>,
     findings: &'a mut Findings,
-    /// Where each block under way was opened.
-    opens: Vec<Place>,
+    /// The blocks under way.
+    opens: Vec<braces::Open>,
+    /// Blocks that end here without their closing brace, which was told.
+    unwind: usize,
+    /// The value block just read lacks a line that could not be read.
+    lost: bool,
     /// Top-level blocks found inside others, where a closing brace is missing.
     hoisted: Vec<Node>,
     /// Above 0 inside a block that is not acted on: its keywords need no warning of their own.
@@ -302,7 +286,8 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(items: Items<'a>, findings: &'a mut Findings) -> Parser<'a> {
-        Parser { items, findings, opens: Vec::new(), hoisted: Vec::new(), quiet: 0, passes: false }
+        let (opens, hoisted) = (Vec::new(), Vec::new());
+        Parser { items, findings, opens, unwind: 0, lost: false, hoisted, quiet: 0, passes: false }
     }
 
     /// Reads up to the block's closing brace, or to the end of the input at the top level.
@@ -310,11 +295,16 @@ impl<'a> Parser<'a> {
         let (mut list, mut flawed) = (Vec::new(), false);
         let mut hoists = 0;
         loop {
-            match self.items.next() {
+            if self.ends_early(block) {
+                flawed = true;
+                break;
+            }
+            match self.items.pop_front() {
                 None => {
                     self.end();
                     break;
                 }
+                Some(Item::Close(at)) if self.closes_early(block) => self.extra_close(at, block),
                 Some(Item::Close(at)) => {
                     if self.opens.pop().is_some() {
                         break;
@@ -323,17 +313,20 @@ impl<'a> Parser<'a> {
                     self.findings.push(report.help("remove it, or look for a block that was closed too early"));
                 }
                 Some(Item::Open(at)) => {
-                    let report = Report::error(Code::UnexpectedOpen, at, "no block is expected here");
-                    self.findings.push(report.help("everything up to its `}` is left out"));
+                    self.stray_open(Report::error(Code::UnexpectedOpen, at, "no block is expected here"), at);
                     flawed = true;
-                    self.skip();
+                }
+                Some(Item::Lost) => {
+                    flawed = true;
+                    if let Some(open) = self.opening() {
+                        self.items.pop_front();
+                        self.skip(open);
+                    }
                 }
                 Some(Item::Line(line)) => match block.find(&line.words[0].text).filter(|k| !k.name.starts_with('(')) {
                     Some(keyword) => {
                         if let Some(node) = self.keyword(block, keyword, line) {
-                            if node.value == Value::Invalid {
-                                flawed = true;
-                            }
+                            flawed |= node.value == Value::Invalid || node.unopened() || std::mem::take(&mut self.lost);
                             list.push(node);
                         } else {
                             flawed = true;
@@ -341,35 +334,12 @@ impl<'a> Parser<'a> {
                     }
                     None => {
                         flawed = true;
-                        hoists = self.unknown(block, line, hoists);
+                        list.extend(self.unknown(block, line, &mut hoists));
                     }
                 },
             }
         }
         Nodes::new(self.repeated(block, list), flawed)
-    }
-
-    /// The input ended inside a block: told once, at the innermost.
-    fn end(&mut self) {
-        let Some(open) = self.opens.pop() else { return };
-        let mut report = Report::error(Code::MissingClose, open, "this block is not closed").help("a `}` is missing");
-        for outer in self.opens.drain(..).rev() {
-            report = report.also(outer, "nor is this one");
-        }
-        self.findings.push(report);
-    }
-
-    /// Passes over everything up to the brace that closes the one just read.
-    fn skip(&mut self) {
-        let mut depth = 1usize;
-        while depth > 0 {
-            match self.items.next() {
-                None => return,
-                Some(Item::Open(_)) => depth += 1,
-                Some(Item::Close(_)) => depth -= 1,
-                Some(Item::Line(_)) => {}
-            }
-        }
     }
 
     fn keyword(&mut self, block: &'static Block, written: &'static Keyword, mut line: Line) -> Option<Node> {
@@ -386,28 +356,33 @@ impl<'a> Parser<'a> {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }
-        let value = self.argument(block, keyword, written, &line);
+        let split = self.split(keyword, &mut line);
+        // `priority { 100 }`: that there is no block says it all.
+        let blocked = keyword.args.block().is_none() && line.words.len() == 1 && self.opening().is_some();
+        let value = if blocked { Value::Invalid } else { self.argument(block, keyword, written, &line) };
         let words = line.words.split_off(1);
         let mut node = Node { keyword, written: written.name, at, words, value, body: Body::None };
         let standing = self.standing(&node);
         let Some(inner) = keyword.args.block() else {
-            if let Some(Item::Open(open)) = self.items.peek() {
+            if let Some(open) = self.opening() {
                 let message = format!("`{}` has no block", keyword.name);
-                let report = Report::error(Code::UnexpectedOpen, *open, message).also(at, "the keyword");
-                self.findings.push(report.help("everything up to its `}` is left out"));
-                self.items.next();
-                self.skip();
+                self.items.pop_front();
+                self.stray_open(Report::error(Code::UnexpectedOpen, open, message).also(at, "the keyword"), open);
             }
             return Some(node);
         };
-        let opened = self.open(block, inner, &node);
+        let opened = self.open(block, inner, &node, split);
         let quiet = usize::from(matches!(standing, Standing::NotYet(_) | Standing::Refused(_) | Standing::Obsolete(_)));
         self.quiet += quiet;
         node.body = match keyword.args {
             Args::Lines(inner) | Args::NamedLines(inner) => {
-                let lines = if opened { self.value_lines(inner) } else { Vec::new() };
-                self.check_lines(keyword.name, inner, &lines);
-                Body::Lines(lines)
+                if opened {
+                    let lines = self.value_lines(inner);
+                    self.check_lines(keyword.name, inner, &lines);
+                    Body::Lines(lines)
+                } else {
+                    Body::None
+                }
             }
             _ if opened => match self.pass(block, inner) {
                 Some(later) => Body::Later(later),
@@ -417,18 +392,6 @@ impl<'a> Parser<'a> {
         };
         self.quiet -= quiet;
         Some(node)
-    }
-
-    /// Passes over a virtual server: they are read one by one as they are lowered, so that ten thousand of them are never in
-    /// memory at once. Where a brace is missing somewhere, nobody knows where one ends without reading it.
-    fn pass(&mut self, outer: &'static Block, inner: &'static Block) -> Option<Later> {
-        if outer.path != ROOT.path || inner.path != "virtual_server" || !self.passes {
-            return None;
-        }
-        let open = *self.opens.last()?;
-        let (at, end) = self.items.pass()?;
-        self.opens.pop();
-        Some(Later { block: inner, open, at, end })
     }
 
     /// Tells what becomes of a keyword that does not simply act.
@@ -457,94 +420,48 @@ impl<'a> Parser<'a> {
         keyword.standing
     }
 
-    /// The opening brace of a block. Without it: whether what follows is the block's all the same.
-    fn open(&mut self, outer: &'static Block, inner: &'static Block, node: &Node) -> bool {
-        if let Some(Item::Open(at)) = self.items.peek() {
-            self.opens.push(*at);
-            self.items.next();
-            return true;
-        }
-        let report = Report::error(Code::MissingOpen, node.whole(), format!("`{}` needs a block", node.keyword.name));
-        self.findings.push(report.help("a `{` is missing behind it"));
-        let inside = match self.items.peek() {
-            Some(Item::Line(next)) => {
-                let word = &next.words[0].text;
-                let lines = matches!(node.keyword.args, Args::Lines(_) | Args::NamedLines(_));
-                (lines || inner.find(word).is_some()) && outer.find(word).is_none()
-            }
-            _ => false,
-        };
-        if inside {
-            self.opens.push(node.at);
-        }
-        inside
-    }
-
-    /// The lines of a value block up to its closing brace.
-    fn value_lines(&mut self, block: &'static Block) -> Vec<Line> {
-        let mut lines = Vec::new();
-        loop {
-            match self.items.next() {
-                None => {
-                    self.end();
-                    return lines;
-                }
-                Some(Item::Close(_)) => {
-                    self.opens.pop();
-                    return lines;
-                }
-                Some(Item::Open(at)) => {
-                    let message = format!("no block is expected in {}", block.title());
-                    self.findings.push(
-                        Report::error(Code::UnexpectedOpen, at, message)
-                            .help("is a `}` missing above? everything up to the next `}` is left out"),
-                    );
-                    self.skip();
-                }
-                Some(Item::Line(line)) => {
-                    if let Some(quote) = line.unmatched {
-                        self.findings.push(Report::error(
-                            Code::UnmatchedQuote,
-                            quote,
-                            "this quote is not closed on its line",
-                        ));
-                    }
-                    lines.push(line);
-                }
-            }
-        }
-    }
-
-    /// A word that is no keyword of this block. A top-level block is read as one, since a closing brace is missing
-    /// then; any other block is left out whole.
-    fn unknown(&mut self, block: &'static Block, line: Line, hoists: usize) -> usize {
+    /// A word that is no keyword of this block. A top-level block and one whose name is nearly right are read all the
+    /// same, so that mistakes inside show in the same run; any other block is left out whole.
+    fn unknown(&mut self, block: &'static Block, line: Line, hoists: &mut usize) -> Option<Node> {
         let word = line.words[0].clone();
-        let has_block = matches!(self.items.peek(), Some(Item::Open(_)));
+        let open = self.opening();
         let top = ROOT
             .find(&word.text)
-            .filter(|k| k.args.block().is_some() && has_block && block.path != "/")
+            .filter(|k| k.args.block().is_some() && open.is_some() && block.path != "/")
             .filter(|_| self.opens.len() < MAX_DEPTH);
         if let Some(keyword) = top {
-            if hoists == 0 {
+            if *hoists == 0 {
                 let message = format!("`{}` belongs at the top level, not in {}", word.text, block.title());
-                let mut report =
-                    Report::error(Code::MisplacedKeyword, word.at, message).help("is a `}` missing above?");
-                if let Some(open) = self.opens.last() {
-                    report = report.also(*open, "this block is still open");
-                }
-                self.findings.push(report);
+                let report = Report::error(Code::MisplacedKeyword, word.at, message);
+                let report = report.help("move it out of that block, or close the block before it");
+                let outer = self.opens.last().map(|o| o.at);
+                self.findings.push(match outer {
+                    Some(outer) => report.also(outer, "this block is still open"),
+                    None => report,
+                });
             }
             if let Some(node) = self.keyword(&ROOT, keyword, line) {
                 self.hoisted.push(node);
             }
-            return hoists + 1;
+            *hoists += 1;
+            return None;
         }
         self.tell_unknown(block, &word);
-        if has_block {
-            self.items.next();
-            self.skip();
+        let open = open?;
+        let near = nearest(&word.text, block.rows().filter(|k| k.args.block().is_some()).map(|k| k.name));
+        match near.and_then(|name| block.find(name)).filter(|_| self.opens.len() < MAX_DEPTH) {
+            Some(keyword) => {
+                self.quiet += 1;
+                let node = self.keyword(block, keyword, line);
+                self.quiet -= 1;
+                node
+            }
+            None => {
+                self.items.pop_front();
+                self.skip(open);
+                None
+            }
         }
-        hoists
     }
 
     fn tell_unknown(&mut self, block: &'static Block, word: &Word) {

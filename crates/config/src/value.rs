@@ -16,10 +16,9 @@ pub(crate) fn int(word: &Word, what: &str, min: i64, max: i64) -> Result<i64, Re
     if !plain {
         let report = Report::error(Code::BadNumber, word.at, format!("{what}: `{}` is not a whole number", word.text));
         let head = digits.trim_end_matches(|c: char| !c.is_ascii_digit());
-        return Err(match head.bytes().all(|b| b.is_ascii_digit()) && !head.is_empty() {
-            true => report.help(format!("write `{head}`, without a unit")),
-            false => report.help(range_help(min, max)),
-        });
+        let fits = head.parse::<i64>().is_ok_and(|value| (min..=max).contains(&value));
+        let help = behind(digits, head).filter(|_| fits).unwrap_or_else(|| range_help(min, max));
+        return Err(report.help(help));
     }
     let value = digits.parse::<i64>().map(|v| if negative { -v } else { v });
     match value {
@@ -30,6 +29,23 @@ pub(crate) fn int(word: &Word, what: &str, min: i64, max: i64) -> Result<i64, Re
         }
     }
 }
+
+/// What to do about that which stands behind a number, if it is known what is meant.
+fn behind(text: &str, head: &str) -> Option<String> {
+    let tail = text.strip_prefix(head).filter(|_| !head.is_empty())?;
+    match tail {
+        ";" => Some(NO_SEMICOLON.to_owned()),
+        // Another unit than the keyword's, perhaps: the bare number would mean something else.
+        "ms" | "us" | "m" | "min" | "h" | "d" => None,
+        _ if tail.starts_with(',') => {
+            let point = text.replacen(',', ".", 1);
+            point.parse::<f64>().is_ok().then(|| format!("write `{point}`, with a point"))
+        }
+        _ => Some(format!("write `{head}`, without a unit")),
+    }
+}
+
+const NO_SEMICOLON: &str = "there is no `;` here: lines separate keywords";
 
 fn range_help(min: i64, max: i64) -> String {
     format!("a whole number from {min} to {max}")
@@ -43,10 +59,9 @@ pub(crate) fn decimal(word: &Word, what: &str, decimals: usize, min: u64, max: u
     if !plain(whole) || !plain(fraction) || (whole.is_empty() && fraction.is_empty()) {
         let report = Report::error(Code::BadNumber, word.at, format!("{what}: `{}` is not a number", word.text));
         let head: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        return Err(if head.is_empty() || head == "." {
-            report
-        } else {
-            report.help(format!("write `{head}`, without a unit"))
+        return Err(match behind(text, &head) {
+            Some(help) if head != "." => report.help(help),
+            _ => report.help(format!("{}, without a unit", decimal_help(decimals, min, max))),
         });
     }
     let scale = 10u64.pow(u32::try_from(decimals).unwrap_or(0));
@@ -62,17 +77,18 @@ pub(crate) fn decimal(word: &Word, what: &str, decimals: usize, min: u64, max: u
         Some(value) if (min..=max).contains(&value) => Ok((value, rounded)),
         _ => {
             let message = format!("{what}: {} is out of range", word.text);
-            let shown = |v: u64| {
-                let text = format!("{}.{:0width$}", v / scale, v % scale, width = decimals);
-                text.trim_end_matches('0').trim_end_matches('.').to_owned()
-            };
-            Err(Report::error(Code::OutOfRange, word.at, message).help(format!(
-                "a number from {} to {}",
-                shown(min),
-                shown(max)
-            )))
+            Err(Report::error(Code::OutOfRange, word.at, message).help(decimal_help(decimals, min, max)))
         }
     }
+}
+
+fn decimal_help(decimals: usize, min: u64, max: u64) -> String {
+    let scale = 10u64.pow(u32::try_from(decimals).unwrap_or(0));
+    let shown = |v: u64| {
+        let text = format!("{}.{:0width$}", v / scale, v % scale, width = decimals);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    format!("a number from {} to {}", shown(min), shown(max))
 }
 
 /// `on true yes` or `off false no`.
@@ -88,7 +104,7 @@ pub(crate) fn switch(word: &Word, what: &str) -> Result<bool, Report> {
 pub(crate) fn one_of(word: &Word, what: &str, set: &[&str], given: &str) -> Report {
     let report = Report::error(Code::BadWord, word.at, format!("{what}: `{given}` is not possible here"));
     if given.ends_with(';') {
-        return report.help("there is no `;` here: lines separate keywords");
+        return report.help(NO_SEMICOLON);
     }
     match crate::tree::nearest(given, set.iter().copied()) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
@@ -100,9 +116,9 @@ pub(crate) fn one_of(word: &Word, what: &str, set: &[&str], given: &str) -> Repo
 pub(crate) fn ip(word: &Word, what: &str, family: Family) -> Result<IpAddr, Report> {
     let Some(address) = parse_ip(&word.text) else {
         let report = Report::error(Code::BadAddress, word.at, format!("{what}: `{}` is not an address", word.text));
-        return Err(match word.text.split_once('/') {
-            Some((head, _)) if parse_ip(head).is_some() => report.help(format!("write `{head}`, without a length")),
-            _ => report,
+        return Err(match almost_ip(&word.text) {
+            Some(help) => report.help(help),
+            None => report,
         });
     };
     match (family, address) {
@@ -114,6 +130,23 @@ pub(crate) fn ip(word: &Word, what: &str, family: Family) -> Result<IpAddr, Repo
         }
         _ => Ok(address),
     }
+}
+
+/// What an address that is none should be, if that is clear.
+fn almost_ip(text: &str) -> Option<String> {
+    let v4 = |text: &str| text.parse::<Ipv4Addr>().ok();
+    if let Some((head, _)) = text.split_once('/') {
+        return parse_ip(head).map(|_| format!("write `{head}`, without a length"));
+    }
+    if let Some((head, port)) = text.split_once(':') {
+        return v4(head).map(|_| format!("a port is a word of its own: {head} {port}"));
+    }
+    if text.ends_with([',', ';']) {
+        return parse_ip(&text[..text.len() - 1]).map(|ip| format!("write `{ip}`: lines separate addresses"));
+    }
+    let octets = text.split('.').map(|octet| octet.trim_start_matches('0')).map(|o| if o.is_empty() { "0" } else { o });
+    let plain = octets.collect::<Vec<_>>().join(".");
+    v4(&plain).map(|ip| format!("write `{ip}`: leading zeros mean octal numbers to some"))
 }
 
 fn parse_ip(text: &str) -> Option<IpAddr> {
@@ -142,11 +175,14 @@ pub(crate) fn prefix(word: &Word, what: &str) -> Result<(IpAddr, u8), Report> {
     let most = if address.is_ipv4() { 32 } else { 128 };
     let length = match length {
         None => most,
-        Some(text) => text
-            .parse::<u8>()
-            .ok()
-            .filter(|l| *l <= most && !text.starts_with('+'))
-            .ok_or_else(|| bad(format!("{what}: `/{text}` is not a prefix length")).help(format!("0 to {most}")))?,
+        Some(text) => text.parse::<u8>().ok().filter(|l| *l <= most && !text.starts_with('+')).ok_or_else(|| {
+            let mask = text.parse::<Ipv4Addr>().map(u32::from).ok().filter(|m| m.leading_ones() == m.count_ones());
+            bad(format!("{what}: `/{text}` is not a prefix length")).help(match (mask, text.strip_suffix([',', ';'])) {
+                (Some(mask), _) => format!("write `{head}/{}`", mask.leading_ones()),
+                (None, Some(length)) => format!("write `{head}/{length}`: lines separate addresses"),
+                (None, None) => format!("0 to {most}"),
+            })
+        })?,
     };
     Ok((address, length))
 }

@@ -145,8 +145,8 @@ fn substitution_at_use_recursive_and_in_quotes() {
 }
 
 #[test]
-fn a_blank_before_the_equals_sign_makes_no_definition() {
-    assert_eq!(found("$A =x\n"), ["V0201:1"]);
+fn a_blank_before_the_equals_sign_is_told_and_the_name_is_known_all_the_same() {
+    assert_eq!(found("$A =x\nglobal_defs {\nrouter_id ${A}\n}\n"), ["V0108:1"]);
 }
 
 #[test]

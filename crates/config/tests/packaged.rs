@@ -74,7 +74,7 @@ fn the_sample_in_etc() {
     assert!(path.exists(), "{} is missing. Install Debian's package `keepalived`", path.display());
     let loaded = load(path, &options());
     // vrrp_strict does not go with authentication, nor with MASTER below priority 255.
-    assert_eq!(short(&loaded, |l| l != Level::Lint), ["V0404:20", "V0405:25"]);
+    assert_eq!(short(&loaded, |l| l != Level::Lint), ["V0412:19", "V0404:20", "V0405:25"]);
     assert!(loaded.config.is_some());
 }
 

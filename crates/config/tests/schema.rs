@@ -47,6 +47,7 @@ fn what_the_language_refuses_does_not_fit() {
                 vrrp_instance V {\ninterface eth0\nvirtual_router_id 7\nnopreempt\ntrack_file {\nF weight 3\n}\n\
                 virtual_ipaddress {\n192.0.2.1/24 dev eth0\n}\nvirtual_routes {\ndefault via 192.0.2.1 mtu lock 1400\n}\n\
                 notify_master /bin/true root\n}\nvrrp_script S {\nscript /bin/true\nweight 3\n}\n\
+                track_file F {\nfile /tmp/f\n}\n\
                 virtual_server 192.0.2.1 80 {\nprotocol TCP\nlvs_method DR\nreal_server 192.0.2.2 80 {\n\
                 HTTP_GET {\nurl {\npath /\nstatus_code 200\nregex_options caseless\n}\n}\n}\n}\n";
     for (pointer, value) in [

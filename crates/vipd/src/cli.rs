@@ -46,8 +46,11 @@ pub(crate) struct Check {
     /// Warnings are worth exit status 1.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Print the findings as JSON.
-    #[arg(long)]
+    /// What the findings look like.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
     /// Configuration id for conditional lines (`@ID`); the host name by default.
     #[arg(short = 'i', long)]
@@ -93,6 +96,17 @@ pub(crate) struct Config {
     /// Every include that fails is an error.
     #[arg(short = 'e', long)]
     pub(crate) all_config: bool,
+}
+
+/// What `vipd check` prints.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// For people: the lines, and what is wrong under them.
+    Text,
+    /// All of it, as vipd's own JSON.
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
 }
 
 /// `vipd doc`
@@ -349,6 +363,22 @@ mod tests {
     fn masks_are_written_as_in_c() {
         assert_eq!(["022", "18", "0x12", "0", "0777"].map(mask), [18, 18, 18, 0, 511].map(Ok));
         assert!(["", "0778", "1000", "x", "-1"].iter().all(|text| mask(text).is_err()));
+    }
+
+    #[test]
+    fn findings_have_one_format() {
+        let parse = |words: &[&str]| {
+            let words = ["vipd", "check", "x.conf"].iter().chain(words).map(OsString::from);
+            Cli::try_parse_from(as_getopt_has_them(words)).map(|cli| match cli.command {
+                Some(Command::Check(check)) => (check.format, check.json),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(parse(&[]).unwrap(), (Format::Text, false));
+        assert_eq!(parse(&["--json"]).unwrap(), (Format::Text, true));
+        assert_eq!(parse(&["--format", "sarif"]).unwrap(), (Format::Sarif, false));
+        assert!(parse(&["--json", "--format", "sarif"]).is_err());
+        assert!(parse(&["--format", "xml"]).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod veil;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, Daemon};
+use cli::{Cli, Command, Daemon, Format};
 use message::RoleOptions;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -78,27 +78,35 @@ fn check(arguments: &cli::Check) -> ExitCode {
         ..Options::default()
     };
     let loaded = vipd_config::load(&arguments.file, &options);
-    if arguments.json {
-        let report = serde_json::json!({
-            "file": arguments.file,
-            "usable": !loaded.failed(),
-            "files": loaded.files,
-            "findings": loaded.diagnostics,
-            "findings_left_out": loaded.unkept,
-        });
-        println!("{report:#}");
-    } else {
-        print!("{}", vipd_config::render_text(&loaded, color(io::stdout().is_terminal())));
-        if loaded.diagnostics.is_empty() {
-            println!("{}: usable, nothing to remark", arguments.file.display());
-        }
-    }
-    if loaded.failed() {
+    let well = if loaded.failed() {
         ExitCode::from(2)
     } else if arguments.strict && loaded.any(Level::Warning) {
         ExitCode::from(1)
     } else {
         ExitCode::SUCCESS
+    };
+    match if arguments.json { Format::Json } else { arguments.format } {
+        Format::Text if loaded.diagnostics.is_empty() => {
+            output::print("check", &format!("{}: usable, nothing to remark\n", arguments.file.display()), well)
+        }
+        Format::Text => {
+            let text = vipd_config::render_text(&loaded, color(io::stdout().is_terminal()));
+            output::print("check", &text, well)
+        }
+        Format::Json => {
+            let report = serde_json::json!({
+                "file": arguments.file,
+                "usable": !loaded.failed(),
+                "files": loaded.files,
+                "findings": loaded.diagnostics,
+                "findings_left_out": loaded.unkept,
+            });
+            output::print_json("check", &report, well)
+        }
+        Format::Sarif => {
+            let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+            output::print("check", &vipd_config::render_sarif(&loaded, &base), well)
+        }
     }
 }
 

@@ -18,10 +18,10 @@ VRRP_INSTANCE_ROWS:
         "IFNAME max 15 characters", "off; bridge",
         Refused("the instance would run on another interface than the file says");
         "Run on an L2 ipvlan."
-    "unicast_peer" Lines(&PEER_LINE), "{ PEERLINE... }", "", "empty = multicast", Acts;
+    "unicast_peer" Lines(&PEER_LINE), "{ PEERLINE... }", "at least one", "multicast", Acts;
         "Send adverts to these addresses instead of multicast."
-    "unicast_fault_no_peer" Flag, "", "flag", "off", NotYet("without peers the instance uses multicast");
-        "Stay in fault rather than fall back to multicast when no peer is given."
+    "unicast_fault_no_peer" Flag, "", "flag", "off", Acts;
+        "Never fall back to multicast when no peer is given: such a file is refused."
     "check_unicast_src" Flag, "", "flag", "off; on when any peer has a TTL limit", Acts;
         "Drop adverts from non-peers."
     "old_unicast_checksum" OptOneOf(&["never"]), "[never]", "", "automatic detection",

@@ -81,6 +81,11 @@ fn reference(stack: &[Ch]) -> Option<Reference> {
     }
 }
 
+/// A reference that is not replaced, its braces without meaning.
+fn as_it_stands(taken: Vec<Ch>) -> impl Iterator<Item = Ch> {
+    taken.into_iter().rev().map(|c| Ch { literal: true, ..c })
+}
+
 impl Lexer<'_> {
     /// Takes the line if it is a definition.
     pub(super) fn definition(&mut self, line: &[Ch]) -> bool {
@@ -88,11 +93,17 @@ impl Lexer<'_> {
             return false;
         }
         let length = identifier(line[1..].iter().copied());
-        if length == 0 || line.get(1 + length).is_none_or(|c| c.c != '=') {
+        let rest = trim(&line[1 + length..]);
+        if length == 0 || rest.first().is_none_or(|c| c.c != '=') {
             return false;
         }
         let name = text_of(&line[1..1 + length]);
-        let value = trim(&line[length + 2..]);
+        if line[1 + length].c != '=' {
+            let message = "a definition has no blank before its `=`";
+            let report = Report::error(Code::BadDefinition, place_of(&line[..=length]), message);
+            self.findings.push(report.help(format!("write ${name}=...")));
+        }
+        let value = trim(&rest[1..]);
         if value.last().is_none_or(|c| c.c != '\\' || c.literal) {
             self.definitions.insert(name, Definition::single(value.to_vec()));
             return true;
@@ -176,10 +187,12 @@ impl Lexer<'_> {
                     if !quotes.inside() {
                         self.unknown(&found, at);
                     }
-                    // As it stands, its braces without meaning.
-                    out.extend(taken.into_iter().rev().map(|c| Ch { literal: true, ..c }));
+                    out.extend(as_it_stands(taken));
                 }
-                Replacement::Wrong => {}
+                Replacement::Wrong => {
+                    self.findings.doubt(at);
+                    out.extend(as_it_stands(taken));
+                }
             }
         }
         for frame in replays {
@@ -202,6 +215,9 @@ impl Lexer<'_> {
             Some(near) => report.help(format!("there is a definition named `{near}`")),
             None => report.help(format!("define it first: ${}=...", found.name)),
         });
+        if found.braced {
+            self.findings.doubt(at);
+        }
     }
 
     /// `behind` is what follows on the line.

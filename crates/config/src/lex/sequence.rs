@@ -1,7 +1,7 @@
 //! `~SEQ`, `~SEQx` and `~LST`: one line, many times.
 
 use super::define::identifier;
-use super::{Frame, Lexer};
+use super::{Frame, Item, Lexer};
 use crate::diag::{Code, Report};
 use crate::source::{Ch, Place, place_of, text_of, trim};
 use std::collections::VecDeque;
@@ -74,6 +74,7 @@ impl Lexer<'_> {
         }
         let Some(close) = closing(line, open) else {
             self.bad_sequence(place_of(line), "this has no closing `)`");
+            self.lose(line);
             return true;
         };
         let head = place_of(&line[..=close]);
@@ -84,6 +85,9 @@ impl Lexer<'_> {
             "SEQ" => self.numbers(inside, head, Radix::Decimal),
             _ => self.numbers(inside, head, Radix::Hex),
         };
+        if values.is_none() {
+            self.lose(&rest);
+        }
         if let Some(values) = values {
             if rest.is_empty() {
                 let report = Report::warning(Code::BadSequence, head, "there is nothing to repeat on this line");
@@ -94,6 +98,16 @@ impl Lexer<'_> {
             self.push_frame(Frame::Repeat(Repeat { rest, at: head, via, values, due: VecDeque::new() }), head);
         }
         true
+    }
+
+    /// Leaves a line out, together with the block that it opens.
+    fn lose(&mut self, line: &[Ch]) {
+        let at = place_of(line);
+        self.item(Item::Lost, at);
+        let count = |brace| line.iter().filter(|c| c.c == brace).count();
+        if count('{') > count('}') {
+            self.item(Item::Open(at), at);
+        }
     }
 
     fn bad_sequence(&mut self, at: Place, message: &str) {

@@ -29,6 +29,7 @@ enum Entry {
     Line(Box<Line>),
     Open(Place),
     Close(Place),
+    Lost,
 }
 
 /// A place on the tape.
@@ -88,7 +89,7 @@ impl Tape {
     pub(super) fn push(&mut self, item: Item) -> Result<(), Full> {
         self.count(1)?;
         self.brace(match item {
-            Item::Line(_) => None,
+            Item::Line(_) | Item::Lost => None,
             Item::Open(_) => Some(true),
             Item::Close(_) => Some(false),
         });
@@ -96,6 +97,7 @@ impl Tape {
             Item::Line(line) => Entry::Line(Box::new(line)),
             Item::Open(at) => Entry::Open(at),
             Item::Close(at) => Entry::Close(at),
+            Item::Lost => Entry::Lost,
         });
         Ok(())
     }
@@ -122,6 +124,10 @@ impl Tape {
                     *at = at.past(0, 0);
                     return Some(Item::Close(*place));
                 }
+                Entry::Lost => {
+                    *at = at.past(0, 0);
+                    return Some(Item::Lost);
+                }
             };
             let bytes = self.bytes(file, line);
             if !at.brace
@@ -138,6 +144,13 @@ impl Tape {
         }
     }
 
+    /// Puts an item back where it was read: it will be read again.
+    pub(crate) fn put_back(&mut self, at: Position, item: Item) {
+        if let (Some(Entry::Line(place)), Item::Line(line)) = (self.entries.get_mut(at.entry), item) {
+            **place = line;
+        }
+    }
+
     /// From inside a block: the position behind the brace that closes it; `None` if nothing does.
     pub(crate) fn behind(&self, mut at: Position) -> Option<Position> {
         let mut depth = 1usize;
@@ -149,7 +162,7 @@ impl Tape {
                     let (opens, closes) = (matches!(brace, Some(Item::Open(_))), matches!(brace, Some(Item::Close(_))));
                     (opens, closes, at.past(line, *last))
                 }
-                Entry::Line(_) => (false, false, at.past(0, 0)),
+                Entry::Line(_) | Entry::Lost => (false, false, at.past(0, 0)),
                 Entry::Open(_) => (true, false, at.past(0, 0)),
                 Entry::Close(_) => (false, true, at.past(0, 0)),
             };
@@ -196,6 +209,7 @@ mod tests {
                 Item::Line(line) => format!("{:?} {:?}", line.words, line.shell_words()),
                 Item::Open(at) => format!("{{ {at:?}"),
                 Item::Close(at) => format!("}} {at:?}"),
+                Item::Lost => "lost".to_owned(),
             });
         }
         (shown, findings.list.iter().map(ToString::to_string).collect())

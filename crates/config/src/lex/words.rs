@@ -74,6 +74,11 @@ impl Line {
         }
     }
 
+    /// Leaves the words before `at`, gives those from there on as a line of their own.
+    pub(crate) fn split_off(&mut self, at: usize) -> Line {
+        Line { words: self.words.split_off(at), raw: None, unmatched: None }
+    }
+
     /// The words as a command line has them: `'..'` and `".."` group, adjacent pieces join, a backslash protects the
     /// next character (both stay, except before the quote that the word stands in).
     pub(crate) fn shell_words(&self) -> Result<Vec<Word>, CommandError> {

@@ -207,7 +207,8 @@ impl Lower<'_> {
         let plain = name.bytes().all(|b| b.is_ascii_graphic());
         if !plain || name.len() > MAX_HOST {
             let at = nodes.find("virtualhost").map_or(Place::NOWHERE, Node::argument);
-            let message = format!("`virtualhost`: a host has no blanks or special characters, and at most {MAX_HOST}");
+            let message =
+                format!("`virtualhost`: a host has no blanks or special characters, and at most {MAX_HOST} bytes");
             self.push(Report::error(Code::BadName, at, message));
             return None;
         }

@@ -67,6 +67,9 @@ impl Lower<'_> {
                 owners.insert(&word.text, (word.at, name));
                 members.push(word.text.clone());
             }
+            let notify = self.notify(nodes, None);
+            let scripts = self.track_scripts(nodes, scripts);
+            let interfaces = self.track_interfaces(nodes);
             if members.is_empty() {
                 if !nodes.flawed && nodes.lines("group").next().is_none() {
                     let message = format!("sync group `{name}` has no members and is left out");
@@ -81,9 +84,6 @@ impl Lower<'_> {
                 let message = format!("sync group `{name}` has one member: there is nothing to keep in step");
                 self.push(Report::warning(Code::GroupMembership, node.whole(), message));
             }
-            let notify = self.notify(nodes, None);
-            let scripts = self.track_scripts(nodes, scripts);
-            let interfaces = self.track_interfaces(nodes);
             let weighs = nodes.on("sync_group_tracking_weight");
             out.push(Group { name, node, members, scripts, interfaces, weighs, notify });
         }

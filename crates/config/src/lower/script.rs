@@ -35,7 +35,18 @@ impl Lower<'_> {
     }
 
     fn command(&mut self, command: &Command, user: &[crate::lex::words::Word]) -> Option<model::Command> {
-        let identity = if user.is_empty() { self.identity.clone() } else { Some(self.identity_of(user)?) };
+        let identity = if user.is_empty() {
+            self.identity.clone()
+        } else {
+            let found = self.users.identity(user, self.defaults.supplementary);
+            match found {
+                Ok(identity) => Some(identity),
+                Err(report) => {
+                    self.here(report.help("an argument of the command stands in one pair of quotes with it"));
+                    return None;
+                }
+            }
+        };
         let Some(identity) = identity else {
             if self.defaults.no_default_user {
                 let message = "there is no user to run this as: `keepalived_script` does not exist";

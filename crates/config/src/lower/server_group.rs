@@ -69,7 +69,7 @@ impl Lower<'_> {
                 }
             }
         }
-        if group.entries.is_empty() && complete {
+        if group.entries.is_empty() && complete && !self.findings.failed() {
             let message = format!("virtual_server_group `{}` is empty", name.text);
             self.push(Report::error(Code::EmptyService, node.whole(), message).also(name.at, "used here"));
         }

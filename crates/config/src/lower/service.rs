@@ -12,8 +12,8 @@ use crate::value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use vipd_lvs::settings::{
-    Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey, SorryServer,
-    VirtualServer, VirtualServerId,
+    Checker, Family, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey,
+    SorryServer, VirtualServer, VirtualServerId,
 };
 
 /// Persistence that a service without a port gets, as the kernel asks for some.
@@ -51,6 +51,7 @@ impl Lower<'_> {
         while let Some(node) = self.next_server(&mut servers, &mut hoisted) {
             let node = &node;
             let Some(target) = self.target(node, &groups) else {
+                self.judge(node.nodes());
                 continue;
             };
             if let Target::Group(name, _) = &target {
@@ -63,6 +64,10 @@ impl Lower<'_> {
             let Some(service) = self.service(node, target, position) else {
                 continue;
             };
+            // A misspelt `protocol` makes no duplicate.
+            if node.nodes().flawed && node.nodes().find("protocol").is_none() {
+                continue;
+            }
             let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));
             if let Some((key, first)) = clash {
                 let message = format!("virtual server {key} is given twice");
@@ -93,6 +98,17 @@ impl Lower<'_> {
                 Some(node)
             }
             None => hoisted.pop(),
+        }
+    }
+
+    /// Looks at the servers of a service that can't be used as it is.
+    fn judge(&mut self, nodes: &Nodes) {
+        self.forwarding(nodes, "lvs_method");
+        for server in nodes.all("real_server") {
+            self.forwarding(server.nodes(), "lvs_method");
+            if let Some(address) = self.socket("real_server", &server.words) {
+                self.checkers(server, nodes, address);
+            }
         }
     }
 
@@ -158,6 +174,10 @@ impl Lower<'_> {
                 let message = format!("{} is the virtual server's own address", real.address.ip());
                 let report = Report::lint(Code::OwnServer, server.whole(), message);
                 self.push(report.help("a real server needs an address of its own; what goes to this one stays here"));
+            } else if let Some(holder) = self.held.get(&real.address.ip()) {
+                let message = format!("{} is a virtual address of `{holder}`", real.address.ip());
+                let report = Report::lint(Code::OwnServer, server.whole(), message);
+                self.push(report.help("a real server needs an address of its own: this one moves with the master"));
             }
             places.insert(real.address, server.whole());
             if told != ServerNotify::default() {
@@ -172,6 +192,13 @@ impl Lower<'_> {
                 self.push(Report::warning(Code::EmptyService, node.whole(), message));
             }
             return None;
+        }
+        let moving = |c: &Checker| matches!(&c.probe, Probe::Misc(misc) if misc.dynamic);
+        let fixed = !real_servers.iter().flat_map(|s| &s.checkers).any(moving);
+        if fixed && real_servers.iter().all(|s| s.weight == 0) {
+            let message = "every real server has weight 0: no connection goes anywhere";
+            let report = Report::warning(Code::NoWeight, node.whole(), message);
+            self.push(report.help("a server that shall work has a weight of 1 or more"));
         }
         let (quorum, hysteresis) = self.quorum(nodes, &real_servers);
         Some(Service {

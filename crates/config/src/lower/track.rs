@@ -10,6 +10,7 @@ use crate::value;
 use std::collections::HashSet;
 use std::time::Duration;
 use vipd_vrrp::settings::{Bearing, Script, Track};
+use vipd_vrrp::units::Priority;
 
 /// Objects that one instance or group tracks at most.
 const MAX_TRACKED: usize = 1000;
@@ -117,6 +118,24 @@ impl Lower<'_> {
         }
     }
 
+    /// What nothing follows yet: the names are looked at all the same.
+    pub(super) fn idle(&mut self, root: &Nodes) {
+        for (kind, list) in
+            [("track_file", "track_file"), ("vrrp_track_process", "track_process"), ("bfd_instance", "track_bfd")]
+        {
+            let named = Named::collect(self, root, kind, Level::Warning);
+            let blocks = root.all("vrrp_instance").chain(root.all("vrrp_sync_group"));
+            for line in blocks.flat_map(|node| node.nodes().lines(list)) {
+                let name = &line.words[0];
+                if named.find(&name.text).is_none() {
+                    let report =
+                        Report::error(Code::UnknownReference, name.at, format!("there is no {kind} `{}`", name.text));
+                    self.push(self.suggest(report, &name.text, named.names()));
+                }
+            }
+        }
+    }
+
     /// Every `vrrp_script` that something tracks.
     pub(super) fn scripts(
         &mut self,
@@ -170,6 +189,27 @@ impl Lower<'_> {
             interval,
             timeout,
         })
+    }
+
+    /// Tells of weights that never change the priority, whatever the others do: it stays within 1 to 254.
+    pub(super) fn weigh(&mut self, scripts: &[Tracked], interfaces: &[Tracked], priority: Priority) {
+        let weight = |t: &Tracked| match t.track.bearing {
+            Bearing::Weight { weight, reverse } => i64::from(if reverse { -weight } else { weight }),
+            Bearing::Fault { .. } => 0,
+        };
+        let all = || scripts.iter().chain(interfaces);
+        let base = i64::from(priority.0);
+        let (least, most) = all().map(weight).fold((base, base), |(low, high), w| (low + w.min(0), high + w.max(0)));
+        for tracked in all() {
+            let (why, help) = match weight(tracked) {
+                w if w > 0 && least >= 254 => ("without it that is never below 254, the most there is", "lower"),
+                w if w < 0 && most <= 1 => ("without it that is never above 1, the least there is", "higher"),
+                _ => continue,
+            };
+            let message = format!("the weight of `{}` never changes the priority: {why}", tracked.track.name);
+            let report = Report::warning(Code::UselessWeight, tracked.at, message);
+            self.push(report.help(format!("a {help} `priority` than {base} leaves room for it")));
+        }
     }
 
     /// Takes away what can't be weighed: an owner's priority never changes, and members of a group must not differ.

@@ -94,7 +94,16 @@ impl Lower<'_> {
         }
     }
 
+    /// An empty list of peers must not become multicast: whoever writes it has a network that shall not see any.
     fn multicast(&mut self, nodes: &Nodes) -> Transport {
+        let never = nodes.find("unicast_fault_no_peer").filter(|_| nodes.find("unicast_src_ip").is_some());
+        let list = nodes.find("unicast_peer").or(never);
+        if let Some(list) = list.filter(|_| !nodes.flawed && nodes.lines("unicast_peer").next().is_none()) {
+            let message = "there is no unicast peer, and a fall back to multicast is not what this asks for";
+            let report = Report::error(Code::NoPeer, list.at, message);
+            self.push(report.help("list the other routers' addresses in `unicast_peer`, or remove it for multicast"));
+            return Transport::Multicast { group: IpAddr::V4(self.defaults.group4) };
+        }
         for name in ["unicast_ttl", "check_unicast_src", "unicast_src_ip"] {
             if let Some(node) = nodes.find(name).filter(|_| !nodes.flawed) {
                 let message = format!("`{name}` is for unicast, but there is no `unicast_peer`: adverts are multicast");

@@ -80,7 +80,7 @@ impl Users {
     }
 
     /// `USER [[:]GROUP]`: a colon asks for the user's supplementary groups.
-    fn identity(&self, words: &[Word], supplementary: Supplementary) -> Result<Identity, Report> {
+    pub(super) fn identity(&self, words: &[Word], supplementary: Supplementary) -> Result<Identity, Report> {
         let Some(first) = words.first() else {
             return Ok(Identity::default());
         };

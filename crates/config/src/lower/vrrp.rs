@@ -35,6 +35,7 @@ impl Lower<'_> {
         let scripts = Named::collect(self, root, "vrrp_script", Level::Warning);
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
         let groups = self.groups(root, &instances, &scripts);
+        self.idle(root);
         let mut made: Vec<Made> = Vec::new();
         let joined: HashMap<&str, &Group<'_>> =
             groups.iter().flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g))).collect();
@@ -85,6 +86,13 @@ impl Lower<'_> {
         let (addresses, excluded) = self.addresses(node, device, version, mode);
         let garp = self.garp(nodes, mode);
         let (track_scripts, track_interfaces) = self.trackers(nodes, device, priority, group, scripts);
+        if strict && priority != Priority::OWNER && !nodes.on("accept") && !nodes.on("no_accept") && !nodes.flawed {
+            let message =
+                "strict mode wants packets to the virtual addresses dropped on a router that does not own them";
+            let report = Report::warning(Code::StrictDrops, node.argument(), message);
+            let report = report.label("vipd accepts them, keepalived drops them");
+            self.push(report.help("`accept` in the instance says so for both; it stays strict otherwise"));
+        }
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
         let lower_no_advert = nodes.switch("lower_prio_no_advert");
         let higher_send = nodes.switch("higher_prio_send_advert");
@@ -333,7 +341,14 @@ impl Lower<'_> {
         }
         let strict = mode == Mode::Strict;
         let needs = (version == Version::V3 && !nodes.on("no_virtual_ipaddress")) || strict;
-        if needs && !nodes.flawed && nodes.lines("virtual_ipaddress").next().is_none() {
+        let lacks = !nodes.flawed && nodes.lines("virtual_ipaddress").next().is_none();
+        let scripts = nodes.list().iter().any(|n| n.keyword.args.is_command());
+        if lacks && !needs && !nodes.on("no_virtual_ipaddress") && !scripts && excluded.is_empty() {
+            let message = "this instance elects a master and has no address for it to hold";
+            let report = Report::lint(Code::NoAddress, node.argument(), message);
+            self.push(report.help("virtual_ipaddress { ADDRESS/LEN }; or `no_virtual_ipaddress` if that is meant"));
+        }
+        if needs && lacks {
             let what = if strict { "strict mode" } else { "VRRP version 3" };
             let message = format!("{what} needs at least one address in `virtual_ipaddress`");
             self.push(Report::error(Code::Missing, node.whole(), message));
@@ -401,6 +416,8 @@ impl Lower<'_> {
             let why = "the priority of an owner (255) never changes";
             self.unweigh(&mut of_scripts, "script", why);
             self.unweigh(&mut of_interfaces, "interface", why);
+        } else {
+            self.weigh(&of_scripts, &of_interfaces, priority);
         }
         let plain = |tracked: Vec<super::track::Tracked>| -> Vec<Track> {
             tracked

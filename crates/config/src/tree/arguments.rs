@@ -36,17 +36,28 @@ impl Parser<'_> {
         if words.len() < least {
             let what = if keyword.usage.is_empty() { "a value" } else { keyword.usage };
             let report = Report::error(Code::MissingValue, line.at(), format!("{name} needs {what}"));
-            self.findings.push(if keyword.range.is_empty() { report } else { report.help(keyword.range) });
+            let range = keyword.range.contains(|c: char| c.is_ascii_digit());
+            self.findings.push(if range { report.help(keyword.range) } else { report });
+            return Value::Invalid;
+        }
+        if let Some(sign) = words.first().filter(|w| w.text == "=" && most < words.len()) {
+            let report = Report::error(Code::BadWord, sign.at, format!("{name}: there is no `=` in front of a value"));
+            self.findings.push(report.help("a blank is enough"));
             return Value::Invalid;
         }
         if let Some(extra) = words.get(most) {
             let place = extra.at.to(words[words.len() - 1].at);
-            let message = match most {
-                0 => format!("{name} takes no value"),
-                1 => format!("{name} takes one value"),
+            let message = match (most, keyword.args) {
+                (0, _) => format!("{name} takes no value"),
+                (1, Args::NamedBlock(_) | Args::NamedLines(_)) => format!("{name} takes one name"),
+                (1, _) => format!("{name} takes one value"),
                 _ => format!("{name} takes no more than {most} values"),
             };
-            self.findings.push(Report::warning(Code::ExtraWord, place, message).label("ignored"));
+            let report = Report::warning(Code::ExtraWord, place, message).label("ignored");
+            self.findings.push(match block.find(&extra.text) {
+                Some(_) => report.help(format!("`{}` is a keyword: it needs a line of its own", extra.text)),
+                None => report,
+            });
         }
         let result = match (words.first(), options) {
             (_, Some(options)) => options.fine(),
@@ -103,6 +114,7 @@ impl Parser<'_> {
         self.findings.push(match error {
             CommandError::Unclosed(at) => {
                 Report::error(Code::UnmatchedQuote, at, "a quote in this command is not closed")
+                    .help("' and \" group words in a command; a backslash makes a character of either")
             }
             CommandError::TrailingBackslash(at) => {
                 Report::error(Code::BadEscape, at, "a backslash at the end protects nothing")
@@ -187,7 +199,7 @@ fn list(words: &[Word]) -> Value {
 }
 
 /// How many words belong to the keyword, at least and at most.
-fn counts(args: Args) -> (usize, usize) {
+pub(super) fn counts(args: Args) -> (usize, usize) {
     match args {
         Args::Flag | Args::Block(_) | Args::Lines(_) => (0, 0),
         Args::Switch | Args::OptInt(..) | Args::OptWord | Args::OptOneOf(_) => (0, 1),
