@@ -65,6 +65,21 @@ impl Checks {
     }
 }
 
+/// What a text says beside its items: a definition it makes, or an include that is noted instead of followed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Aside {
+    /// Items before it.
+    pub(crate) behind: usize,
+    pub(crate) what: AsideKind,
+    pub(crate) text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AsideKind {
+    Definition,
+    Include,
+}
+
 /// Where lines come from; the last one first.
 enum Frame {
     File {
@@ -101,6 +116,8 @@ pub(crate) struct Lexer<'a> {
     foreign: Option<(Place, Vec<String>)>,
     /// Directory of files that have none, such as text handed over by a caller.
     start: PathBuf,
+    /// Set where a text is read for itself alone.
+    asides: Option<Vec<Aside>>,
 }
 
 impl<'a> Lexer<'a> {
@@ -124,6 +141,7 @@ impl<'a> Lexer<'a> {
             held: false,
             foreign: None,
             start: PathBuf::from("."),
+            asides: None,
         }
     }
 
@@ -140,6 +158,23 @@ impl<'a> Lexer<'a> {
         self.frames.push(Frame::File { file, next: 1, dir: self.start.clone(), checks });
         self.drain();
         self.items
+    }
+
+    /// A text for itself alone: no file is opened, and the same text always comes to the same.
+    pub(crate) fn run_alone(mut self, file: u32) -> (Vec<Item>, Vec<Aside>) {
+        self.asides = Some(Vec::new());
+        self.random = 1;
+        self.frames.push(Frame::File { file, next: 1, dir: self.start.clone(), checks: Checks::default() });
+        self.drain();
+        (self.items, self.asides.unwrap_or_default())
+    }
+
+    /// Whether this is only to be noted.
+    fn aside(&mut self, what: AsideKind, text: impl FnOnce() -> String) -> bool {
+        let behind = self.items.len();
+        let Some(asides) = &mut self.asides else { return false };
+        asides.push(Aside { behind, what, text: text() });
+        true
     }
 
     fn drain(&mut self) {

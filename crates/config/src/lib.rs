@@ -12,6 +12,7 @@ pub mod changes;
 pub mod diag;
 pub mod doc;
 mod form;
+pub mod format;
 pub mod keyword;
 mod lex;
 mod lower;

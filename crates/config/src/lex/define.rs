@@ -1,7 +1,7 @@
 //! `$NAME=value` and what becomes of `$NAME` and `${NAME}`.
 
 use super::comment::Quotes;
-use super::{Frame, Lexer, MAX_DEPTH, MAX_EXPANDED};
+use super::{AsideKind, Frame, Lexer, MAX_DEPTH, MAX_EXPANDED};
 use crate::diag::{Code, Level, Report};
 use crate::source::{Ch, Place, place_of, text_of, trim};
 use std::rc::Rc;
@@ -14,6 +14,15 @@ pub(super) struct Definition {
 impl Definition {
     pub(super) fn single(line: Vec<Ch>) -> Definition {
         Definition { lines: Rc::from([line]) }
+    }
+
+    /// Name and lines, with a backslash before each character that has lost its meaning.
+    fn shown(&self, name: &str) -> String {
+        let line = |line: &Vec<Ch>| -> String {
+            line.iter().flat_map(|c| c.literal.then_some('\\').into_iter().chain([c.c])).collect()
+        };
+        let lines: Vec<String> = self.lines.iter().map(line).collect();
+        format!("{name}={}", lines.join("\n"))
     }
 }
 
@@ -94,7 +103,7 @@ impl Lexer<'_> {
         let name = text_of(&line[1..1 + length]);
         let value = trim(&line[length + 2..]);
         if value.last().is_none_or(|c| c.c != '\\' || c.literal) {
-            self.definitions.insert(name, Definition::single(value.to_vec()));
+            self.define(name, Definition::single(value.to_vec()));
             return true;
         }
         let mut lines = Vec::new();
@@ -120,8 +129,13 @@ impl Lexer<'_> {
         if lines.is_empty() {
             lines.push(Vec::new());
         }
-        self.definitions.insert(name, Definition { lines: lines.into() });
+        self.define(name, Definition { lines: lines.into() });
         true
+    }
+
+    fn define(&mut self, name: String, definition: Definition) {
+        self.aside(AsideKind::Definition, || definition.shown(&name));
+        self.definitions.insert(name, definition);
     }
 
     /// The line behind a definition that goes on, from where that definition stands.
