@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Have the running daemon read its configuration again: exit status 0 in force, 2 refused.
     Reload(StatusArguments),
+    /// Lay out configuration files: exit status 0 done, 1 some would change (with --check), 2 not possible.
+    Fmt(Fmt),
     /// Explain the words of the configuration language.
     Doc(Doc),
     /// Print the completions of this program for a shell: vipd completions bash > /etc/bash_completion.d/vipd
@@ -51,6 +53,21 @@ pub(crate) struct Check {
     /// Every include that fails is an error.
     #[arg(short = 'e', long)]
     pub(crate) all_config: bool,
+}
+
+/// `vipd fmt`
+#[derive(Args, Debug)]
+pub(crate) struct Fmt {
+    /// The configuration file, which is printed in its new layout, or `-` for standard input. What it includes is left
+    /// alone.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Replace the files (any number of them) instead.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) write: bool,
+    /// Only list the files that would change.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `vipd doc`

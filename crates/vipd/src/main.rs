@@ -6,6 +6,7 @@ mod apply;
 mod channel;
 mod cli;
 mod control;
+mod fmt;
 mod log;
 mod message;
 mod output;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::Check(arguments)) => check(&arguments),
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
+        Some(Command::Fmt(arguments)) => fmt::run(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),
         Some(Command::Completions(arguments)) => {
             let mut text = Vec::new();
