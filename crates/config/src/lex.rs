@@ -283,7 +283,9 @@ impl<'a> Lexer<'a> {
                 None => None,
             };
             if let Some(message) = bad {
-                let place = Place { len: whole.len.min(1), ..whole };
+                // Its first character.
+                let first = bytes.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+                let place = Place { len: first.map_or(1, |c| u32::try_from(c.len_utf8()).unwrap_or(1)), ..whole };
                 self.charge(length, place);
                 self.findings.push(Report::error(Code::LineUnusable, place, message).help("the line is left out"));
                 continue;

@@ -20,6 +20,13 @@ fn a_line_with_nul_is_told_and_left_out() {
 }
 
 #[test]
+fn the_place_of_a_line_left_out_is_a_whole_character() {
+    let loaded = read("\u{e9} \0\n");
+    let span = loaded.diagnostics[0].span.as_ref().unwrap();
+    assert_eq!((span.col, span.len, span.source.as_str()), (1, 1, "\u{e9} \0"));
+}
+
+#[test]
 fn no_continuation_of_ordinary_lines() {
     assert_eq!(words("a \\\nb"), ["a", "\\", "b"]);
     assert_eq!(found(&common::instance("priority 90 \\")), ["V0208:4"]);
