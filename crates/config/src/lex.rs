@@ -394,7 +394,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn words(&mut self, line: &[Ch], unbalanced: Option<Place>) {
-        if line.is_empty() {
+        if line.iter().all(|c| words::separator(c.c)) {
             return;
         }
         if let Some(at) = unbalanced {

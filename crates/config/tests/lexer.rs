@@ -10,6 +10,8 @@ use vipd_config::{Options, load_str};
 fn physical_lines() {
     assert_eq!(words("  a  \t\n\tb\t"), ["a", "b"]);
     assert_eq!(words("a\r\nb\r"), ["a", "b"]);
+    // Old files have form feeds between their pages.
+    assert_eq!(words("a\n\x0c\n \x0b \nb"), ["a", "b"]);
     // The last line needs no newline.
     assert_eq!(config("global_defs {\nrouter_id last\n}").global.router_id, "last");
 }

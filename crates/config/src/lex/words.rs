@@ -20,7 +20,7 @@ pub(crate) struct Line {
     pub(crate) unmatched: Option<Place>,
 }
 
-fn separator(c: char) -> bool {
+pub(super) fn separator(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0c' | '\n' | '\r' | '\x0b')
 }
 
