@@ -18,7 +18,7 @@ pub(crate) mod words;
 
 use crate::diag::{Code, Findings, Report};
 use crate::options::Options;
-use crate::source::{Ch, DIRECT, MAX_LINE, Place, place_of, text_of, trim};
+use crate::source::{Ch, DIRECT, Expansion, MAX_LINE, Place, place_of, text_of, trim};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -34,6 +34,11 @@ const MAX_DEPTH: usize = 64;
 /// Characters handled at most, each substitution and each repetition counted: what keeps a hostile file from taking
 /// for ever.
 const MAX_WORK: usize = 64 << 20;
+
+/// Bytes that items and expansions may take at most, ever so little text they come from ...
+const MAX_KEPT: usize = 24 << 20;
+/// ... and for each byte of the files: what dense honest lines come to.
+const KEPT_PER_BYTE: usize = 64;
 
 /// A logical line, or a brace, which always stands alone.
 #[derive(Clone, Debug)]
@@ -108,6 +113,7 @@ pub(crate) struct Lexer<'a> {
     definitions: HashMap<String, define::Definition>,
     random: u64,
     work: usize,
+    kept: usize,
     items: Vec<Item>,
     /// Set once a limit is passed: nothing more is read.
     stopped: bool,
@@ -136,6 +142,7 @@ impl<'a> Lexer<'a> {
             definitions: HashMap::new(),
             random,
             work: 0,
+            kept: 0,
             items: Vec::new(),
             stopped: false,
             held: false,
@@ -196,6 +203,21 @@ impl<'a> Lexer<'a> {
         if self.work > MAX_WORK && !self.stopped {
             self.stop(at, "reading stopped here: the file expands to too much text");
         }
+    }
+
+    /// Accounts for keeping `n` bytes.
+    fn keep(&mut self, n: usize, at: Place) {
+        self.kept = self.kept.saturating_add(n);
+        if self.kept > MAX_KEPT + KEPT_PER_BYTE * self.findings.map.total && !self.stopped {
+            self.stop(at, "reading stopped here: the file expands to too many lines");
+        }
+    }
+
+    /// Where something expanded stands; `at` is what it stands for.
+    fn expand(&mut self, at: Place, name: &str) -> u32 {
+        // The list doubles as it grows: old and new one together are three times what is in use.
+        self.keep(3 * size_of::<Expansion>() + name.len() + 16, at);
+        self.findings.map.expand(at, name)
     }
 
     fn stop(&mut self, at: Place, message: &str) {
@@ -413,6 +435,8 @@ impl<'a> Lexer<'a> {
         if self.items.len() >= MAX_ITEMS {
             self.stop(at, "reading stopped here: too many lines");
         } else {
+            let within = if let Item::Line(line) = &item { line.kept() } else { 0 };
+            self.keep(3 * size_of::<Item>() + within, at);
             self.items.push(item);
         }
     }

@@ -240,7 +240,7 @@ impl Lexer<'_> {
             self.findings.push(Report::error(Code::MisplacedReference, at, message));
             return Replacement::Wrong;
         }
-        let via = self.findings.map.expand(at, &found.name);
+        let via = self.expand(at, &found.name);
         let first = lines.first().map(Vec::as_slice).unwrap_or_default();
         let chars = first.iter().map(|c| Ch { at: Place { via, ..c.at }, ..*c }).collect();
         let rest = (lines.len() > 1).then_some(Frame::Replay { lines, next: 1, via });

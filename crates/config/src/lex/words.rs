@@ -69,6 +69,13 @@ impl Line {
         }
     }
 
+    /// Bytes that it takes beside itself, as an allocator counts.
+    pub(crate) fn kept(&self) -> usize {
+        let text: usize = self.words.iter().map(|w| w.text.len().max(16) + 16).sum();
+        let raw = self.raw.as_ref().map_or(0, |raw| size_of_val(&**raw));
+        self.words.capacity() * size_of::<Word>() + text + raw
+    }
+
     /// The words as a command line has them: `'..'` and `".."` group, adjacent pieces join, a backslash protects the
     /// next character (both stay, except before the quote that the word stands in).
     pub(crate) fn shell_words(&self) -> Result<Vec<Word>, CommandError> {
