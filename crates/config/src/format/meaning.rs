@@ -11,7 +11,7 @@ use crate::source::{File, Place};
 use std::mem::{Discriminant, discriminant};
 
 /// Ids that a text is read for at most. Lines for others are told apart by nothing but their id.
-const MAX_IDS: usize = 12;
+const MAX_IDS: usize = 6;
 
 /// Unbalanced braces that are told at most.
 const REPORTS: usize = 20;
@@ -43,7 +43,15 @@ impl<'a> Readings<'a> {
         }
         // No condition can name this one.
         ids.push(String::new());
-        Readings { name, readings: ids.into_iter().map(|id| Reading::of(name, text, id)).collect() }
+        let mut readings: Vec<Reading> = Vec::new();
+        for id in ids {
+            readings.push(Reading::of(name, text, id));
+            // Too much for one is enough.
+            if readings.last().is_some_and(|r| r.findings.list.iter().any(|d| d.code == Code::TooMuch)) {
+                break;
+            }
+        }
+        Readings { name, readings }
     }
 
     /// The first line of the text that `other` reads differently.
