@@ -20,6 +20,8 @@ pub mod model;
 mod options;
 mod render;
 mod source;
+#[cfg(fuzzing)]
+pub mod stages;
 mod tree;
 mod value;
 
