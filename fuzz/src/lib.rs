@@ -1,5 +1,5 @@
-//! What the fuzz targets share: a bound on memory, and what must hold of findings whatever the text is. The bound on time is
-//! libFuzzer's (`-timeout`, tools/fuzz).
+//! What the fuzz targets share: a bound on memory, and what must hold of findings whatever the text is. The bound on time
+//! is libFuzzer's (`-timeout`, tools/fuzz).
 
 use cap::Cap;
 use std::alloc::System;

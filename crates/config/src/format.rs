@@ -16,7 +16,6 @@ mod meaning;
 mod scan;
 
 use crate::Loaded;
-use meaning::Readings;
 
 /// Why a text is left alone.
 #[derive(Debug)]
@@ -32,13 +31,7 @@ pub enum Unformattable {
 
 /// The text in its canonical layout. `name` is for findings.
 pub fn format(name: &str, text: &[u8]) -> Result<Vec<u8>, Unformattable> {
-    let mut before = Readings::of(name, text);
-    if let Some(flaws) = before.flaws() {
-        return Err(Unformattable::Flawed(Box::new(flaws)));
-    }
     let formatted = layout::lay_out(text);
-    match before.difference(&formatted) {
-        Some(line) => Err(Unformattable::Changed { line }),
-        None => Ok(formatted),
-    }
+    meaning::compare(name, text, &formatted)?;
+    Ok(formatted)
 }

@@ -1,9 +1,9 @@
 //! What a text means, as far as one file can tell: its logical items, definitions and includes, for each id that its
 //! conditions name and for none of them.
 
-use super::scan;
+use super::{Unformattable, scan};
 use crate::Loaded;
-use crate::diag::{Code, Findings, Level, Report};
+use crate::diag::{Code, Diagnostic, Findings, Level, Report};
 use crate::lex::words::{CommandError, Line, Word};
 use crate::lex::{Aside, AsideKind, Item, Lexer};
 use crate::options::Options;
@@ -16,82 +16,85 @@ const MAX_IDS: usize = 6;
 /// Unbalanced braces that are told at most.
 const REPORTS: usize = 20;
 
-/// A text, read for several ids.
-pub(super) struct Readings<'a> {
-    name: &'a str,
-    /// The first is the one that speaks for all.
-    readings: Vec<Reading>,
+/// Whether the text can be laid out, and means the same when it is. For one id after the other, so that two readings at most
+/// are in memory.
+pub(super) fn compare(name: &str, text: &[u8], formatted: &[u8]) -> Result<(), Unformattable> {
+    let mut flaws: Vec<Diagnostic> = Vec::new();
+    let mut changed = None;
+    // Lines for one id may open what lines for another close as well: each reader must miss something.
+    let mut unbalanced: Option<Vec<Diagnostic>> = None;
+    let mut balanced = false;
+    for id in ids(text) {
+        let mut reading = Reading::of(name, text, &id);
+        for flaw in reading.flaws() {
+            if !flaws.contains(flaw) {
+                flaws.push(flaw.clone());
+            }
+        }
+        let found = reading.unbalanced();
+        balanced |= found.is_empty();
+        unbalanced.get_or_insert(found);
+        if flaws.is_empty() && changed.is_none() {
+            changed = reading.difference(&Reading::of(name, formatted, &id));
+        }
+        // Too much for one is enough.
+        if flaws.iter().any(|d| d.code == Code::TooMuch) {
+            break;
+        }
+    }
+    flaws.extend(unbalanced.filter(|_| !balanced).unwrap_or_default());
+    flaws.sort_by_key(|d| d.span.as_ref().map(|s| (s.line, s.col)));
+    match changed {
+        _ if !flaws.is_empty() => Err(Unformattable::Flawed(Box::new(Loaded {
+            config: None,
+            diagnostics: flaws,
+            unkept: 0,
+            files: Vec::new(),
+        }))),
+        Some(line) => Err(Unformattable::Changed { line }),
+        None => Ok(()),
+    }
 }
 
+/// The ids that conditions of the text name, and more that look like them; last the one that no condition can name.
+fn ids(text: &[u8]) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    let ends = |b: &u8| scan::blank(*b) || matches!(b, b'\n' | b'{' | b'}' | b')' | b'\r');
+    for word in text.split(ends) {
+        let Some(id) = word.strip_prefix(b"@") else { continue };
+        let id = String::from_utf8_lossy(id.strip_prefix(b"^").unwrap_or(id)).into_owned();
+        if !id.is_empty() && !ids.contains(&id) && ids.len() < MAX_IDS {
+            ids.push(id);
+        }
+    }
+    ids.push(String::new());
+    ids
+}
+
+/// A text, read for one id.
 struct Reading {
-    id: String,
     items: Vec<Item>,
     asides: Vec<Aside>,
     findings: Findings,
 }
 
-impl<'a> Readings<'a> {
-    pub(super) fn of(name: &'a str, text: &[u8]) -> Readings<'a> {
-        let mut ids: Vec<String> = Vec::new();
-        let starts = |b: &u8| scan::blank(*b) || matches!(b, b'\n' | b'{' | b'}' | b')' | b'\r');
-        for word in text.split(starts) {
-            let Some(id) = word.strip_prefix(b"@") else { continue };
-            let id = String::from_utf8_lossy(id.strip_prefix(b"^").unwrap_or(id)).into_owned();
-            if !ids.contains(&id) && ids.len() < MAX_IDS {
-                ids.push(id);
-            }
-        }
-        // No condition can name this one.
-        ids.push(String::new());
-        let mut readings: Vec<Reading> = Vec::new();
-        for id in ids {
-            readings.push(Reading::of(name, text, id));
-            // Too much for one is enough.
-            if readings.last().is_some_and(|r| r.findings.list.iter().any(|d| d.code == Code::TooMuch)) {
-                break;
-            }
-        }
-        Readings { name, readings }
-    }
-
-    /// The first line of the text that `other` reads differently.
-    pub(super) fn difference(&self, other: &[u8]) -> Option<u32> {
-        self.readings.iter().find_map(|ours| ours.difference(&Reading::of(self.name, other, ours.id.clone())))
-    }
-
-    /// What makes it impossible to tell one line from the next, or one block from the next.
-    pub(super) fn flaws(&mut self) -> Option<Loaded> {
-        // Lines for one id may open what lines for another close as well: each reader must miss something.
-        let unbalanced: Vec<Vec<Report>> = self.readings.iter().map(Reading::unbalanced).collect();
-        let each = unbalanced.iter().all(|reports| !reports.is_empty());
-        if let (Some(first), Some(reports), true) = (self.readings.first_mut(), unbalanced.into_iter().next(), each) {
-            reports.into_iter().for_each(|report| first.findings.push(report));
-        }
-        let mut diagnostics = Vec::new();
-        for diagnostic in self.readings.iter().flat_map(|r| &r.findings.list) {
-            let broken = match diagnostic.code {
-                Code::LineUnusable | Code::UnmatchedQuote | Code::TooMuch => diagnostic.level == Level::Error,
-                Code::ExtraClose | Code::MissingClose => true,
-                _ => false,
-            };
-            if broken && !diagnostics.contains(diagnostic) {
-                diagnostics.push(diagnostic.clone());
-            }
-        }
-        diagnostics.sort_by_key(|d| d.span.as_ref().map(|s| (s.line, s.col)));
-        (!diagnostics.is_empty()).then(|| Loaded { config: None, diagnostics, unkept: 0, files: Vec::new() })
-    }
-}
-
 impl Reading {
-    fn of(name: &str, text: &[u8], id: String) -> Reading {
-        let options = Options { config_id: Some(id.clone()), ..Options::default() };
+    fn of(name: &str, text: &[u8], id: &str) -> Reading {
+        let options = Options { config_id: Some(id.to_owned()), ..Options::default() };
         let mut findings = Findings::default();
         let file = findings.map.add(File::new(name.to_owned(), text.to_vec(), None));
         let (items, asides) = Lexer::new(&options, &mut findings).run_alone(file);
-        Reading { id, items, asides, findings }
+        Reading { items, asides, findings }
     }
 
+    /// What makes it impossible to tell one line from the next.
+    fn flaws(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.findings.list.iter().filter(|d| {
+            d.level == Level::Error && matches!(d.code, Code::LineUnusable | Code::UnmatchedQuote | Code::TooMuch)
+        })
+    }
+
+    /// The first line that `other` reads differently.
     fn difference(&self, other: &Reading) -> Option<u32> {
         let line = |at: usize| match self.items.get(at.min(self.items.len().saturating_sub(1))) {
             Some(Item::Line(line)) => line.at().line,
@@ -110,7 +113,7 @@ impl Reading {
     }
 
     /// Braces that have no partner, if this text alone can tell.
-    fn unbalanced(&self) -> Vec<Report> {
+    fn unbalanced(&mut self) -> Vec<Diagnostic> {
         let included = self.asides.iter().any(|a| a.what == AsideKind::Include);
         let unknown = self.findings.dropped > 0 || self.findings.list.iter().any(|d| d.code == Code::Undefined);
         if included || unknown {
@@ -138,7 +141,9 @@ impl Reading {
                 open.iter().rev().take(REPORTS).fold(report, |r, outer| r.also(*outer, "nor is this one")).help(help),
             );
         }
-        reports
+        let known = self.findings.list.len();
+        reports.into_iter().for_each(|report| self.findings.push(report));
+        self.findings.list.split_off(known)
     }
 }
 
