@@ -149,6 +149,8 @@ fn conditions() {
     assert_eq!(formatted("a { @x b }\n@^x c }\n"), "a {\n    @x b }\n    @^x c }\n");
     let text = "@a vrrp_instance A {\n@b vrrp_instance B {\ninterface eth0\n@a }\n@b }\nnext\n";
     assert_eq!(formatted(text), "@a vrrp_instance A {\n@b vrrp_instance B {\n    interface eth0\n@a }\n@b }\nnext\n");
+    // Behind a brace there is nothing to stand beside.
+    assert_eq!(formatted("@a x {\ny {@b z }\n@a }\n}\n"), "@a x {\n    y {\n        @b z }\n    @a }\n}\n");
 }
 
 #[test]

@@ -165,6 +165,7 @@ impl<'a> Layout<'a> {
                     behind
                 }
                 [Piece::Rest(text), ..] => {
+                    let beside = beside.filter(|_| pieces.len() == 1);
                     self.rest(text, scan::rest_of_line(text), beside);
                     break;
                 }
