@@ -4,7 +4,7 @@ CARGO ?= cargo
 VM := tools/ipvs-vm
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test test-unit test-lab test-vm docs bench lint clean
+.PHONY: help setup build demo test test-unit test-fuzz test-lab test-vm fuzz docs bench lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,15 +19,19 @@ demo: setup ## two directors and two web servers, live: what happens when each o
 	$(CARGO) build --locked --release -p vipd -p vipd-tests --bins
 	$(TARGET)/release/demo --vipd $(TARGET)/release/vipd --vm $(VM)
 
-test: setup lint test-unit test-lab test-vm ## everything; needs root
+test: setup lint test-unit test-fuzz test-lab test-vm ## everything; needs root
 	@echo "make test: every ring passed"
 
 lint: ## format and lints, warnings are errors
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 test-unit: ## rings 1 and 2: golden bytes, tables, properties, each crate by itself
 	$(CARGO) nextest run --locked --workspace --exclude vipd-tests
+
+test-fuzz: setup ## ring 6 in short: 20 seconds of hostile bytes for each parser
+	FUZZ_SEED=1 tools/fuzz 20
 
 test-lab: ## ring 4: namespaces, real peers
 	$(CARGO) build --locked -p vipd -p vipd-tests --bins
@@ -37,7 +41,13 @@ test-vm: setup ## ring 5: the real IPVS, in a virtual machine
 	$(CARGO) build --locked -p vipd -p vipd-tests --bins
 	tools/test-vm
 
-docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5, the JSON schema
+# Seconds a target.
+FUZZ_SECONDS ?= 60
+
+fuzz: setup ## hostile bytes for each parser: FUZZ_SECONDS=3600 for hours
+	tools/fuzz $(FUZZ_SECONDS)
+
+docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5, the JSON schema, fuzz/keywords.dict
 	UPDATE=1 $(CARGO) test --locked -q -p vipd-config --test generated
 
 bench: setup build ## take-over, CPU and memory against Debian's keepalived, as ratios

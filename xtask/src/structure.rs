@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("vipd-api", &[]),
     ("vipd", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
     ("xtask", &[]),
+    ("vipd-fuzz", &["vipd-vrrp", "vipd-config"]),
     // End to end: it drives the program from outside and may look at anything but the program's inside.
     ("vipd-tests", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
 ];
@@ -34,6 +35,9 @@ const UNSAFE: &str = "vipd-sys";
 
 /// Where every dependency is accounted for.
 const ACCOUNT: &str = "docs/dependencies.md";
+
+/// The workspace, and the one of the fuzz targets, which needs flags of its own.
+const WORKSPACES: [&str; 2] = ["", "fuzz"];
 
 /// What is known of the workspace.
 #[derive(Clone, Debug, Default)]
@@ -203,14 +207,14 @@ fn accounts(workspace: &Workspace, findings: &mut Vec<String>) {
 // Reading
 
 fn read(root: &Path) -> Result<Workspace, String> {
-    let metadata = metadata(root)?;
-    let mut crates = Vec::new();
-    for package in list(&metadata, "packages")? {
-        crates.push(member(root, package)?);
+    let (mut crates, mut dependencies) = (Vec::new(), BTreeSet::new());
+    for folder in WORKSPACES.map(|folder| root.join(folder)) {
+        for package in list(&metadata(&folder)?, "packages")? {
+            crates.push(member(root, package)?);
+        }
+        dependencies.extend(declared(&text(&folder.join("Cargo.toml"))?));
     }
-    let manifest = text(&root.join("Cargo.toml"))?;
-    let ours: BTreeSet<&str> = crates.iter().map(|c| c.name.as_str()).collect();
-    let dependencies = declared(&manifest).filter(|name| !ours.contains(name.as_str())).collect();
+    dependencies.retain(|name| !crates.iter().any(|c| &c.name == name));
     let mut files = BTreeMap::new();
     for member in &crates {
         walk(root, &root.join(&member.folder), &mut files)?;
@@ -261,7 +265,7 @@ fn member(root: &Path, package: &Value) -> Result<Crate, String> {
 }
 
 /// The names in `[workspace.dependencies]`, which `cargo metadata` does not tell.
-fn declared(manifest: &str) -> impl Iterator<Item = String> + '_ {
+fn declared(manifest: &str) -> impl Iterator<Item = String> {
     let section = manifest.lines().map(str::trim).skip_while(|l| *l != "[workspace.dependencies]").skip(1);
     section
         .take_while(|l| !l.starts_with('['))

@@ -20,7 +20,7 @@ pub(crate) mod words;
 
 use crate::diag::{Code, Findings, Report};
 use crate::options::Options;
-use crate::source::{Ch, DIRECT, MAX_LINE, Place, place_of, text_of, trim};
+use crate::source::{Ch, DIRECT, Expansion, MAX_LINE, Place, place_of, text_of, trim};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -37,6 +37,11 @@ const MAX_DEPTH: usize = 64;
 /// Characters handled at most, each substitution and each repetition counted: what keeps a hostile file from taking
 /// for ever.
 const MAX_WORK: usize = 64 << 20;
+
+/// Bytes that items and expansions may take at most, ever so little text they come from ...
+const MAX_KEPT: usize = 24 << 20;
+/// ... and for each byte of the files: what dense honest lines come to.
+const KEPT_PER_BYTE: usize = 64;
 
 /// A logical line, or a brace, which always stands alone.
 #[derive(Clone, Debug)]
@@ -70,6 +75,21 @@ impl Checks {
     }
 }
 
+/// What a text says beside its items: a definition it makes, or an include that is noted instead of followed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Aside {
+    /// Items before it.
+    pub(crate) behind: usize,
+    pub(crate) what: AsideKind,
+    pub(crate) text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AsideKind {
+    Definition,
+    Include,
+}
+
 /// Where lines come from; the last one first.
 enum Frame {
     File {
@@ -99,6 +119,7 @@ pub(crate) struct Lexer<'a> {
     random: u64,
     work: usize,
     tape: Tape,
+    kept: usize,
     /// Set once a limit is passed: nothing more is read.
     stopped: bool,
     /// Conditions so far: whether one `@ID` held, and the first that did not, with the names.
@@ -106,16 +127,16 @@ pub(crate) struct Lexer<'a> {
     foreign: Option<(Place, Vec<String>)>,
     /// Directory of files that have none, such as text handed over by a caller.
     start: PathBuf,
-    #[cfg(test)]
-    way: Way,
+    /// Set where a text is read for itself alone.
+    asides: Option<Vec<Aside>>,
+    plainly: Plainly,
 }
 
-/// Whether plain lines go the short way: a test compares the two.
-#[cfg(test)]
+/// Whether plain lines go the short way.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Short,
-    Long,
+enum Plainly {
+    Yes,
+    Never,
 }
 
 impl<'a> Lexer<'a> {
@@ -135,12 +156,13 @@ impl<'a> Lexer<'a> {
             random,
             work: 0,
             tape: Tape::default(),
+            kept: 0,
             stopped: false,
             held: false,
             foreign: None,
             start: PathBuf::from("."),
-            #[cfg(test)]
-            way: Way::Short,
+            asides: None,
+            plainly: Plainly::Yes,
         }
     }
 
@@ -157,6 +179,34 @@ impl<'a> Lexer<'a> {
         self.frames.push(Frame::File { file, next: 1, dir: self.start.clone(), checks });
         self.drain();
         self.tape.with_files(&self.findings.map.files)
+    }
+
+    /// A text for itself alone: no file is opened, and the same text always comes to the same.
+    pub(crate) fn run_alone(mut self, file: u32) -> (Vec<Item>, Vec<Aside>) {
+        // Asides are counted by items.
+        self.plainly = Plainly::Never;
+        let (mut tape, asides) = self.run_closed(file);
+        let mut at = tape::Position::default();
+        let items = std::iter::from_fn(|| tape.next(&mut at)).map(|(_, item)| item).collect();
+        (items, asides)
+    }
+
+    /// The same, with plain lines left as they are.
+    pub(crate) fn run_closed(mut self, file: u32) -> (Tape, Vec<Aside>) {
+        self.asides = Some(Vec::new());
+        self.random = 1;
+        self.frames.push(Frame::File { file, next: 1, dir: self.start.clone(), checks: Checks::default() });
+        self.drain();
+        let asides = self.asides.take().unwrap_or_default();
+        (self.tape.with_files(&self.findings.map.files), asides)
+    }
+
+    /// Whether this is only to be noted.
+    fn aside(&mut self, what: AsideKind, text: impl FnOnce() -> String) -> bool {
+        let behind = self.tape.len();
+        let Some(asides) = &mut self.asides else { return false };
+        asides.push(Aside { behind, what, text: text() });
+        true
     }
 
     fn drain(&mut self) {
@@ -181,6 +231,21 @@ impl<'a> Lexer<'a> {
         if self.work > MAX_WORK && !self.stopped {
             self.stop(at, "reading stopped here: the file expands to too much text");
         }
+    }
+
+    /// Accounts for keeping `n` bytes.
+    fn keep(&mut self, n: usize, at: Place) {
+        self.kept = self.kept.saturating_add(n);
+        if self.kept > MAX_KEPT + KEPT_PER_BYTE * self.findings.map.total && !self.stopped {
+            self.stop(at, "reading stopped here: the file expands to too many lines");
+        }
+    }
+
+    /// Where something expanded stands; `at` is what it stands for.
+    fn expand(&mut self, at: Place, name: &str) -> u32 {
+        // The list doubles as it grows: old and new one together are three times what is in use.
+        self.keep(3 * size_of::<Expansion>() + name.len() + 16, at);
+        self.findings.map.expand(at, name)
     }
 
     fn stop(&mut self, at: Place, message: &str) {
@@ -268,8 +333,11 @@ impl<'a> Lexer<'a> {
                 None => None,
             };
             if let Some(message) = bad {
-                let col = nul.filter(|_| length <= MAX_LINE).map_or(0, |at| u32::try_from(at).unwrap_or(0));
-                let place = Place { col, len: whole.len.min(1), ..whole };
+                // The NUL byte, or the first character.
+                let nul = nul.filter(|_| length <= MAX_LINE);
+                let first = bytes.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+                let len = first.filter(|_| nul.is_none()).map_or(1, |c| u32::try_from(c.len_utf8()).unwrap_or(1));
+                let place = Place { col: nul.map_or(0, |at| u32::try_from(at).unwrap_or(0)), len, ..whole };
                 self.charge(length, place);
                 self.findings.push(Report::error(Code::LineUnusable, place, message).help("the line is left out"));
                 self.item(Item::Lost, place);
@@ -408,7 +476,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn words(&mut self, line: &[Ch], unbalanced: Option<Place>) {
-        if line.is_empty() {
+        if line.iter().all(|c| words::separator(c.c)) {
             return;
         }
         if let Some(at) = unbalanced {
@@ -425,6 +493,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn item(&mut self, item: Item, at: Place) {
+        if let Item::Line(line) = &item {
+            self.keep(3 * size_of::<Item>() + line.kept(), at);
+        }
         if self.tape.push(item).is_err() {
             self.too_long(at);
         }

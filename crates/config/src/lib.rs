@@ -13,6 +13,7 @@ pub mod diag;
 pub mod doc;
 pub mod effective;
 mod form;
+pub mod format;
 pub mod keyword;
 mod lex;
 mod lower;
@@ -23,6 +24,8 @@ mod render;
 pub mod schema;
 pub mod setting;
 mod source;
+#[cfg(fuzzing)]
+pub mod stages;
 mod tree;
 mod value;
 
@@ -62,6 +65,18 @@ pub fn load(path: &Path, options: &Options) -> Loaded {
     let mut findings = Findings::default();
     let tape = lex::Lexer::new(options, &mut findings).run(path);
     finish(tape, findings, options)
+}
+
+/// Bytes of one file at most.
+pub const MAX_FILE: u64 = source::MAX_FILE;
+
+/// The text of one file, if it is one that a configuration may be made of: regular, not executable, not too large. Else
+/// why not, and what to do.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    source::read(path).map_err(|unreadable| {
+        let help = unreadable.help(path).map_or_else(String::new, |help| format!("; {help}"));
+        format!("{} {}{help}", path.display(), unreadable.why())
+    })
 }
 
 /// Reads a text as if it were a file of that name in the current directory.

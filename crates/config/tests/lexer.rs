@@ -10,6 +10,8 @@ use vipd_config::{Options, load_str};
 fn physical_lines() {
     assert_eq!(words("  a  \t\n\tb\t"), ["a", "b"]);
     assert_eq!(words("a\r\nb\r"), ["a", "b"]);
+    // Old files have form feeds between their pages.
+    assert_eq!(words("a\n\x0c\n \x0b \nb"), ["a", "b"]);
     // The last line needs no newline.
     assert_eq!(config("global_defs {\nrouter_id last\n}").global.router_id, "last");
 }
@@ -17,6 +19,13 @@ fn physical_lines() {
 #[test]
 fn a_line_with_nul_is_told_and_left_out() {
     assert_eq!(found("global_defs {\nrouter_id a\0b\n}\n"), ["V0105:2"]);
+}
+
+#[test]
+fn the_place_of_a_line_left_out_is_a_whole_character() {
+    let loaded = read("\u{e9} \0\n");
+    let span = loaded.diagnostics[0].span.as_ref().unwrap();
+    assert_eq!((span.col, span.len, span.source.as_str()), (3, 1, "\u{e9} \0"));
 }
 
 #[test]

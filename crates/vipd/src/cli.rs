@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Reload(StatusArguments),
     /// Show what a reload with a file would do: exit status 0 nothing, 3 something, 2 no plan could be made.
     Plan(PlanArguments),
+    /// Lay out configuration files: exit status 0 done, 1 some would change (with --check), 2 not possible.
+    Fmt(Fmt),
     /// Explain the words of the configuration language.
     Doc(Doc),
     /// Print the completions of this program for a shell: vipd completions bash > /etc/bash_completion.d/vipd
@@ -107,6 +109,21 @@ pub(crate) enum Format {
     Json,
     /// SARIF 2.1.0, for code hosts and editors.
     Sarif,
+}
+
+/// `vipd fmt`
+#[derive(Args, Debug)]
+pub(crate) struct Fmt {
+    /// The configuration file, which is printed in its new layout, or `-` for standard input. What it includes is left
+    /// alone.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Replace the files (any number of them) instead.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) write: bool,
+    /// Only list the files that would change.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `vipd doc`

@@ -7,6 +7,7 @@ mod channel;
 mod cli;
 mod config_command;
 mod control;
+mod fmt;
 mod log;
 mod message;
 mod output;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Config(arguments)) => config_command::run(&arguments),
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
         Some(Command::Plan(arguments)) => plan::run(&arguments),
+        Some(Command::Fmt(arguments)) => fmt::run(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),
         Some(Command::Completions(arguments)) => {
             let mut text = Vec::new();

@@ -6,7 +6,12 @@ use std::process::ExitCode;
 
 /// Prints a text; `well` is the exit status if that could be done.
 pub(crate) fn print(command: &str, text: &str, well: ExitCode) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    print_bytes(command, text.as_bytes(), well)
+}
+
+/// The same for text that need not be UTF-8.
+pub(crate) fn print_bytes(command: &str, text: &[u8], well: ExitCode) -> ExitCode {
+    match io::stdout().lock().write_all(text) {
         // `vipd status | head` has seen enough.
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             eprintln!("vipd {command}: could not write to standard output: {e}");

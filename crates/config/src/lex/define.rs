@@ -1,7 +1,7 @@
 //! `$NAME=value` and what becomes of `$NAME` and `${NAME}`.
 
 use super::comment::Quotes;
-use super::{Frame, Lexer, MAX_DEPTH, MAX_EXPANDED};
+use super::{AsideKind, Frame, Lexer, MAX_DEPTH, MAX_EXPANDED};
 use crate::diag::{Code, Level, Report};
 use crate::source::{Ch, Place, place_of, text_of, trim};
 use std::rc::Rc;
@@ -14,6 +14,15 @@ pub(super) struct Definition {
 impl Definition {
     pub(super) fn single(line: Vec<Ch>) -> Definition {
         Definition { lines: Rc::from([line]) }
+    }
+
+    /// Name and lines, with a backslash before each character that has lost its meaning.
+    fn shown(&self, name: &str) -> String {
+        let line = |line: &Vec<Ch>| -> String {
+            line.iter().flat_map(|c| c.literal.then_some('\\').into_iter().chain([c.c])).collect()
+        };
+        let lines: Vec<String> = self.lines.iter().map(line).collect();
+        format!("{name}={}", lines.join("\n"))
     }
 }
 
@@ -105,7 +114,7 @@ impl Lexer<'_> {
         }
         let value = trim(&rest[1..]);
         if value.last().is_none_or(|c| c.c != '\\' || c.literal) {
-            self.definitions.insert(name, Definition::single(value.to_vec()));
+            self.define(name, Definition::single(value.to_vec()));
             return true;
         }
         let mut lines = Vec::new();
@@ -131,8 +140,13 @@ impl Lexer<'_> {
         if lines.is_empty() {
             lines.push(Vec::new());
         }
-        self.definitions.insert(name, Definition { lines: lines.into() });
+        self.define(name, Definition { lines: lines.into() });
         true
+    }
+
+    fn define(&mut self, name: String, definition: Definition) {
+        self.aside(AsideKind::Definition, || definition.shown(&name));
+        self.definitions.insert(name, definition);
     }
 
     /// The line behind a definition that goes on, from where that definition stands.
@@ -242,7 +256,7 @@ impl Lexer<'_> {
             self.findings.push(Report::error(Code::MisplacedReference, at, message));
             return Replacement::Wrong;
         }
-        let via = self.findings.map.expand(at, &found.name);
+        let via = self.expand(at, &found.name);
         let first = lines.first().map(Vec::as_slice).unwrap_or_default();
         let chars = first.iter().map(|c| Ch { at: Place { via, ..c.at }, ..*c }).collect();
         let rest = (lines.len() > 1).then_some(Frame::Replay { lines, next: 1, via });

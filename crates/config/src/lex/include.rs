@@ -1,7 +1,7 @@
 //! `include` and its stricter relatives; finding the files that a pattern names.
 
 use super::words::Line;
-use super::{Checks, Frame, Lexer};
+use super::{AsideKind, Checks, Frame, Lexer};
 use crate::diag::{Code, Level, Report};
 use crate::source::{self, Ch, File, MAX_FILES, MAX_TOTAL, Place, place_of, text_of, trim};
 use glob::{MatchOptions, Pattern};
@@ -37,6 +37,9 @@ impl Lexer<'_> {
         if pattern.len() > MAX_PATTERN {
             let message = format!("this pattern has more than {MAX_PATTERN} characters");
             self.findings.push(Report::error(Code::TooMuch, at, message));
+            return true;
+        }
+        if self.aside(AsideKind::Include, || format!("{} {}", text_of(&line[..end]), text_of(pattern))) {
             return true;
         }
         let checks = checks.or(self.checks());

@@ -3,7 +3,7 @@
 //! Such a line is not taken apart before its words are wanted: until then it is a number.
 
 use super::words::{Line, Word};
-use super::{Frame, Item, Lexer};
+use super::{Frame, Item, Lexer, Plainly};
 use crate::source::{DIRECT, MAX_LINE, Place};
 
 /// What a plain line is made of: where its words start and end, if there are any, and a brace behind them.
@@ -69,11 +69,7 @@ fn shape(line: &[u8]) -> Option<Shape> {
 impl Lexer<'_> {
     /// Takes the next line of the file on top, if it is plain.
     pub(super) fn plain(&mut self) -> bool {
-        if self.rest.is_some() {
-            return false;
-        }
-        #[cfg(test)]
-        if self.way == super::Way::Long {
+        if self.rest.is_some() || self.plainly == Plainly::Never {
             return false;
         }
         let Some(Frame::File { file, next, .. }) = self.frames.last_mut() else { return false };

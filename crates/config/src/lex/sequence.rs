@@ -94,7 +94,7 @@ impl Lexer<'_> {
                 self.findings.push(report.help("the text to repeat must follow on the same line"));
                 return true;
             }
-            let via = self.findings.map.expand(head, "");
+            let via = self.expand(head, "");
             self.push_frame(Frame::Repeat(Repeat { rest, at: head, via, values, due: VecDeque::new() }), head);
         }
         true

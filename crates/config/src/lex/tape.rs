@@ -52,6 +52,11 @@ impl Tape {
         self
     }
 
+    /// Items on it.
+    pub(super) fn len(&self) -> usize {
+        self.items
+    }
+
     fn count(&mut self, items: usize) -> Result<(), Full> {
         self.items += items;
         if self.items > MAX_ITEMS { Err(Full) } else { Ok(()) }
@@ -106,40 +111,34 @@ impl Tape {
         self.files.get(file as usize).and_then(|f| f.line(line as usize)).unwrap_or_default()
     }
 
-    /// The item at a position, which moves on.
-    pub(crate) fn next(&mut self, at: &mut Position) -> Option<Item> {
+    /// The item at a position or behind it, and where it is; the position moves on.
+    pub(crate) fn next(&mut self, at: &mut Position) -> Option<(Position, Item)> {
         loop {
-            let (file, line, last) = match self.entries.get_mut(at.entry)? {
-                Entry::Plain { file, first, last } => (*file, *first + at.lines, *last),
-                Entry::Line(line) => {
-                    let line = std::mem::take(&mut **line);
-                    *at = at.past(0, 0);
-                    return Some(Item::Line(line));
-                }
-                Entry::Open(place) => {
-                    *at = at.past(0, 0);
-                    return Some(Item::Open(*place));
-                }
-                Entry::Close(place) => {
-                    *at = at.past(0, 0);
-                    return Some(Item::Close(*place));
-                }
-                Entry::Lost => {
-                    *at = at.past(0, 0);
-                    return Some(Item::Lost);
+            let here = *at;
+            let (file, line, last) = match self.entries.get_mut(here.entry)? {
+                Entry::Plain { file, first, last } => (*file, *first + here.lines, *last),
+                other => {
+                    *at = here.past(0, 0);
+                    let item = match other {
+                        Entry::Line(line) => Item::Line(std::mem::take(&mut **line)),
+                        Entry::Open(place) => Item::Open(*place),
+                        Entry::Close(place) => Item::Close(*place),
+                        Entry::Lost | Entry::Plain { .. } => Item::Lost,
+                    };
+                    return Some((here, item));
                 }
             };
             let bytes = self.bytes(file, line);
-            if !at.brace
+            if !here.brace
                 && let Some(words) = plain::words(bytes, file, line)
             {
                 at.brace = true;
-                return Some(Item::Line(words));
+                return Some((here, Item::Line(words)));
             }
             let brace = plain::brace(bytes, file, line);
-            *at = at.past(line, last);
-            if brace.is_some() {
-                return brace;
+            *at = here.past(line, last);
+            if let Some(brace) = brace {
+                return Some((here, brace));
             }
         }
     }
@@ -189,22 +188,22 @@ impl Position {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Lexer, Way};
+    use super::super::{Lexer, Plainly};
     use super::*;
     use crate::diag::Findings;
     use crate::options::Options;
     use proptest::prelude::*;
 
     /// What the lexer makes of a text, with the places of the words; all by the long way if so asked.
-    fn items(text: &str, way: Way) -> (Vec<String>, Vec<String>) {
+    fn items(text: &str, plainly: Plainly) -> (Vec<String>, Vec<String>) {
         let mut findings = Findings::default();
         let file = findings.map.add(File::new("test.conf".to_owned(), text.as_bytes().to_vec(), None));
         let options = Options { config_id: Some("here".to_owned()), ..Options::default() };
         let mut lexer = Lexer::new(&options, &mut findings);
-        lexer.way = way;
+        lexer.plainly = plainly;
         let mut tape = lexer.run_text(file);
         let (mut at, mut shown) = (Position::default(), Vec::new());
-        while let Some(item) = tape.next(&mut at) {
+        while let Some((_, item)) = tape.next(&mut at) {
             shown.push(match item {
                 Item::Line(line) => format!("{:?} {:?}", line.words, line.shell_words()),
                 Item::Open(at) => format!("{{ {at:?}"),
@@ -223,7 +222,7 @@ mod tests {
             lines in prop::collection::vec("( |\t|[a-z]{1,3}|include|[0-9.:/]{1,4}|[{}]|[#!\"'\\\\$@~]|=|\r|\u{e4}){0,8}", 0..12)
         ) {
             let text = lines.join("\n");
-            prop_assert_eq!(items(&text, Way::Short), items(&text, Way::Long));
+            prop_assert_eq!(items(&text, Plainly::Yes), items(&text, Plainly::Never));
         }
     }
 
@@ -235,15 +234,15 @@ mod tests {
         let options = Options::default();
         let mut tape = Lexer::new(&options, &mut findings).run_text(file);
         let mut at = Position::default();
-        assert!(matches!(tape.next(&mut at), Some(Item::Line(_))));
-        assert!(matches!(tape.next(&mut at), Some(Item::Open(_))));
+        assert!(matches!(tape.next(&mut at), Some((_, Item::Line(_)))));
+        assert!(matches!(tape.next(&mut at), Some((_, Item::Open(_)))));
         let behind = tape.behind(at).unwrap();
         while at < behind {
             tape.next(&mut at).unwrap();
         }
         assert_eq!(at, behind);
-        assert!(matches!(tape.next(&mut at), Some(Item::Line(line)) if line.words[0].text == "z"));
-        assert!(matches!(tape.next(&mut at), Some(Item::Open(_))));
+        assert!(matches!(tape.next(&mut at), Some((_, Item::Line(line))) if line.words[0].text == "z"));
+        assert!(matches!(tape.next(&mut at), Some((_, Item::Open(_)))));
         assert_eq!(tape.behind(at), None);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Line {
     pub(crate) unmatched: Option<Place>,
 }
 
-fn separator(c: char) -> bool {
+pub(super) fn separator(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0c' | '\n' | '\r' | '\x0b')
 }
 
@@ -77,6 +77,13 @@ impl Line {
     /// Leaves the words before `at`, gives those from there on as a line of their own.
     pub(crate) fn split_off(&mut self, at: usize) -> Line {
         Line { words: self.words.split_off(at), raw: None, unmatched: None }
+    }
+
+    /// Bytes that it takes beside itself, as an allocator counts.
+    pub(crate) fn kept(&self) -> usize {
+        let text: usize = self.words.iter().map(|w| w.text.len().max(16) + 16).sum();
+        let raw = self.raw.as_ref().map_or(0, |raw| size_of_val(&**raw));
+        self.words.capacity() * size_of::<Word>() + text + raw
     }
 
     /// The words as a command line has them: `'..'` and `".."` group, adjacent pieces join, a backslash protects the

@@ -24,8 +24,7 @@ impl<'t> Items<'t> {
     /// Has so many items at hand, or all that there are.
     fn look(&mut self, many: usize) {
         while self.ahead.len() < many && self.end.is_none_or(|end| self.at < end) {
-            let at = self.at;
-            let Some(item) = self.tape.next(&mut self.at) else { break };
+            let Some((at, item)) = self.tape.next(&mut self.at) else { break };
             self.ahead.push_back((Some(at), item));
         }
     }
