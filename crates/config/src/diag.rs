@@ -356,6 +356,11 @@ impl Findings {
         (if level == Level::Error { self.kept_errors } else { self.kept_others }) >= KEPT
     }
 
+    /// How many there are, those not kept included.
+    pub(crate) fn count(&self) -> usize {
+        self.list.len() + self.dropped
+    }
+
     /// Whether the configuration can't be used.
     pub(crate) fn failed(&self) -> bool {
         self.errors > 0

@@ -17,6 +17,7 @@ pub mod format;
 pub mod keyword;
 mod lex;
 mod lower;
+mod memory;
 pub mod model;
 mod options;
 pub mod plan;
@@ -30,6 +31,7 @@ mod tree;
 mod value;
 
 use diag::{Diagnostic, Findings, Level};
+pub use memory::Memory;
 use model::Config;
 pub use options::{Options, ScriptCheck, Strictness, Written};
 pub use render::{Color, render_sarif, render_text, summary};
@@ -46,6 +48,8 @@ pub struct Loaded {
     pub unkept: usize,
     /// The files that were read, each once.
     pub files: Vec<PathBuf>,
+    /// What makes the next reading a short one; goes with `config`.
+    pub memory: Memory,
 }
 
 impl Loaded {
@@ -62,9 +66,14 @@ impl Loaded {
 
 /// Reads a file (or all that a pattern matches) with everything it includes.
 pub fn load(path: &Path, options: &Options) -> Loaded {
+    load_again(path, options, None)
+}
+
+/// The same, after an earlier reading: its configuration and its memory.
+pub fn load_again(path: &Path, options: &Options, before: Option<(&Config, &Memory)>) -> Loaded {
     let mut findings = Findings::default();
     let tape = lex::Lexer::new(options, &mut findings).run(path);
-    finish(tape, findings, options)
+    finish(tape, findings, options, before)
 }
 
 /// Bytes of one file at most.
@@ -84,12 +93,17 @@ pub fn load_str(name: &str, text: &str, options: &Options) -> Loaded {
     let mut findings = Findings::default();
     let file = findings.map.add(source::File::new(name.to_owned(), text.as_bytes().to_vec(), None));
     let tape = lex::Lexer::new(options, &mut findings).run_text(file);
-    finish(tape, findings, options)
+    finish(tape, findings, options, None)
 }
 
-fn finish(mut tape: lex::tape::Tape, mut findings: Findings, options: &Options) -> Loaded {
+fn finish(
+    mut tape: lex::tape::Tape,
+    mut findings: Findings,
+    options: &Options,
+    before: Option<(&Config, &Memory)>,
+) -> Loaded {
     let root = tree::parse(&mut tape, &mut findings, options.written);
-    let config = lower::lower(root, &mut tape, &mut findings, options);
+    let (config, memory) = lower::lower(root, &mut tape, &mut findings, options, before);
     let failed = findings.failed();
     let mut files: Vec<PathBuf> = Vec::new();
     for file in &findings.map.files {
@@ -101,7 +115,7 @@ fn finish(mut tape: lex::tape::Tape, mut findings: Findings, options: &Options) 
     let mut diagnostics = findings.list;
     // By place, so that the text reads from the top of the file down; what has no place comes first.
     diagnostics.sort_by_key(|d| d.span.as_ref().map(|s| (order(&files, &s.file), s.line, s.col)));
-    Loaded { config: (!failed).then_some(config), diagnostics, unkept: findings.dropped, files }
+    Loaded { config: (!failed).then_some(config), diagnostics, unkept: findings.dropped, files, memory }
 }
 
 fn order(files: &[PathBuf], name: &str) -> usize {

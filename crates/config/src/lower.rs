@@ -17,12 +17,13 @@ mod vrrp;
 
 use crate::diag::{Code, Findings, Level, Report};
 use crate::lex::tape::Tape;
+use crate::memory::Memory;
 use crate::model::Config;
 use crate::options::{Options, Strictness, Written};
 use crate::source::Place;
 use crate::tree::{Node, Nodes, Value};
 pub(crate) use address::{SCOPES, host_bits};
-use global::Defaults;
+pub(crate) use global::Defaults;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use users::Identity;
@@ -51,7 +52,13 @@ struct Lower<'a> {
 const MAX_COPIES: usize = 200_000;
 
 /// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
-pub(crate) fn lower(root: Nodes, tape: &mut Tape, findings: &mut Findings, options: &Options) -> Config {
+pub(crate) fn lower(
+    root: Nodes,
+    tape: &mut Tape,
+    findings: &mut Findings,
+    options: &Options,
+    before: Option<(&Config, &Memory)>,
+) -> (Config, Memory) {
     // Only a file without errors has values for all its words.
     let keep = options.written == Written::Keep && !findings.failed();
     let written = if keep { crate::tree::written(&root) } else { Vec::new() };
@@ -76,13 +83,13 @@ pub(crate) fn lower(root: Nodes, tape: &mut Tape, findings: &mut Findings, optio
             lower.held.entry(address.address).or_insert_with(|| own.name.clone());
         }
     }
-    lower.services(root, &mut config);
+    let memory = lower.services(root, &mut config, before);
     if let Some(at) = lower.unguarded {
         let message = "scripts run, and `enable_script_security` is off";
         let help = "with it in `global_defs`, a script that others than root could change never runs as root";
         lower.push(Report::lint(Code::ScriptInsecure, at, message).help(help));
     }
-    config
+    (config, memory)
 }
 
 /// The words of all blocks of that name as one block, later ones first so that they are found first; and the rest.

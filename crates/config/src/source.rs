@@ -99,6 +99,13 @@ impl File {
         File { name, bytes, lines, included }
     }
 
+    /// The bytes of some lines with their ends, the first and the last one included.
+    pub(crate) fn lines(&self, first: usize, last: usize) -> Option<&[u8]> {
+        let start = *self.lines.get(first.checked_sub(1)?)? as usize;
+        let end = self.lines.get(last).map_or(self.bytes.len(), |next| *next as usize);
+        self.bytes.get(start..end)
+    }
+
     /// The bytes of a line without its end, counted from 1.
     pub(crate) fn line(&self, number: usize) -> Option<&[u8]> {
         let start = *self.lines.get(number.checked_sub(1)?)? as usize;

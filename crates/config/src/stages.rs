@@ -34,5 +34,5 @@ pub fn parse(text: &[u8]) -> Vec<Diagnostic> {
 /// To a configuration.
 pub fn load(text: &[u8]) -> Loaded {
     let (tape, findings) = tape(text);
-    finish(tape, findings, &options())
+    finish(tape, findings, &options(), None)
 }

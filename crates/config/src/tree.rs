@@ -210,6 +210,19 @@ impl Node {
         self.keyword.args.block().is_some() && matches!(self.body, Body::None)
     }
 
+    /// The very bytes it is written in, if it was passed over and every line of it is plain.
+    pub(crate) fn text<'t>(&self, tape: &'t Tape) -> Option<&'t [u8]> {
+        match &self.body {
+            Body::Later(later) => tape.text(self.at, later.at, later.end),
+            Body::None | Body::Block(_) | Body::Lines(_) => None,
+        }
+    }
+
+    /// Whether anything in it is a program to run.
+    pub(crate) fn runs_programs(&self) -> bool {
+        matches!(self.value, Value::Command(_)) || self.nodes().list.iter().any(Node::runs_programs)
+    }
+
     /// The keyword and its words.
     pub(crate) fn whole(&self) -> Place {
         self.words.last().map_or(self.at, |last| self.at.to(last.at))

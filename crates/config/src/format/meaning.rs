@@ -2,12 +2,12 @@
 //! conditions name and for none of them.
 
 use super::{Unformattable, scan};
-use crate::Loaded;
 use crate::diag::{Code, Diagnostic, Findings, Level, Report};
 use crate::lex::words::{CommandError, Line, Word};
 use crate::lex::{Aside, AsideKind, Item, Lexer};
 use crate::options::Options;
 use crate::source::{File, Place};
+use crate::{Loaded, Memory};
 use std::mem::{Discriminant, discriminant};
 
 /// Ids that a text is read for at most. Lines for others are told apart by nothing but their id.
@@ -46,6 +46,7 @@ pub(super) fn compare(name: &str, text: &[u8], formatted: &[u8]) -> Result<(), U
     flaws.sort_by_key(|d| d.span.as_ref().map(|s| (s.line, s.col)));
     match changed {
         _ if !flaws.is_empty() => Err(Unformattable::Flawed(Box::new(Loaded {
+            memory: Memory::default(),
             config: None,
             diagnostics: flaws,
             unkept: 0,

@@ -3,7 +3,7 @@
 
 use super::words::Line;
 use super::{Item, MAX_ITEMS, plain};
-use crate::source::{File, Place};
+use crate::source::{DIRECT, File, Place};
 use std::rc::Rc;
 
 /// Logical lines and braces, each to be read once.
@@ -16,6 +16,8 @@ pub(crate) struct Tape {
     /// Blocks open at its end, and whether a brace closed one that was not open.
     depth: usize,
     sank: bool,
+    /// Behind each brace that closes a block of the top level.
+    closes: Vec<Position>,
 }
 
 #[derive(Debug)]
@@ -62,15 +64,30 @@ impl Tape {
         if self.items > MAX_ITEMS { Err(Full) } else { Ok(()) }
     }
 
+    /// Takes note of a brace, behind which the last entry is.
     fn brace(&mut self, opens: Option<bool>) {
         match opens {
             Some(true) => self.depth += 1,
             Some(false) => match self.depth.checked_sub(1) {
-                Some(depth) => self.depth = depth,
+                Some(depth) => {
+                    self.depth = depth;
+                    if depth == 0 {
+                        self.closes.push(self.behind_last());
+                    }
+                }
                 None => self.sank = true,
             },
             None => {}
         }
+    }
+
+    /// Behind the last line of the last entry, which may still grow.
+    fn behind_last(&self) -> Position {
+        let lines = match self.entries.last() {
+            Some(Entry::Plain { first, last, .. }) => last - first + 1,
+            Some(Entry::Line(_) | Entry::Open(_) | Entry::Close(_) | Entry::Lost) | None => 1,
+        };
+        Position { entry: self.entries.len().saturating_sub(1), lines, brace: false }
     }
 
     /// Whether every brace has its partner.
@@ -82,28 +99,29 @@ impl Tape {
     pub(super) fn push_plain(&mut self, file: u32, line: u32, shape: plain::Shape) -> Result<(), Full> {
         let items = shape.items();
         self.count(items)?;
-        self.brace(shape.opens());
         match self.entries.last_mut() {
             Some(Entry::Plain { file: same, last, .. }) if *same == file && *last + 1 == line => *last = line,
             _ if items == 0 => {}
             _ => self.entries.push(Entry::Plain { file, first: line, last: line }),
         }
+        self.brace(shape.opens());
         Ok(())
     }
 
     pub(super) fn push(&mut self, item: Item) -> Result<(), Full> {
         self.count(1)?;
-        self.brace(match item {
+        let opens = match item {
             Item::Line(_) | Item::Lost => None,
             Item::Open(_) => Some(true),
             Item::Close(_) => Some(false),
-        });
+        };
         self.entries.push(match item {
             Item::Line(line) => Entry::Line(Box::new(line)),
             Item::Open(at) => Entry::Open(at),
             Item::Close(at) => Entry::Close(at),
             Item::Lost => Entry::Lost,
         });
+        self.brace(opens);
         Ok(())
     }
 
@@ -143,6 +161,20 @@ impl Tape {
         }
     }
 
+    /// The bytes of a block from the line of its keyword, which is at `head`, to the line of the brace that closes it, if all
+    /// of them are plain lines one after the other. `at` is behind the opening brace, `end` behind the closing one.
+    pub(crate) fn text(&self, head: Place, at: Position, end: Position) -> Option<&[u8]> {
+        let Some(Entry::Plain { file, first, last }) = self.entries.get(at.entry) else { return None };
+        let from = first + at.lines.checked_sub(1)?;
+        let to = match end {
+            Position { entry, lines, .. } if entry == at.entry => first + lines.checked_sub(1)?,
+            Position { entry, lines: 0, .. } if entry == at.entry + 1 => *last,
+            _ => return None,
+        };
+        let here = head.file == *file && head.line == from && head.via == DIRECT;
+        self.files.get(*file as usize).filter(|_| here)?.lines(from as usize, to as usize)
+    }
+
     /// Puts an item back where it was read: it will be read again.
     pub(crate) fn put_back(&mut self, at: Position, item: Item) {
         if let (Some(Entry::Line(place)), Item::Line(line)) = (self.entries.get_mut(at.entry), item) {
@@ -150,28 +182,14 @@ impl Tape {
         }
     }
 
-    /// From inside a block: the position behind the brace that closes it; `None` if nothing does.
-    pub(crate) fn behind(&self, mut at: Position) -> Option<Position> {
-        let mut depth = 1usize;
-        loop {
-            let (opens, closes, next) = match self.entries.get(at.entry)? {
-                Entry::Plain { file, first, last } => {
-                    let line = first + at.lines;
-                    let brace = plain::brace(self.bytes(*file, line), *file, line);
-                    let (opens, closes) = (matches!(brace, Some(Item::Open(_))), matches!(brace, Some(Item::Close(_))));
-                    (opens, closes, at.past(line, *last))
-                }
-                Entry::Line(_) | Entry::Lost => (false, false, at.past(0, 0)),
-                Entry::Open(_) => (true, false, at.past(0, 0)),
-                Entry::Close(_) => (false, true, at.past(0, 0)),
-            };
-            at = next;
-            depth += usize::from(opens);
-            depth -= usize::from(closes);
-            if depth == 0 {
-                return Some(at);
-            }
-        }
+    /// From inside a block of the top level: the position behind the brace that closes it; `None` if nothing does.
+    pub(crate) fn behind(&self, at: Position) -> Option<Position> {
+        let found = *self.closes.get(self.closes.partition_point(|close| *close <= at))?;
+        let over = match self.entries.get(found.entry)? {
+            Entry::Plain { first, last, .. } => first + found.lines > *last,
+            Entry::Line(_) | Entry::Open(_) | Entry::Close(_) | Entry::Lost => true,
+        };
+        Some(if over { Position { entry: found.entry + 1, ..Position::default() } } else { found })
     }
 }
 

@@ -19,7 +19,8 @@ use vipd_vrrp::units::Micros;
 const MAX_RECIPIENTS: usize = 1000;
 
 /// What `global_defs` gives to blocks that don't say.
-pub(super) struct Defaults {
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Defaults {
     pub(super) version: Version,
     pub(super) group4: Ipv4Addr,
     pub(super) garp: Garp,

@@ -5,6 +5,7 @@ use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Family as Takes;
 use crate::lex::words::Word;
+use crate::memory::{Memory, Setting};
 use crate::model::{Config, ServerNotify, Service};
 use crate::source::Place;
 use crate::tree::{Node, Nodes};
@@ -40,7 +41,15 @@ impl Target {
 
 impl Lower<'_> {
     /// All virtual servers.
-    pub(super) fn services(&mut self, root: Nodes, config: &mut Config) {
+    pub(super) fn services(&mut self, root: Nodes, config: &mut Config, before: Option<(&Config, &Memory)>) -> Memory {
+        let setting = Setting {
+            defaults: self.defaults.clone(),
+            held: self.held.clone(),
+            strictness: self.options.strictness,
+            scripts: self.options.scripts,
+        };
+        let mut memory = Memory::new(setting, before.map(|(_, memory)| memory));
+        let before = before.filter(|(_, known)| known.fits(&memory));
         let (servers, rest) = root.split("virtual_server");
         let root = &rest;
         let groups = Named::collect(self, root, "virtual_server_group", Level::Warning);
@@ -48,33 +57,33 @@ impl Lower<'_> {
         let mut seen: HashMap<ServiceKey, Place> = HashMap::new();
         let mut hoisted: Vec<Node> = Vec::new();
         let mut servers = servers.into_iter();
-        while let Some(node) = self.next_server(&mut servers, &mut hoisted) {
-            let node = &node;
-            let Some(target) = self.target(node, &groups) else {
-                self.judge(node.nodes());
-                continue;
+        loop {
+            let Some(node) = servers.next().or_else(|| hoisted.pop()) else { break };
+            let place = node.whole();
+            let key = node.text(self.tape).map(|text| memory.key(text));
+            let known = key.zip(before).and_then(|(key, (config, known))| known.recall(key, config));
+            let mut lasts = true;
+            let service = if let Some(service) = known {
+                service
+            } else {
+                let found = self.findings.count();
+                let (unfolded, more) = crate::tree::unfold(node, self.tape, self.findings);
+                hoisted.extend(more.into_iter().filter(|n| n.keyword.name == "virtual_server"));
+                let Some(service) = self.next_service(&unfolded, &groups, &mut users) else { continue };
+                let group = unfolded.words.first().is_some_and(|w| w.text == "group");
+                lasts = !group && self.findings.count() == found && !unfolded.runs_programs();
+                service
             };
-            if let Target::Group(name, _) = &target {
-                *users.entry(name.clone()).or_default() += 1;
-            }
-            let position = match &target {
-                Target::Group(name, _) => users.get(name).map_or(0, |n| n - 1),
-                Target::Address(_) | Target::Mark(_) => 0,
-            };
-            let Some(service) = self.service(node, target, position) else {
-                continue;
-            };
-            // A misspelt `protocol` makes no duplicate.
-            if node.nodes().flawed && node.nodes().find("protocol").is_none() {
-                continue;
-            }
             let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));
             if let Some((key, first)) = clash {
                 let message = format!("virtual server {key} is given twice");
-                self.push(Report::error(Code::DuplicateServer, node.whole(), message).also(first, "the first one"));
+                self.push(Report::error(Code::DuplicateServer, place, message).also(first, "the first one"));
                 continue;
             }
-            seen.extend(service.lvs.keys.iter().map(|k| (*k, node.whole())));
+            seen.extend(service.lvs.keys.iter().map(|k| (*k, place)));
+            if let Some(key) = key.filter(|_| lasts) {
+                memory.keep(key, config.services.len());
+            }
             config.services.push(service);
         }
         for (name, node) in &groups.list {
@@ -87,18 +96,25 @@ impl Lower<'_> {
                 self.push(report.help(format!("virtual_server group {name} {{ ... }}")));
             }
         }
+        memory
     }
 
-    /// The next virtual server, its block read; last those that were found in others, where a closing brace is missing.
-    fn next_server(&mut self, list: &mut impl Iterator<Item = Node>, hoisted: &mut Vec<Node>) -> Option<Node> {
-        match list.next() {
-            Some(node) => {
-                let (node, found) = crate::tree::unfold(node, self.tape, self.findings);
-                hoisted.extend(found.into_iter().filter(|n| n.keyword.name == "virtual_server"));
-                Some(node)
-            }
-            None => hoisted.pop(),
+    /// What one virtual server means; `users` counts those of each group.
+    fn next_service(&mut self, node: &Node, groups: &Named<'_>, users: &mut HashMap<String, usize>) -> Option<Service> {
+        let Some(target) = self.target(node, groups) else {
+            self.judge(node.nodes());
+            return None;
+        };
+        let mut position = 0;
+        if let Target::Group(name, _) = &target {
+            let of = users.entry(name.clone()).or_default();
+            position = *of;
+            *of += 1;
         }
+        let service = self.service(node, target, position)?;
+        // A misspelt `protocol` makes no duplicate.
+        let misspelt = node.nodes().flawed && node.nodes().find("protocol").is_none();
+        (!misspelt).then_some(service)
     }
 
     /// Looks at the servers of a service that can't be used as it is.

@@ -113,8 +113,8 @@ impl Users {
 }
 
 /// Whether a script gets its user's further groups.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Supplementary {
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Supplementary {
     #[default]
     Cleared,
     Set,

@@ -39,7 +39,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 use vipd_api::{ConfigStatus, Reply, Request};
 use vipd_config::model::{Config, TrackedScript};
-use vipd_config::{Loaded, Options};
+use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::pidfile::PidFile;
@@ -117,6 +117,8 @@ struct Script {
 struct Supervisor {
     plan: Plan,
     config: Arc<Config>,
+    /// What makes the next reading a short one.
+    memory: Arc<Memory>,
     /// The configuration before the last reload: what it removed is still told of.
     old: Arc<Config>,
     config_status: ConfigStatus,
@@ -191,6 +193,7 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         plan,
         old: config.clone(),
         config,
+        memory: Arc::new(loaded.memory),
         config_status,
         started: unix_time(),
         roles: BTreeMap::new(),

@@ -7,7 +7,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::warn;
-use vipd_config::{Loaded, Options};
+use vipd_config::model::Config;
+use vipd_config::{Loaded, Memory, Options};
 
 /// `O_NONBLOCK` and `O_NOFOLLOW` (asm-generic/fcntl.h).
 const FLAGS: i32 = 0o4000 | 0o400_000;
@@ -17,8 +18,14 @@ const READINGS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads a configuration; once more if one of its files was being written: the main one, or one of those `known`. `mark` is
-/// there meanwhile.
-pub(super) fn read(file: &Path, options: &Options, known: &[PathBuf], mark: Option<&Path>) -> Loaded {
+/// there meanwhile. `earlier`: the configuration in force and its memory.
+pub(super) fn read(
+    file: &Path,
+    options: &Options,
+    earlier: Option<(&Config, &Memory)>,
+    known: &[PathBuf],
+    mark: Option<&Path>,
+) -> Loaded {
     if let Some(path) = mark
         && let Err(e) = set_mark(path)
     {
@@ -26,7 +33,7 @@ pub(super) fn read(file: &Path, options: &Options, known: &[PathBuf], mark: Opti
     }
     let looks = || known.iter().map(PathBuf::as_path).chain([file]).map(look).collect::<Vec<_>>();
     let mut before = looks();
-    let mut loaded = vipd_config::load(file, options);
+    let mut loaded = vipd_config::load_again(file, options, earlier);
     for _ in 1..READINGS {
         let after = looks();
         if after == before {
@@ -34,7 +41,7 @@ pub(super) fn read(file: &Path, options: &Options, known: &[PathBuf], mark: Opti
         }
         std::thread::sleep(PAUSE);
         before = looks();
-        loaded = vipd_config::load(file, options);
+        loaded = vipd_config::load_again(file, options, earlier);
     }
     if let Some(path) = mark {
         unmark(path);
@@ -93,7 +100,7 @@ mod tests {
         let (file, mark) = (directory.path().join("conf"), directory.path().join("mark"));
         std::fs::write(&file, TEXT).unwrap();
         std::fs::write(&mark, "asked for").unwrap();
-        let loaded = read(&file, &Options::default(), &[], Some(&mark));
+        let loaded = read(&file, &Options::default(), None, &[], Some(&mark));
         assert_eq!(loaded.config.unwrap().instances.len(), 1);
         assert!(!mark.exists(), "emptied, then removed");
         std::fs::write(&mark, "asked for again").unwrap();
@@ -124,12 +131,12 @@ mod tests {
             let mut readings = 0;
             while !writer.is_finished() {
                 // What is read in the midst may be anything, but reading ends.
-                let _ = read(&file, &Options::default(), std::slice::from_ref(&file), None);
+                let _ = read(&file, &Options::default(), None, std::slice::from_ref(&file), None);
                 readings += 1;
             }
             assert!(readings > 0);
         });
-        let last = read(&file, &Options::default(), &[], None);
+        let last = read(&file, &Options::default(), None, &[], None);
         assert!(last.config.is_some(), "{:?}", last.diagnostics);
     }
 

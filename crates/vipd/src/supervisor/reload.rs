@@ -76,9 +76,9 @@ impl Supervisor {
                 info!("reading {} again", self.plan.file.display());
                 let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
                 let (known, mark) = (self.files.clone(), self.mark());
-                let old = Arc::clone(&self.config);
+                let (old, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
                 let read = tokio::task::spawn_blocking(move || {
-                    let loaded = reading::read(&file, &options, &known, mark.as_deref());
+                    let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref());
                     let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new));
                     Box::new((loaded, compared.unwrap_or_default()))
                 });
@@ -126,6 +126,7 @@ impl Supervisor {
                 for change in &compared.changes {
                     info!("{change}");
                 }
+                self.memory = Arc::new(loaded.memory);
                 self.take(config, &compared, warnings);
                 reloaded.changes = compared.changes;
                 (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
@@ -135,7 +136,7 @@ impl Supervisor {
             None => {
                 // What is in the way, and nothing else; `vipd check` shows the rest.
                 let errors = loaded.diagnostics.into_iter().filter(|d| d.level == Level::Error).collect();
-                let errors = Loaded { config: None, diagnostics: errors, unkept: loaded.unkept, files: loaded.files };
+                let errors = Loaded { config: None, diagnostics: errors, ..loaded };
                 reloaded.findings = vipd_config::render_text(&errors, Color::Never);
                 self.refuse(reloaded.findings.clone());
             }
