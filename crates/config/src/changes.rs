@@ -5,6 +5,7 @@ use crate::model::{Config, Instance, ServerNotify, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use vipd_lvs::settings::RealServer;
 use vipd_vrrp::router::Key;
 use vipd_vrrp::settings::{Instance as Router, VirtualAddress};
@@ -123,9 +124,9 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         Kind::Service,
         old.services.iter().map(|s| (named(s), s)),
         new.services.iter().map(|s| (named(s), s)),
-        service,
+        |old, new| service(old, new),
     );
-    let before: BTreeMap<_, &Service> = old.services.iter().map(|s| (&s.lvs.id, s)).collect();
+    let before: BTreeMap<_, &Arc<Service>> = old.services.iter().map(|s| (&s.lvs.id, s)).collect();
     for service in &new.services {
         if let Some(before) = before.get(&service.lvs.id).filter(|before| **before != service) {
             servers(before, service, &mut changes);

@@ -31,7 +31,7 @@ use words::Line;
 /// Characters of a line after substitution at most.
 const MAX_EXPANDED: usize = 64 << 10;
 /// Logical lines at most.
-const MAX_ITEMS: usize = 500_000;
+const MAX_ITEMS: usize = 4_000_000;
 /// Lines that are under way at once: includes in sequences in definitions.
 const MAX_DEPTH: usize = 64;
 /// Characters handled at most, each substitution and each repetition counted: what keeps a hostile file from taking
@@ -493,9 +493,8 @@ impl<'a> Lexer<'a> {
     }
 
     fn item(&mut self, item: Item, at: Place) {
-        if let Item::Line(line) = &item {
-            self.keep(3 * size_of::<Item>() + line.kept(), at);
-        }
+        let within = if let Item::Line(line) = &item { line.kept() } else { 0 };
+        self.keep(3 * size_of::<Item>() + within, at);
         if self.tape.push(item).is_err() {
             self.too_long(at);
         }

@@ -8,6 +8,7 @@ use crate::options::{ScriptCheck, Strictness};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Texts of virtual servers, by two hashes that nobody can foresee, and the places of what came of them in the
 /// configuration that was read with them.
@@ -50,7 +51,7 @@ impl Memory {
     }
 
     /// The virtual server of `config`, which was read with this memory, that is written like that.
-    pub(crate) fn recall(&self, key: Key, config: &Config) -> Option<Service> {
+    pub(crate) fn recall(&self, key: Key, config: &Config) -> Option<Arc<Service>> {
         config.services.get(*self.places.get(&key)?).cloned()
     }
 

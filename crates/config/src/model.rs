@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{VirtualServer, VirtualServerId};
 use vipd_vrrp::settings as vrrp;
@@ -21,8 +22,9 @@ pub struct Config {
     pub groups: Vec<SyncGroup>,
     /// `vrrp_script`s that an instance or group tracks.
     pub scripts: Vec<TrackedScript>,
-    /// `virtual_server`s in the order of the file; ids unique.
-    pub services: Vec<Service>,
+    /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
+    /// configuration before.
+    pub services: Vec<Arc<Service>>,
     /// The file as it is written, every value typed, if `Options::written` asks for it: what [`Config::idle`] and
     /// `vipd config` show. The roles don't get it.
     #[serde(skip)]
@@ -221,7 +223,7 @@ impl Config {
 
     /// The service of that id.
     pub fn service(&self, id: &VirtualServerId) -> Option<&Service> {
-        self.services.iter().find(|s| &s.lvs.id == id)
+        self.services.iter().find(|s| &s.lvs.id == id).map(Arc::as_ref)
     }
 
     /// What no role acts on yet, each with the blocks around it: `vrrp_instance VI_1 / track_process`.

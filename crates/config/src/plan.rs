@@ -88,7 +88,7 @@ fn everything(config: &Config) -> Vec<(Kind, String)> {
     all.extend(held(config).into_keys().map(|place| (Kind::Address, shown(&place))));
     all.extend(config.groups.iter().map(|g| (Kind::Group, format!("vrrp_sync_group {}", g.vrrp.name))));
     all.extend(config.scripts.iter().map(|s| (Kind::Script, format!("vrrp_script {}", s.vrrp.name))));
-    for Service { lvs, .. } in &config.services {
+    for lvs in config.services.iter().map(|s| &s.lvs) {
         all.push((Kind::Service, format!("virtual_server {}", lvs.id)));
         all.extend(lvs.real_servers.iter().map(|r| (Kind::Server, format!("real_server {} of {}", r.address, lvs.id))));
     }

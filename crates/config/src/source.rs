@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Bytes of one file at most.
-pub(crate) const MAX_FILE: u64 = 8 << 20;
+pub(crate) const MAX_FILE: u64 = 32 << 20;
 /// Bytes of all files at most.
-pub(crate) const MAX_TOTAL: usize = 32 << 20;
+pub(crate) const MAX_TOTAL: usize = 64 << 20;
 /// Files at most, each include counted.
 pub(crate) const MAX_FILES: usize = 1000;
 /// Characters of one physical line at most (keepalived cuts at 1022 and takes the rest for a new line).

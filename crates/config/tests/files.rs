@@ -84,7 +84,7 @@ fn a_file_that_can_be_opened_but_not_read() {
 fn a_file_of_a_hundred_megabytes() {
     let (dir, x) = including(INCLUDES);
     fs::File::create(&x).unwrap().set_len(100_000_000).unwrap();
-    refused(&dir, &x, "has 100000000 bytes, more than 8388608");
+    refused(&dir, &x, "has 100000000 bytes, more than 33554432");
 }
 
 #[test]

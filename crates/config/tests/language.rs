@@ -482,7 +482,11 @@ fn what_is_meant_is_a_configuration_that_means_it() {
                 }
             }
             // No status code is 200 to 299.
-            let checkers = c.services.iter_mut().flat_map(|s| &mut s.lvs.real_servers).flat_map(|r| &mut r.checkers);
+            let checkers = c
+                .services
+                .iter_mut()
+                .flat_map(|s| &mut std::sync::Arc::make_mut(s).lvs.real_servers)
+                .flat_map(|r| &mut r.checkers);
             for checker in checkers {
                 if let vipd_lvs::settings::Probe::Http(http) = &mut checker.probe {
                     http.urls.iter_mut().filter(|u| u.status.is_empty()).for_each(|u| u.status.push((200, 299)));

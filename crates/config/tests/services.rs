@@ -11,7 +11,7 @@ use vipd_lvs::settings::{
 };
 
 fn one(lines: &str) -> Service {
-    config(&service(lines)).services.remove(0)
+    Service::clone(&config(&service(lines)).services[0])
 }
 
 fn none() -> Vec<String> {
@@ -21,7 +21,7 @@ fn none() -> Vec<String> {
 /// The single check of a server with this check in it.
 fn check(text: &str) -> Checker {
     let text = service("").replace("{ }", &format!("{{\n{text}\n}}"));
-    config(&text).services.remove(0).lvs.real_servers.remove(0).checkers.remove(0)
+    config(&text).services[0].lvs.real_servers[0].checkers[0].clone()
 }
 
 fn check_found(text: &str) -> Vec<String> {
@@ -134,7 +134,7 @@ fn checks_inherit() {
     assert!(s.real_servers[0].checkers.is_empty());
     let text = service("delay_loop 7\nretry 4\nwarmup 1")
         .replace("{ }", "{\nretry 5\nTCP_CHECK {\n}\nTCP_CHECK {\nretry 6\ndelay_loop 2\n}\n}");
-    let checks = config(&text).services.remove(0).lvs.real_servers.remove(0).checkers;
+    let checks = config(&text).services[0].lvs.real_servers[0].checkers.clone();
     assert_eq!(
         checks.iter().map(|c| (c.retry, c.delay_loop.as_secs(), c.warmup.as_secs())).collect::<Vec<_>>(),
         [(5, 7, 1), (6, 2, 1)]

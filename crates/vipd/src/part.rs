@@ -4,6 +4,7 @@
 use crate::message::Part;
 use crate::supervisor::RoleName;
 use std::collections::HashMap;
+use std::sync::Arc;
 use vipd_config::model::{Config, Service};
 use vipd_lvs::settings::VirtualServerId;
 
@@ -27,7 +28,7 @@ impl Difference {
 
     /// From one configuration to another.
     pub(crate) fn between(old: &Config, new: &Config) -> Difference {
-        let mut left: HashMap<&VirtualServerId, &Service> = old.services.iter().map(|s| (&s.lvs.id, s)).collect();
+        let mut left: HashMap<&VirtualServerId, &Arc<Service>> = old.services.iter().map(|s| (&s.lvs.id, s)).collect();
         let mut touched = Vec::new();
         for (at, service) in new.services.iter().enumerate() {
             if left.remove(&service.lvs.id) != Some(service) {

@@ -5,6 +5,7 @@ use crate::keyword::ROOT;
 use crate::model::{Config, Service};
 use crate::setting::{Setting, Value, find};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use vipd_lvs::settings::{
     Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceKey, Tunnel, TunnelChecksum,
 };
@@ -30,7 +31,7 @@ const SPOKEN: &[&str] = &[
 
 /// The services of the model, each for the next block that it can have come from: those that are left out have none.
 pub(super) struct Services<'a> {
-    left: std::slice::Iter<'a, Service>,
+    left: std::slice::Iter<'a, Arc<Service>>,
 }
 
 impl<'a> Services<'a> {

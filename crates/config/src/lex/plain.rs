@@ -80,7 +80,7 @@ impl Lexer<'_> {
         let length = bytes.len();
         *next += 1;
         let at = Place { file, line, col: 0, len: 0, via: DIRECT };
-        self.charge(2 * length, at);
+        self.charge(length / 4, at); // it goes a short way
         if self.tape.push_plain(file, line, shape).is_err() {
             self.too_long(at);
         }

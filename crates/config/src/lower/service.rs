@@ -12,6 +12,7 @@ use crate::tree::{Node, Nodes};
 use crate::value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use vipd_lvs::settings::{
     Checker, Family, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey,
     SorryServer, VirtualServer, VirtualServerId,
@@ -57,8 +58,7 @@ impl Lower<'_> {
         let mut seen: HashMap<ServiceKey, Place> = HashMap::new();
         let mut hoisted: Vec<Node> = Vec::new();
         let mut servers = servers.into_iter();
-        loop {
-            let Some(node) = servers.next().or_else(|| hoisted.pop()) else { break };
+        while let Some(node) = servers.next().or_else(|| hoisted.pop()) {
             let place = node.whole();
             let key = node.text(self.tape).map(|text| memory.key(text));
             let known = key.zip(before).and_then(|(key, (config, known))| known.recall(key, config));
@@ -72,7 +72,7 @@ impl Lower<'_> {
                 let Some(service) = self.next_service(&unfolded, &groups, &mut users) else { continue };
                 let group = unfolded.words.first().is_some_and(|w| w.text == "group");
                 lasts = !group && self.findings.count() == found && !unfolded.runs_programs();
-                service
+                Arc::new(service)
             };
             let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));
             if let Some((key, first)) = clash {

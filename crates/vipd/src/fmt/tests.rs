@@ -60,7 +60,7 @@ fn standard_input_has_an_end() {
     let Some(Command::Fmt(arguments)) = cli.command else { panic!() };
     let outcome = work(&arguments, &mut io::repeat(b'#'), Color::Never);
     assert_eq!(outcome.status, 2);
-    assert!(outcome.complaints.contains("more than 8388608 bytes"), "{}", outcome.complaints);
+    assert!(outcome.complaints.contains("more than 33554432 bytes"), "{}", outcome.complaints);
 }
 
 #[test]

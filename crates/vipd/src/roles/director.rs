@@ -20,12 +20,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{PlaneStatus, RealServerStatus, ServiceStatus};
-use vipd_config::model::{Config, Global, Service};
+use vipd_config::model::{Config, Global};
 use vipd_ipvs::{Client, Error};
 use vipd_lvs::plan::{self, Edit};
 use vipd_lvs::quorum::Quorum;
@@ -243,7 +244,8 @@ impl Director {
                 self.tell_gone(&id, &state);
             }
         }
-        for Service { lvs, .. } in config.services {
+        for service in config.services {
+            let lvs = Arc::unwrap_or_clone(service).lvs;
             let before = self.memory.states.remove(&lvs.id);
             let had = before.as_ref().map(|state| state.quorum);
             if let Some(before) = &before {
