@@ -373,7 +373,9 @@ impl<'a> Parser<'a> {
         // `priority { 100 }`: that there is no block says it all.
         let blocked = keyword.args.block().is_none() && line.words.len() == 1 && self.opening().is_some();
         let value = if blocked { Value::Invalid } else { self.argument(block, keyword, written, &line) };
-        let words = line.words.split_off(1);
+        // In place: this is done for every line of a file.
+        let mut words = line.words;
+        words.remove(0);
         let mut node = Node { keyword, written: written.name, at, words, value, body: Body::None };
         let standing = self.standing(&node);
         let Some(inner) = keyword.args.block() else {
@@ -513,12 +515,20 @@ impl<'a> Parser<'a> {
 
     /// A value given twice: one of the two is dropped and that is told.
     fn repeated(&mut self, block: &Block, list: Vec<Node>) -> Vec<Node> {
+        let adds_up = |node: &Node| {
+            node.keyword.args.block().is_some()
+                || matches!((block.path, node.keyword.name), ("garp_group", "interface"))
+                || matches!(node.keyword.name, "status_code" | "key" | "include_check")
+        };
+        let alike = |at: usize, node: &Node| list[..at].iter().any(|n| std::ptr::eq(n.keyword, node.keyword));
+        // Most blocks are short, and have nothing twice.
+        if list.len() < 32 && !list.iter().enumerate().any(|(at, node)| !adds_up(node) && alike(at, node)) {
+            return list;
+        }
         let mut kept: Vec<Node> = Vec::with_capacity(list.len());
         let mut first: Vec<(&Keyword, usize)> = Vec::new(); // few: a block's different keywords
         for node in list {
-            let adds_up = node.keyword.args.block().is_some()
-                || matches!((block.path, node.keyword.name), ("garp_group", "interface"))
-                || matches!(node.keyword.name, "status_code" | "key" | "include_check");
+            let adds_up = adds_up(&node);
             let same = first.iter().find(|(known, _)| !adds_up && std::ptr::eq(*known, node.keyword));
             let earlier = same.map(|(_, at)| *at);
             let Some(earlier) = earlier else {

@@ -170,6 +170,7 @@ impl Lower<'_> {
         for url in own.all("url") {
             urls.extend(self.url(url, inherited.as_deref()));
         }
+        urls.shrink_to_fit(); // mostly one
         if urls.is_empty() {
             if !own.flawed && own.find("url").is_none() {
                 let message = format!("`{}` has nothing to fetch", node.keyword.name);
