@@ -169,3 +169,29 @@ pub fn detach(command: &mut Command) {
 pub(crate) fn receive_timeout(socket: &impl AsFd, timeout: Duration) -> io::Result<()> {
     socket2::SockRef::from(socket).set_read_timeout(Some(timeout))
 }
+
+/// What the children that have ended and were waited for have taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Time on a processor, of programs and of the kernel for them.
+    pub cpu: Duration,
+    /// The largest of their peaks of resident memory, in KiB.
+    pub peak_kib: u64,
+}
+
+/// `getrusage(RUSAGE_CHILDREN)`
+///
+/// # Errors
+/// What the kernel says.
+pub fn usage_of_children() -> io::Result<Usage> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let time = |t: nix::sys::time::TimeVal| {
+        let micros = t.tv_sec().saturating_mul(1_000_000).saturating_add(t.tv_usec());
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    };
+    Ok(Usage {
+        cpu: time(usage.user_time()) + time(usage.system_time()),
+        peak_kib: u64::try_from(usage.max_rss()).unwrap_or(0),
+    })
+}

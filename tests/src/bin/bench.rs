@@ -23,6 +23,9 @@ struct Cli {
     /// Where the figures go as JSON.
     #[arg(long, default_value = "target/bench.json")]
     out: PathBuf,
+    /// Only prints what a command takes: seconds of CPU, KiB of memory at its peak.
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
+    usage_of: Vec<String>,
     /// Take-overs per interval and daemon.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -38,6 +41,9 @@ struct Figure {
 
 fn main() {
     let cli = Cli::parse();
+    if let [program, arguments @ ..] = &cli.usage_of[..] {
+        return usage_of(program, arguments);
+    }
     let vipd = std::fs::canonicalize(&cli.vipd).unwrap_or_else(|e| panic!("{}: {e}", cli.vipd.display()));
     vipd_tests::director::use_vipd(vipd);
     let mut figures = Vec::new();
@@ -48,6 +54,10 @@ fn main() {
         figures.extend(per_advert(instances, interval));
     }
     figures.push(memory());
+    for (kind, check) in CHECKS {
+        figures.extend(reading(kind, check));
+    }
+    figures.push(linear());
     print(&figures);
     let list = figures.iter().map(|f| {
         json!({ "name": f.name, "unit": f.unit, "vipd": f.vipd, "keepalived": f.keepalived, "ratio": f.vipd / f.keepalived })
@@ -72,6 +82,101 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn say(text: &str) {
     eprintln!("  {text}");
+}
+
+/// Checks of the real servers in a large file.
+const CHECKS: [(&str, &str); 2] = [
+    ("TCP_CHECK", "TCP_CHECK {\n            connect_timeout 3\n        }"),
+    (
+        "HTTP_GET",
+        "HTTP_GET {\n            url {\n                path /\n                status_code 200\n            }\n            \
+         connect_timeout 3\n        }",
+    ),
+];
+
+/// A configuration of so many virtual servers with four real servers each.
+fn large(services: usize, check: &str) -> String {
+    let mut text = String::from("global_defs {\n    router_id bench\n}\n");
+    for n in 0..services {
+        let (high, low) = (n / 250, n % 250);
+        text += &format!(
+            "virtual_server 10.{high}.{low}.1 80 {{\n    delay_loop 10\n    lvs_sched rr\n    lvs_method NAT\n    protocol TCP\n"
+        );
+        for real in 1..=4 {
+            text += &format!(
+                "    real_server 172.{}.{low}.{real} 80 {{\n        weight 1\n        {check}\n    }}\n",
+                16 + high % 16
+            );
+        }
+        text += "}\n";
+    }
+    text
+}
+
+/// What a command takes, in a process of its own, as peaks of memory are told of all children together: seconds of CPU,
+/// KiB.
+fn usage_of(program: &str, arguments: &[String]) {
+    let null = std::process::Stdio::null;
+    let status = std::process::Command::new(program).args(arguments).stdout(null()).stderr(null()).status();
+    let status = status.unwrap_or_else(|e| panic!("{program}: {e}"));
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+    let usage = vipd_sys::process::usage_of_children().unwrap_or_else(|e| panic!("{e}"));
+    println!("{} {}", usage.cpu.as_secs_f64(), usage.peak_kib);
+}
+
+fn usage(command: &[&str]) -> (f64, f64) {
+    let own = std::env::current_exe().unwrap_or_else(|e| panic!("{e}"));
+    let output = std::process::Command::new(own).args(["--vipd", "/", "--usage-of"]).args(command).output();
+    let output = output.unwrap_or_else(|e| panic!("{e}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap_or(f64::NAN));
+    (numbers.next().unwrap_or(f64::NAN), numbers.next().unwrap_or(f64::NAN))
+}
+
+/// Reading and checking a large file: the two take turns.
+fn reading(kind: &str, check: &str) -> [Figure; 2] {
+    const SERVICES: usize = 10_000;
+    let directory = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+    let file = directory.path().join("large.conf").display().to_string();
+    std::fs::write(&file, large(SERVICES, check)).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let vipd = vipd_tests::director::vipd().display().to_string();
+    let (mut cpu, mut peak) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for _ in 0..5 {
+        let commands = [vec![vipd.as_str(), "check", &file], vec!["keepalived", "-t", "-l", "-f", &file]];
+        for (k, command) in commands.iter().enumerate() {
+            let (seconds, kib) = usage(command);
+            say(&format!("{SERVICES} virtual servers, {kind}: {} takes {seconds:.3} s, {kib:.0} KiB", command[0]));
+            cpu[k].push(seconds * 1e3);
+            peak[k].push(kib);
+        }
+    }
+    let figure = |name: &str, unit, values: [Vec<f64>; 2]| {
+        let [vipd, keepalived] = values.map(median);
+        Figure { name: format!("{SERVICES} virtual servers, 4 {kind} each: {name}"), unit, vipd, keepalived }
+    };
+    [figure("CPU to check the file", "ms", cpu), figure("peak memory", "KiB", peak)]
+}
+
+/// Four times the virtual servers cost so many times as much.
+fn linear() -> Figure {
+    let directory = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+    let vipd = vipd_tests::director::vipd().display().to_string();
+    let times = |command: &[&str]| {
+        let cost = |services| {
+            let file = directory.path().join("large.conf").display().to_string();
+            std::fs::write(&file, large(services, CHECKS[0].1)).unwrap_or_else(|e| panic!("{file}: {e}"));
+            let command: Vec<&str> = command.iter().copied().chain([file.as_str()]).collect();
+            median((0..5).map(|_| usage(&command).0).collect())
+        };
+        cost(10_000) / cost(2_500)
+    };
+    Figure {
+        name: "CPU to check 4 times the virtual servers".to_owned(),
+        unit: "times",
+        vipd: times(&[vipd.as_str(), "check"]),
+        keepalived: times(&["keepalived", "-t", "-l", "-f"]),
+    }
 }
 
 /// A killed master: from its last advert to the new master's first advert and first announcement, less what the formula
