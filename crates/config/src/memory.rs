@@ -6,7 +6,7 @@ use crate::lower::Defaults;
 use crate::model::{Config, Service};
 use crate::options::{ScriptCheck, Strictness};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,12 +16,30 @@ use std::sync::Arc;
 pub struct Memory {
     hashers: (RandomState, RandomState),
     setting: Option<Setting>,
-    places: HashMap<Key, usize>,
+    places: HashMap<Key, usize, BuildHasherDefault<Hashed>>,
 }
 
 /// Stands for a text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Key(u64, u64);
+
+/// The hash of what is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = self.0.rotate_left(1) ^ number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What virtual servers depend on besides their own text.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,10 +52,14 @@ pub(crate) struct Setting {
 }
 
 impl Memory {
-    /// For a reading in this setting, after another one.
-    pub(crate) fn new(setting: Setting, before: Option<&Memory>) -> Memory {
+    /// For a reading in this setting of so many virtual servers, after another one.
+    pub(crate) fn new(setting: Setting, many: usize, before: Option<&Memory>) -> Memory {
         let hashers = before.map(|m| m.hashers.clone()).unwrap_or_default();
-        Memory { hashers, setting: Some(setting), places: HashMap::new() }
+        Memory {
+            hashers,
+            setting: Some(setting),
+            places: HashMap::with_capacity_and_hasher(many, BuildHasherDefault::default()),
+        }
     }
 
     /// Whether what it knows holds in the setting of another one.

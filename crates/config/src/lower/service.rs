@@ -49,13 +49,13 @@ impl Lower<'_> {
             strictness: self.options.strictness,
             scripts: self.options.scripts,
         };
-        let mut memory = Memory::new(setting, before.map(|(_, memory)| memory));
-        let before = before.filter(|(_, known)| known.fits(&memory));
         let (servers, rest) = root.split("virtual_server");
+        let mut memory = Memory::new(setting, servers.len(), before.map(|(_, memory)| memory));
+        let before = before.filter(|(_, known)| known.fits(&memory));
         let root = &rest;
         let groups = Named::collect(self, root, "virtual_server_group", Level::Warning);
         let mut users: HashMap<String, usize> = HashMap::new();
-        let mut seen: HashMap<ServiceKey, Place> = HashMap::new();
+        let mut seen: HashMap<ServiceKey, Place> = HashMap::with_capacity(servers.len());
         let mut hoisted: Vec<Node> = Vec::new();
         let mut servers = servers.into_iter();
         while let Some(node) = servers.next().or_else(|| hoisted.pop()) {
