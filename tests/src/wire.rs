@@ -30,6 +30,8 @@ pub enum What {
     Advert(Ipv4Addr, Advert),
     /// An address is announced.
     Gratuitous(Ipv4Addr),
+    /// A TCP connection begins, to that address: a check.
+    Syn(Ipv4Addr),
 }
 
 impl Capture {
@@ -38,7 +40,7 @@ impl Capture {
         let file = host.path("capture.pcap");
         let mut command = host.command("tcpdump");
         command.args(["-Z", "root", "-U", "--immediate-mode", "-B", "16384", "-n", "-p", "-i", "eth0", "-w"]);
-        command.arg(&file).arg("proto 112 or proto 51 or arp");
+        command.arg(&file).arg("proto 112 or proto 51 or arp or tcp[tcpflags] == tcp-syn");
         let proc = host.spawn("tcpdump.log", &mut command);
         crate::wait_for("tcpdump listens", Duration::from_secs(10), || proc.output().contains("listening on"));
         Capture { proc, file }
@@ -88,6 +90,10 @@ fn understand(frame: &[u8]) -> Option<What> {
             (sender == target).then(|| What::Gratuitous(sender.into()))
         }
         [0x08, 0x00] => {
+            if rest.get(9) == Some(&6) {
+                let to = <[u8; 4]>::try_from(rest.get(16..20)?).ok()?;
+                return Some(What::Syn(to.into()));
+            }
             let datagram = Ipv4Datagram::parse(rest).ok()?;
             let pdu = if datagram.protocol == 51 { datagram.payload.get(24..)? } else { datagram.payload };
             Some(What::Advert(datagram.source, Advert::parse(pdu, Family::V4).ok()?))
@@ -100,16 +106,21 @@ fn understand(frame: &[u8]) -> Option<What> {
 pub fn adverts(frames: &[Frame]) -> Vec<(f64, Ipv4Addr, u8)> {
     let one = |f: &Frame| match &f.what {
         What::Advert(from, advert) => Some((f.at, *from, advert.priority.0)),
-        What::Gratuitous(_) => None,
+        What::Gratuitous(_) | What::Syn(_) => None,
     };
     frames.iter().filter_map(one).collect()
+}
+
+/// When TCP connections to an address began.
+pub fn connections(frames: &[Frame], to: Ipv4Addr) -> Vec<f64> {
+    frames.iter().filter(|f| matches!(&f.what, What::Syn(address) if *address == to)).map(|f| f.at).collect()
 }
 
 /// The announcements of a capture: when, and of what.
 pub fn announcements(frames: &[Frame]) -> Vec<(f64, IpAddr)> {
     let one = |f: &Frame| match &f.what {
         What::Gratuitous(address) => Some((f.at, IpAddr::V4(*address))),
-        What::Advert(..) => None,
+        What::Advert(..) | What::Syn(_) => None,
     };
     frames.iter().filter_map(one).collect()
 }

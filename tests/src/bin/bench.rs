@@ -9,7 +9,7 @@ use vipd_tests::conf::{Instance, master_down};
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::{Host, Lab};
 use vipd_tests::process::tree;
-use vipd_tests::wire::{Capture, adverts, announcements};
+use vipd_tests::wire::{Capture, adverts, announcements, connections};
 
 const VIP: &str = "10.77.0.100";
 const LONG: Duration = Duration::from_secs(20);
@@ -26,6 +26,9 @@ struct Cli {
     /// Only prints what a command takes: seconds of CPU, KiB of memory at its peak.
     #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
     usage_of: Vec<String>,
+    /// One part alone.
+    #[arg(long, value_parser = ["take-over", "adverts", "memory", "reading", "late"])]
+    only: Option<String>,
     /// Take-overs per interval and daemon.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -46,23 +49,35 @@ fn main() {
     }
     let vipd = std::fs::canonicalize(&cli.vipd).unwrap_or_else(|e| panic!("{}: {e}", cli.vipd.display()));
     vipd_tests::director::use_vipd(vipd);
+    let wanted = |part: &str| cli.only.as_deref().is_none_or(|only| only == part);
     let mut figures = Vec::new();
-    for (interval, rounds) in [("0.01", cli.rounds), ("0.1", cli.rounds), ("1", cli.rounds.div_ceil(2))] {
-        figures.extend(take_over(interval, rounds));
+    if wanted("take-over") {
+        for (interval, rounds) in [("0.01", cli.rounds), ("0.1", cli.rounds), ("1", cli.rounds.div_ceil(2))] {
+            figures.extend(take_over(interval, rounds));
+        }
     }
-    for (instances, interval) in [(1, "0.01"), (100, "0.1")] {
-        figures.extend(per_advert(instances, interval));
+    if wanted("adverts") {
+        for (instances, interval) in [(1, "0.01"), (100, "0.1")] {
+            figures.extend(per_advert(instances, interval));
+        }
     }
-    figures.push(memory());
-    for (kind, check) in CHECKS {
-        figures.extend(reading(kind, check));
+    if wanted("memory") {
+        figures.push(memory());
     }
-    figures.push(linear());
+    if wanted("reading") {
+        for (kind, check) in CHECKS {
+            figures.extend(reading(kind, check));
+        }
+        figures.push(linear());
+    }
     print(&figures);
+    let late = if wanted("late") { lateness() } else { Vec::new() };
+    late.iter().for_each(|l| println!("{:<58} {:>12.3} ms, {:.3} ms without", l.name, l.during, l.idle));
     let list = figures.iter().map(|f| {
         json!({ "name": f.name, "unit": f.unit, "vipd": f.vipd, "keepalived": f.keepalived, "ratio": f.vipd / f.keepalived })
     });
-    let text = format!("{:#}\n", json!({ "figures": list.collect::<Vec<_>>() }));
+    let late = late.iter().map(|l| json!({ "name": l.name, "unit": "ms", "vipd": l.during, "idle": l.idle }));
+    let text = format!("{:#}\n", json!({ "figures": list.collect::<Vec<_>>(), "late": late.collect::<Vec<_>>() }));
     std::fs::write(&cli.out, text).unwrap_or_else(|e| panic!("{}: {e}", cli.out.display()));
     println!("\nwritten to {}", cli.out.display());
 }
@@ -177,6 +192,64 @@ fn linear() -> Figure {
         vipd: times(&[vipd.as_str(), "check"]),
         keepalived: times(&["keepalived", "-t", "-l", "-f"]),
     }
+}
+
+/// How late something was at most, with reloads and in as much time without.
+struct Late {
+    name: String,
+    during: f64,
+    idle: f64,
+}
+
+/// A master with 10,000 virtual servers, one of them checked ten times a second, reads its file again: unchanged, with one
+/// virtual server changed, with each of them changed.
+fn lateness() -> Vec<Late> {
+    let interval = 0.1;
+    let mut lab = Lab::new();
+    let (one, two, client) = (lab.host(1), lab.host(2), lab.host(3));
+    let instance = Instance::new(3, 150, "0.1").text();
+    let checked = format!(
+        "virtual_server 10.99.0.1 80 {{\n    delay_loop 0.1\n    protocol TCP\n    real_server {} 80 {{\n        TCP_CHECK {{\n            \
+         connect_timeout 1\n            delay_before_retry 0.1\n        }}\n    }}\n}}\n",
+        two.address()
+    );
+    let conf = |edit: &dyn Fn(String) -> String| format!("{instance}{checked}{}", edit(large(10_000, "")));
+    let same = conf(&|text| text);
+    let a = Director::start(Kind::Vipd, &one, &same);
+    a.wait_master(VIP, LONG);
+    std::thread::sleep(Duration::from_secs(5));
+    let peer: std::net::Ipv4Addr = two.address().parse().unwrap_or_else(|e| panic!("{e}"));
+    let host: std::net::Ipv4Addr = one.address().parse().unwrap_or_else(|e| panic!("{e}"));
+    let worst = |reload: Option<&str>| {
+        let capture = Capture::start(&client);
+        let own = Capture::start(&two);
+        std::thread::sleep(Duration::from_secs(1));
+        if let Some(text) = reload {
+            a.reload(text);
+        }
+        std::thread::sleep(Duration::from_secs(6));
+        let checks = connections(&own.end(), peer);
+        let adverts: Vec<f64> = adverts(&capture.end()).iter().filter(|a| a.1 == host).map(|a| a.0).collect();
+        let late = |times: &[f64]| {
+            assert!(times.len() > 20, "{times:?}");
+            let gap = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+            (gap - interval) * 1e3
+        };
+        (late(&adverts), late(&checks))
+    };
+    let idle = worst(None);
+    let one_changed = conf(&|text| text.replacen("weight 1", "weight 2", 1));
+    let all_changed = conf(&|text| text.replace("weight 1", "weight 3"));
+    let cases =
+        [("an unchanged file", &same), ("one virtual server changed", &one_changed), ("all changed", &all_changed)];
+    let mut lates = Vec::new();
+    for (name, text) in cases {
+        let (advert, check) = worst(Some(text));
+        say(&format!("10,000 virtual servers, {name}: advert {advert:+.3} ms, check {check:+.3} ms"));
+        let late = |what: &str, during, idle| Late { name: format!("latest {what}, reload with {name}"), during, idle };
+        lates.extend([late("advert", advert, idle.0), late("check", check, idle.1)]);
+    }
+    lates
 }
 
 /// A killed master: from its last advert to the new master's first advert and first announcement, less what the formula
