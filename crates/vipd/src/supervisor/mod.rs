@@ -187,40 +187,51 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         }
     }
     let (events, queue) = mpsc::channel(4096);
-    let config_status =
-        ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
-    let supervisor = Supervisor {
-        plan,
-        old: config.clone(),
-        config,
-        memory: Arc::new(loaded.memory),
-        config_status,
-        started: unix_time(),
-        roles: BTreeMap::new(),
-        pid_files,
-        events,
-        hooks: Hooks::default(),
-        scripts: BTreeMap::new(),
-        last_script: 0,
-        programs: Arc::new(Semaphore::new(PROGRAMS)),
-        stuck: Vec::new(),
-        verdicts: BTreeMap::new(),
-        verdicts_owed: false,
-        queries: BTreeMap::new(),
-        next_query: 0,
-        pulse: 0,
-        files: loaded.files,
-        reloading: Reload::No,
-        timed: timed::Timed::default(),
-        reload_askers: Vec::new(),
-        announced: false,
-    };
+    let supervisor = Supervisor::new(plan, (config, loaded.memory, loaded.files), warnings, pid_files, events);
     let code = supervisor.turn(queue).await;
     drop(held);
     code
 }
 
 impl Supervisor {
+    /// One that has started nothing yet.
+    fn new(
+        plan: Plan,
+        (config, memory, files): (Arc<Config>, Memory, Vec<PathBuf>),
+        warnings: usize,
+        pid_files: BTreeMap<RoleName, PidFile>,
+        events: mpsc::Sender<Event>,
+    ) -> Supervisor {
+        let config_status =
+            ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
+        Supervisor {
+            plan,
+            old: config.clone(),
+            config,
+            memory: Arc::new(memory),
+            config_status,
+            started: unix_time(),
+            roles: BTreeMap::new(),
+            pid_files,
+            events,
+            hooks: Hooks::default(),
+            scripts: BTreeMap::new(),
+            last_script: 0,
+            programs: Arc::new(Semaphore::new(PROGRAMS)),
+            stuck: Vec::new(),
+            verdicts: BTreeMap::new(),
+            verdicts_owed: false,
+            queries: BTreeMap::new(),
+            next_query: 0,
+            pulse: 0,
+            files,
+            reloading: Reload::No,
+            timed: timed::Timed::default(),
+            reload_askers: Vec::new(),
+            announced: false,
+        }
+    }
+
     async fn turn(mut self, mut queue: mpsc::Receiver<Event>) -> ExitCode {
         let signals = (
             signal(SignalKind::terminate()),
@@ -317,8 +328,9 @@ impl Supervisor {
                     let configure = Configure { part, snapshot, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
-                if name == RoleName::Director && !self.verdicts.is_empty() {
-                    let _ = running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
+                if name == RoleName::Director {
+                    let all = ToRole::Verdicts(self.verdicts.values().cloned().collect());
+                    self.verdicts_owed = !self.verdicts.is_empty() && running.tell(&all) == Told::No;
                 }
                 info!("started the {name} role, process {}", running.pid);
                 let pid = running.pid;
@@ -368,14 +380,18 @@ impl Supervisor {
         }
     }
 
-    /// Passes verdicts on. One that finds no place would leave a dead server in the table: all are owed then.
+    /// Passes verdicts on. One that finds no place would leave a dead server in the table: all are owed then, until all
+    /// were told again.
     fn tell_verdicts(&mut self, verdicts: Vec<Verdict>) {
-        let director = self.roles.get(&RoleName::Director).and_then(|r| r.running.as_ref());
-        let told = director.map(|running| running.tell(&ToRole::Verdicts(verdicts)));
-        self.verdicts_owed = told == Some(Told::No);
-        if self.verdicts_owed {
+        if self.pass_verdicts(verdicts) == Told::No && !std::mem::replace(&mut self.verdicts_owed, true) {
             warn!("the director is far behind: it gets every verdict anew as soon as it takes one");
         }
+    }
+
+    /// A director that is not there gets all of them when it starts.
+    fn pass_verdicts(&self, verdicts: Vec<Verdict>) -> Told {
+        let director = self.roles.get(&RoleName::Director).and_then(|r| r.running.as_ref());
+        director.map_or(Told::Yes, |running| running.tell(&ToRole::Verdicts(verdicts)))
     }
 
     fn wake(&mut self) {
@@ -400,7 +416,7 @@ impl Supervisor {
 
     fn feel_pulse(&mut self, late: bool) {
         if self.verdicts_owed {
-            self.tell_verdicts(self.verdicts.values().cloned().collect());
+            self.verdicts_owed = self.pass_verdicts(self.verdicts.values().cloned().collect()) == Told::No;
         }
         self.pulse += 1;
         let pulse = self.pulse;
@@ -717,3 +733,6 @@ async fn track(script: TrackedScript, serial: u64, events: mpsc::Sender<Event>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
