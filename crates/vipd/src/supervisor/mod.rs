@@ -22,7 +22,7 @@ mod view;
 use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
 use crate::part;
 use hooks::{Direction, Hooks, Mail, credentials};
-use query::{Asker, Query};
+use query::{Asker, Caller, Query};
 use reload::{Compared, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
@@ -104,7 +104,7 @@ pub(crate) enum Event {
     /// The file of `reload_time_file` came, changed or went.
     TimeFile(timed::Seen),
     /// An answer for an operator was made.
-    Answer { id: u64, reply: Box<Reply> },
+    Answer { caller: Caller, reply: Box<Reply> },
 }
 
 struct Script {
@@ -142,8 +142,8 @@ struct Supervisor {
     files: Vec<PathBuf>,
     reloading: Reload,
     timed: timed::Timed,
-    /// Who waits for the next reload: the console's number of the request, and since when.
-    reload_askers: Vec<(u64, Instant)>,
+    /// Who waits for the next reload, and since when.
+    reload_askers: Vec<(Caller, Instant)>,
     announced: bool,
 }
 
@@ -467,8 +467,8 @@ impl Supervisor {
                 }
                 None
             }
-            Event::Answer { id, reply } => {
-                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
+            Event::Answer { caller, reply } => {
+                self.reply(caller, *reply);
                 None
             }
             Event::Loaded(loaded) => {
@@ -560,12 +560,17 @@ impl Supervisor {
                     self.arrived(id, name);
                 }
             }
-            FromRole::Request { id, request: Request::Status } => self.ask(Asker::Console(id)),
-            FromRole::Request { id, request: Request::Reload } => {
-                self.reload_askers.push((id, Instant::now()));
-                self.reload();
+            FromRole::Request { id, request } => {
+                let caller = Caller { console: generation, id };
+                match request {
+                    Request::Status => self.ask(Asker::Operator(caller)),
+                    Request::Reload => {
+                        self.reload_askers.push((caller, Instant::now()));
+                        self.reload();
+                    }
+                    Request::Config { nonce } => self.show_config(caller, nonce),
+                }
             }
-            FromRole::Request { id, request: Request::Config { nonce } } => self.show_config(id, nonce),
             FromRole::Done => {}
         }
     }

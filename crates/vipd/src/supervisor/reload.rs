@@ -1,5 +1,6 @@
 //! Reading the configuration again: off to the side, judged as a whole, taken as a whole or not at all.
 
+use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
 use crate::message::{Configure, ToRole};
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) enum Reload {
     No,
     /// The file is being read; who waits for that, and whether another one was asked for meanwhile.
-    Reading(Vec<(u64, Instant)>, Next),
+    Reading(Vec<(Caller, Instant)>, Next),
     /// The roles are taking it over.
     Settling(Settling, Next),
     /// The daemon stops.
@@ -46,7 +47,7 @@ pub(super) struct Settling {
     /// Who has not answered.
     awaited: Vec<RoleName>,
     deadline: Instant,
-    askers: Vec<(u64, Instant)>,
+    askers: Vec<(Caller, Instant)>,
     reloaded: Reloaded,
 }
 
@@ -157,7 +158,7 @@ impl Supervisor {
     }
 
     /// Asks every role for a sign that it has taken the configuration over.
-    fn settle(&mut self, askers: Vec<(u64, Instant)>, reloaded: Reloaded, next: Next) {
+    fn settle(&mut self, askers: Vec<(Caller, Instant)>, reloaded: Reloaded, next: Next) {
         self.pulse += 1;
         let running = self.roles.iter().filter(|(_, role)| role.running.is_some());
         let awaited: Vec<RoleName> = running.map(|(name, _)| *name).collect();
@@ -208,10 +209,10 @@ impl Supervisor {
     }
 
     /// The reload is over: tells who asked for it, and begins the next one.
-    fn reloaded(&mut self, askers: Vec<(u64, Instant)>, reloaded: &Reloaded, next: Next) {
-        for (id, since) in askers {
+    pub(super) fn reloaded(&mut self, askers: Vec<(Caller, Instant)>, reloaded: &Reloaded, next: Next) {
+        for (caller, since) in askers {
             let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..reloaded.clone() });
-            self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
+            self.reply(caller, reply);
         }
         if next == Next::Again {
             self.reload();

@@ -1,3 +1,5 @@
+//! Tests of the supervisor: roles without a process, whose queues show what they were told.
+
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
 use super::*;
@@ -67,4 +69,18 @@ async fn a_debt_of_verdicts_lasts_until_all_were_told_again() {
     supervisor.feel_pulse(true);
     assert!(!supervisor.verdicts_owed);
     assert_eq!(verdicts(&mut director), 3);
+}
+
+#[tokio::test]
+async fn an_answer_for_a_console_that_is_gone_reaches_nobody() {
+    let (mut supervisor, _queue) = supervisor();
+    let _gone = play(&mut supervisor, RoleName::Console, 8);
+    let before = Caller { console: 1, id: 1 };
+    let mut console = play(&mut supervisor, RoleName::Console, 8);
+    let reply = || Box::new(Reply::Config { config: String::new() });
+    supervisor.handle(Event::Answer { caller: before, reply: reply() });
+    supervisor.reloaded(vec![(before, Instant::now())], &vipd_api::Reloaded::default(), reload::Next::Nothing);
+    assert!(told(&mut console).is_empty());
+    supervisor.handle(Event::Answer { caller: Caller { console: 2, id: 1 }, reply: reply() });
+    assert_eq!(told(&mut console).len(), 1);
 }
