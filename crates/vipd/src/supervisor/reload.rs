@@ -22,6 +22,10 @@ use vipd_sys::clock::{monotonic_micros, unix_time};
 /// How long the roles may take to take a configuration over, before who asked is told and the next reload begins.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many changes whoever asked is told of, and how many of those are logged; the rest is counted.
+const CHANGES: usize = 10_000;
+const LOGGED: usize = 100;
+
 /// Where a reload stands. There is one at a time, from the file to the last role: who asks meanwhile gets one more.
 pub(super) enum Reload {
     No,
@@ -124,12 +128,16 @@ impl Supervisor {
                 for line in findings.lines() {
                     warn!("{line}");
                 }
-                for change in &compared.changes {
+                for change in compared.changes.iter().take(LOGGED) {
                     info!("{change}");
+                }
+                let more = compared.changes.len().saturating_sub(LOGGED) + compared.more;
+                if more > 0 {
+                    info!("and {more} more changes");
                 }
                 self.memory = Arc::new(loaded.memory);
                 self.take(config, &compared, warnings);
-                reloaded.changes = compared.changes;
+                (reloaded.changes, reloaded.more_changes) = (compared.changes, compared.more);
                 (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
                 self.settle(askers, reloaded, next);
                 return;
@@ -317,6 +325,8 @@ pub(crate) struct Compared {
     same: bool,
     /// In words.
     changes: Vec<String>,
+    /// How many of them are left out.
+    more: usize,
     services: Difference,
 }
 
@@ -325,8 +335,14 @@ impl Compared {
         if old == new {
             return Compared { same: true, ..Compared::default() };
         }
-        let changes = vipd_config::changes::changes(old, new).iter().map(ToString::to_string).collect();
-        Compared { same: false, changes, services: Difference::between(old, new) }
+        let all = vipd_config::changes::changes(old, new);
+        let changes = all.iter().take(CHANGES).map(ToString::to_string).collect();
+        Compared {
+            same: false,
+            changes,
+            more: all.len().saturating_sub(CHANGES),
+            services: Difference::between(old, new),
+        }
     }
 }
 
