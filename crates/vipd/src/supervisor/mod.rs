@@ -564,10 +564,7 @@ impl Supervisor {
                 let caller = Caller { console: generation, id };
                 match request {
                     Request::Status => self.ask(Asker::Operator(caller)),
-                    Request::Reload => {
-                        self.reload_askers.push((caller, Instant::now()));
-                        self.reload();
-                    }
+                    Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
                 }
             }

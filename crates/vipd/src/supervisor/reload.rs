@@ -19,8 +19,12 @@ use vipd_config::{Color, Loaded};
 use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
-/// How long the roles may take to take a configuration over, before who asked is told and the next reload begins.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a file may take to be read, before who asked is told; and the roles to take a configuration over, before the
+/// next reload begins.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many may wait for the next reload: more than the console has sessions.
+pub(super) const ASKERS: usize = 64;
 
 /// How many changes whoever asked is told of, and how many of those are logged; the rest is counted.
 const CHANGES: usize = 10_000;
@@ -29,8 +33,8 @@ const LOGGED: usize = 100;
 /// Where a reload stands. There is one at a time, from the file to the last role: who asks meanwhile gets one more.
 pub(super) enum Reload {
     No,
-    /// The file is being read; who waits for that, and whether another one was asked for meanwhile.
-    Reading(Vec<(Caller, Instant)>, Next),
+    /// The file is being read; whether another one was asked for meanwhile.
+    Reading(Reading, Next),
     /// The roles are taking it over.
     Settling(Settling, Next),
     /// The daemon stops.
@@ -42,6 +46,15 @@ pub(super) enum Reload {
 pub(super) enum Next {
     Nothing,
     Again,
+}
+
+/// A configuration that is being read.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// Who waits for it.
+    askers: Vec<(Caller, Instant)>,
+    /// When it has taken too long; `None`: it has, and that was told.
+    deadline: Option<Instant>,
 }
 
 /// A configuration that was handed to the roles.
@@ -60,7 +73,8 @@ impl Reload {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Reload::Settling(settling, _) => Some(settling.deadline),
-            Reload::No | Reload::Reading(..) | Reload::Over => None,
+            Reload::Reading(reading, _) => reading.deadline,
+            Reload::No | Reload::Over => None,
         }
     }
 
@@ -71,13 +85,29 @@ impl Reload {
 }
 
 impl Supervisor {
+    /// An operator wants the configuration to be read again, and waits for what comes of it.
+    pub(super) fn reload_for(&mut self, caller: Caller) {
+        if self.reload_askers.len() >= ASKERS {
+            let message = format!("{ASKERS} others wait for the next reload already: ask again later");
+            self.reply(caller, Reply::Error { message });
+            return;
+        }
+        self.reload_askers.push((caller, Instant::now()));
+        self.reload();
+        if matches!(&self.reloading, Reload::Reading(reading, _) if reading.deadline.is_none()) {
+            self.answer_in_vain();
+        }
+    }
+
     /// SIGHUP, `vipd reload`, or the time has come: reads the configuration off to the side.
     pub(super) fn reload(&mut self) {
         match &mut self.reloading {
             Reload::Reading(_, next) | Reload::Settling(_, next) => *next = Next::Again,
             Reload::Over => info!("stopping: the configuration is not read again"),
             Reload::No => {
-                self.reloading = Reload::Reading(std::mem::take(&mut self.reload_askers), Next::Nothing);
+                let askers = std::mem::take(&mut self.reload_askers);
+                let deadline = Some(Instant::now() + PATIENCE);
+                self.reloading = Reload::Reading(Reading { askers, deadline }, Next::Nothing);
                 info!("reading {} again", self.plan.file.display());
                 let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
                 let (known, mark) = (self.files.clone(), self.mark());
@@ -99,7 +129,7 @@ impl Supervisor {
     /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
     pub(super) fn loaded(&mut self, loaded: Result<Box<(Loaded, Compared)>, String>) {
         let (askers, next) = match std::mem::replace(&mut self.reloading, Reload::No) {
-            Reload::Reading(askers, next) => (askers, next),
+            Reload::Reading(reading, next) => (reading.askers, next),
             other => {
                 self.reloading = other;
                 return;
@@ -193,10 +223,34 @@ impl Supervisor {
         }
     }
 
-    /// Goes on without the roles that are late.
+    /// Goes on without the roles that are late. A file that is late is waited for, on a disk that may be dead: another
+    /// reading would hang there, too. But nobody who asked waits with it.
     pub(super) fn reload_is_late(&mut self, now: Instant) {
-        if self.reloading.deadline().is_some_and(|deadline| deadline <= now) {
-            self.settled();
+        if self.reloading.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match &mut self.reloading {
+            Reload::Reading(reading, _) => {
+                reading.deadline = None;
+                let askers = std::mem::take(&mut reading.askers);
+                self.reload_askers.extend(askers);
+                warn!("{}", self.still_reading());
+                self.answer_in_vain();
+            }
+            _ => self.settled(),
+        }
+    }
+
+    fn still_reading(&self) -> String {
+        let file = self.plan.file.display();
+        format!("still reading {file} after {PATIENCE:?}: is it, or what it includes, on a disk that doesn't answer?")
+    }
+
+    /// Tells everybody who waits for a reload that none will come soon.
+    fn answer_in_vain(&mut self) {
+        let message = self.still_reading();
+        for (caller, _) in std::mem::take(&mut self.reload_askers) {
+            self.reply(caller, Reply::Error { message: message.clone() });
         }
     }
 

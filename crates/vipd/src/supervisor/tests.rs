@@ -84,3 +84,36 @@ async fn an_answer_for_a_console_that_is_gone_reaches_nobody() {
     supervisor.handle(Event::Answer { caller: Caller { console: 2, id: 1 }, reply: reply() });
     assert_eq!(told(&mut console).len(), 1);
 }
+
+fn errors(waiting: &mut Waiting) -> usize {
+    let is_error = |m: &ToRole| matches!(m, ToRole::Reply { reply, .. } if matches!(**reply, Reply::Error { .. }));
+    told(waiting).iter().filter(|m| is_error(m)).count()
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_reading_that_hangs() {
+    let (mut supervisor, _queue) = supervisor(); // what was read is never heard of
+    let mut console = play(&mut supervisor, RoleName::Console, 128);
+    let ask = |id| Caller { console: 1, id };
+    supervisor.reload_for(ask(1));
+    supervisor.reload_for(ask(2));
+    supervisor.reload_is_late(Instant::now());
+    assert_eq!(errors(&mut console), 0, "there is time");
+    let over = Instant::now() + reload::PATIENCE;
+    supervisor.reload_is_late(over);
+    assert_eq!(errors(&mut console), 2, "the one it is read for, and the one for the next");
+    supervisor.reload_is_late(over);
+    assert_eq!((errors(&mut console), supervisor.reloading.deadline()), (0, None));
+    supervisor.reload_for(ask(3));
+    assert_eq!(errors(&mut console), 1, "at once");
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_reload_are_bounded() {
+    let (mut supervisor, _queue) = supervisor();
+    let mut console = play(&mut supervisor, RoleName::Console, 128);
+    for id in 0..=reload::ASKERS as u64 + 1 {
+        supervisor.reload_for(Caller { console: 1, id });
+    }
+    assert_eq!((errors(&mut console), supervisor.reload_askers.len()), (1, reload::ASKERS));
+}
