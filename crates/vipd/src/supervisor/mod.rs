@@ -23,7 +23,7 @@ use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition,
 use crate::part;
 use hooks::{Direction, Hooks, Mail, credentials};
 use query::{Asker, Caller, Query};
-use reload::{Compared, Reload, warnings};
+use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use std::collections::BTreeMap;
@@ -99,8 +99,8 @@ pub(crate) enum Event {
     Script { name: String, serial: u64, exit: Exit },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
-    /// A configuration was read, and compared with the one in force; or why not.
-    Loaded(Result<Box<(Loaded, Compared)>, String>),
+    /// A configuration was read; or why not.
+    Loaded(Result<Box<Read>, String>),
     /// The file of `reload_time_file` came, changed or went.
     TimeFile(timed::Seen),
     /// An answer for an operator was made.

@@ -1,9 +1,9 @@
 //! Reading a configuration that others may be writing, and the files that tell others of it. Runs beside the supervisor's
 //! loop: a disk may be slow.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::warn;
@@ -80,9 +80,12 @@ pub(super) fn unmark(path: &Path) {
     }
 }
 
-/// Writes what was found in the place of what was found the last time.
+/// Writes what was found in the place of what was found the last time. A finding may quote a secret: whoever made the file
+/// before, it is for its owner alone.
 pub(super) fn write_findings(path: &Path, findings: &str) -> io::Result<()> {
-    emptied(path, 0o600)?.write_all(findings.as_bytes())
+    let mut file = emptied(path, 0o600)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(findings.as_bytes())
 }
 
 #[cfg(test)]
@@ -144,6 +147,8 @@ mod tests {
     fn findings_take_the_place_of_those_before() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("findings");
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         write_findings(&file, "a long finding\n").unwrap();
         write_findings(&file, "short\n").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "short\n");

@@ -57,6 +57,15 @@ pub(super) struct Reading {
     deadline: Option<Instant>,
 }
 
+/// A configuration that was read.
+pub(crate) struct Read {
+    loaded: Loaded,
+    /// With the one in force.
+    compared: Compared,
+    /// What was found in it, located.
+    findings: String,
+}
+
 /// A configuration that was handed to the roles.
 pub(super) struct Settling {
     /// A role that answers this ping, or a later one, has it: messages keep their order.
@@ -114,8 +123,14 @@ impl Supervisor {
                 let (old, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
                 let read = tokio::task::spawn_blocking(move || {
                     let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref());
-                    let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new));
-                    Box::new((loaded, compared.unwrap_or_default()))
+                    let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new)).unwrap_or_default();
+                    let findings = vipd_config::render_text(&loaded, Color::Never);
+                    if let Some(file) = &old.global.reload_findings
+                        && let Err(e) = reading::write_findings(file, &findings)
+                    {
+                        warn!("the findings can't be written to {}: {e}", file.display());
+                    }
+                    Box::new(Read { loaded, compared, findings })
                 });
                 tokio::spawn(async move {
                     // Were a file to make the reader panic, the next one would be read all the same.
@@ -127,7 +142,7 @@ impl Supervisor {
     }
 
     /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
-    pub(super) fn loaded(&mut self, loaded: Result<Box<(Loaded, Compared)>, String>) {
+    pub(super) fn loaded(&mut self, read: Result<Box<Read>, String>) {
         let (askers, next) = match std::mem::replace(&mut self.reloading, Reload::No) {
             Reload::Reading(reading, next) => (reading.askers, next),
             other => {
@@ -136,8 +151,8 @@ impl Supervisor {
             }
         };
         let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
-        let (loaded, compared) = match loaded {
-            Ok(loaded) => *loaded,
+        let Read { loaded, compared, findings } = match read {
+            Ok(read) => *read,
             Err(why) => {
                 reloaded.findings.clone_from(&why);
                 self.refuse(why);
@@ -145,10 +160,8 @@ impl Supervisor {
                 return;
             }
         };
-        let findings = vipd_config::render_text(&loaded, Color::Never);
         let warnings = warnings(&loaded);
         self.files.clone_from(&loaded.files);
-        self.write_findings(&findings);
         match loaded.config {
             Some(config) if let Some(why) = self.forbidden(&config) => {
                 reloaded.findings = why;
@@ -305,16 +318,7 @@ impl Supervisor {
     /// Removes the mark of a configuration that is in force: whoever made it waits for that.
     pub(super) fn end_marking(&self) {
         if let Some(mark) = self.mark() {
-            reading::unmark(&mark);
-        }
-    }
-
-    /// `reload_check_config FILE`: what was found in the file that was read.
-    fn write_findings(&self, findings: &str) {
-        if let Some(file) = &self.config.global.reload_findings
-            && let Err(e) = reading::write_findings(file, findings)
-        {
-            warn!("the findings can't be written to {}: {e}", file.display());
+            tokio::task::spawn_blocking(move || reading::unmark(&mark));
         }
     }
 
@@ -374,7 +378,7 @@ impl Supervisor {
 
 /// What differs between the configuration in force and another one.
 #[derive(Default)]
-pub(crate) struct Compared {
+struct Compared {
     /// Nothing does.
     same: bool,
     /// In words.
