@@ -1,6 +1,7 @@
 //! What is asked of all roles: each tells its part, and whoever asked gets the whole, with what did not answer shown as such.
 
 use super::{Event, RoleName, STATUS_PATIENCE, Supervisor, view};
+use crate::channel;
 use crate::message::ToRole;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl Supervisor {
             let mut config = (*config).clone();
             crate::veil::veil(&mut config, nonce.as_bytes());
             let reply = match serde_json::to_string(&config) {
-                Ok(config) => Reply::Config { config },
+                Ok(config) => sendable(caller.id, Reply::Config { config }),
                 Err(e) => Reply::Error { message: format!("the configuration can't be written as JSON: {e}") },
             };
             let _ = events.blocking_send(Event::Answer { caller, reply: Box::new(reply) });
@@ -125,6 +126,14 @@ impl Supervisor {
     }
 }
 
+/// A reply, or why it can't be sent: it may be too long.
+fn sendable(id: u64, reply: Reply) -> Reply {
+    match channel::encode(&ToRole::Reply { id, reply: Box::new(reply.clone()) }) {
+        Ok(_) => reply,
+        Err(e) => Reply::Error { message: format!("the configuration can't be shown: {e}") },
+    }
+}
+
 /// SIGUSR1 and SIGUSR2: writes what was asked for where the original does, under a new name first, so that no prepared link
 /// is followed.
 fn dump(name: &str, text: &str) {
@@ -142,5 +151,18 @@ fn dump(name: &str, text: &str) {
     match write() {
         Ok(()) => info!("what was asked for is in {}", path.display()),
         Err(e) => warn!("what was asked for can't be written to {}: {e}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_is_too_large_is_not_shown() {
+        let reply = |length| sendable(1, Reply::Config { config: "\"".repeat(length) });
+        assert!(matches!(reply(10), Reply::Config { .. }));
+        // Each mark of quotation takes two bytes.
+        assert!(matches!(reply(channel::LONGEST / 2), Reply::Error { .. }));
     }
 }
