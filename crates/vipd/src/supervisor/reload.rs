@@ -122,7 +122,7 @@ impl Supervisor {
                 let (known, mark) = (self.files.clone(), self.mark());
                 let (old, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
                 let read = tokio::task::spawn_blocking(move || {
-                    let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref());
+                    let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref())?;
                     let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new)).unwrap_or_default();
                     let findings = vipd_config::render_text(&loaded, Color::Never);
                     if let Some(file) = &old.global.reload_findings
@@ -130,11 +130,11 @@ impl Supervisor {
                     {
                         warn!("the findings can't be written to {}: {e}", file.display());
                     }
-                    Box::new(Read { loaded, compared, findings })
+                    Ok(Box::new(Read { loaded, compared, findings }))
                 });
                 tokio::spawn(async move {
                     // Were a file to make the reader panic, the next one would be read all the same.
-                    let loaded = read.await.map_err(|e| format!("the reader failed: {e}"));
+                    let loaded = read.await.unwrap_or_else(|e| Err(format!("the reader failed: {e}")));
                     let _ = events.send(Event::Loaded(loaded)).await; // closed at the end of the process alone
                 });
             }
