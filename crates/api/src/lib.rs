@@ -56,6 +56,9 @@ pub struct Reloaded {
     pub taken: bool,
     /// What differs from before, a sentence each; none: the file means the same.
     pub changes: Vec<String>,
+    /// How many more there are: no more than ten thousand are told.
+    #[serde(default)]
+    pub more_changes: usize,
     /// Warnings of the new configuration.
     pub warnings: usize,
     /// The findings, located, as `vipd check` prints them: errors if it was refused, else warnings.

@@ -11,11 +11,13 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 /// The longest document, in bytes: a configuration of some ten thousand addresses fits.
 pub(crate) const LONGEST: usize = 64 << 20;
 
-/// One document with its length in front (4 bytes, big endian).
+/// One document with its length in front (4 bytes, big endian). One that is too long is refused here: at the other end it
+/// would end the channel.
 pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4];
     serde_json::to_writer(&mut bytes, message)?;
-    let length = u32::try_from(bytes.len() - 4).map_err(|_| io::Error::other("message too long"))?;
+    let length = u32::try_from(bytes.len() - 4).ok().filter(|n| *n as usize <= LONGEST);
+    let length = length.ok_or_else(|| io::Error::other(format!("it is longer than {LONGEST} bytes")))?;
     bytes[..4].copy_from_slice(&length.to_be_bytes());
     Ok(bytes)
 }
@@ -95,5 +97,21 @@ impl Sender {
     /// Sends a document that is encoded already.
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.half.write_all(bytes).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+    use super::*;
+
+    #[test]
+    fn the_longest_document_arrives_and_a_longer_one_is_not_sent() {
+        let longest = "x".repeat(LONGEST - 2); // less its quotes
+        let mut decoder = Decoder::default();
+        decoder.feed(&encode(&longest).unwrap());
+        assert!(decoder.next::<String>().unwrap() == Some(longest));
+        assert!(encode(&"x".repeat(LONGEST - 1)).is_err());
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(socket: &Path, json: bool) -> ExitCode {
 }
 
 fn text(reloaded: &Reloaded) -> String {
-    let Reloaded { file, taken, changes, warnings, findings, silent, took } = reloaded;
+    let Reloaded { file, taken, changes, more_changes, warnings, findings, silent, took } = reloaded;
     let file = shown(file);
     let mut text = String::new();
     // Writing to a string can't fail.
@@ -44,7 +44,10 @@ fn text(reloaded: &Reloaded) -> String {
     for change in changes {
         let _ = writeln!(text, "  {}", shown(change));
     }
-    let found = match changes.len() {
+    if *more_changes > 0 {
+        let _ = writeln!(text, "  and {more_changes} more");
+    }
+    let found = match changes.len().saturating_add(*more_changes) {
         0 => "it means the same as before".to_owned(),
         1 => "one change".to_owned(),
         n => format!("{n} changes"),
@@ -77,6 +80,8 @@ mod tests {
             text(&taken),
             "  added vrrp_instance A\n/etc/keepalived/keepalived.conf is in force after 0.012 s: one change\n"
         );
+        let many = text(&Reloaded { more_changes: 7, ..taken.clone() });
+        assert!(many.contains("  and 7 more\n") && many.ends_with(": 8 changes\n"), "{many}");
         let same = Reloaded { changes: vec![], warnings: 2, silent: vec!["check".to_owned()], ..taken.clone() };
         let page = text(&same);
         assert!(

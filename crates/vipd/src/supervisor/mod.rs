@@ -22,8 +22,8 @@ mod view;
 use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
 use crate::part;
 use hooks::{Direction, Hooks, Mail, credentials};
-use query::{Asker, Query};
-use reload::{Compared, Reload, warnings};
+use query::{Asker, Caller, Query};
+use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use std::collections::BTreeMap;
@@ -99,12 +99,12 @@ pub(crate) enum Event {
     Script { name: String, serial: u64, exit: Exit },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
-    /// A configuration was read, and compared with the one in force; or why not.
-    Loaded(Result<Box<(Loaded, Compared)>, String>),
+    /// A configuration was read; or why not.
+    Loaded(Result<Box<Read>, String>),
     /// The file of `reload_time_file` came, changed or went.
     TimeFile(timed::Seen),
     /// An answer for an operator was made.
-    Answer { id: u64, reply: Box<Reply> },
+    Answer { caller: Caller, reply: Box<Reply> },
 }
 
 struct Script {
@@ -142,8 +142,8 @@ struct Supervisor {
     files: Vec<PathBuf>,
     reloading: Reload,
     timed: timed::Timed,
-    /// Who waits for the next reload: the console's number of the request, and since when.
-    reload_askers: Vec<(u64, Instant)>,
+    /// Who waits for the next reload, and since when.
+    reload_askers: Vec<(Caller, Instant)>,
     announced: bool,
 }
 
@@ -187,40 +187,51 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
         }
     }
     let (events, queue) = mpsc::channel(4096);
-    let config_status =
-        ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
-    let supervisor = Supervisor {
-        plan,
-        old: config.clone(),
-        config,
-        memory: Arc::new(loaded.memory),
-        config_status,
-        started: unix_time(),
-        roles: BTreeMap::new(),
-        pid_files,
-        events,
-        hooks: Hooks::default(),
-        scripts: BTreeMap::new(),
-        last_script: 0,
-        programs: Arc::new(Semaphore::new(PROGRAMS)),
-        stuck: Vec::new(),
-        verdicts: BTreeMap::new(),
-        verdicts_owed: false,
-        queries: BTreeMap::new(),
-        next_query: 0,
-        pulse: 0,
-        files: loaded.files,
-        reloading: Reload::No,
-        timed: timed::Timed::default(),
-        reload_askers: Vec::new(),
-        announced: false,
-    };
+    let supervisor = Supervisor::new(plan, (config, loaded.memory, loaded.files), warnings, pid_files, events);
     let code = supervisor.turn(queue).await;
     drop(held);
     code
 }
 
 impl Supervisor {
+    /// One that has started nothing yet.
+    fn new(
+        plan: Plan,
+        (config, memory, files): (Arc<Config>, Memory, Vec<PathBuf>),
+        warnings: usize,
+        pid_files: BTreeMap<RoleName, PidFile>,
+        events: mpsc::Sender<Event>,
+    ) -> Supervisor {
+        let config_status =
+            ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
+        Supervisor {
+            plan,
+            old: config.clone(),
+            config,
+            memory: Arc::new(memory),
+            config_status,
+            started: unix_time(),
+            roles: BTreeMap::new(),
+            pid_files,
+            events,
+            hooks: Hooks::default(),
+            scripts: BTreeMap::new(),
+            last_script: 0,
+            programs: Arc::new(Semaphore::new(PROGRAMS)),
+            stuck: Vec::new(),
+            verdicts: BTreeMap::new(),
+            verdicts_owed: false,
+            queries: BTreeMap::new(),
+            next_query: 0,
+            pulse: 0,
+            files,
+            reloading: Reload::No,
+            timed: timed::Timed::default(),
+            reload_askers: Vec::new(),
+            announced: false,
+        }
+    }
+
     async fn turn(mut self, mut queue: mpsc::Receiver<Event>) -> ExitCode {
         let signals = (
             signal(SignalKind::terminate()),
@@ -317,8 +328,9 @@ impl Supervisor {
                     let configure = Configure { part, snapshot, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
-                if name == RoleName::Director && !self.verdicts.is_empty() {
-                    let _ = running.tell(&ToRole::Verdicts(self.verdicts.values().cloned().collect()));
+                if name == RoleName::Director {
+                    let all = ToRole::Verdicts(self.verdicts.values().cloned().collect());
+                    self.verdicts_owed = !self.verdicts.is_empty() && running.tell(&all) == Told::No;
                 }
                 info!("started the {name} role, process {}", running.pid);
                 let pid = running.pid;
@@ -368,14 +380,18 @@ impl Supervisor {
         }
     }
 
-    /// Passes verdicts on. One that finds no place would leave a dead server in the table: all are owed then.
+    /// Passes verdicts on. One that finds no place would leave a dead server in the table: all are owed then, until all
+    /// were told again.
     fn tell_verdicts(&mut self, verdicts: Vec<Verdict>) {
-        let director = self.roles.get(&RoleName::Director).and_then(|r| r.running.as_ref());
-        let told = director.map(|running| running.tell(&ToRole::Verdicts(verdicts)));
-        self.verdicts_owed = told == Some(Told::No);
-        if self.verdicts_owed {
+        if self.pass_verdicts(verdicts) == Told::No && !std::mem::replace(&mut self.verdicts_owed, true) {
             warn!("the director is far behind: it gets every verdict anew as soon as it takes one");
         }
+    }
+
+    /// A director that is not there gets all of them when it starts.
+    fn pass_verdicts(&self, verdicts: Vec<Verdict>) -> Told {
+        let director = self.roles.get(&RoleName::Director).and_then(|r| r.running.as_ref());
+        director.map_or(Told::Yes, |running| running.tell(&ToRole::Verdicts(verdicts)))
     }
 
     fn wake(&mut self) {
@@ -400,7 +416,7 @@ impl Supervisor {
 
     fn feel_pulse(&mut self, late: bool) {
         if self.verdicts_owed {
-            self.tell_verdicts(self.verdicts.values().cloned().collect());
+            self.verdicts_owed = self.pass_verdicts(self.verdicts.values().cloned().collect()) == Told::No;
         }
         self.pulse += 1;
         let pulse = self.pulse;
@@ -451,8 +467,8 @@ impl Supervisor {
                 }
                 None
             }
-            Event::Answer { id, reply } => {
-                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
+            Event::Answer { caller, reply } => {
+                self.reply(caller, *reply);
                 None
             }
             Event::Loaded(loaded) => {
@@ -544,12 +560,14 @@ impl Supervisor {
                     self.arrived(id, name);
                 }
             }
-            FromRole::Request { id, request: Request::Status } => self.ask(Asker::Console(id)),
-            FromRole::Request { id, request: Request::Reload } => {
-                self.reload_askers.push((id, Instant::now()));
-                self.reload();
+            FromRole::Request { id, request } => {
+                let caller = Caller { console: generation, id };
+                match request {
+                    Request::Status => self.ask(Asker::Operator(caller)),
+                    Request::Reload => self.reload_for(caller),
+                    Request::Config { nonce } => self.show_config(caller, nonce),
+                }
             }
-            FromRole::Request { id, request: Request::Config { nonce } } => self.show_config(id, nonce),
             FromRole::Done => {}
         }
     }
@@ -717,3 +735,6 @@ async fn track(script: TrackedScript, serial: u64, events: mpsc::Sender<Event>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What is asked of all roles: each tells its part, and whoever asked gets the whole, with what did not answer shown as such.
 
 use super::{Event, RoleName, STATUS_PATIENCE, Supervisor, view};
+use crate::channel;
 use crate::message::ToRole;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,10 +9,17 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 use vipd_api::{ConfigStatus, Reply, RoleStatus, Status};
 
+/// An operator's request: the console's number of it, and which console that was. The next one counts anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Caller {
+    pub(super) console: u64,
+    pub(super) id: u64,
+}
+
 /// Who wants a status.
 pub(super) enum Asker {
-    /// The console, with its number.
-    Console(u64),
+    /// An operator.
+    Operator(Caller),
     /// SIGUSR1.
     Dump,
     /// SIGUSR2.
@@ -54,17 +62,24 @@ impl Supervisor {
     }
 
     /// Tells an operator the configuration in force, with its secrets veiled. It may be large: that happens off to the side.
-    pub(super) fn show_config(&self, id: u64, nonce: String) {
+    pub(super) fn show_config(&self, caller: Caller, nonce: String) {
         let (config, events) = (Arc::clone(&self.config), self.events.clone());
         tokio::task::spawn_blocking(move || {
             let mut config = (*config).clone();
             crate::veil::veil(&mut config, nonce.as_bytes());
             let reply = match serde_json::to_string(&config) {
-                Ok(config) => Reply::Config { config },
+                Ok(config) => sendable(caller.id, Reply::Config { config }),
                 Err(e) => Reply::Error { message: format!("the configuration can't be written as JSON: {e}") },
             };
-            let _ = events.blocking_send(Event::Answer { id, reply: Box::new(reply) });
+            let _ = events.blocking_send(Event::Answer { caller, reply: Box::new(reply) });
         });
+    }
+
+    /// Answers an operator, unless the console that asked for him is gone.
+    pub(super) fn reply(&self, Caller { console, id }: Caller, reply: Reply) {
+        if self.roles.get(&RoleName::Console).is_some_and(|role| role.generation == console) {
+            self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
+        }
     }
 
     /// A role has answered, or never will.
@@ -78,7 +93,7 @@ impl Supervisor {
 
     /// The console that asked is gone, and with it everybody who asked through it.
     pub(super) fn forget_console(&mut self) {
-        self.queries.retain(|_, query| !matches!(query.asker, Asker::Console(_)));
+        self.queries.retain(|_, query| !matches!(query.asker, Asker::Operator(_)));
     }
 
     /// Gives what has come to whoever asked.
@@ -87,10 +102,7 @@ impl Supervisor {
         query.status.roles = self.role_statuses();
         view::fill(&mut query.status, &self.config, &self.plan.roles);
         match query.asker {
-            Asker::Console(id) => {
-                let reply = Box::new(Reply::Status(Box::new(query.status)));
-                self.tell(RoleName::Console, &ToRole::Reply { id, reply });
-            }
+            Asker::Operator(caller) => self.reply(caller, Reply::Status(Box::new(query.status))),
             Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
             Asker::Statistics => dump("keepalived.stats", &crate::status::statistics(&query.status)),
         }
@@ -114,6 +126,14 @@ impl Supervisor {
     }
 }
 
+/// A reply, or why it can't be sent: it may be too long.
+fn sendable(id: u64, reply: Reply) -> Reply {
+    match channel::encode(&ToRole::Reply { id, reply: Box::new(reply.clone()) }) {
+        Ok(_) => reply,
+        Err(e) => Reply::Error { message: format!("the configuration can't be shown: {e}") },
+    }
+}
+
 /// SIGUSR1 and SIGUSR2: writes what was asked for where the original does, under a new name first, so that no prepared link
 /// is followed.
 fn dump(name: &str, text: &str) {
@@ -131,5 +151,18 @@ fn dump(name: &str, text: &str) {
     match write() {
         Ok(()) => info!("what was asked for is in {}", path.display()),
         Err(e) => warn!("what was asked for can't be written to {}: {e}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_is_too_large_is_not_shown() {
+        let reply = |length| sendable(1, Reply::Config { config: "\"".repeat(length) });
+        assert!(matches!(reply(10), Reply::Config { .. }));
+        // Each mark of quotation takes two bytes.
+        assert!(matches!(reply(channel::LONGEST / 2), Reply::Error { .. }));
     }
 }

@@ -1,52 +1,66 @@
 //! Reading a configuration that others may be writing, and the files that tell others of it. Runs beside the supervisor's
 //! loop: a disk may be slow.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::warn;
 use vipd_config::model::Config;
 use vipd_config::{Loaded, Memory, Options};
 
-/// `O_NONBLOCK` and `O_NOFOLLOW` (asm-generic/fcntl.h).
-const FLAGS: i32 = 0o4000 | 0o400_000;
+/// `O_NONBLOCK`, and `O_NOFOLLOW` besides (asm-generic/fcntl.h).
+const NONBLOCK: i32 = 0o4000;
+const FLAGS: i32 = NONBLOCK | 0o400_000;
 
 /// Readings at most while the files change under the reader, and the time between two.
 const READINGS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reads a configuration; once more if one of its files was being written: the main one, or one of those `known`. `mark` is
-/// there meanwhile. `earlier`: the configuration in force and its memory.
+/// Reads a configuration; again as long as one of its files is being written, and what is still written then is refused.
+/// `known`: the files besides the main one that it had before. `mark` is there meanwhile. `earlier`: the configuration in
+/// force and its memory.
 pub(super) fn read(
     file: &Path,
     options: &Options,
     earlier: Option<(&Config, &Memory)>,
     known: &[PathBuf],
     mark: Option<&Path>,
-) -> Loaded {
+) -> Result<Loaded, String> {
     if let Some(path) = mark
         && let Err(e) = set_mark(path)
     {
         warn!("reload_file {} can't be made: {e}", path.display());
     }
     let looks = || known.iter().map(PathBuf::as_path).chain([file]).map(look).collect::<Vec<_>>();
-    let mut before = looks();
-    let mut loaded = vipd_config::load_again(file, options, earlier);
-    for _ in 1..READINGS {
-        let after = looks();
-        if after == before {
-            break;
+    let mut written = None;
+    let settled = (0..READINGS).find_map(|reading| {
+        if reading > 0 {
+            std::thread::sleep(PAUSE);
         }
-        std::thread::sleep(PAUSE);
-        before = looks();
-        loaded = vipd_config::load_again(file, options, earlier);
-    }
+        let before = looks();
+        let loaded = vipd_config::load_again(file, options, earlier);
+        // First who writes, then what changed: a writer that ended meanwhile has changed something.
+        written = loaded.files.iter().map(PathBuf::as_path).chain([file]).find(|p| is_written(p)).map(Path::to_owned);
+        (written.is_none() && looks() == before).then_some(loaded)
+    });
     if let Some(path) = mark {
         unmark(path);
     }
-    loaded
+    settled.ok_or_else(|| {
+        let path = written.as_deref().unwrap_or(file).display();
+        format!("{path} is still being written: reload when that is over")
+    })
+}
+
+/// Whether somebody has a file open for writing: what it has now may be a part. Where that can't be known, what changes
+/// while the file is read is all that shows.
+fn is_written(path: &Path) -> bool {
+    // Only what is a file is opened: to open something else may do something.
+    let file = std::fs::metadata(path).is_ok_and(|m| m.is_file());
+    let open = || OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path);
+    file && open().and_then(|file| vipd_sys::lease::is_open_for_writing(&file)).unwrap_or(false)
 }
 
 /// What shows that a file was written or replaced: device, inode, size, time; `None`: there is none.
@@ -80,9 +94,12 @@ pub(super) fn unmark(path: &Path) {
     }
 }
 
-/// Writes what was found in the place of what was found the last time.
+/// Writes what was found in the place of what was found the last time. A finding may quote a secret: whoever made the file
+/// before, it is for its owner alone.
 pub(super) fn write_findings(path: &Path, findings: &str) -> io::Result<()> {
-    emptied(path, 0o600)?.write_all(findings.as_bytes())
+    let mut file = emptied(path, 0o600)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(findings.as_bytes())
 }
 
 #[cfg(test)]
@@ -100,7 +117,7 @@ mod tests {
         let (file, mark) = (directory.path().join("conf"), directory.path().join("mark"));
         std::fs::write(&file, TEXT).unwrap();
         std::fs::write(&mark, "asked for").unwrap();
-        let loaded = read(&file, &Options::default(), None, &[], Some(&mark));
+        let loaded = read(&file, &Options::default(), None, &[], Some(&mark)).unwrap();
         assert_eq!(loaded.config.unwrap().instances.len(), 1);
         assert!(!mark.exists(), "emptied, then removed");
         std::fs::write(&mark, "asked for again").unwrap();
@@ -114,36 +131,49 @@ mod tests {
         assert!(mark.is_symlink() && std::fs::read_to_string(&file).unwrap() == TEXT);
     }
 
+    /// Another virtual router.
+    fn second() -> String {
+        TEXT.replace("_instance A", "_instance B").replace("id 7", "id 8").replace("2.1", "2.2")
+    }
+
     #[test]
-    fn a_file_that_is_being_written_is_read_to_its_end() {
+    fn a_file_is_not_read_before_it_is_written_to_its_end() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("conf");
-        let writing = || {
-            let mut open = File::create(&file).unwrap();
-            for line in TEXT.lines() {
-                writeln!(open, "{line}").unwrap();
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        };
-        writing();
+        let mut open = File::create(&file).unwrap();
+        open.write_all(TEXT.as_bytes()).unwrap();
         std::thread::scope(|scope| {
-            let writer = scope.spawn(|| (0..5).for_each(|_| writing()));
-            let mut readings = 0;
-            while !writer.is_finished() {
-                // What is read in the midst may be anything, but reading ends.
-                let _ = read(&file, &Options::default(), None, std::slice::from_ref(&file), None);
-                readings += 1;
-            }
-            assert!(readings > 0);
+            scope.spawn(|| {
+                // Valid as far as it is there, and nothing changes for longer than a reading and a pause take.
+                std::thread::sleep(4 * PAUSE);
+                open.write_all(second().as_bytes()).unwrap();
+                drop(open);
+            });
+            let loaded = read(&file, &Options::default(), None, std::slice::from_ref(&file), None).unwrap();
+            assert_eq!(loaded.config.unwrap().instances.len(), 2);
         });
-        let last = read(&file, &Options::default(), None, &[], None);
-        assert!(last.config.is_some(), "{:?}", last.diagnostics);
+    }
+
+    #[test]
+    fn a_file_that_is_written_without_end_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, part) = (directory.path().join("conf"), directory.path().join("part"));
+        std::fs::write(&file, format!("{TEXT}include part\n")).unwrap();
+        let mut open = File::create(&part).unwrap();
+        open.write_all(second().as_bytes()).unwrap();
+        let why = read(&file, &Options::default(), None, &[], None).err().unwrap();
+        assert!(why.contains("part is still being written"), "{why}");
+        drop(open);
+        let loaded = read(&file, &Options::default(), None, &[], None).unwrap();
+        assert_eq!(loaded.config.unwrap().instances.len(), 2);
     }
 
     #[test]
     fn findings_take_the_place_of_those_before() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("findings");
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         write_findings(&file, "a long finding\n").unwrap();
         write_findings(&file, "short\n").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "short\n");

@@ -1,5 +1,6 @@
 //! Reading the configuration again: off to the side, judged as a whole, taken as a whole or not at all.
 
+use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
 use crate::message::{Configure, ToRole};
@@ -18,14 +19,22 @@ use vipd_config::{Color, Loaded};
 use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
-/// How long the roles may take to take a configuration over, before who asked is told and the next reload begins.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a file may take to be read, before who asked is told; and the roles to take a configuration over, before the
+/// next reload begins.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many may wait for the next reload: more than the console has sessions.
+pub(super) const ASKERS: usize = 64;
+
+/// How many changes whoever asked is told of, and how many of those are logged; the rest is counted.
+const CHANGES: usize = 10_000;
+const LOGGED: usize = 100;
 
 /// Where a reload stands. There is one at a time, from the file to the last role: who asks meanwhile gets one more.
 pub(super) enum Reload {
     No,
-    /// The file is being read; who waits for that, and whether another one was asked for meanwhile.
-    Reading(Vec<(u64, Instant)>, Next),
+    /// The file is being read; whether another one was asked for meanwhile.
+    Reading(Reading, Next),
     /// The roles are taking it over.
     Settling(Settling, Next),
     /// The daemon stops.
@@ -39,6 +48,24 @@ pub(super) enum Next {
     Again,
 }
 
+/// A configuration that is being read.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// Who waits for it.
+    askers: Vec<(Caller, Instant)>,
+    /// When it has taken too long; `None`: it has, and that was told.
+    deadline: Option<Instant>,
+}
+
+/// A configuration that was read.
+pub(crate) struct Read {
+    loaded: Loaded,
+    /// With the one in force.
+    compared: Compared,
+    /// What was found in it, located.
+    findings: String,
+}
+
 /// A configuration that was handed to the roles.
 pub(super) struct Settling {
     /// A role that answers this ping, or a later one, has it: messages keep their order.
@@ -46,7 +73,7 @@ pub(super) struct Settling {
     /// Who has not answered.
     awaited: Vec<RoleName>,
     deadline: Instant,
-    askers: Vec<(u64, Instant)>,
+    askers: Vec<(Caller, Instant)>,
     reloaded: Reloaded,
 }
 
@@ -55,7 +82,8 @@ impl Reload {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Reload::Settling(settling, _) => Some(settling.deadline),
-            Reload::No | Reload::Reading(..) | Reload::Over => None,
+            Reload::Reading(reading, _) => reading.deadline,
+            Reload::No | Reload::Over => None,
         }
     }
 
@@ -66,25 +94,47 @@ impl Reload {
 }
 
 impl Supervisor {
+    /// An operator wants the configuration to be read again, and waits for what comes of it.
+    pub(super) fn reload_for(&mut self, caller: Caller) {
+        if self.reload_askers.len() >= ASKERS {
+            let message = format!("{ASKERS} others wait for the next reload already: ask again later");
+            self.reply(caller, Reply::Error { message });
+            return;
+        }
+        self.reload_askers.push((caller, Instant::now()));
+        self.reload();
+        if matches!(&self.reloading, Reload::Reading(reading, _) if reading.deadline.is_none()) {
+            self.answer_in_vain();
+        }
+    }
+
     /// SIGHUP, `vipd reload`, or the time has come: reads the configuration off to the side.
     pub(super) fn reload(&mut self) {
         match &mut self.reloading {
             Reload::Reading(_, next) | Reload::Settling(_, next) => *next = Next::Again,
             Reload::Over => info!("stopping: the configuration is not read again"),
             Reload::No => {
-                self.reloading = Reload::Reading(std::mem::take(&mut self.reload_askers), Next::Nothing);
+                let askers = std::mem::take(&mut self.reload_askers);
+                let deadline = Some(Instant::now() + PATIENCE);
+                self.reloading = Reload::Reading(Reading { askers, deadline }, Next::Nothing);
                 info!("reading {} again", self.plan.file.display());
                 let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
                 let (known, mark) = (self.files.clone(), self.mark());
                 let (old, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
                 let read = tokio::task::spawn_blocking(move || {
-                    let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref());
-                    let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new));
-                    Box::new((loaded, compared.unwrap_or_default()))
+                    let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref())?;
+                    let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new)).unwrap_or_default();
+                    let findings = vipd_config::render_text(&loaded, Color::Never);
+                    if let Some(file) = &old.global.reload_findings
+                        && let Err(e) = reading::write_findings(file, &findings)
+                    {
+                        warn!("the findings can't be written to {}: {e}", file.display());
+                    }
+                    Ok(Box::new(Read { loaded, compared, findings }))
                 });
                 tokio::spawn(async move {
                     // Were a file to make the reader panic, the next one would be read all the same.
-                    let loaded = read.await.map_err(|e| format!("the reader failed: {e}"));
+                    let loaded = read.await.unwrap_or_else(|e| Err(format!("the reader failed: {e}")));
                     let _ = events.send(Event::Loaded(loaded)).await; // closed at the end of the process alone
                 });
             }
@@ -92,17 +142,17 @@ impl Supervisor {
     }
 
     /// A configuration was read: it is taken as a whole, or the old one stays as a whole.
-    pub(super) fn loaded(&mut self, loaded: Result<Box<(Loaded, Compared)>, String>) {
+    pub(super) fn loaded(&mut self, read: Result<Box<Read>, String>) {
         let (askers, next) = match std::mem::replace(&mut self.reloading, Reload::No) {
-            Reload::Reading(askers, next) => (askers, next),
+            Reload::Reading(reading, next) => (reading.askers, next),
             other => {
                 self.reloading = other;
                 return;
             }
         };
         let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
-        let (loaded, compared) = match loaded {
-            Ok(loaded) => *loaded,
+        let Read { loaded, compared, findings } = match read {
+            Ok(read) => *read,
             Err(why) => {
                 reloaded.findings.clone_from(&why);
                 self.refuse(why);
@@ -110,10 +160,8 @@ impl Supervisor {
                 return;
             }
         };
-        let findings = vipd_config::render_text(&loaded, Color::Never);
         let warnings = warnings(&loaded);
         self.files.clone_from(&loaded.files);
-        self.write_findings(&findings);
         match loaded.config {
             Some(config) if let Some(why) = self.forbidden(&config) => {
                 reloaded.findings = why;
@@ -123,12 +171,16 @@ impl Supervisor {
                 for line in findings.lines() {
                     warn!("{line}");
                 }
-                for change in &compared.changes {
+                for change in compared.changes.iter().take(LOGGED) {
                     info!("{change}");
+                }
+                let more = compared.changes.len().saturating_sub(LOGGED) + compared.more;
+                if more > 0 {
+                    info!("and {more} more changes");
                 }
                 self.memory = Arc::new(loaded.memory);
                 self.take(config, &compared, warnings);
-                reloaded.changes = compared.changes;
+                (reloaded.changes, reloaded.more_changes) = (compared.changes, compared.more);
                 (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
                 self.settle(askers, reloaded, next);
                 return;
@@ -157,7 +209,7 @@ impl Supervisor {
     }
 
     /// Asks every role for a sign that it has taken the configuration over.
-    fn settle(&mut self, askers: Vec<(u64, Instant)>, reloaded: Reloaded, next: Next) {
+    fn settle(&mut self, askers: Vec<(Caller, Instant)>, reloaded: Reloaded, next: Next) {
         self.pulse += 1;
         let running = self.roles.iter().filter(|(_, role)| role.running.is_some());
         let awaited: Vec<RoleName> = running.map(|(name, _)| *name).collect();
@@ -184,10 +236,34 @@ impl Supervisor {
         }
     }
 
-    /// Goes on without the roles that are late.
+    /// Goes on without the roles that are late. A file that is late is waited for, on a disk that may be dead: another
+    /// reading would hang there, too. But nobody who asked waits with it.
     pub(super) fn reload_is_late(&mut self, now: Instant) {
-        if self.reloading.deadline().is_some_and(|deadline| deadline <= now) {
-            self.settled();
+        if self.reloading.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match &mut self.reloading {
+            Reload::Reading(reading, _) => {
+                reading.deadline = None;
+                let askers = std::mem::take(&mut reading.askers);
+                self.reload_askers.extend(askers);
+                warn!("{}", self.still_reading());
+                self.answer_in_vain();
+            }
+            _ => self.settled(),
+        }
+    }
+
+    fn still_reading(&self) -> String {
+        let file = self.plan.file.display();
+        format!("still reading {file} after {PATIENCE:?}: is it, or what it includes, on a disk that doesn't answer?")
+    }
+
+    /// Tells everybody who waits for a reload that none will come soon.
+    fn answer_in_vain(&mut self) {
+        let message = self.still_reading();
+        for (caller, _) in std::mem::take(&mut self.reload_askers) {
+            self.reply(caller, Reply::Error { message: message.clone() });
         }
     }
 
@@ -208,10 +284,10 @@ impl Supervisor {
     }
 
     /// The reload is over: tells who asked for it, and begins the next one.
-    fn reloaded(&mut self, askers: Vec<(u64, Instant)>, reloaded: &Reloaded, next: Next) {
-        for (id, since) in askers {
+    pub(super) fn reloaded(&mut self, askers: Vec<(Caller, Instant)>, reloaded: &Reloaded, next: Next) {
+        for (caller, since) in askers {
             let reply = Reply::Reload(Reloaded { took: since.elapsed().as_secs_f64(), ..reloaded.clone() });
-            self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
+            self.reply(caller, reply);
         }
         if next == Next::Again {
             self.reload();
@@ -242,16 +318,7 @@ impl Supervisor {
     /// Removes the mark of a configuration that is in force: whoever made it waits for that.
     pub(super) fn end_marking(&self) {
         if let Some(mark) = self.mark() {
-            reading::unmark(&mark);
-        }
-    }
-
-    /// `reload_check_config FILE`: what was found in the file that was read.
-    fn write_findings(&self, findings: &str) {
-        if let Some(file) = &self.config.global.reload_findings
-            && let Err(e) = reading::write_findings(file, findings)
-        {
-            warn!("the findings can't be written to {}: {e}", file.display());
+            tokio::task::spawn_blocking(move || reading::unmark(&mark));
         }
     }
 
@@ -311,11 +378,13 @@ impl Supervisor {
 
 /// What differs between the configuration in force and another one.
 #[derive(Default)]
-pub(crate) struct Compared {
+struct Compared {
     /// Nothing does.
     same: bool,
     /// In words.
     changes: Vec<String>,
+    /// How many of them are left out.
+    more: usize,
     services: Difference,
 }
 
@@ -324,8 +393,14 @@ impl Compared {
         if old == new {
             return Compared { same: true, ..Compared::default() };
         }
-        let changes = vipd_config::changes::changes(old, new).iter().map(ToString::to_string).collect();
-        Compared { same: false, changes, services: Difference::between(old, new) }
+        let all = vipd_config::changes::changes(old, new);
+        let changes = all.iter().take(CHANGES).map(ToString::to_string).collect();
+        Compared {
+            same: false,
+            changes,
+            more: all.len().saturating_sub(CHANGES),
+            services: Difference::between(old, new),
+        }
     }
 }
 

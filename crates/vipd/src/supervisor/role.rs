@@ -144,6 +144,14 @@ impl Running {
         Ok(Running { pid, started: unix_time(), ready: false, beat: Instant::now(), asked: Instant::now(), queue })
     }
 
+    /// One without a process: what it is told waits in the queue, which has that many places.
+    #[cfg(test)]
+    pub(crate) fn puppet(places: usize) -> (Running, mpsc::Receiver<Vec<u8>>) {
+        let (queue, told) = mpsc::channel(places);
+        let now = Instant::now();
+        (Running { pid: 0, started: unix_time(), ready: true, beat: now, asked: now, queue }, told)
+    }
+
     /// Queues a message. A queue that is full means that the role hangs, and the missing beats will end it, or that it
     /// has fallen behind.
     pub(crate) fn tell(&self, message: &ToRole) -> Told {

@@ -1,0 +1,119 @@
+//! Tests of the supervisor: roles without a process, whose queues show what they were told.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+use super::*;
+use crate::channel::Decoder;
+
+type Waiting = mpsc::Receiver<Vec<u8>>;
+
+fn supervisor() -> (Supervisor, mpsc::Receiver<Event>) {
+    let plan = Plan {
+        file: PathBuf::from("/does/not/exist"),
+        options: Options::default(),
+        roles: RoleName::ALL.to_vec(),
+        all_roles: false,
+        pid_files: Vec::new(),
+        role_arguments: Vec::new(),
+        role_options: RoleOptions::default(),
+        respawn: Respawn::Yes,
+        ignore_sigint: false,
+        announce_ready: false,
+    };
+    let (events, queue) = mpsc::channel(64);
+    let loaded = (Arc::new(Config::default()), Memory::default(), Vec::new());
+    (Supervisor::new(plan, loaded, 0, BTreeMap::new(), events), queue)
+}
+
+/// A role of this supervisor that takes that many messages.
+fn play(supervisor: &mut Supervisor, name: RoleName, places: usize) -> Waiting {
+    let (running, waiting) = Running::puppet(places);
+    let role = supervisor.roles.entry(name).or_default();
+    role.generation += 1;
+    role.running = Some(running);
+    waiting
+}
+
+/// What a role was told.
+fn told(waiting: &mut Waiting) -> Vec<ToRole> {
+    let mut decoder = Decoder::default();
+    while let Ok(bytes) = waiting.try_recv() {
+        decoder.feed(&bytes);
+    }
+    std::iter::from_fn(|| decoder.next().unwrap()).collect()
+}
+
+fn verdicts(waiting: &mut Waiting) -> usize {
+    let told = told(waiting).into_iter();
+    told.map(|m| if let ToRole::Verdicts(verdicts) = m { verdicts.len() } else { 0 }).sum()
+}
+
+#[tokio::test]
+async fn a_debt_of_verdicts_lasts_until_all_were_told_again() {
+    let (mut supervisor, _queue) = supervisor();
+    let mut director = play(&mut supervisor, RoleName::Director, 1);
+    let found = |supervisor: &mut Supervisor, port: u16| {
+        let address = SocketAddr::from(([192, 0, 2, 1], port));
+        let service = VirtualServerId("A".to_owned());
+        let verdict = Verdict { service, address, alive: false, weight: None, why: String::new(), at: 0.0 };
+        supervisor.heard(RoleName::Check, 1, FromRole::Verdicts(vec![verdict]));
+    };
+    play(&mut supervisor, RoleName::Check, 1);
+    found(&mut supervisor, 1);
+    found(&mut supervisor, 2);
+    assert!(supervisor.verdicts_owed, "the second found no place");
+    assert_eq!(verdicts(&mut director), 1);
+    found(&mut supervisor, 3);
+    assert!(supervisor.verdicts_owed, "the third was told, the second still is not");
+    assert_eq!(verdicts(&mut director), 1);
+    supervisor.feel_pulse(true);
+    assert!(!supervisor.verdicts_owed);
+    assert_eq!(verdicts(&mut director), 3);
+}
+
+#[tokio::test]
+async fn an_answer_for_a_console_that_is_gone_reaches_nobody() {
+    let (mut supervisor, _queue) = supervisor();
+    let _gone = play(&mut supervisor, RoleName::Console, 8);
+    let before = Caller { console: 1, id: 1 };
+    let mut console = play(&mut supervisor, RoleName::Console, 8);
+    let reply = || Box::new(Reply::Config { config: String::new() });
+    supervisor.handle(Event::Answer { caller: before, reply: reply() });
+    supervisor.reloaded(vec![(before, Instant::now())], &vipd_api::Reloaded::default(), reload::Next::Nothing);
+    assert!(told(&mut console).is_empty());
+    supervisor.handle(Event::Answer { caller: Caller { console: 2, id: 1 }, reply: reply() });
+    assert_eq!(told(&mut console).len(), 1);
+}
+
+fn errors(waiting: &mut Waiting) -> usize {
+    let is_error = |m: &ToRole| matches!(m, ToRole::Reply { reply, .. } if matches!(**reply, Reply::Error { .. }));
+    told(waiting).iter().filter(|m| is_error(m)).count()
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_reading_that_hangs() {
+    let (mut supervisor, _queue) = supervisor(); // what was read is never heard of
+    let mut console = play(&mut supervisor, RoleName::Console, 128);
+    let ask = |id| Caller { console: 1, id };
+    supervisor.reload_for(ask(1));
+    supervisor.reload_for(ask(2));
+    supervisor.reload_is_late(Instant::now());
+    assert_eq!(errors(&mut console), 0, "there is time");
+    let over = Instant::now() + reload::PATIENCE;
+    supervisor.reload_is_late(over);
+    assert_eq!(errors(&mut console), 2, "the one it is read for, and the one for the next");
+    supervisor.reload_is_late(over);
+    assert_eq!((errors(&mut console), supervisor.reloading.deadline()), (0, None));
+    supervisor.reload_for(ask(3));
+    assert_eq!(errors(&mut console), 1, "at once");
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_reload_are_bounded() {
+    let (mut supervisor, _queue) = supervisor();
+    let mut console = play(&mut supervisor, RoleName::Console, 128);
+    for id in 0..=reload::ASKERS as u64 + 1 {
+        supervisor.reload_for(Caller { console: 1, id });
+    }
+    assert_eq!((errors(&mut console), supervisor.reload_askers.len()), (1, reload::ASKERS));
+}
