@@ -1,14 +1,14 @@
 //! What differs between two configurations, in the configuration's words: what a reload has done. Things are the same by
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
-use crate::model::{Config, Instance, ServerNotify, Service};
+use crate::model::{Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedScript};
+use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
-use vipd_lvs::settings::RealServer;
-use vipd_vrrp::router::Key;
-use vipd_vrrp::settings::{Instance as Router, VirtualAddress};
+use vipd_lvs::settings::{RealServer, VirtualServer};
+use vipd_vrrp::settings as vrrp;
+use vipd_vrrp::settings::VirtualAddress;
 
 /// What happened to something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,6 +51,26 @@ impl Kind {
     }
 }
 
+/// What traffic feels of a setting that is another one. The later ones outweigh the earlier ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Felt {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Connections are spread otherwise.
+    Spread,
+    /// Whether a quorum is there may change, and with it whether the sorry server serves.
+    Quorum,
+    /// A virtual server has other addresses.
+    Entries,
+    /// Who is MASTER may change.
+    Mastership,
+    /// Adverts list other addresses.
+    AddressList,
+    /// Adverts are others, and a peer must be changed alike.
+    Adverts,
+}
+
 /// One difference.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
@@ -62,6 +82,8 @@ pub struct Change {
     pub what: String,
     /// In which respects; empty for what is new or gone.
     pub details: Vec<String>,
+    /// What traffic feels of these at most.
+    pub felt: Felt,
 }
 
 impl fmt::Display for Change {
@@ -77,46 +99,29 @@ impl fmt::Display for Change {
     }
 }
 
+/// A setting by its word, what is felt of it, and whether it differs.
+type Word = (&'static str, Felt, bool);
+
 /// Everything that differs, in the order of the file; what is gone comes last.
 pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
-    let global = [
-        ("router_id", old.global.router_id != new.global.router_id),
-        ("mail", old.global.mail != new.global.mail),
-        ("notify_fifo", old.global.fifo != new.global.fifo),
-        ("vrrp_notify_fifo", old.global.vrrp_fifo != new.global.vrrp_fifo),
-        ("lvs_notify_fifo", old.global.lvs_fifo != new.global.lvs_fifo),
-        ("net_namespace", old.global.net_namespace != new.global.net_namespace),
-        ("lvs_flush", old.global.lvs_flush != new.global.lvs_flush),
-        ("lvs_timeouts", old.global.lvs_timeouts != new.global.lvs_timeouts),
-        ("reload_time_file", old.global.reload_time != new.global.reload_time),
-        ("reload_file", old.global.reload_file != new.global.reload_file),
-        ("reload_check_config", old.global.reload_findings != new.global.reload_findings),
-    ];
-    changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global, Vec::new());
+    // Each settings type is taken apart where it is compared, so that no field is forgotten.
+    let Config { global: _, instances: _, groups: _, scripts: _, services: _, written: _ } = new;
+    changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     instances(old, new, &mut changes);
     compare(
         &mut changes,
         Kind::Group,
         old.groups.iter().map(|g| (g.vrrp.name.clone(), g)),
         new.groups.iter().map(|g| (g.vrrp.name.clone(), g)),
-        |old, new| vec![("group", old.vrrp.members != new.vrrp.members), ("notify", old.notify != new.notify)],
+        group,
     );
     compare(
         &mut changes,
         Kind::Script,
         old.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         new.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
-        |old, new| {
-            vec![
-                ("script", old.command != new.command),
-                ("interval", old.interval != new.interval),
-                ("timeout", old.timeout != new.timeout),
-                ("rise", old.vrrp.rise != new.vrrp.rise),
-                ("fall", old.vrrp.fall != new.vrrp.fall),
-                ("init_fail", old.vrrp.init_fail != new.vrrp.init_fail),
-            ]
-        },
+        script,
     );
     let named = |service: &Service| service.lvs.id.to_string();
     compare(
@@ -132,14 +137,88 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
             servers(before, service, &mut changes);
         }
     }
+    let orders = [
+        (Kind::Group, reordered(&old.groups, &new.groups, |g| &g.vrrp.name)),
+        (Kind::Script, reordered(&old.scripts, &new.scripts, |s| &s.vrrp.name)),
+        (Kind::Service, reordered(&old.services, &new.services, |s| &s.lvs.id)),
+    ];
+    for (kind, _) in orders.into_iter().filter(|(_, reordered)| *reordered) {
+        changes.push(in_another_order(kind));
+    }
     changes
 }
 
+/// Things of one kind stand in another order than before.
+fn in_another_order(kind: Kind) -> Change {
+    let what = format!("order of {}", kind.keyword());
+    Change { verb: Verb::Changed, kind, what, details: Vec::new(), felt: Felt::Nothing }
+}
+
+/// Whether what is in both lists stands in another order.
+fn reordered<'a, T, K: Ord>(old: &'a [T], new: &'a [T], name: impl Fn(&'a T) -> K) -> bool {
+    let (before, after): (Vec<K>, Vec<K>) = (old.iter().map(&name).collect(), new.iter().map(&name).collect());
+    let (had, has): (BTreeSet<&K>, BTreeSet<&K>) = (before.iter().collect(), after.iter().collect());
+    !before.iter().filter(|k| has.contains(k)).eq(after.iter().filter(|k| had.contains(k)))
+}
+
+fn global(old: &Global, new: &Global) -> Vec<Word> {
+    let Global {
+        router_id,
+        mail,
+        fifo,
+        vrrp_fifo,
+        lvs_fifo,
+        net_namespace,
+        lvs_flush,
+        lvs_timeouts,
+        reload_time,
+        reload_file,
+        reload_findings,
+    } = new;
+    vec![
+        ("router_id", Felt::Nothing, old.router_id != *router_id),
+        ("mail", Felt::Nothing, old.mail != *mail),
+        ("notify_fifo", Felt::Nothing, old.fifo != *fifo),
+        ("vrrp_notify_fifo", Felt::Nothing, old.vrrp_fifo != *vrrp_fifo),
+        ("lvs_notify_fifo", Felt::Nothing, old.lvs_fifo != *lvs_fifo),
+        ("net_namespace", Felt::Nothing, old.net_namespace != *net_namespace),
+        ("lvs_flush", Felt::Nothing, old.lvs_flush != *lvs_flush),
+        ("lvs_timeouts", Felt::Nothing, old.lvs_timeouts != *lvs_timeouts),
+        ("reload_time_file", Felt::Nothing, old.reload_time != *reload_time),
+        ("reload_file", Felt::Nothing, old.reload_file != *reload_file),
+        ("reload_check_config", Felt::Nothing, old.reload_findings != *reload_findings),
+    ]
+}
+
+fn group(old: &SyncGroup, new: &SyncGroup) -> Vec<Word> {
+    let SyncGroup { vrrp: vrrp::SyncGroup { name: _, members }, notify } = new;
+    vec![("group", Felt::Mastership, old.vrrp.members != *members), ("notify", Felt::Nothing, old.notify != *notify)]
+}
+
+fn script(old: &TrackedScript, new: &TrackedScript) -> Vec<Word> {
+    let TrackedScript { vrrp: vrrp::Script { name: _, rise, fall, init_fail }, command, interval, timeout } = new;
+    vec![
+        ("script", Felt::Mastership, old.command != *command),
+        ("interval", Felt::Mastership, old.interval != *interval),
+        ("timeout", Felt::Mastership, old.timeout != *timeout),
+        ("rise", Felt::Mastership, old.vrrp.rise != *rise),
+        ("fall", Felt::Mastership, old.vrrp.fall != *fall),
+        ("init_fail", Felt::Mastership, old.vrrp.init_fail != *init_fail),
+    ]
+}
+
+/// Something that is new or gone.
+fn whole(verb: Verb, kind: Kind, name: &str) -> Change {
+    let felt = if matches!(kind, Kind::Group | Kind::Script) { Felt::Mastership } else { Felt::Nothing };
+    Change { verb, kind, what: format!("{} {name}", kind.keyword()), details: Vec::new(), felt }
+}
+
 /// Notes what changed of one thing, if anything did.
-fn changed(changes: &mut Vec<Change>, kind: Kind, what: String, words: &[(&str, bool)], mut details: Vec<String>) {
-    details.extend(words.iter().filter(|(_, differs)| *differs).map(|(word, _)| (*word).to_owned()));
-    if !details.is_empty() {
-        changes.push(Change { verb: Verb::Changed, kind, what, details });
+fn changed(changes: &mut Vec<Change>, kind: Kind, what: String, words: &[Word], first: Vec<(String, Felt)>) {
+    let words = words.iter().filter(|(_, _, differs)| *differs).map(|(word, felt, _)| ((*word).to_owned(), *felt));
+    let (details, felt): (Vec<String>, Vec<Felt>) = first.into_iter().chain(words).unzip();
+    if let Some(felt) = felt.into_iter().max() {
+        changes.push(Change { verb: Verb::Changed, kind, what, details, felt });
     }
 }
 
@@ -149,125 +228,180 @@ fn compare<'a, T: 'a>(
     kind: Kind,
     old: impl Iterator<Item = (String, &'a T)>,
     new: impl Iterator<Item = (String, &'a T)>,
-    words: impl Fn(&T, &T) -> Vec<(&'static str, bool)>,
+    words: impl Fn(&T, &T) -> Vec<Word>,
 ) {
     let mut left: BTreeMap<String, &T> = old.collect();
     for (name, thing) in new {
-        let what = format!("{} {name}", kind.keyword());
         match left.remove(&name) {
-            Some(before) => changed(changes, kind, what, &words(before, thing), Vec::new()),
-            None => changes.push(Change { verb: Verb::Added, kind, what, details: Vec::new() }),
+            Some(before) => {
+                let what = format!("{} {name}", kind.keyword());
+                changed(changes, kind, what, &words(before, thing), Vec::new());
+            }
+            None => changes.push(whole(Verb::Added, kind, &name)),
         }
     }
-    let gone = left.into_keys().map(|name| format!("{} {name}", kind.keyword()));
-    changes.extend(gone.map(|what| Change { verb: Verb::Removed, kind, what, details: Vec::new() }));
+    changes.extend(left.into_keys().map(|name| whole(Verb::Removed, kind, &name)));
 }
 
 fn instances(old: &Config, new: &Config, changes: &mut Vec<Change>) {
-    let mut left: Vec<&Instance> = old.instances.iter().collect();
-    let mut lost: BTreeMap<(String, IpAddr), String> = BTreeMap::new();
-    let mut won: BTreeMap<(String, IpAddr), String> = BTreeMap::new();
-    let mut pairs = Vec::new();
-    for instance in &new.instances {
-        let same = |o: &&Instance| Key::of(&o.vrrp) == Key::of(&instance.vrrp);
-        let named = |o: &&Instance| same(o) && o.vrrp.name == instance.vrrp.name;
-        let at = left.iter().position(named).or_else(|| left.iter().position(same));
-        pairs.push((at.map(|at| left.remove(at)), instance));
-    }
-    let note = |from: &[&VirtualAddress], places: &mut BTreeMap<(String, IpAddr), String>, name: &str| {
-        places.extend(from.iter().map(|a| ((a.device.clone(), a.address), name.to_owned())));
-    };
-    for instance in &left {
-        note(&addresses(&instance.vrrp).collect::<Vec<_>>(), &mut lost, &instance.vrrp.name);
-    }
-    for (before, instance) in &pairs {
-        let before: Vec<&VirtualAddress> = before.iter().flat_map(|b| addresses(&b.vrrp)).collect();
-        let after: Vec<&VirtualAddress> = addresses(&instance.vrrp).collect();
-        note(&missing(&before, &after), &mut lost, &instance.vrrp.name);
-        note(&missing(&after, &before), &mut won, &instance.vrrp.name);
-    }
-    for (before, instance) in pairs {
+    let succession = Succession::between(old, new);
+    let mut gone: BTreeSet<usize> = (0..old.instances.len()).collect();
+    let mut order = Vec::new();
+    for (at, instance) in new.instances.iter().enumerate() {
         let name = &instance.vrrp.name;
-        let Some(before) = before else {
-            let what = format!("vrrp_instance {name}");
-            changes.push(Change { verb: Verb::Added, kind: Kind::Instance, what, details: Vec::new() });
+        let Some((was, before)) = succession.before(at).and_then(|was| Some((was, old.instances.get(was)?))) else {
+            changes.push(whole(Verb::Added, Kind::Instance, name));
             continue;
         };
+        gone.remove(&was);
+        order.push(was);
         let mut details = Vec::new();
         if before.vrrp.name != *name {
-            details.push(format!("was called {}", before.vrrp.name));
+            details.push((format!("was called {}", before.vrrp.name), Felt::Nothing));
         }
-        let old: Vec<&VirtualAddress> = addresses(&before.vrrp).collect();
-        let new: Vec<&VirtualAddress> = addresses(&instance.vrrp).collect();
-        // What only goes to another instance is told there.
-        let stays = |a: &&&VirtualAddress, places: &BTreeMap<(String, IpAddr), String>| {
-            !places.contains_key(&(a.device.clone(), a.address))
-        };
-        let added = missing(&new, &old);
-        let gone = missing(&old, &new);
-        details.extend(added.iter().filter(|a| stays(a, &lost)).map(|a| format!("with {}", a.address)));
-        details.extend(gone.iter().filter(|a| stays(a, &won)).map(|a| format!("without {}", a.address)));
-        let places: BTreeSet<_> = old.iter().map(|a| (&a.device, a.address)).collect();
-        let otherwise = new.iter().filter(|a| places.contains(&(&a.device, a.address)) && !old.contains(a));
-        details.extend(otherwise.map(|a| format!("{} otherwise", a.address)));
+        // What only goes to another instance, or comes from one, is told there.
+        let moves = |place: &Place| succession.moved(place).is_some_and(|(from, to)| from.by == was || to.by == at);
+        details.extend(addresses(&before.vrrp, &instance.vrrp, moves));
         changed(changes, Kind::Instance, format!("vrrp_instance {name}"), &router(before, instance), details);
     }
-    for ((device, address), from) in &lost {
-        if let Some(to) = won.get(&(device.clone(), *address)).filter(|to| *to != from) {
-            let details = vec![format!("from {from} to {to}")];
-            changes.push(Change { verb: Verb::Moved, kind: Kind::Address, what: format!("{address}"), details });
+    for place in succession.old.keys() {
+        if let Some((from, to)) = succession.moved(place) {
+            let details = vec![from_to(&from, &to)];
+            let what = place.0.to_string();
+            changes.push(Change { verb: Verb::Moved, kind: Kind::Address, what, details, felt: Felt::AddressList });
         }
     }
-    let gone = left.iter().map(|i| format!("vrrp_instance {}", i.vrrp.name));
-    changes.extend(gone.map(|what| Change { verb: Verb::Removed, kind: Kind::Instance, what, details: Vec::new() }));
+    changes.extend(
+        gone.iter()
+            .filter_map(|was| old.instances.get(*was))
+            .map(|i| whole(Verb::Removed, Kind::Instance, &i.vrrp.name)),
+    );
+    if !order.is_sorted() {
+        changes.push(in_another_order(Kind::Instance));
+    }
 }
 
-fn addresses(router: &Router) -> impl Iterator<Item = &VirtualAddress> {
-    router.addresses.iter().chain(&router.excluded)
+/// The two lists of addresses of an instance by their words.
+fn lists(router: &vrrp::Instance) -> [(&'static str, &[VirtualAddress]); 2] {
+    [("virtual_ipaddress", &router.addresses), ("virtual_ipaddress_excluded", &router.excluded)]
 }
 
-/// Those of the first that have no place in the second.
-fn missing<'a>(these: &[&'a VirtualAddress], those: &[&VirtualAddress]) -> Vec<&'a VirtualAddress> {
-    let places: BTreeSet<_> = those.iter().map(|a| (&a.device, a.address)).collect();
-    these.iter().copied().filter(|a| !places.contains(&(&a.device, a.address))).collect()
+/// What differs in the addresses of an instance, but for those that move.
+fn addresses(old: &vrrp::Instance, new: &vrrp::Instance, moves: impl Fn(&Place) -> bool) -> Vec<(String, Felt)> {
+    type Places<'a> = BTreeMap<Place, (&'static str, &'a VirtualAddress)>;
+    let place = |a: &VirtualAddress| (a.address, a.device.clone());
+    fn known<'a>(router: &'a vrrp::Instance, place: impl Fn(&VirtualAddress) -> Place) -> Places<'a> {
+        let all = lists(router).into_iter().flat_map(|(list, addresses)| addresses.iter().map(move |a| (list, a)));
+        all.map(|(list, a)| (place(a), (list, a))).collect()
+    }
+    let felt = |list: &str| if list == "virtual_ipaddress" { Felt::AddressList } else { Felt::Nothing };
+    let (before, after) = (known(old, place), known(new, place));
+    let mut details = Vec::new();
+    for (word, these, those) in [("with", new, &before), ("without", old, &after)] {
+        for (list, a) in lists(these).into_iter().flat_map(|(list, all)| all.iter().map(move |a| (list, a))) {
+            let place = place(a);
+            if !those.contains_key(&place) && !moves(&place) {
+                details.push((format!("{word} {}", a.address), felt(list)));
+            }
+        }
+    }
+    for (list, a) in lists(new).into_iter().flat_map(|(list, all)| all.iter().map(move |a| (list, a))) {
+        let Some((listed, was)) = before.get(&place(a)) else { continue };
+        if *was != a {
+            details.push((format!("{} otherwise", a.address), Felt::Nothing));
+        }
+        if *listed != list {
+            details.push((format!("{} in {list}", a.address), Felt::AddressList));
+        }
+    }
+    for ((list, had), (_, has)) in lists(old).into_iter().zip(lists(new)) {
+        if reordered(had, has, place) {
+            details.push((format!("order of {list}"), Felt::Nothing));
+        }
+    }
+    details
 }
 
-fn router(before: &Instance, after: &Instance) -> Vec<(&'static str, bool)> {
-    let (old, new) = (&before.vrrp, &after.vrrp);
+fn router(before: &Instance, after: &Instance) -> Vec<Word> {
+    let Instance { vrrp: new, notify } = after;
+    let old = &before.vrrp;
+    // The addresses are compared by `addresses`; the name by `instances`; the rest of these is what makes it the same one.
+    let vrrp::Instance {
+        name: _,
+        vrid: _,
+        interface: _,
+        addresses: _,
+        excluded: _,
+        version,
+        priority,
+        initial,
+        advert_int,
+        preempt,
+        auth,
+        transport,
+        source,
+        garp,
+        down_timer_adverts,
+        lower_prio_no_advert,
+        higher_prio_send_advert,
+        skip_check_adv_addr,
+        track_primary,
+        track_interfaces,
+        track_scripts,
+    } = new;
+    let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
     vec![
-        ("version", old.version != new.version),
-        ("priority", old.priority != new.priority),
-        ("state", old.initial != new.initial),
-        ("advert_int", old.advert_int != new.advert_int),
-        ("preempt", old.preempt != new.preempt),
-        ("authentication", old.auth != new.auth),
-        ("unicast_peer", old.transport != new.transport),
-        ("source address", old.source != new.source),
-        ("garp", old.garp != new.garp),
-        ("down_timer_adverts", old.down_timer_adverts != new.down_timer_adverts),
-        ("lower_prio_no_advert", old.lower_prio_no_advert != new.lower_prio_no_advert),
-        ("higher_prio_send_advert", old.higher_prio_send_advert != new.higher_prio_send_advert),
-        ("skip_check_adv_addr", old.skip_check_adv_addr != new.skip_check_adv_addr),
-        ("dont_track_primary", old.track_primary != new.track_primary),
-        ("track_interface", old.track_interfaces != new.track_interfaces),
-        ("track_script", old.track_scripts != new.track_scripts),
-        ("notify", before.notify != after.notify),
+        ("version", Felt::Adverts, old.version != *version),
+        ("priority", Felt::Mastership, old.priority != *priority),
+        ("state", Felt::Mastership, old.initial != *initial),
+        ("advert_int", Felt::Adverts, old.advert_int != *advert_int),
+        ("preempt", Felt::Mastership, old.preempt != *preempt),
+        ("authentication", Felt::Adverts, old.auth != *auth),
+        ("unicast_peer", Felt::Adverts, old.transport != *transport),
+        ("source address", Felt::Adverts, old.source != *source),
+        ("garp", Felt::Nothing, old.garp != *garp),
+        ("down_timer_adverts", Felt::Mastership, old.down_timer_adverts != *down_timer_adverts),
+        ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
+        ("higher_prio_send_advert", Felt::Mastership, higher),
+        ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
+        ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
+        ("track_interface", Felt::Mastership, old.track_interfaces != *track_interfaces),
+        ("track_script", Felt::Mastership, old.track_scripts != *track_scripts),
+        ("notify", Felt::Nothing, before.notify != *notify),
     ]
 }
 
-fn service(before: &Service, after: &Service) -> Vec<(&'static str, bool)> {
-    let (old, new) = (&before.lvs, &after.lvs);
+fn service(before: &Service, after: &Service) -> Vec<Word> {
+    // Real servers and who is told of them are compared by `servers`.
+    let Service { lvs: new, quorum_up, quorum_down, smtp_alert, servers: _ } = after;
+    let VirtualServer {
+        id: _,
+        keys,
+        protocol,
+        scheduler,
+        flags,
+        persistence,
+        quorum,
+        hysteresis,
+        alpha,
+        omega,
+        sorry,
+        real_servers,
+    } = new;
+    let old = &before.lvs;
     vec![
-        ("addresses", old.keys != new.keys),
-        ("lvs_sched", old.scheduler != new.scheduler || old.flags != new.flags),
-        ("persistence", old.persistence != new.persistence),
-        ("quorum", (old.quorum, old.hysteresis) != (new.quorum, new.hysteresis)),
-        ("alpha", old.alpha != new.alpha),
-        ("omega", old.omega != new.omega),
-        ("sorry_server", old.sorry != new.sorry),
-        ("quorum_up", before.quorum_up != after.quorum_up),
-        ("quorum_down", before.quorum_down != after.quorum_down),
-        ("smtp_alert", before.smtp_alert != after.smtp_alert),
+        ("addresses", Felt::Entries, old.keys != *keys),
+        ("protocol", Felt::Entries, old.protocol != *protocol),
+        ("lvs_sched", Felt::Spread, (old.scheduler, old.flags) != (*scheduler, *flags)),
+        ("persistence", Felt::Spread, old.persistence != *persistence),
+        ("quorum", Felt::Quorum, (old.quorum, old.hysteresis) != (*quorum, *hysteresis)),
+        ("alpha", Felt::Nothing, old.alpha != *alpha),
+        ("omega", Felt::Nothing, old.omega != *omega),
+        ("sorry_server", Felt::Quorum, old.sorry != *sorry),
+        ("quorum_up", Felt::Nothing, before.quorum_up != *quorum_up),
+        ("quorum_down", Felt::Nothing, before.quorum_down != *quorum_down),
+        ("smtp_alert", Felt::Nothing, before.smtp_alert != *smtp_alert),
+        ("order of real_server", Felt::Nothing, reordered(&old.real_servers, real_servers, |r| r.address)),
     ]
 }
 
@@ -285,14 +419,23 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
         old.iter().map(|entry| (entry.0.clone(), entry)),
         new.iter().map(|entry| (entry.0.clone(), entry)),
         |(_, old, told_before), (_, new, told)| {
-            let thresholds = |r: &RealServer| (r.upper_threshold, r.lower_threshold);
+            let RealServer {
+                address: _,
+                forwarding,
+                weight,
+                upper_threshold,
+                lower_threshold,
+                inhibit_on_failure,
+                checkers,
+            } = new;
+            let thresholds = (*upper_threshold, *lower_threshold);
             vec![
-                ("lvs_method", old.forwarding != new.forwarding),
-                ("weight", old.weight != new.weight),
-                ("thresholds", thresholds(old) != thresholds(new)),
-                ("checks", old.checkers != new.checkers),
-                ("inhibit_on_failure", old.inhibit_on_failure != new.inhibit_on_failure),
-                ("notify", told_before != told),
+                ("lvs_method", Felt::Spread, old.forwarding != *forwarding),
+                ("weight", Felt::Spread, old.weight != *weight),
+                ("thresholds", Felt::Spread, (old.upper_threshold, old.lower_threshold) != thresholds),
+                ("checks", Felt::Quorum, old.checkers != *checkers),
+                ("inhibit_on_failure", Felt::Nothing, old.inhibit_on_failure != *inhibit_on_failure),
+                ("notify", Felt::Nothing, told_before != told),
             ]
         },
     );

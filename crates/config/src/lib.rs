@@ -27,6 +27,7 @@ pub mod setting;
 mod source;
 #[cfg(fuzzing)]
 pub mod stages;
+mod succession;
 mod tree;
 mod value;
 

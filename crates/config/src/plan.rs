@@ -1,11 +1,12 @@
 //! What a reload would do, before it is done: the differences between two configurations in the order in which they are
 //! carried out, each with what it means for traffic, as far as is known what this host does now.
 
-use crate::changes::{Kind, Verb, changes};
-use crate::model::{Config, Instance, Service};
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
-use vipd_lvs::settings::{RealServer, VirtualServerId};
+use crate::changes::{Change, Felt, Kind, Verb, changes};
+use crate::model::{Config, Service};
+use crate::succession::{Held, Place, Succession, from_to};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use vipd_lvs::settings::{RealServer, ServiceKey, VirtualServerId};
 
 /// What is known of this host.
 #[derive(Clone, Debug, Default)]
@@ -40,52 +41,71 @@ pub struct Plan {
     pub kept: Vec<(Kind, String)>,
 }
 
+/// Why a usable configuration is not to take the place of the one that runs, if so.
+pub fn forbidden(running: &Config, next: &Config) -> Option<&'static str> {
+    if next.global.net_namespace != running.global.net_namespace {
+        return Some("net_namespace can't change while the daemon runs: restart it");
+    }
+    let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
+    // What an editor leaves on a full disk is a file like any other, and would give everything up.
+    (empty(next) && !empty(running))
+        .then_some("there is no vrrp_instance and no virtual_server in it: to give up everything, stop the daemon")
+}
+
 /// What would be done to get from the old configuration to the new one.
 pub fn plan(old: &Config, new: &Config, facts: &Facts) -> Plan {
-    let places = Places { old: held(old), new: held(new), facts, old_config: old, new_config: new };
-    let mut steps: Vec<Step> = changes(old, new)
+    let view = View::new(old, new, facts);
+    let mut steps: Vec<(Turn, Step)> = changes(old, new)
         .into_iter()
-        .flat_map(|change| {
-            let effect = places.effect(change.kind, change.verb, &change.what, &change.details);
-            let step =
-                Step { effect, verb: change.verb, kind: change.kind, what: change.what, details: change.details };
-            places.on_devices(step)
+        .filter(|change| change.kind != Kind::Address)
+        .map(|change| {
+            let effect = view.effect(&change);
+            let Change { verb, kind, what, details, felt: _ } = change;
+            (view.turn(kind, verb, &what), Step { verb, kind, what, details, effect })
         })
         .collect();
-    steps.extend(places.addresses());
-    steps.extend(places.servers());
-    // The vrrp role comes first: what is removed gives its addresses up, then the others take theirs. The director adds
-    // before it removes, so that no service is without a server in between.
-    steps.sort_by_key(|step| {
-        let turn = match (step.kind, step.verb) {
-            (Kind::Global, _) => 0,
-            (Kind::Instance, Verb::Removed) => 1,
-            (Kind::Instance | Kind::Group, Verb::Changed | Verb::Moved) => 2,
-            (Kind::Instance, Verb::Added) => 3,
-            (Kind::Group, _) => 4,
-            (Kind::Address, Verb::Added) => 5,
-            (Kind::Address, Verb::Moved | Verb::Changed) => 6,
-            (Kind::Address, Verb::Removed) => 7,
-            (Kind::Service, Verb::Added) => 8,
-            (Kind::Service, Verb::Changed | Verb::Moved) => 9,
-            (Kind::Server, Verb::Added) => 10,
-            (Kind::Server, Verb::Changed | Verb::Moved) => 11,
-            (Kind::Server, Verb::Removed) => 12,
-            (Kind::Service, Verb::Removed) => 13,
-            (Kind::Script, _) => 14,
-        };
-        (turn, step.what.clone())
-    });
+    steps.extend(view.addresses());
+    steps.extend(view.whole_servers());
+    steps.sort_by(|(a, s), (b, t)| a.cmp(b).then_with(|| s.what.cmp(&t.what)));
+    let steps: Vec<Step> = steps.into_iter().map(|(_, step)| step).collect();
     let touched: BTreeSet<(Kind, &str)> = steps.iter().map(|s| (s.kind, s.what.as_str())).collect();
-    let kept = everything(new).into_iter().filter(|(kind, what)| !touched.contains(&(*kind, what.as_str()))).collect();
+    let all = everything(new, &view.succession.new).into_iter();
+    let kept = all.filter(|(kind, what)| !touched.contains(&(*kind, what.as_str()))).collect();
     Plan { steps, kept }
 }
 
+/// When something is done. The vrrp role removes instances and what addresses are no longer configured, takes the rest over,
+/// and of its addresses those that leave go before others come. The director writes one virtual server after the other, in
+/// the order of the kernel's keys: its settings, what comes or weighs more, what weighs less, what goes; virtual servers that
+/// go come last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Turn {
+    Global,
+    RemoveInstance,
+    RemoveAddress,
+    Instance,
+    Group,
+    GiveUpAddress,
+    TakeAddress,
+    Service(Option<ServiceKey>, Edit),
+    RemoveService(Option<ServiceKey>, Edit),
+    Script,
+}
+
+/// The order within a virtual server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Edit {
+    Service,
+    AddOrRaise(SocketAddr),
+    Lower(SocketAddr),
+    Remove(SocketAddr),
+}
+
 /// All things of a configuration, by the names that changes have.
-fn everything(config: &Config) -> Vec<(Kind, String)> {
+fn everything(config: &Config, held: &BTreeMap<Place, Held<'_>>) -> Vec<(Kind, String)> {
     let mut all = Vec::new();
     all.extend(config.instances.iter().map(|i| (Kind::Instance, format!("vrrp_instance {}", i.vrrp.name))));
-    all.extend(held(config).into_keys().map(|place| (Kind::Address, shown(&place))));
+    all.extend(held.keys().map(|place| (Kind::Address, shown(place))));
     all.extend(config.groups.iter().map(|g| (Kind::Group, format!("vrrp_sync_group {}", g.vrrp.name))));
     all.extend(config.scripts.iter().map(|s| (Kind::Script, format!("vrrp_script {}", s.vrrp.name))));
     for lvs in config.services.iter().map(|s| &s.lvs) {
@@ -95,51 +115,107 @@ fn everything(config: &Config) -> Vec<(Kind, String)> {
     all
 }
 
-/// An address and where it is held.
-type Place = (IpAddr, String);
-
 fn shown((address, device): &Place) -> String {
     format!("{address} dev {device}")
 }
 
-/// Who holds which address.
-fn held(config: &Config) -> BTreeMap<Place, &Instance> {
-    let mut held = BTreeMap::new();
-    for instance in &config.instances {
-        for address in instance.vrrp.addresses.iter().chain(&instance.vrrp.excluded) {
-            held.entry((address.address, address.device.clone())).or_insert(instance);
+/// A real server and the virtual server it is of.
+#[derive(Clone, Copy)]
+struct Server<'a> {
+    of: &'a Service,
+    real: &'a RealServer,
+}
+
+/// A configuration's services and real servers by the names that changes have.
+struct Named<'a> {
+    services: HashMap<String, &'a Service>,
+    servers: HashMap<String, Server<'a>>,
+    /// Instances by their names, and where they stand.
+    instances: HashMap<String, usize>,
+}
+
+impl<'a> Named<'a> {
+    fn of(config: &'a Config) -> Named<'a> {
+        let (mut services, mut servers) = (HashMap::new(), HashMap::new());
+        for of in config.services.iter().map(AsRef::as_ref) {
+            services.insert(format!("virtual_server {}", of.lvs.id), of);
+            for real in &of.lvs.real_servers {
+                servers.insert(format!("real_server {} of {}", real.address, of.lvs.id), Server { of, real });
+            }
+        }
+        let instances = config.instances.iter().enumerate();
+        let instances = instances.map(|(at, i)| (format!("vrrp_instance {}", i.vrrp.name), at)).collect();
+        Named { services, servers, instances }
+    }
+}
+
+/// The first kernel service of a virtual server, which is written first.
+fn first_key(service: &Service) -> Option<ServiceKey> {
+    service.lvs.keys.iter().min().copied()
+}
+
+/// Both configurations, and what is known of this host.
+struct View<'a> {
+    old: Named<'a>,
+    new: Named<'a>,
+    succession: Succession<'a>,
+    /// For each old instance whether it is MASTER here.
+    masters: Vec<bool>,
+    facts: &'a Facts,
+    /// Open connections of virtual servers.
+    open: HashMap<&'a VirtualServerId, u64>,
+}
+
+impl<'a> View<'a> {
+    fn new(old: &'a Config, new: &'a Config, facts: &'a Facts) -> View<'a> {
+        let mut open: HashMap<&VirtualServerId, u64> = HashMap::new();
+        for ((id, _), connections) in &facts.connections {
+            let sum = open.entry(id).or_default();
+            *sum = sum.saturating_add(*connections);
+        }
+        let masters = old.instances.iter().map(|i| facts.masters.contains(&i.vrrp.name)).collect();
+        let succession = Succession::between(old, new);
+        View { old: Named::of(old), new: Named::of(new), succession, masters, facts, open }
+    }
+
+    /// Whether an instance of the old configuration is MASTER here.
+    fn master(&self, old: usize) -> bool {
+        self.masters.get(old).is_some_and(|master| *master)
+    }
+
+    /// Whether an instance of the new configuration goes on from one that is MASTER here.
+    fn stays_master(&self, new: usize) -> bool {
+        self.succession.before(new).is_some_and(|old| self.master(old))
+    }
+
+    fn turn(&self, kind: Kind, verb: Verb, what: &str) -> Turn {
+        match (kind, verb) {
+            (Kind::Global, _) => Turn::Global,
+            (Kind::Instance, Verb::Removed) => Turn::RemoveInstance,
+            (Kind::Instance, _) => Turn::Instance,
+            (Kind::Address, Verb::Removed) => Turn::RemoveAddress,
+            (Kind::Address, _) => Turn::TakeAddress,
+            (Kind::Group, _) => Turn::Group,
+            (Kind::Script, _) => Turn::Script,
+            (Kind::Service, Verb::Removed) => {
+                Turn::RemoveService(self.old.services.get(what).and_then(|s| first_key(s)), Edit::Service)
+            }
+            (Kind::Service, _) => Turn::Service(self.new.services.get(what).and_then(|s| first_key(s)), Edit::Service),
+            (Kind::Server, _) => {
+                let (old, new) = (self.old.servers.get(what), self.new.servers.get(what));
+                let edit = match (old, new) {
+                    (Some(old), None) => Edit::Remove(old.real.address),
+                    (Some(old), Some(new)) if old.real.weight > new.real.weight => Edit::Lower(new.real.address),
+                    (_, Some(new)) => Edit::AddOrRaise(new.real.address),
+                    (None, None) => Edit::Service,
+                };
+                Turn::Service(new.or(old).and_then(|s| first_key(s.of)), edit)
+            }
         }
     }
-    held
-}
 
-struct Places<'a> {
-    old: BTreeMap<Place, &'a Instance>,
-    new: BTreeMap<Place, &'a Instance>,
-    facts: &'a Facts,
-    old_config: &'a Config,
-    new_config: &'a Config,
-}
-
-impl Places<'_> {
-    fn master(&self, name: &str) -> bool {
-        self.facts.masters.contains(name)
-    }
-
-    /// What an instance was called before, if it was there.
-    fn before(&self, instance: &Instance) -> Option<&Instance> {
-        let key = vipd_vrrp::router::Key::of(&instance.vrrp);
-        let alike = || self.old_config.instances.iter().filter(|i| vipd_vrrp::router::Key::of(&i.vrrp) == key);
-        alike().find(|i| i.vrrp.name == instance.vrrp.name).or_else(|| alike().next())
-    }
-
-    /// Whether an instance of the new configuration is MASTER here.
-    fn stays_master(&self, instance: &Instance) -> bool {
-        self.before(instance).is_some_and(|before| self.master(&before.vrrp.name))
-    }
-
-    /// Addresses that come and go. (Those that move are told by `changes`.)
-    fn addresses(&self) -> Vec<Step> {
+    /// What happens to addresses.
+    fn addresses(&self) -> Vec<(Turn, Step)> {
         let step = |verb, place: &Place, details, effect: &str| Step {
             verb,
             kind: Kind::Address,
@@ -148,139 +224,143 @@ impl Places<'_> {
             effect: effect.to_owned(),
         };
         let mut steps = Vec::new();
-        for (place, instance) in self.new.iter().filter(|(place, _)| !self.old.contains_key(*place)) {
-            let effect = match self.stays_master(instance) {
-                true => "it is added to this host and announced",
-                false => "none before the instance is MASTER here",
-            };
-            steps.push(step(Verb::Added, place, vec![format!("to {}", instance.vrrp.name)], effect));
-        }
-        for (place, instance) in self.old.iter().filter(|(place, _)| !self.new.contains_key(*place)) {
-            let effect = match self.master(&instance.vrrp.name) {
+        for (place, from) in self.succession.old.iter().filter(|(place, _)| !self.succession.new.contains_key(*place)) {
+            let effect = match self.master(from.by) {
                 true => "it is taken off this host, which no longer answers for it",
                 false => "none: it is not on this host",
             };
-            steps.push(step(Verb::Removed, place, vec![format!("from {}", instance.vrrp.name)], effect));
+            let details = vec![format!("from {}", from.instance.vrrp.name)];
+            steps.push((Turn::RemoveAddress, step(Verb::Removed, place, details, effect)));
+        }
+        for (place, to) in &self.succession.new {
+            let stays = self.stays_master(to.by);
+            match (self.succession.old.get(place), self.succession.moved(place)) {
+                (None, _) => {
+                    let effect = match stays {
+                        true => "it is added to this host and announced",
+                        false => "none before the instance is MASTER here",
+                    };
+                    let details = vec![format!("to {}", to.instance.vrrp.name)];
+                    steps.push((Turn::TakeAddress, step(Verb::Added, place, details, effect)));
+                }
+                (Some(_), Some((from, _))) => {
+                    let (turn, effect) = self.moved(&from, to);
+                    steps.push((turn, step(Verb::Moved, place, vec![from_to(&from, to)], effect)));
+                }
+                (Some(before), None) if before.address != to.address => {
+                    let effect = match stays {
+                        true => "it is taken off this host, and put back and announced at once",
+                        false => "none: it is not on this host",
+                    };
+                    let details = vec!["otherwise".to_owned()];
+                    steps.push((Turn::TakeAddress, step(Verb::Changed, place, details, effect)));
+                }
+                (Some(_), None) => {}
+            }
         }
         steps
     }
 
-    /// An address that moves is named with its interfaces, as others are.
-    fn on_devices(&self, step: Step) -> Vec<Step> {
-        if step.kind != Kind::Address {
-            return vec![step];
+    /// An address that goes from one instance to another.
+    fn moved(&self, from: &Held<'_>, to: &Held<'_>) -> (Turn, &'static str) {
+        let anew = self.succession.before(to.by).is_none();
+        match (self.master(from.by), self.stays_master(to.by)) {
+            (true, true) if from.address != to.address => {
+                (Turn::TakeAddress, "it is taken off this host, and put back and announced at once")
+            }
+            (true, true) => (Turn::TakeAddress, "none: both are MASTER here, and it stays on this host without a gap"),
+            (true, false) if anew => (Turn::GiveUpAddress, "it leaves this host until the new instance is MASTER"),
+            (true, false) => (Turn::GiveUpAddress, "it leaves this host: its new instance is not MASTER here"),
+            (false, true) => (Turn::TakeAddress, "it comes to this host: its new instance is MASTER here"),
+            (false, false) => (Turn::GiveUpAddress, "none: it is not on this host"),
         }
-        let here = self.new.keys().filter(|(address, _)| address.to_string() == step.what);
-        here.map(|place| Step { what: shown(place), effect: self.moved(place), ..step.clone() }).collect()
     }
 
     /// Real servers that come and go with their virtual server.
-    fn servers(&self) -> Vec<Step> {
-        let of = |verb, service: &Service| -> Vec<Step> {
-            let name = |real: &RealServer| format!("{} of {}", real.address, service.lvs.id);
-            let step = |real: &RealServer| Step {
-                verb,
-                kind: Kind::Server,
-                what: format!("real_server {}", name(real)),
-                details: vec!["with its virtual server".to_owned()],
-                effect: self.server(verb, &name(real)),
-            };
-            service.lvs.real_servers.iter().map(step).collect()
-        };
-        let ids = |config: &Config| -> BTreeSet<VirtualServerId> {
-            config.services.iter().map(|s| s.lvs.id.clone()).collect()
-        };
-        let (old, new) = (ids(self.old_config), ids(self.new_config));
-        let added = self.new_config.services.iter().filter(|s| !old.contains(&s.lvs.id));
-        let gone = self.old_config.services.iter().filter(|s| !new.contains(&s.lvs.id));
-        added.flat_map(|s| of(Verb::Added, s)).chain(gone.flat_map(|s| of(Verb::Removed, s))).collect()
+    fn whole_servers(&self) -> Vec<(Turn, Step)> {
+        let mut steps = Vec::new();
+        for (verb, these, those) in [(Verb::Added, &self.new, &self.old), (Verb::Removed, &self.old, &self.new)] {
+            for (what, server) in &these.servers {
+                if those.services.contains_key(&format!("virtual_server {}", server.of.lvs.id)) {
+                    continue;
+                }
+                let (key, address) = (first_key(server.of), server.real.address);
+                let turn = match verb {
+                    Verb::Removed => Turn::RemoveService(key, Edit::Remove(address)),
+                    _ => Turn::Service(key, Edit::AddOrRaise(address)),
+                };
+                let details = vec!["with its virtual server".to_owned()];
+                let effect = self.server(verb, what, Felt::Nothing);
+                steps.push((turn, Step { verb, kind: Kind::Server, what: what.clone(), details, effect }));
+            }
+        }
+        steps
     }
 
-    fn effect(&self, kind: Kind, verb: Verb, what: &str, details: &[String]) -> String {
-        let name = what.split_once(' ').map_or(what, |(_, name)| name);
+    fn effect(&self, change: &Change) -> String {
+        let Change { verb, kind, what, felt, .. } = change;
         match kind {
-            Kind::Instance => self.instance(verb, name, details),
-            Kind::Service => self.service(verb, name, details),
-            Kind::Server => self.server(verb, name),
-            Kind::Address | Kind::Global | Kind::Group | Kind::Script => "none by itself".to_owned(),
+            Kind::Instance => self.instance(*verb, what, *felt).to_owned(),
+            Kind::Service => self.service(*verb, what, *felt),
+            Kind::Server => self.server(*verb, what, *felt),
+            Kind::Address | Kind::Global | Kind::Group | Kind::Script => felt_of(*felt).to_owned(),
         }
     }
 
-    fn instance(&self, verb: Verb, name: &str, details: &[String]) -> String {
-        let master = match verb {
-            Verb::Removed => self.master(name),
-            _ => self.new_config.instance(name).is_some_and(|i| self.stays_master(i)),
-        };
-        let on_the_wire = ["version", "advert_int", "authentication", "unicast_peer", "source address"];
-        let said = |words: &[&str]| details.iter().any(|d| words.contains(&d.as_str()));
+    fn instance(&self, verb: Verb, what: &str, felt: Felt) -> &'static str {
+        let gone = || self.old.instances.get(what).is_some_and(|at| self.master(*at));
+        let stays = || self.new.instances.get(what).is_some_and(|at| self.stays_master(*at));
         match verb {
             Verb::Added => "it listens first, and is MASTER when nobody better is heard",
-            Verb::Removed if master => {
+            Verb::Removed if gone() => {
                 "this host gives its addresses up: a peer takes over, or nobody answers for them"
             }
             Verb::Removed => "none: it is not MASTER here",
-            Verb::Changed | Verb::Moved if said(&on_the_wire) => {
-                "its adverts change: a peer that is not changed alike drops them, and both are MASTER"
-            }
-            Verb::Changed | Verb::Moved if said(&["priority", "preempt"]) => "who is MASTER may change",
-            Verb::Changed | Verb::Moved if master => "none: it stays MASTER",
+            Verb::Changed | Verb::Moved if felt != Felt::Nothing => felt_of(felt),
+            Verb::Changed | Verb::Moved if stays() => "none: it stays MASTER",
             Verb::Changed | Verb::Moved => "none: it stays what it is",
         }
-        .to_owned()
     }
 
-    /// An address that goes from one instance to another.
-    fn moved(&self, place: &Place) -> String {
-        let from = self.old.get(place).is_some_and(|i| self.master(&i.vrrp.name));
-        let to = self.new.get(place).is_some_and(|i| self.stays_master(i));
-        match (from, to) {
-            (true, true) => "none: both are MASTER here, and it stays on this host without a gap",
-            (true, false) => "it leaves this host: its new instance is not MASTER here",
-            (false, true) => "it comes to this host: its new instance is MASTER here",
-            (false, false) => "none: it is not on this host",
-        }
-        .to_owned()
-    }
-
-    fn connections(&self, id: &VirtualServerId, address: Option<SocketAddr>) -> String {
-        let open = self.facts.connections.iter();
-        let open = open.filter(|((of, server), _)| of == id && address.is_none_or(|a| a == *server));
-        format!("open connections: {}", open.map(|(_, n)| n).sum::<u64>())
-    }
-
-    fn service(&self, verb: Verb, name: &str, details: &[String]) -> String {
-        let open = self.connections(&VirtualServerId(name.to_owned()), None);
+    fn service(&self, verb: Verb, what: &str, felt: Felt) -> String {
+        let id = self.old.services.get(what).map(|s| &s.lvs.id);
+        let open = format!("open connections: {}", id.and_then(|id| self.open.get(id)).copied().unwrap_or_default());
         match verb {
             Verb::Added => "new connections are spread as soon as its servers pass their checks".to_owned(),
             Verb::Removed => format!("it takes no more connections, and the kernel forgets those it has; {open}"),
-            Verb::Changed | Verb::Moved if details.iter().any(|d| d == "addresses") => {
-                format!("addresses that go away take no more connections; {open}")
-            }
-            Verb::Changed | Verb::Moved => format!("new connections alone are spread otherwise; {open}"),
+            Verb::Changed | Verb::Moved => format!("{}; {open}", felt_of(felt)),
         }
     }
 
-    fn server(&self, verb: Verb, name: &str) -> String {
-        let Some((address, id)) = name.split_once(" of ") else { return String::new() };
-        let (Ok(address), id) = (address.parse::<SocketAddr>(), VirtualServerId(id.to_owned())) else {
-            return String::new();
-        };
-        let open = self.connections(&id, Some(address));
-        let real = |config: &Config| -> Option<RealServer> {
-            config.service(&id)?.lvs.real_servers.iter().find(|r| r.address == address).cloned()
-        };
-        let (old, new) = (real(self.old_config), real(self.new_config));
-        let weights = (old.as_ref().map(|r| r.weight), new.as_ref().map(|r| r.weight));
-        match (verb, weights) {
-            (Verb::Added, _) => match new.is_some_and(|r| r.checkers.iter().any(|c| c.alpha)) {
+    fn server(&self, verb: Verb, what: &str, felt: Felt) -> String {
+        let (old, new) = (self.old.servers.get(what), self.new.servers.get(what));
+        let place = old.map(|s| (s.of.lvs.id.clone(), s.real.address));
+        let open = place.and_then(|place| self.facts.connections.get(&place)).copied().unwrap_or_default();
+        let open = format!("open connections: {open}");
+        match (verb, old.map(|s| s.real.weight), new.map(|s| s.real.weight)) {
+            (Verb::Added, ..) => match new.is_some_and(|s| s.real.checkers.iter().any(|c| c.alpha)) {
                 true => "it takes connections once its checks have passed".to_owned(),
                 false => "it takes connections at once, unless its checks fail".to_owned(),
             },
-            (Verb::Removed, _) => format!("it takes no more connections, and those it has lose it; {open}"),
-            (_, (Some(before), Some(0))) if before > 0 => {
+            (Verb::Removed, ..) => format!("it takes no more connections, and those it has lose it; {open}"),
+            (_, Some(before), Some(0)) if before > 0 => {
                 format!("it drains: those that are open go on, no new one comes; {open}")
             }
+            _ if felt == Felt::Nothing => format!("none; {open}"),
             _ => format!("those that are open go on; {open}"),
         }
+    }
+}
+
+/// What is felt, in words.
+fn felt_of(felt: Felt) -> &'static str {
+    match felt {
+        Felt::Nothing => "none by itself",
+        Felt::Spread => "new connections alone are spread otherwise",
+        Felt::Quorum => "whether its quorum is there, and its sorry server serves, may change",
+        Felt::Entries => "addresses that go away take no more connections",
+        Felt::Mastership => "who is MASTER may change",
+        Felt::AddressList => "its adverts list other addresses: a peer that is not changed alike may drop them",
+        Felt::Adverts => "its adverts change: a peer that is not changed alike drops them, and both are MASTER",
     }
 }

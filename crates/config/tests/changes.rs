@@ -38,7 +38,15 @@ fn instances_are_what_they_are_not_what_they_are_called() {
         ["changed vrrp_instance B: was called A, with 192.0.2.3, without 192.0.2.2, priority"]
     );
     let other = instance("A", 8, "", "192.0.2.1\n192.0.2.2");
-    assert_eq!(said(&old, &other), ["added vrrp_instance A", "removed vrrp_instance A"]);
+    assert_eq!(
+        said(&old, &other),
+        [
+            "added vrrp_instance A",
+            "moved 192.0.2.1: from the old A to the new A",
+            "moved 192.0.2.2: from the old A to the new A",
+            "removed vrrp_instance A",
+        ]
+    );
     let label = instance("A", 7, "priority 100", "192.0.2.1 label eth0:1\n192.0.2.2");
     assert_eq!(said(&old, &label), ["changed vrrp_instance A: 192.0.2.1 otherwise"]);
 }
@@ -69,4 +77,20 @@ fn services_and_their_servers() {
     );
     assert_eq!(said(&old, ""), ["removed virtual_server [192.0.2.1]:tcp:80"]);
     assert_eq!(said("", "global_defs {\nrouter_id x\n}\n"), ["changed global_defs: router_id"]);
+}
+
+#[test]
+fn where_an_address_stands_is_told() {
+    let both = |listed: &str, excluded: &str| {
+        instance("A", 7, &format!("virtual_ipaddress_excluded {{\n{excluded}\n}}"), listed)
+    };
+    let old = both("192.0.2.1\n192.0.2.2", "192.0.2.3");
+    assert_eq!(
+        said(&old, &both("192.0.2.1", "192.0.2.3\n192.0.2.2")),
+        ["changed vrrp_instance A: 192.0.2.2 in virtual_ipaddress_excluded"]
+    );
+    assert_eq!(
+        said(&old, &both("192.0.2.2\n192.0.2.1", "192.0.2.3")),
+        ["changed vrrp_instance A: order of virtual_ipaddress"]
+    );
 }

@@ -7,7 +7,7 @@ mod common;
 use common::config;
 use std::collections::BTreeSet;
 use vipd_config::changes::Kind;
-use vipd_config::plan::{Facts, Plan, plan};
+use vipd_config::plan::{Facts, Plan, forbidden, plan};
 use vipd_lvs::settings::VirtualServerId;
 
 fn instance(name: &str, vrid: u8, lines: &str, addresses: &str) -> String {
@@ -79,9 +79,9 @@ fn a_master_that_goes_gives_its_addresses_up_before_others_take_theirs() {
         said(&master),
         [
             "Removed vrrp_instance A []: this host gives its addresses up: a peer takes over, or nobody answers for them",
+            "Removed 192.0.2.1 dev eth0 [from A]: it is taken off this host, which no longer answers for it",
             "Added vrrp_instance B []: it listens first, and is MASTER when nobody better is heard",
             "Added 192.0.2.9 dev eth0 [to B]: none before the instance is MASTER here",
-            "Removed 192.0.2.1 dev eth0 [from A]: it is taken off this host, which no longer answers for it",
         ]
     );
     let backup = plan(&config(&old), &config(&new), &facts(&[], &[]));
@@ -95,7 +95,8 @@ fn a_renamed_master_stays_one() {
     assert_eq!(
         said(&plan(&config(&old), &config(&new), &facts(&["A"], &[]))),
         [
-            "Changed vrrp_instance B [was called A, with 192.0.2.2]: none: it stays MASTER",
+            "Changed vrrp_instance B [was called A, with 192.0.2.2]: its adverts list other addresses: a peer that is not changed \
+             alike may drop them",
             "Added 192.0.2.2 dev eth0 [to B]: it is added to this host and announced",
         ]
     );
@@ -121,23 +122,65 @@ fn connections_are_counted() {
     assert_eq!(
         said(&plan),
         [
-            "Added virtual_server [192.0.2.3]:tcp:80 []: new connections are spread as soon as its servers pass their checks",
-            "Added real_server 10.0.0.1:80 of [192.0.2.3]:tcp:80 [with its virtual server]: it takes connections at once, \
-             unless its checks fail",
+            "Changed real_server 10.0.0.2:80 of [192.0.2.1]:tcp:80 [weight]: those that are open go on; open \
+             connections: 0",
             "Added real_server 10.0.0.4:80 of [192.0.2.1]:tcp:80 []: it takes connections at once, unless its checks fail",
             "Changed real_server 10.0.0.1:80 of [192.0.2.1]:tcp:80 [weight]: it drains: those that are open go on, no \
              new one comes; open connections: 7",
-            "Changed real_server 10.0.0.2:80 of [192.0.2.1]:tcp:80 [weight]: those that are open go on; open \
-             connections: 0",
-            "Removed real_server 10.0.0.1:80 of [192.0.2.2]:tcp:80 [with its virtual server]: it takes no more connections, \
-             and those it has lose it; open connections: 4",
             "Removed real_server 10.0.0.3:80 of [192.0.2.1]:tcp:80 []: it takes no more connections, and those \
              it has lose it; open connections: 1",
+            "Added virtual_server [192.0.2.3]:tcp:80 []: new connections are spread as soon as its servers pass their checks",
+            "Added real_server 10.0.0.1:80 of [192.0.2.3]:tcp:80 [with its virtual server]: it takes connections at once, \
+             unless its checks fail",
             "Removed virtual_server [192.0.2.2]:tcp:80 []: it takes no more connections, and the kernel forgets those \
              it has; open connections: 4",
+            "Removed real_server 10.0.0.1:80 of [192.0.2.2]:tcp:80 [with its virtual server]: it takes no more connections, \
+             and those it has lose it; open connections: 4",
         ]
     );
     let touched: BTreeSet<&str> = plan.steps.iter().map(|s| s.what.as_str()).collect();
     assert!(plan.kept.iter().all(|(_, what)| !touched.contains(what.as_str())), "{plan:?}");
     assert_eq!(plan.kept, [(Kind::Service, "virtual_server [192.0.2.1]:tcp:80".to_owned())]);
+}
+
+#[test]
+fn an_address_whose_instance_is_another_one_leaves_until_that_is_master() {
+    let (old, new) = (instance("A", 51, "", "192.0.2.1"), instance("A", 52, "", "192.0.2.1"));
+    let of = |masters: &[&str]| plan(&config(&old), &config(&new), &facts(masters, &[]));
+    let address = |plan: &Plan| said(plan).into_iter().find(|s| s.starts_with("Moved")).unwrap();
+    assert_eq!(
+        address(&of(&["A"])),
+        "Moved 192.0.2.1 dev eth0 [from the old A to the new A]: it leaves this host until the new instance is MASTER"
+    );
+    assert!(address(&of(&[])).ends_with("none: it is not on this host"));
+    assert_eq!(of(&["A"]).kept, []);
+}
+
+#[test]
+fn whatever_may_change_the_master_says_so() {
+    let script = |lines: &str| format!("vrrp_script s {{\nscript \"/bin/true\"\n{lines}\n}}\n");
+    let base = script("rise 1") + &instance("A", 7, "track_script {\ns\n}", "192.0.2.1");
+    let others = [
+        script("rise 2") + &instance("A", 7, "track_script {\ns\n}", "192.0.2.1"),
+        script("rise 1") + &instance("A", 7, "track_script {\ns weight 5\n}", "192.0.2.1"),
+        base.replace("track_script", "state MASTER\ntrack_script"),
+        base.replace("track_script", "dont_track_primary\ntrack_script"),
+        base.replace("track_script", "down_timer_adverts 5\ntrack_script"),
+        format!("{base}vrrp_sync_group G {{\ngroup {{\nA\n}}\n}}\n"),
+    ];
+    for other in others {
+        let steps = said(&plan(&config(&base), &config(&other), &facts(&["A"], &[])));
+        assert!(steps.iter().any(|s| s.ends_with("who is MASTER may change")), "{steps:?}");
+    }
+}
+
+#[test]
+fn what_a_reload_refuses_is_forbidden() {
+    let (some, none) = (config(&instance("A", 7, "", "192.0.2.1")), config(""));
+    assert_eq!(forbidden(&some, &some), None);
+    assert_eq!(forbidden(&none, &some), None);
+    assert!(forbidden(&some, &none).unwrap().contains("stop the daemon"));
+    let mut elsewhere = some.clone();
+    elsewhere.global.net_namespace = Some("x".to_owned());
+    assert!(forbidden(&some, &elsewhere).unwrap().contains("net_namespace"));
 }

@@ -16,9 +16,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use vipd_api::{Reply, Request, Status};
 use vipd_config::changes::{Kind, Verb};
+use vipd_config::diag::Level;
 use vipd_config::model::Config;
-use vipd_config::plan::{Facts, Plan, plan};
-use vipd_config::{Options, Strictness};
+use vipd_config::plan::{Facts, Plan, forbidden, plan};
+use vipd_config::{Loaded, Options};
 use vipd_lvs::settings::VirtualServerId;
 
 /// How long to wait for the daemon.
@@ -32,11 +33,11 @@ enum Against {
 
 /// 0: nothing to do; 3: something; 2: no plan could be made.
 pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
+    // As strict as a reload: what it refuses has no plan.
     let options = Options {
         config_id: arguments.config_id.clone(),
         include_checks_all: arguments.all_config,
-        strictness: Strictness::Check,
-        ..Options::default()
+        ..Options::daemon()
     };
     let loaded = vipd_config::load(&arguments.file, &options);
     let Some(new) = &loaded.config else {
@@ -48,9 +49,13 @@ pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
         Ok((plan, against)) => {
             let code = if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) };
             if arguments.json {
-                print_json("plan", &document(&plan, &against, &arguments.file), code)
+                print_json("plan", &document(&plan, &against, &arguments.file, warnings(&loaded)), code)
             } else {
-                print("plan", &text(&plan, &against), code)
+                let warned = match warnings(&loaded) {
+                    0 => String::new(),
+                    n => format!("{n} warnings: vipd check {}\n", shown(&arguments.file.to_string_lossy())),
+                };
+                print("plan", &(text(&plan, &against) + &warned), code)
             }
         }
         Err(e) => {
@@ -58,6 +63,10 @@ pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn warnings(loaded: &Loaded) -> usize {
+    loaded.diagnostics.iter().filter(|d| d.level == Level::Warning).count()
 }
 
 fn compared(new: &Config, socket: &Path) -> Result<(Plan, Against), String> {
@@ -85,6 +94,9 @@ fn compared(new: &Config, socket: &Path) -> Result<(Plan, Against), String> {
     veil(&mut new, nonce.as_bytes());
     // Option -s of the daemon counts where the file says nothing.
     new.global.net_namespace = new.global.net_namespace.or_else(|| old.global.net_namespace.clone());
+    if let Some(why) = forbidden(&old, &new) {
+        return Err(format!("a reload would be refused: {why}"));
+    }
     Ok((plan(&old, &new, &facts(&status)), Against::Daemon(status.pid)))
 }
 
@@ -122,8 +134,12 @@ fn text(plan: &Plan, against: &Against) -> String {
     // Writing to a string can't fail.
     for (number, step) in plan.steps.iter().enumerate() {
         let (_, sign) = verb(step.verb);
-        let details = if step.details.is_empty() { String::new() } else { format!(" ({})", step.details.join(", ")) };
-        let _ = writeln!(text, "{:>4}. {sign} {}{}", number + 1, shown(&step.what), shown(&details));
+        let what = if step.details.is_empty() {
+            step.what.clone()
+        } else {
+            format!("{} ({})", step.what, step.details.join(", "))
+        };
+        let _ = writeln!(text, "{:>4}. {sign} {}", number + 1, shown(&what));
         let _ = writeln!(text, "        traffic: {}", step.effect);
     }
     let mut kept: BTreeMap<Kind, usize> = BTreeMap::new();
@@ -145,7 +161,7 @@ fn text(plan: &Plan, against: &Against) -> String {
     text
 }
 
-fn document(plan: &Plan, against: &Against, file: &Path) -> serde_json::Value {
+fn document(plan: &Plan, against: &Against, file: &Path, warnings: usize) -> serde_json::Value {
     let steps = plan.steps.iter().map(|step| {
         json!({
             "verb": verb(step.verb).0,
@@ -157,6 +173,7 @@ fn document(plan: &Plan, against: &Against, file: &Path) -> serde_json::Value {
     });
     json!({
         "file": file,
+        "warnings": warnings,
         "against": match against {
             Against::Daemon(_) => "daemon",
             Against::Kernel => "kernel",
@@ -164,4 +181,33 @@ fn document(plan: &Plan, against: &Against, file: &Path) -> serde_json::Value {
         "steps": steps.collect::<Vec<_>>(),
         "kept": plan.kept.iter().map(|(kind, what)| json!({ "kind": kind.keyword(), "what": what })).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vipd_config::plan::Step;
+
+    #[test]
+    fn the_plan_as_it_is_printed() {
+        let step = |verb, what: &str, details: Vec<String>| Step {
+            verb,
+            kind: Kind::Address,
+            what: what.to_owned(),
+            details,
+            effect: "none".to_owned(),
+        };
+        let steps = vec![
+            step(Verb::Added, "192.0.2.1 dev eth0", vec!["to A".to_owned()]),
+            step(Verb::Removed, "192.0.2.2 dev eth\n0", vec![]),
+        ];
+        let kept = vec![(Kind::Instance, "vrrp_instance A".to_owned())];
+        assert_eq!(
+            text(&Plan { steps, kept }, &Against::Daemon(7)),
+            "   1. + 192.0.2.1 dev eth0 (to A)\n        traffic: none\n   2. - 192.0.2.2 dev eth 0\n        traffic: none\n\
+             2 steps, in this order\nstays as it is: 1 vrrp_instance\ncompared with the running daemon, process 7\n"
+        );
+        let nothing = text(&Plan::default(), &Against::Kernel);
+        assert!(nothing.starts_with("nothing to do\nstays as it is: nothing\nno daemon runs"), "{nothing}");
+    }
 }

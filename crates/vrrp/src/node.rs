@@ -111,7 +111,7 @@ impl Node {
     ) -> Node {
         let (last_seen, before) = before.unwrap_or_default();
         let known: Vec<(Key, &str)> = before.routers.iter().map(|c| (c.key.clone(), c.name.as_str())).collect();
-        let predecessors = predecessors(&known, &settings.instances);
+        let predecessors = predecessors(&known, &known_as(&settings.instances));
         let mut carried: Vec<Option<Carried>> = before.routers.into_iter().map(Some).collect();
         let mut routers = Vec::with_capacity(settings.instances.len());
         let facts = Facts { links: links.clone(), ..Facts::default() };
@@ -201,7 +201,7 @@ impl Node {
     /// The routers that a new configuration no longer has.
     pub fn removed_by(&self, next: &Settings) -> Vec<usize> {
         let known = self.routers.iter().map(|r| (Key::of(&r.settings), r.settings.name.as_str()));
-        let kept = predecessors(&known.collect::<Vec<_>>(), &next.instances);
+        let kept = predecessors(&known.collect::<Vec<_>>(), &known_as(&next.instances));
         let kept: BTreeSet<usize> = kept.into_iter().flatten().collect();
         (0..self.routers.len()).filter(|i| !kept.contains(i)).collect()
     }
@@ -455,24 +455,28 @@ impl Node {
     }
 }
 
+/// Instances as `predecessors` compares them.
+fn known_as(instances: &[Instance]) -> Vec<(Key, &str)> {
+    instances.iter().map(|i| (Key::of(i), i.name.as_str())).collect()
+}
+
 /// For each instance of a configuration the router before it that it goes on from: one with its key, and with its name too
 /// if there is one. No two go on from the same.
-fn predecessors(before: &[(Key, &str)], next: &[Instance]) -> Vec<Option<usize>> {
+pub fn predecessors(before: &[(Key, &str)], next: &[(Key, &str)]) -> Vec<Option<usize>> {
     let mut left: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
     for (at, (key, _)) in before.iter().enumerate() {
         left.entry(key).or_default().push(at);
     }
-    let keys: Vec<Key> = next.iter().map(Key::of).collect();
     // Those that kept their names first, so that no renamed one takes their place.
     let mut found: Vec<Option<usize>> = Vec::with_capacity(next.len());
-    for (key, instance) in keys.iter().zip(next) {
+    for (key, name) in next {
         let same = left.get_mut(key);
         found.push(same.and_then(|same| {
-            let named = same.iter().position(|at| before.get(*at).is_some_and(|(_, name)| *name == instance.name));
+            let named = same.iter().position(|at| before.get(*at).is_some_and(|(_, known)| known == name));
             named.map(|at| same.remove(at))
         }));
     }
-    for (found, key) in found.iter_mut().zip(&keys).filter(|(found, _)| found.is_none()) {
+    for (found, (key, _)) in found.iter_mut().zip(next).filter(|(found, _)| found.is_none()) {
         let same = left.get_mut(key).filter(|same| !same.is_empty());
         *found = same.map(|same| same.remove(0));
     }

@@ -163,8 +163,8 @@ impl Supervisor {
         let warnings = warnings(&loaded);
         self.files.clone_from(&loaded.files);
         match loaded.config {
-            Some(config) if let Some(why) = self.forbidden(&config) => {
-                reloaded.findings = why;
+            Some(config) if let Some(why) = vipd_config::plan::forbidden(&self.config, &config) => {
+                why.clone_into(&mut reloaded.findings);
                 self.refuse(reloaded.findings.clone());
             }
             Some(config) => {
@@ -194,18 +194,6 @@ impl Supervisor {
             }
         }
         self.reloaded(askers, &reloaded, next);
-    }
-
-    /// Why a usable configuration is not to take the place of the one in force, if so.
-    fn forbidden(&self, next: &Config) -> Option<String> {
-        if next.global.net_namespace != self.config.global.net_namespace {
-            return Some("net_namespace can't change while the daemon runs: restart it".to_owned());
-        }
-        let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
-        // What an editor leaves on a full disk is a file like any other, and would give everything up.
-        (empty(next) && !empty(&self.config)).then(|| {
-            "there is no vrrp_instance and no virtual_server in it: to give up everything, stop the daemon".to_owned()
-        })
     }
 
     /// Asks every role for a sign that it has taken the configuration over.

@@ -1,0 +1,201 @@
+//! No difference goes untold: every value of a rich configuration is made another one, one at a time.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+mod common;
+
+use common::config;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use vipd_config::changes::changes;
+use vipd_config::model::Config;
+
+/// Something of everything.
+const RICH: &str = r#"
+global_defs {
+    router_id one
+    notification_email {
+        ops@example.org
+        root@example.org
+    }
+    notification_email_from vipd@example.org
+    smtp_server 192.0.2.200 2525
+    smtp_helo_name one.example.org
+    notify_fifo /run/one
+    notify_fifo_script /bin/true
+    vrrp_notify_fifo /run/two
+    lvs_notify_fifo /run/three
+    lvs_timeouts tcp 1 tcpfin 2 udp 3
+}
+vrrp_script s {
+    script "/bin/true"
+    interval 2
+    user root
+}
+vrrp_script t {
+    script "/bin/false"
+    user root
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 7
+    version 2
+    authentication {
+        auth_type PASS
+        auth_pass secret
+    }
+    notify_master /bin/true root
+    track_interface {
+        eth1 weight 5
+        eth2
+    }
+    track_script {
+        s weight -5
+        t
+    }
+    virtual_ipaddress {
+        192.0.2.1/24 brd + label eth0:1
+        192.0.2.2
+    }
+    virtual_ipaddress_excluded {
+        192.0.2.3
+        192.0.2.4
+    }
+}
+vrrp_instance B {
+    interface eth0
+    virtual_router_id 8
+    unicast_src_ip 192.0.2.100
+    unicast_peer {
+        192.0.2.101
+        192.0.2.102
+    }
+    virtual_ipaddress {
+        192.0.2.5
+    }
+}
+vrrp_sync_group G {
+    group {
+        A
+        B
+    }
+    notify_master /bin/true root
+}
+virtual_server 192.0.2.1 80 {
+    lvs_sched wlc
+    persistence_timeout 60
+    protocol TCP
+    quorum_up /bin/true root
+    quorum_down /bin/true root
+    sorry_server 10.0.0.9 80
+    real_server 10.0.0.1 80 {
+        weight 3
+        uthreshold 10
+        lthreshold 5
+        notify_up /bin/true root
+        TCP_CHECK {
+        }
+    }
+    real_server 10.0.0.2 80 {
+        HTTP_GET {
+            url {
+                path /
+                status_code 200
+            }
+        }
+    }
+}
+virtual_server fwmark 3 {
+    real_server 10.0.0.1 0 {
+    }
+}
+"#;
+
+/// Other values that may stand in the place of this one; what is not of its type is not read.
+fn others(value: &Value) -> Vec<Value> {
+    let mut others = vec![Value::Null];
+    match value {
+        Value::Null => others.extend([
+            json!(1),
+            json!("x"),
+            json!("192.0.2.77"),
+            json!("192.0.2.77:9"),
+            json!([1, 2, 3]),
+            json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
+            json!({ "sni": "x" }),
+            json!({ "path": "/x", "after": "Kept" }),
+            json!({ "text": "/x", "argv": ["/x"], "uid": 1, "gid": 1, "groups": [] }),
+        ]),
+        Value::Bool(is) => others.push(json!(!is)),
+        Value::Number(n) => {
+            let n = n.as_i64().unwrap_or_default();
+            others.extend([json!(n + 1), json!(n - 1)]);
+        }
+        Value::String(text) => {
+            others.push(json!(format!("{text}x")));
+            let words =
+                ["192.0.2.77", "192.0.2.77:9", "V2", "V3", "V11", "Master", "Backup", "Udp", "rr", "Dr", "Inet6"];
+            others.extend(words.map(|word| json!(word)));
+            others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
+            let second = json!({ "secs": 1, "nanos": 0 });
+            let rest = json!({ "argv": ["/x"], "timeout": second, "dynamic": false, "uid": 0, "gid": 0, "groups": [] });
+            others.push(json!({ "Misc": rest }));
+        }
+        Value::Array(items) => {
+            others.push(items.iter().rev().cloned().collect());
+            others.push(items.iter().skip(1).cloned().collect());
+            others.push(items.iter().cloned().chain([json!(7)]).collect());
+        }
+        Value::Object(_) => {}
+    }
+    others
+}
+
+/// A place without the numbers of its items.
+fn field(place: &str) -> String {
+    let part = |part: &str| if part.parse::<usize>().is_ok() { "*".to_owned() } else { part.to_owned() };
+    place.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Where every value of a document stands.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| places(item, &format!("{at}/{i}"), found));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| places(field, &format!("{at}/{name}"), found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_differs_is_told() {
+    let old = config(RICH);
+    let old = Config { written: Vec::new(), ..old };
+    let document = serde_json::to_value(&old).unwrap();
+    let mut all = Vec::new();
+    places(&document, "", &mut all);
+    let (mut compared, mut fields) = (0, BTreeSet::new());
+    for place in &all {
+        for other in others(document.pointer(place).unwrap()) {
+            let mut changed = document.clone();
+            *changed.pointer_mut(place).unwrap() = other.clone();
+            let Ok(new) = serde_json::from_value::<Config>(changed) else { continue };
+            if new == old {
+                continue;
+            }
+            compared += 1;
+            fields.insert(field(place));
+            assert!(!changes(&old, &new).is_empty(), "{place} is {other}, and nothing is told");
+            assert!(!changes(&new, &old).is_empty(), "{place} was {other}, and nothing is told");
+        }
+    }
+    // No field was left as it is; those that hold others are covered by them.
+    let leaf = |place: &&String| !matches!(document.pointer(place), Some(Value::Object(_) | Value::Array(_)));
+    let never: BTreeSet<String> = all.iter().filter(leaf).map(|place| field(place)).collect();
+    let never: Vec<&String> = never.difference(&fields).collect();
+    assert!(never.is_empty() && compared > 500, "{compared} pairs; never another one: {never:?}");
+}

@@ -1,0 +1,63 @@
+//! `vipd plan` foretells what a reload does, beside a running daemon and without one.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+use std::time::Duration;
+use vipd_tests::conf::Instance;
+use vipd_tests::director::{Director, Kind, vipd};
+use vipd_tests::lab::{Host, Lab};
+use vipd_tests::wait_for;
+
+const VIP: &str = "10.77.0.100";
+const LONG: Duration = Duration::from_secs(15);
+
+/// The exit status of a command of vipd on that host, and what it printed.
+fn command(host: &Host, arguments: &[&str], socket: &str) -> (i32, String) {
+    let output = host.command(vipd()).args(arguments).arg("--socket").arg(host.path(socket)).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    println!("{arguments:?}: {}\n{text}", output.status);
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn a_plan_is_what_the_reload_does() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let plan = |conf: &str, socket: &str| {
+        let file = one.write("planned.conf", conf);
+        command(&one, &["plan", file.to_str().unwrap()], socket)
+    };
+    let mut first = Instance::new(3, 150, "0.3");
+    first.addresses.push("10.77.0.101/32".to_owned());
+    let mut second = Instance { name: "VI_2".to_owned(), vrid: 52, ..Instance::new(3, 150, "0.3") };
+    second.addresses = vec!["10.77.0.102/32".to_owned()];
+    let old = first.text() + &second.text();
+    // One address moves, one is new.
+    second.addresses.extend(first.addresses.pop());
+    second.addresses.push("10.77.0.103/32".to_owned());
+    let new = first.text() + &second.text();
+
+    let a = Director::start(Kind::Vipd, &one, &old);
+    a.wait_master(VIP, LONG);
+    a.wait_master("10.77.0.102", LONG);
+    wait_for("both are MASTER", LONG, || a.status().is_some_and(|s| s.instances.iter().all(|i| i.state == "MASTER")));
+    let (status, text) = plan(&old, "socket");
+    assert!(status == 0 && text.contains("nothing to do"), "{text}");
+    let (status, text) = plan(&new, "socket");
+    assert_eq!(status, 3, "{text}");
+    assert!(text.contains("> 10.77.0.101 dev eth0 (from VI_1 to VI_2)"), "{text}");
+    assert!(text.contains("it stays on this host without a gap"), "{text}");
+    assert!(text.contains("+ 10.77.0.103 dev eth0 (to VI_2)"), "{text}");
+    let (status, text) = plan(&new.replace("interface", "interfcae"), "socket");
+    assert!(status == 2 && text.contains("a reload would be refused"), "{text}");
+    let (status, text) = plan("", "socket");
+    assert!(status == 2 && text.contains("stop the daemon"), "{text}");
+
+    one.write("director.conf", &new);
+    assert_eq!(command(&one, &["reload"], "socket").0, 0);
+    let (status, text) = plan(&new, "socket");
+    assert!(status == 0 && text.contains("compared with the running daemon"), "{text}");
+
+    let (status, text) = plan(&new, "nobody");
+    assert!(status == 3 && text.contains("compared with what the kernel holds"), "{text}");
+}
