@@ -320,6 +320,12 @@ fn holds(text: &str) {
     }
 }
 
+#[test]
+fn an_include_behind_a_brace_keeps_its_pattern() {
+    holds("@there } includer a  \"b  c\"   d\n");
+    holds("a {\n@here } include x  y\n");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 

@@ -187,7 +187,9 @@ pub(super) fn rest_of_line(text: &[u8]) -> Vec<u8> {
         out.extend_from_slice(condition);
         out.push(b' ');
     }
-    if rest.first() == Some(&b'~') {
+    // An include may stand behind a brace, too, and its pattern is what it is.
+    let includes = include(rest).is_none() && rest.windows(7).any(|word| word == b"include");
+    if rest.first() == Some(&b'~') || includes {
         out.extend_from_slice(rest);
     } else if let Some((word, pattern)) = include(rest) {
         out.extend_from_slice(word);
