@@ -180,7 +180,7 @@ impl Map {
     /// The place as people read it, with its line.
     pub(crate) fn span(&self, place: Place) -> Option<Span> {
         let file = self.files.get(place.file as usize)?;
-        let line = file.line(place.line as usize).unwrap_or_default();
+        let line = &masked(file.line(place.line as usize).unwrap_or_default())[..];
         let start = (place.col as usize).min(line.len());
         let end = (start + place.len as usize).min(line.len());
         // A very long line is cut around the place.
@@ -199,6 +199,25 @@ impl Map {
             source: format!("{head}{body}{tail}"),
         })
     }
+}
+
+/// Words behind which a password stands.
+const SECRETS: [&[u8]; 2] = [b"auth_pass", b"password"];
+
+/// The line with stars for a password: what is shown of it goes to logs.
+fn masked(line: &[u8]) -> Vec<u8> {
+    let mut out = line.to_vec();
+    for word in SECRETS {
+        let found = line.windows(word.len()).position(|w| w.eq_ignore_ascii_case(word));
+        let Some(behind) = found.map(|at| at + word.len()) else { continue };
+        let secret = out.iter_mut().skip(behind).skip_while(|b| matches!(b, b' ' | b'\t'));
+        for byte in secret.take_while(|b| **b != b'}') {
+            if !matches!(byte, b' ' | b'\t' | b'"') {
+                *byte = b'*';
+            }
+        }
+    }
+    out
 }
 
 /// Why a file is not read.

@@ -315,3 +315,20 @@ fn a_password_in_a_file_that_everybody_can_read_is_told_once() {
     assert_eq!(lints(0o644), ["V0605:7"]);
     assert_eq!(lints(0o640), Vec::<String>::new());
 }
+
+#[test]
+fn passwords_are_not_shown() {
+    let auth = |pass: &str| instance(&format!("version 2\nauthentication {{\nauth_type PASS\n{pass}\n}}"));
+    for pass in
+        ["auth_pass sup3rsecret", "auth_pass \"sup3rsecret", "auth_pass sup3r#secret", "auth_pass sup3rsecret x"]
+    {
+        let loaded = read(&auth(pass));
+        assert!(!loaded.diagnostics.is_empty(), "{pass}");
+        let all = [
+            render_text(&loaded, Color::Never),
+            vipd_config::render_sarif(&loaded, std::path::Path::new("/")),
+            format!("{:?}", loaded.diagnostics),
+        ];
+        assert!(all.iter().all(|text| !text.contains("sup3r")), "{pass}: {}", all[0]);
+    }
+}

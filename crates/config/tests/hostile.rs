@@ -97,6 +97,10 @@ proptest! {
         for d in &loaded.diagnostics {
             let Some(span) = &d.span else { continue };
             let line = text.lines().nth(span.line as usize - 1).unwrap();
+            if line.contains("auth_pass") {
+                prop_assert!(span.source.contains("auth_pass **"), "{}", span.source);
+                continue;
+            }
             prop_assert_eq!(line, span.source.as_str());
             prop_assert!(span.col as usize + span.len as usize <= line.chars().count() + 1);
         }
