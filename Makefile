@@ -25,6 +25,7 @@ test: setup lint test-unit test-fuzz test-lab test-vm ## everything; needs root
 lint: ## format and lints, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 test-unit: ## rings 1 and 2: golden bytes, tables, properties, each crate by itself
