@@ -45,14 +45,27 @@ pub enum State {
 }
 
 /// One check of one real server.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Health {
     settings: Checker,
+    known: Known,
+}
+
+/// What is known of a check, without its settings: what a successor of the process that runs it needs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Known {
     state: State,
     next: Instant,
     has_run: bool,
     why: String,
     weight: Option<u32>,
+}
+
+impl Known {
+    /// Whether it counts as passing.
+    pub fn up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
 }
 
 /// Whether an outcome changed what the real server is worth.
@@ -71,33 +84,52 @@ impl Health {
         let state = if settings.alpha { State::Down } else { State::Up { retries: 0 } };
         let warmup = settings.warmup.min(settings.delay_loop);
         let next = now + warmup * spread.min(1000) / 1000;
-        Health { settings, state, next, has_run: false, why: "not checked yet".to_string(), weight: None }
+        let known = Known { state, next, has_run: false, why: "not checked yet".to_string(), weight: None };
+        Health { settings, known }
     }
 
-    /// Goes on where a predecessor with the same settings ended; a run that was due meanwhile is due now.
-    pub fn resume(self, now: Instant) -> Health {
-        let latest = now + self.settings.delay_loop;
-        Health { next: self.next.max(now).min(latest), ..self }
+    /// Goes on where a predecessor with the same settings ended. A run that was due meanwhile is due now. One that was due
+    /// longer ago than `delay_loop` was told of before later runs: those went on at that pace, and so do the next.
+    pub fn resume(settings: Checker, known: Known, now: Instant) -> Health {
+        let (delay, behind) = (settings.delay_loop, now.saturating_sub(known.next));
+        let next = if behind > delay && !delay.is_zero() {
+            let missed = u32::try_from(behind.as_nanos() / delay.as_nanos()).unwrap_or(u32::MAX);
+            now + delay - behind.saturating_sub(delay.saturating_mul(missed)).min(delay)
+        } else {
+            known.next
+        };
+        Health { settings, known: Known { next, ..known } }.due_from(now)
+    }
+
+    /// Its next run is not before `now` and within its interval.
+    fn due_from(mut self, now: Instant) -> Health {
+        self.known.next = self.known.next.max(now).min(now + self.settings.delay_loop);
+        self
     }
 
     /// A check that is new on a server which is known already: until its first run it counts as what the server's other
     /// checks made of it, whatever `alpha` says, so that a reload alone changes nothing.
-    pub fn joining(self, server: Standing) -> Health {
-        let state = match server {
+    pub fn joining(mut self, server: Standing) -> Health {
+        self.known.state = match server {
             Standing::Alive => State::Up { retries: 0 },
             Standing::Dead => State::Down,
         };
-        Health { state, ..self }
+        self
     }
 
     /// Goes on under new settings with everything that is known. No more failures are tolerated than the new `retry`
     /// allows, and the next run is no later than the new `delay_loop` from now.
     pub fn reconfigure(self, settings: Checker, now: Instant) -> Health {
-        let state = match self.state {
+        let state = match self.known.state {
             State::Up { retries } => State::Up { retries: retries.min(settings.retry) },
             State::Down => State::Down,
         };
-        Health { settings, state, ..self }.resume(now)
+        Health { settings, known: Known { state, ..self.known } }.due_from(now)
+    }
+
+    /// What is known of it.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What it is told to be.
@@ -107,56 +139,56 @@ impl Health {
 
     /// When it wants to run.
     pub fn wake(&self) -> Instant {
-        self.next
+        self.known.next
     }
 
     /// Whether it counts as passing.
     pub fn state(&self) -> State {
-        self.state
+        self.known.state
     }
 
     /// Whether it counts as passing.
     pub fn up(&self) -> bool {
-        matches!(self.state, State::Up { .. })
+        self.known.up()
     }
 
     /// Whether it has run.
     pub fn has_run(&self) -> bool {
-        self.has_run
+        self.known.has_run
     }
 
     /// What the last run gave, in words.
     pub fn why(&self) -> &str {
-        &self.why
+        &self.known.why
     }
 
     /// The weight it asks for instead of the configured one.
     pub fn weight(&self) -> Option<u32> {
-        self.weight
+        self.known.weight
     }
 
     /// A run that began at `started` has ended at `now`.
     pub fn handle(&mut self, started: Instant, now: Instant, outcome: Outcome) -> Turn {
-        let before = (self.up(), self.weight, self.has_run);
-        self.has_run = true;
+        let before = (self.up(), self.known.weight, self.known.has_run);
+        self.known.has_run = true;
         // From start to start, so that slow answers don't stretch the interval.
         let regular = started + self.settings.delay_loop;
         let next = match outcome {
             Outcome::Pass { detail, weight } => {
-                self.why = detail;
-                self.weight = weight;
-                self.state = State::Up { retries: self.settings.retry };
+                self.known.why = detail;
+                self.known.weight = weight;
+                self.known.state = State::Up { retries: self.settings.retry };
                 regular
             }
             Outcome::Fail { why } => {
-                self.why = why;
-                match self.state {
+                self.known.why = why;
+                match self.known.state {
                     State::Up { retries: 0 } => {
-                        self.state = State::Down;
+                        self.known.state = State::Down;
                         regular
                     }
                     State::Up { retries } => {
-                        self.state = State::Up { retries: retries - 1 };
+                        self.known.state = State::Up { retries: retries - 1 };
                         // A server that lets a probe time out gets its pause all the same; a program is started from
                         // start to start, as in the original.
                         let from = match self.settings.probe {
@@ -169,8 +201,8 @@ impl Health {
                 }
             }
         };
-        self.next = next.max(now);
-        if before == (self.up(), self.weight, self.has_run) { Turn::Same } else { Turn::Changed }
+        self.known.next = next.max(now);
+        if before == (self.up(), self.known.weight, self.known.has_run) { Turn::Same } else { Turn::Changed }
     }
 }
 
@@ -181,6 +213,13 @@ pub enum Standing {
     Alive,
     /// One fails.
     Dead,
+}
+
+impl Standing {
+    /// Of a server whose checks pass or don't.
+    pub fn of(alive: bool) -> Standing {
+        if alive { Standing::Alive } else { Standing::Dead }
+    }
 }
 
 /// For each check of a server after a reload, which of those before it is the same check, so that what is known of it
@@ -215,7 +254,7 @@ pub fn judge<'a>(configured: u32, checks: impl IntoIterator<Item = &'a Health>) 
     let (mut bad, mut good) = (None, None);
     for check in checks {
         if check.up() {
-            if let Some(asked) = check.weight {
+            if let Some(asked) = check.weight() {
                 difference = Some(difference.unwrap_or(0) + i64::from(asked) - i64::from(configured));
             }
             good = Some(check.why());

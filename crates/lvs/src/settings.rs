@@ -248,7 +248,7 @@ pub struct RealServer {
 }
 
 /// One check of a real server: when, how often, how patient, and of which kind.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Checker {
     /// What is probed.
     pub probe: Probe,
@@ -300,7 +300,7 @@ impl Checker {
 }
 
 /// The kinds of checks.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Probe {
     /// `TCP_CHECK`
     Tcp,
@@ -311,7 +311,7 @@ pub enum Probe {
 }
 
 /// `HTTP_GET` and `SSL_GET`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct HttpProbe {
     /// `Some` for `SSL_GET`.
     pub tls: Option<TlsProbe>,
@@ -322,14 +322,14 @@ pub struct HttpProbe {
 }
 
 /// The TLS part of `SSL_GET`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct TlsProbe {
     /// Name sent in the handshake (`enable_sni`); `None`: none.
     pub sni: Option<String>,
 }
 
 /// `http_protocol`
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum HttpVersion {
     /// `1.0`
     #[default]
@@ -341,7 +341,7 @@ pub enum HttpVersion {
 }
 
 /// One `url`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct UrlProbe {
     /// `path`
     pub path: String,
@@ -354,7 +354,7 @@ pub struct UrlProbe {
 }
 
 /// `MISC_CHECK`: a program decides.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct MiscProbe {
     /// What to run, in the order of an argument vector; never empty.
     pub argv: Vec<String>,

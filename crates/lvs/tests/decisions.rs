@@ -248,9 +248,13 @@ fn the_first_run_falls_within_the_interval_and_a_slow_run_does_not_stretch_it() 
 fn a_resumed_check_keeps_what_it_knew_and_is_not_late() {
     let mut health = Health::new(Duration::ZERO, checker(), 0);
     health.handle(Duration::ZERO, Duration::ZERO, pass());
-    let resumed = health.clone().resume(Duration::from_secs(500));
-    assert_eq!(resumed.wake(), Duration::from_secs(500));
-    assert_eq!(resumed.state(), State::Up { retries: 1 });
+    let resumed = |now| Health::resume(checker(), health.known().clone(), Duration::from_secs(now));
+    assert_eq!(resumed(7).wake(), Duration::from_secs(10));
+    assert_eq!(resumed(12).wake(), Duration::from_secs(12), "due meanwhile");
+    assert_eq!(resumed(20).wake(), Duration::from_secs(20), "due meanwhile");
+    // Many checks of a predecessor that lived long don't run all at once.
+    assert_eq!(resumed(507).wake(), Duration::from_secs(510));
+    assert_eq!(resumed(507).state(), State::Up { retries: 1 });
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::net::SocketAddr;
 use vipd_api::{
     CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus, UnixTime,
@@ -68,11 +69,16 @@ pub(crate) struct Configure {
     pub(crate) part: Part,
     /// The last `FromRole::Snapshot` of this role's predecessor, if it died; `None` at the first start and at a reload.
     pub(crate) snapshot: Option<serde_json::Value>,
+    /// What that predecessor's `FromRole::Known` said of the virtual servers in this piece.
+    pub(crate) known: Known,
     /// When that predecessor was last known to run: `CLOCK_MONOTONIC`, microseconds.
     pub(crate) last_seen: u64,
     /// Options of the command line.
     pub(crate) options: RoleOptions,
 }
+
+/// What a role knows of virtual servers, for its successor: opaque to the supervisor.
+pub(crate) type Known = Vec<(VirtualServerId, Box<RawValue>)>;
 
 /// A piece of a role's part of a configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -107,6 +113,8 @@ pub(crate) enum FromRole {
     Beat(u64),
     /// What the role's successor needs to go on. Opaque to the supervisor, which keeps the last one.
     Snapshot(serde_json::Value),
+    /// The same of some virtual servers, each in place of what was said of it before. From check.
+    Known(Known),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
     /// Run the program of this `MISC_CHECK` and answer with `Ran`. From check.
@@ -162,7 +170,7 @@ impl FromRole {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
             FromRole::Transition(_) => role == RoleName::Vrrp,
-            FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
+            FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
             FromRole::Status { part, .. } => match **part {

@@ -8,9 +8,10 @@
 //! ```
 
 use crate::channel::{self, Receiver, Sender};
-use crate::message::{Configure, Exit, FromRole, StatusPart, ToRole, Verdict};
+use crate::message::{self, Configure, Exit, FromRole, StatusPart, ToRole, Verdict};
+use serde_json::value::to_raw_value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -23,15 +24,17 @@ use vipd_api::CheckStatus;
 use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
 use vipd_check::{Target, http, tcp, tls};
-use vipd_lvs::health::{Health, Outcome, Standing, State, Turn, judge, matches};
+use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::settings::{Checker, HttpVersion, Probe, RealServer, VirtualServer, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// Probes at once: more wait for their turn.
 const PROBES: usize = 1024;
-/// The least time between two snapshots.
-const SNAPSHOT_GAP: Duration = Duration::from_secs(1);
+/// The least time from one telling what a successor needs to the next.
+const KEEP_GAP: Duration = Duration::from_secs(1);
+/// Checks that it is told of at once, unless one virtual server has more: what keeps no probe waiting.
+const KEEP_PIECE: usize = 64;
 
 /// A real server of a virtual server.
 type Server = (VirtualServerId, SocketAddr);
@@ -68,11 +71,13 @@ struct Check {
 }
 
 /// What was known of a real server before a configuration: what it was, and its checks in their order.
-#[derive(Default)]
 struct Before {
-    alive: bool,
+    standing: Standing,
     checks: Vec<(u64, Check)>,
 }
+
+/// What a predecessor knew of a real server: of each check in its order, with the fingerprint of its settings.
+type Inherited = Vec<(u64, Known)>;
 
 /// What a probe task sends back.
 struct Ran {
@@ -92,15 +97,16 @@ struct Role {
     serial: u64,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
-    snapshot_at: Option<Duration>,
-    /// What the predecessor knew of servers that the first configuration has not come to yet.
-    inherited: BTreeMap<Server, Before>,
+    /// Virtual servers of which a successor needs other things than it was told.
+    unkept: BTreeSet<VirtualServerId>,
+    /// When it is told; `None`: when something changes.
+    keep_at: Option<Duration>,
+    /// When it was last told all.
+    kept: Option<Duration>,
     /// What is to be told with the last piece of a configuration.
     verdicts: Vec<Verdict>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
-    /// When the last one was sent.
-    kept: Option<Duration>,
     configured: bool,
 }
 
@@ -116,11 +122,11 @@ impl Role {
             serial: 0,
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
-            snapshot_at: None,
-            inherited: BTreeMap::new(),
+            unkept: BTreeSet::new(),
+            keep_at: None,
+            kept: None,
             verdicts: Vec::new(),
             changed: BTreeSet::new(),
-            kept: None,
             configured: false,
         }
     }
@@ -128,7 +134,7 @@ impl Role {
     async fn turn(&mut self, receiver: &mut Receiver, queue: &mut mpsc::Receiver<Ran>) -> io::Result<()> {
         loop {
             let due = self.due.first().map(|(at, _)| *at);
-            let wake = [due, self.snapshot_at].into_iter().flatten().min();
+            let wake = [due, self.keep_at].into_iter().flatten().min();
             let sleep = wake.map_or(Duration::from_secs(3600), |at| at.saturating_sub(now()));
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
@@ -178,16 +184,16 @@ impl Role {
 
     /// Takes a piece of a configuration. What is known of a check stays known, whatever changes in its settings.
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
-        if let Some(snapshot) = configure.snapshot.filter(|_| !self.configured) {
-            self.inherited = self.inherited(snapshot);
-        }
+        let mut inherited = inherited(configure.known);
         let part = configure.part;
         for id in &part.removed {
             self.put_down(id);
+            self.unkept.remove(id);
         }
         for service in &part.config.services {
             let mut old = self.put_down(&service.lvs.id);
-            self.take_service(&service.lvs, &mut old);
+            self.take_service(&service.lvs, &mut old, &mut inherited);
+            self.unkept.insert(service.lvs.id.clone());
             // Whatever it is now, it is told once.
             for real in &service.lvs.real_servers {
                 let verdict = self.verdict(&(service.lvs.id.clone(), real.address));
@@ -201,59 +207,45 @@ impl Role {
         if !verdicts.is_empty() {
             self.sender.send(&FromRole::Verdicts(verdicts)).await?;
         }
-        self.inherited.clear();
         if !self.configured {
             self.configured = true;
             self.sender.send(&FromRole::Ready).await?;
         }
-        self.snapshot_at = Some(now() + SNAPSHOT_GAP);
+        self.keep_at = Some(now() + KEEP_GAP);
         Ok(())
-    }
-
-    /// What the predecessor knew.
-    fn inherited(&mut self, snapshot: serde_json::Value) -> BTreeMap<Server, Before> {
-        let list: Vec<(Server, Health)> = serde_json::from_value(snapshot).unwrap_or_else(|e| {
-            warn!("what the predecessor knew can't be read ({e}): starting anew");
-            Vec::new()
-        });
-        let mut old: BTreeMap<Server, Before> = BTreeMap::new();
-        for (server, health) in list {
-            let check = Check::new(server.clone(), health.resume(now()));
-            let serial = self.next_serial();
-            old.entry(server).or_default().checks.push((serial, check));
-        }
-        for before in old.values_mut() {
-            before.alive = judge(0, before.checks.iter().map(|(_, check)| &check.health)).0;
-        }
-        old
     }
 
     /// What this role knew until now of a virtual server, which is left without any check.
     fn put_down(&mut self, id: &VirtualServerId) -> BTreeMap<Server, Before> {
-        let first = (id.clone(), SocketAddr::from(([0, 0, 0, 0], 0)));
-        let here = |(server, _): &(&Server, &Vec<u64>)| server.0 == *id;
-        let servers: Vec<Server> = self.servers.range(&first..).take_while(here).map(|(s, _)| s.clone()).collect();
+        let servers: Vec<Server> = self.of(id).map(|(server, _)| server.clone()).collect();
         let mut before = BTreeMap::new();
         for server in servers {
             let serials = self.servers.remove(&server).unwrap_or_default();
             self.weights.remove(&server);
-            let alive = self.told.remove(&server).is_none_or(|(alive, _, _)| alive);
+            let standing = Standing::of(self.told.remove(&server).is_none_or(|(alive, _, _)| alive));
             let mut checks = Vec::new();
             for serial in serials {
                 let Some(check) = self.checks.remove(&serial) else { continue };
                 self.due.remove(&(check.health.wake(), serial));
                 checks.push((serial, check));
             }
-            before.insert(server, Before { alive, checks });
+            before.insert(server, Before { standing, checks });
         }
         before
     }
 
-    fn take_service(&mut self, service: &VirtualServer, old: &mut BTreeMap<Server, Before>) {
+    fn take_service(
+        &mut self,
+        service: &VirtualServer,
+        old: &mut BTreeMap<Server, Before>,
+        inherited: &mut BTreeMap<Server, Inherited>,
+    ) {
         for real in &service.real_servers {
             let server = (service.id.clone(), real.address);
-            let before = old.remove(&server).or_else(|| self.inherited.remove(&server));
-            let taken = self.take_server(&server, real, before);
+            let taken = match (old.remove(&server), inherited.remove(&server)) {
+                (None, Some(inherited)) => self.inherit_server(&server, real, inherited),
+                (before, _) => self.take_server(&server, real, before),
+            };
             let mut serials = Vec::new();
             for (serial, check) in taken {
                 if !check.running {
@@ -269,7 +261,7 @@ impl Role {
 
     /// The checks of a real server, each with what is known of it.
     fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<(u64, Check)> {
-        let standing = before.as_ref().map(|b| if b.alive { Standing::Alive } else { Standing::Dead });
+        let standing = before.as_ref().map(|b| b.standing);
         let mut old: Vec<Option<(u64, Check)>> = before.into_iter().flat_map(|b| b.checks).map(Some).collect();
         let settings: Vec<&Checker> = old.iter().flatten().map(|(_, check)| check.health.settings()).collect();
         let found = matches(&settings, &real.checkers);
@@ -299,6 +291,21 @@ impl Role {
         taken
     }
 
+    /// The same at the start, each with what a predecessor knew of it.
+    fn inherit_server(&mut self, server: &Server, real: &RealServer, mut before: Inherited) -> Vec<(u64, Check)> {
+        let standing = Standing::of(before.iter().all(|(_, known)| known.up()));
+        let mut take = |settings: &Checker| {
+            // Those that are alike are told by their order.
+            let at = before.iter().position(|(of, _)| *of == fingerprint(settings));
+            let health = match at.map(|at| before.remove(at)) {
+                Some((_, known)) => Health::resume(settings.clone(), known, now()),
+                None => Health::new(now(), settings.clone(), spread()).joining(standing),
+            };
+            (self.next_serial(), Check::new(server.clone(), health))
+        };
+        real.checkers.iter().map(&mut take).collect()
+    }
+
     fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
@@ -315,25 +322,47 @@ impl Role {
                 self.start(serial).await?;
             }
         }
-        if self.snapshot_at.is_some_and(|at| at <= now) {
+        if self.keep_at.is_some_and(|at| at <= now) {
             self.keep().await?;
         }
         Ok(())
     }
 
-    /// Tells the supervisor what a successor needs.
+    /// Tells the supervisor what a successor needs that it was not told yet: a piece of it, and soon the next.
     async fn keep(&mut self) -> io::Result<()> {
-        (self.snapshot_at, self.kept) = (None, Some(now()));
-        // In the order of the configuration: a successor tells checks that are alike by their places.
-        let checks = self.servers.values().flatten().filter_map(|serial| self.checks.get(serial));
-        let list: Vec<(&Server, &Health)> = checks.map(|c| (&c.server, &c.health)).collect();
-        match serde_json::to_value(list) {
-            Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await,
-            Err(e) => {
-                warn!("the state can't be kept for a successor: {e}");
-                Ok(())
+        let (mut piece, mut checks) = (Vec::new(), 0);
+        while checks < KEEP_PIECE {
+            let Some(id) = self.unkept.pop_first() else { break };
+            checks += self.of(&id).map(|(_, serials)| serials.len()).sum::<usize>().max(1);
+            piece.push(id);
+        }
+        self.keep_at = (!self.unkept.is_empty()).then(now);
+        self.keep_these(piece).await
+    }
+
+    /// Tells it of these virtual servers.
+    async fn keep_these(&mut self, ids: Vec<VirtualServerId>) -> io::Result<()> {
+        let mut all = message::Known::new();
+        for id in ids {
+            let mut servers: Vec<(SocketAddr, Vec<(u64, &Known)>)> = Vec::new();
+            for ((_, address), serials) in self.of(&id) {
+                let checks = serials.iter().filter_map(|serial| self.checks.get(serial));
+                let known = checks.map(|check| (fingerprint(check.health.settings()), check.health.known()));
+                servers.push((*address, known.collect()));
+            }
+            match to_raw_value(&servers) {
+                Ok(value) => all.push((id, value)),
+                Err(e) => warn!("the state of {id} can't be kept for a successor: {e}"),
             }
         }
+        self.kept = Some(now());
+        if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Known(all)).await }
+    }
+
+    /// The real servers of a virtual server.
+    fn of<'a>(&'a self, id: &'a VirtualServerId) -> impl Iterator<Item = (&'a Server, &'a Vec<u64>)> {
+        let first = (id.clone(), SocketAddr::from(([0, 0, 0, 0], 0)));
+        self.servers.range(first..).take_while(move |(server, _)| server.0 == *id)
     }
 
     async fn start(&mut self, serial: u64) -> io::Result<()> {
@@ -359,8 +388,10 @@ impl Role {
         check.running = false;
         check.took = now.saturating_sub(check.started);
         check.last_run = Some(unix_time() - check.took.as_secs_f64());
+        let before = (check.health.state(), check.health.weight(), check.health.has_run());
         let was_up = check.health.up();
         let turn = check.health.handle(check.started, now, outcome);
+        let after = (check.health.state(), check.health.weight(), check.health.has_run());
         self.due.insert((check.health.wake(), serial));
         let (id, address) = check.server.clone();
         let (kind, why) = (check.health.settings().kind(), check.health.why());
@@ -368,6 +399,10 @@ impl Role {
             (true, false) => warn!("{kind} of {address} for {id} failed: {why}"),
             (false, true) => info!("{kind} of {address} for {id} succeeded: {why}"),
             (true, true) | (false, false) => debug!("{kind} of {address} for {id}: {why}"),
+        }
+        if before != after {
+            self.unkept.insert(id.clone());
+            self.keep_at = self.keep_at.or(Some(self.kept.map_or(now, |kept| kept + KEEP_GAP)));
         }
         if turn == Turn::Changed {
             self.changed.insert((id, address));
@@ -381,12 +416,11 @@ impl Role {
             return Ok(());
         }
         // Before the verdicts, so that a successor doesn't take them back; but those of one second are kept together.
-        let now = now();
-        match self.kept {
-            Some(kept) if now < kept + SNAPSHOT_GAP => {
-                self.snapshot_at = self.snapshot_at.or(Some(kept + SNAPSHOT_GAP));
-            }
-            Some(_) | None => self.keep().await?,
+        if self.kept.is_none_or(|kept| kept + KEEP_GAP <= now()) {
+            let mut ids: Vec<VirtualServerId> = changed.iter().map(|(id, _)| id.clone()).collect();
+            ids.dedup();
+            self.unkept.retain(|id| ids.binary_search(id).is_err());
+            self.keep_these(ids).await?;
         }
         let verdicts: Vec<Verdict> = changed.iter().filter_map(|server| self.verdict(server)).collect();
         if !verdicts.is_empty() {
@@ -432,6 +466,25 @@ impl Check {
     fn new(server: Server, health: Health) -> Check {
         Check { server, health, running: false, started: Duration::ZERO, last_run: None, took: Duration::ZERO }
     }
+}
+
+/// What a predecessor knew of the real servers of some virtual servers.
+fn inherited(known: message::Known) -> BTreeMap<Server, Inherited> {
+    let mut all = BTreeMap::new();
+    for (id, value) in known {
+        match serde_json::from_str::<Vec<(SocketAddr, Inherited)>>(value.get()) {
+            Ok(servers) => all.extend(servers.into_iter().map(|(address, checks)| ((id.clone(), address), checks))),
+            Err(e) => warn!("what the predecessor knew of {id} can't be read ({e}): starting anew"),
+        }
+    }
+    all
+}
+
+/// Tells the settings of one check from those of another, for a successor.
+fn fingerprint(settings: &Checker) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    settings.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A random share of the warm-up time, in thousandths, so that a thousand checks don't all run at once.

@@ -342,7 +342,7 @@ impl Role {
 
     /// Takes a configuration: the first one, perhaps with what a predecessor knew, or a new one in place of the old.
     fn configure(&mut self, configure: Configure) -> io::Result<()> {
-        let Configure { part, snapshot, last_seen, options } = configure;
+        let Configure { part, snapshot, last_seen, options, .. } = configure;
         let config = part.config;
         let settings = Settings {
             instances: config.instances.iter().map(|i| i.vrrp.clone()).collect(),

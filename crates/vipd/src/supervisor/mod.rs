@@ -325,7 +325,8 @@ impl Supervisor {
                 let mut snapshot = role.snapshot.clone();
                 for part in part::first(name, &self.config) {
                     let (snapshot, options) = (snapshot.take(), self.plan.role_options.clone());
-                    let configure = Configure { part, snapshot, last_seen: role.last_seen, options };
+                    let known = role.known(&part.config.services);
+                    let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
                 if name == RoleName::Director {
@@ -537,6 +538,7 @@ impl Supervisor {
             }
             FromRole::Beat(pulse) => self.reload_answered(name, pulse),
             FromRole::Snapshot(value) => role.snapshot = Some(value),
+            FromRole::Known(known) => role.known.extend(known),
             FromRole::Transition(transition) => self.transition(&transition),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {

@@ -3,7 +3,7 @@
 use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
-use crate::message::{Configure, ToRole};
+use crate::message::{Configure, Known, ToRole};
 use crate::part::{self, Difference};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -310,8 +310,8 @@ impl Supervisor {
         }
     }
 
-    /// Drops what was said of real servers that are no longer there.
-    fn forget_verdicts(&mut self, difference: &Difference) {
+    /// Drops what was said of virtual and real servers that are no longer there.
+    fn forget(&mut self, difference: &Difference) {
         let touched = difference.touched.iter().filter_map(|at| self.config.services.get(*at));
         let touched: HashMap<&VirtualServerId, Vec<SocketAddr>> =
             touched.map(|s| (&s.lvs.id, s.lvs.real_servers.iter().map(|r| r.address).collect())).collect();
@@ -319,6 +319,9 @@ impl Supervisor {
         self.verdicts.retain(|(id, address), _| {
             !removed.contains(id) && touched.get(id).is_none_or(|servers| servers.contains(address))
         });
+        for role in self.roles.values_mut() {
+            difference.removed.iter().for_each(|id| drop(role.known.remove(id)));
+        }
     }
 
     fn refuse(&mut self, errors: String) {
@@ -341,13 +344,14 @@ impl Supervisor {
             return;
         }
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
-        self.forget_verdicts(&compared.services);
+        self.forget(&compared.services);
         self.hooks.configure(&self.config, &self.old);
         for (name, role) in &self.roles {
             let Some(running) = &role.running else { continue };
             for part in part::next(*name, &self.old, &self.config, &compared.services) {
                 let options = self.plan.role_options.clone();
-                let configure = Configure { part, snapshot: None, last_seen: monotonic_micros(), options };
+                let (known, last_seen) = (Known::new(), monotonic_micros());
+                let configure = Configure { part, snapshot: None, known, last_seen, options };
                 if running.tell(&ToRole::Configure(Box::new(configure))) == Told::No {
                     error!("the {name} role takes no more messages: it is started anew with the new configuration");
                     let _ = vipd_sys::process::signal_process(running.pid, 9); // gone already: as well

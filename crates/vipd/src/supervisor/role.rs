@@ -2,17 +2,22 @@
 
 use super::Event;
 use crate::channel;
-use crate::message::{FromRole, ToRole};
+use crate::message::{FromRole, Known, ToRole};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, warn};
+use vipd_config::model::Service;
+use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
 /// Messages that may wait for a role; one that doesn't read so many hangs and is ended for it.
@@ -174,6 +179,8 @@ pub(crate) struct Role {
     pub(crate) why: Option<String>,
     /// The last `Snapshot`.
     pub(crate) snapshot: Option<serde_json::Value>,
+    /// The last `Known` of each virtual server.
+    pub(crate) known: BTreeMap<VirtualServerId, Box<RawValue>>,
     /// When a process of it was last known to run (`CLOCK_MONOTONIC`, microseconds).
     pub(crate) last_seen: u64,
     /// When it is to be started again.
@@ -197,6 +204,12 @@ impl Role {
             n => 1 << (n - 3).min(6),
         };
         self.again = Some(Instant::now() + Duration::from_secs(wait.min(60)));
+    }
+
+    /// What a successor needs of these virtual servers.
+    pub(crate) fn known(&self, services: &[Arc<Service>]) -> Known {
+        let known = |id: &VirtualServerId| Some((id.clone(), self.known.get(id)?.clone()));
+        services.iter().filter_map(|service| known(&service.lvs.id)).collect()
     }
 
     /// It answered.

@@ -1,7 +1,7 @@
 //! What the role keeps when it is configured anew, and what a successor takes over.
 
 use super::*;
-use crate::message::RoleOptions;
+use crate::message::{Known, RoleOptions};
 use crate::part::{self, Difference};
 use crate::supervisor::RoleName;
 use vipd_config::model::Config;
@@ -21,27 +21,28 @@ struct Stage {
     role: Role,
     config: Config,
     told: Receiver,
+    known: BTreeMap<VirtualServerId, Box<serde_json::value::RawValue>>,
     _results: mpsc::Receiver<Ran>,
 }
 
 impl Stage {
-    async fn new(text: &str, snapshot: Option<serde_json::Value>) -> Stage {
+    async fn new(text: &str, known: Known) -> Stage {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (results, queue) = mpsc::channel(16);
         let role = Role::new(channel::split(ours).1, results);
         let config = Config::default();
-        let mut stage = Stage { role, config, told: channel::split(theirs).0, _results: queue };
-        stage.configure(text, snapshot).await;
+        let mut stage = Stage { role, config, told: channel::split(theirs).0, known: BTreeMap::new(), _results: queue };
+        stage.configure(text, known).await;
         stage
     }
 
-    async fn configure(&mut self, text: &str, snapshot: Option<serde_json::Value>) {
+    async fn configure(&mut self, text: &str, known: Known) {
         let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
         let config = loaded.config.unwrap();
         let old = std::mem::replace(&mut self.config, config);
         for part in part::next(RoleName::Check, &old, &self.config, &Difference::between(&old, &self.config)) {
-            let configure =
-                Configure { part, snapshot: snapshot.clone(), last_seen: 0, options: RoleOptions::default() };
+            let (known, options) = (known.clone(), RoleOptions::default());
+            let configure = Configure { part, snapshot: None, known, last_seen: 0, options };
             self.role.configure(configure).await.unwrap();
         }
     }
@@ -49,11 +50,19 @@ impl Stage {
     /// The verdict on the only server that it told last.
     async fn verdict(&mut self) -> (bool, String) {
         loop {
-            if let Some(FromRole::Verdicts(verdicts)) = self.told.next().await.unwrap() {
+            if let FromRole::Verdicts(verdicts) = self.hear().await {
                 let [verdict] = &verdicts[..] else { panic!("{verdicts:?}") };
                 return (verdict.alive, verdict.why.clone());
             }
         }
+    }
+
+    async fn hear(&mut self) -> FromRole {
+        let message = self.told.next().await.unwrap().unwrap();
+        if let FromRole::Known(known) = &message {
+            self.known.extend(known.iter().cloned());
+        }
+        message
     }
 
     /// The check at this place ends a run.
@@ -75,14 +84,18 @@ impl Stage {
         self.role.servers.values().flatten().copied().collect()
     }
 
-    /// What a successor gets.
-    async fn snapshot(&mut self) -> serde_json::Value {
-        self.role.snapshot_at = Some(Duration::ZERO);
+    /// What a successor gets; and of which virtual servers that was told in the last message.
+    async fn known(&mut self) -> (Known, Vec<VirtualServerId>) {
+        self.role.keep_at = Some(Duration::ZERO);
         self.role.due.clear(); // no probe is sent
         self.role.work().await.unwrap();
+        self.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+        let mut last = Vec::new();
         loop {
-            if let Some(FromRole::Snapshot(value)) = self.told.next().await.unwrap() {
-                return value;
+            match self.hear().await {
+                FromRole::Known(known) => last = known.into_iter().map(|(id, _)| id).collect(),
+                FromRole::Beat(_) => return (self.known.clone().into_iter().collect(), last),
+                _ => {}
             }
         }
     }
@@ -110,16 +123,16 @@ fn the_dead_stay_dead_whatever_a_reload_changes() {
             ("TCP_CHECK {", "TCP_CHECK {\n }\n HTTP_GET {\n url {\n path /\n }"),
             ("TCP_CHECK {", "HTTP_GET {\n url {\n path /\n }"),
         ] {
-            let mut stage = Stage::new(ONE, None).await;
+            let mut stage = Stage::new(ONE, Known::new()).await;
             assert_eq!(stage.verdict().await, (true, "not checked yet".to_owned()));
             stage.ran(0, fail()).await;
             assert_eq!(stage.verdict().await, (false, "refused".to_owned()));
-            let snapshot = stage.snapshot().await;
+            let (known, _) = stage.known().await;
             let text = ONE.replace(from, to);
-            stage.configure(&text, None).await;
+            stage.configure(&text, Known::new()).await;
             assert!(!stage.verdict().await.0, "{to}");
             // A successor that starts with the new configuration knows as much.
-            let mut successor = Stage::new(&text, Some(snapshot)).await;
+            let mut successor = Stage::new(&text, known).await;
             assert!(!successor.verdict().await.0, "{to}, after a restart");
             // And each comes back as soon as its checks pass.
             for stage in [&mut stage, &mut successor] {
@@ -135,7 +148,7 @@ fn the_dead_stay_dead_whatever_a_reload_changes() {
 #[test]
 fn the_living_stay_alive_when_a_reload_brings_alpha() {
     run(async {
-        let mut stage = Stage::new(ONE, None).await;
+        let mut stage = Stage::new(ONE, Known::new()).await;
         stage.verdict().await;
         stage.ran(0, pass()).await;
         stage.verdict().await;
@@ -143,11 +156,13 @@ fn the_living_stay_alive_when_a_reload_brings_alpha() {
             ONE.replace("TCP_CHECK {", "alpha\n TCP_CHECK {"),
             ONE.replace("TCP_CHECK {", "alpha\n TCP_CHECK {\n }\n TCP_CHECK {\n connect_port 81"),
         ] {
-            stage.configure(&text, None).await;
+            stage.configure(&text, Known::new()).await;
             assert!(stage.verdict().await.0, "{text}");
         }
         // A server that is new is none of that.
-        stage.configure(&ONE.replace("10.0.0.1", "10.0.0.2").replace("TCP_CHECK {", "alpha\n TCP_CHECK {"), None).await;
+        stage
+            .configure(&ONE.replace("10.0.0.1", "10.0.0.2").replace("TCP_CHECK {", "alpha\n TCP_CHECK {"), Known::new())
+            .await;
         assert!(!stage.verdict().await.0);
     });
 }
@@ -155,13 +170,13 @@ fn the_living_stay_alive_when_a_reload_brings_alpha() {
 #[test]
 fn a_run_under_way_counts_if_it_asks_what_the_new_check_asks() {
     run(async {
-        let mut stage = Stage::new(ONE, None).await;
+        let mut stage = Stage::new(ONE, Known::new()).await;
         stage.begin(0);
         let before = stage.serials();
-        stage.configure(&ONE.replace("delay_loop 10", "delay_loop 5"), None).await;
+        stage.configure(&ONE.replace("delay_loop 10", "delay_loop 5"), Known::new()).await;
         assert_eq!(stage.serials(), before, "only the pace is another");
         assert!(stage.role.checks[&before[0]].running && stage.role.due.is_empty());
-        stage.configure(&ONE.replace("TCP_CHECK {", "TCP_CHECK {\n connect_port 81"), None).await;
+        stage.configure(&ONE.replace("TCP_CHECK {", "TCP_CHECK {\n connect_port 81"), Known::new()).await;
         let after = stage.serials();
         assert_ne!(after, before, "another target");
         assert!(!stage.role.checks[&after[0]].running && stage.role.due.len() == 1);
@@ -174,23 +189,54 @@ fn a_run_under_way_counts_if_it_asks_what_the_new_check_asks() {
 #[test]
 fn what_a_successor_needs_is_kept_before_the_verdict_that_rests_on_it() {
     run(async {
-        let mut stage = Stage::new(ONE, None).await;
+        let mut stage = Stage::new(ONE, Known::new()).await;
         stage.verdict().await;
         stage.ran(0, fail()).await;
-        let mut kept = None;
-        loop {
-            match stage.told.next().await.unwrap().unwrap() {
-                FromRole::Snapshot(value) => kept = Some(value),
-                FromRole::Verdicts(_) => break,
-                FromRole::Ready => {}
-                other => panic!("{other:?}"),
-            }
-        }
+        while !matches!(stage.hear().await, FromRole::Verdicts(_)) {}
+        let kept = stage.known.clone().into_iter().collect();
         let mut successor = Stage::new(ONE, kept).await;
         assert!(!successor.verdict().await.0);
         // At most one in a while.
         stage.ran(0, pass()).await;
-        assert!(stage.role.snapshot_at.is_some());
+        assert!(stage.role.keep_at.is_some());
         assert!(matches!(stage.told.next().await.unwrap(), Some(FromRole::Verdicts(_))));
+    });
+}
+
+#[test]
+fn a_successor_is_told_of_many_in_pieces_and_then_only_of_what_changed() {
+    run(async {
+        let service = |n| ONE.replace("192.0.2.1", &format!("192.0.{}.{}", n / 250, n % 250 + 1));
+        let text: String = (0..1000).map(service).collect();
+        let mut stage = Stage::new(&text, Known::new()).await;
+        while !stage.role.unkept.is_empty() {
+            let (_, piece) = stage.known().await;
+            assert!(piece.len() <= KEEP_PIECE);
+        }
+        assert_eq!(stage.known.len(), 1000);
+        assert!(stage.role.keep_at.is_none());
+        let failed = stage.role.checks[&stage.serials()[7]].server.0.clone();
+        stage.ran(7, fail()).await;
+        let (known, piece) = stage.known().await;
+        assert_eq!(piece, [failed]);
+        let successor = Stage::new(&text, known).await;
+        let dead = successor.role.told.values().filter(|(alive, _, _)| !alive).count();
+        assert_eq!((successor.role.told.len(), dead), (1000, 1));
+    });
+}
+
+#[test]
+fn failures_that_are_tolerated_are_known_to_a_successor() {
+    run(async {
+        let text = ONE.replace("TCP_CHECK {", "retry 1\n TCP_CHECK {");
+        let mut stage = Stage::new(&text, Known::new()).await;
+        stage.ran(0, pass()).await;
+        stage.ran(0, fail()).await;
+        assert!(stage.role.checks.values().all(|check| check.health.up()));
+        let (known, _) = stage.known().await;
+        let mut successor = Stage::new(&text, known).await;
+        assert!(successor.verdict().await.0);
+        successor.ran(0, fail()).await;
+        assert!(!successor.verdict().await.0, "it has failed twice");
     });
 }

@@ -63,6 +63,7 @@ impl Rig {
             last_seen: 0,
             part: Part { config, removed: Vec::new(), more: false },
             snapshot,
+            known: Vec::new(),
             options,
         });
         self.sender.send(&ToRole::Configure(configure)).await.unwrap();

@@ -43,7 +43,7 @@ impl Stage {
         let old = std::mem::replace(&mut self.config, loaded.config.unwrap());
         for part in part::next(RoleName::Director, &old, &self.config, &Difference::between(&old, &self.config)) {
             let options = RoleOptions { keep_ipvs: true, ..RoleOptions::default() };
-            let configure = Configure { part, snapshot: snapshot.clone(), last_seen: 0, options };
+            let configure = Configure { part, snapshot: snapshot.clone(), known: Vec::new(), last_seen: 0, options };
             self.director.configure(configure).await.unwrap();
         }
     }
