@@ -37,8 +37,10 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// How often the kernel's table is compared with the desired one.
 const RECONCILE: Duration = Duration::from_secs(5);
-/// The same for large tables: that many times as long as the comparison takes, so that idling costs next to nothing.
-const RECONCILE_SHARE: u32 = 2000;
+/// The same for large tables: a second more for so many real servers, so that idling costs next to nothing.
+const RECONCILE_SERVERS: usize = 400;
+/// And at the longest.
+const RECONCILE_LONGEST: Duration = Duration::from_secs(60);
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -191,7 +193,6 @@ impl Director {
                     }
                 },
                 () = tokio::time::sleep_until(reconcile) => {
-                    let start = Instant::now();
                     if self.configured {
                         self.ready_plane().await?;
                         if self.compare() == Found::Differences {
@@ -199,7 +200,7 @@ impl Director {
                             self.remember().await?;
                         }
                     }
-                    reconcile = Instant::now() + RECONCILE.max(start.elapsed() * RECONCILE_SHARE);
+                    reconcile = Instant::now() + reconcile_period(self.services.values());
                 }
             }
         }
@@ -657,6 +658,13 @@ pub(crate) fn forwarding(forwarding: Forwarding) -> &'static str {
 
 /// Why what a reload has removed is down.
 const GONE: &str = "no longer configured";
+
+/// How long from one comparison with the kernel's table to the next.
+fn reconcile_period<'a>(services: impl Iterator<Item = &'a VirtualServer>) -> Duration {
+    let servers: usize = services.map(|service| service.keys.len() * service.real_servers.len()).sum();
+    let long = Duration::from_secs((servers / RECONCILE_SERVERS) as u64);
+    long.clamp(RECONCILE, RECONCILE_LONGEST)
+}
 
 /// That servers which were in use are so no longer, for whoever is told.
 fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> bool) -> Vec<FromRole> {

@@ -199,3 +199,17 @@ fn a_server_of_a_group_of_ports_is_counted_under_each() {
 fn counted_server() -> plane::CountedServer {
     plane::CountedServer { weight: 1, active: 2, inactive: 3, connections: 5 }
 }
+
+#[test]
+fn a_large_table_is_compared_more_rarely_but_every_minute() {
+    let period = |services: usize, servers: usize| {
+        let servers: String =
+            (0..servers).map(|n| format!("real_server 10.0.{}.{} 80 {{\n}}\n", n / 250, n % 250)).collect();
+        let service = |n| format!("virtual_server 192.0.{}.{} 80 {{\n protocol TCP\n{servers}}}\n", n / 250, n % 250);
+        let text: String = (0..services).map(service).collect();
+        let config = vipd_config::load_str("test", &text, &vipd_config::Options::default()).config.unwrap();
+        let services: Vec<VirtualServer> = config.services.iter().map(|s| s.lvs.clone()).collect();
+        reconcile_period(services.iter()).as_secs()
+    };
+    assert_eq!([period(0, 0), period(1, 2000), period(1000, 4), period(1000, 40)], [5, 5, 10, 60]);
+}
