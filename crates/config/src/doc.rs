@@ -155,6 +155,18 @@ fn push(text: &mut String, more: &str) {
     let _ = text.write_str(more); // a string takes everything
 }
 
+/// Files for the manual page, with what each does.
+pub const EXAMPLES: [(&str, &str); 2] = [
+    (
+        "Two hosts share 192.0.2.100. The other one has the same but for `state BACKUP` and a lower priority:",
+        include_str!("doc/shared.conf"),
+    ),
+    (
+        "Requests to that address are spread over two web servers, and a server whose page is not there gets none:",
+        include_str!("doc/spread.conf"),
+    ),
+];
+
 /// The manual page vipd.conf(5), in roff.
 pub fn man() -> String {
     use roff::{Roff, bold, italic, roman};
@@ -172,6 +184,19 @@ pub fn man() -> String {
         bold("vipd check"),
         roman(" FILE."),
     ]);
+    page.control("SH", ["EXAMPLES"]);
+    for (what, example) in EXAMPLES {
+        page.text([roman(what)]);
+        page.control("PP", []);
+        page.control("RS", ["4"]);
+        page.control("nf", []);
+        for line in example.lines() {
+            page.text([roman(line)]);
+        }
+        page.control("fi", []);
+        page.control("RE", []);
+        page.control("PP", []);
+    }
     let entries = walk();
     let mut section = None;
     for entry in &entries {
@@ -229,7 +254,7 @@ pub fn compatibility() -> String {
          Every word of keepalived 2.4.3's language is read, and its values are checked. Of {} places where a word can\n\
          stand, {acts} act as they say, {not_yet} are read but not acted on yet, {refused} are refused because ignoring\n\
          them would break the service, and {obsolete} have no use here. The first kind is not listed below: `vipd doc`\n\
-         explains each.\n",
+         explains each. A block that is refused or not acted on is listed once, without the words in it.\n",
         entries.len()
     );
     for (title, explanation, wanted) in [

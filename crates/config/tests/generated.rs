@@ -25,6 +25,14 @@ fn the_manual_page_is_current() {
 }
 
 #[test]
+fn the_examples_of_the_manual_page_are_without_fault() {
+    for (what, example) in vipd_config::doc::EXAMPLES {
+        let loaded = vipd_config::load_str("example", example, &vipd_config::Options::default());
+        assert!(loaded.config.is_some() && loaded.diagnostics.is_empty(), "{what}\n{:?}", loaded.diagnostics);
+    }
+}
+
+#[test]
 fn the_schema_is_current() {
     current("docs/keepalived.conf.schema.json", &vipd_config::schema::schema());
 }

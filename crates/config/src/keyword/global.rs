@@ -21,9 +21,9 @@ ROOT_ROWS:
         "Namespace in which IPVS is programmed; no NAME means the default namespace."
     "namespace_with_ipsets" Flag, "", "flag", "off", Obsolete("no ipsets are used");
         "Allow ipsets inside a namespace on kernels before 3.13."
-    "use_pid_dir" Flag, "", "flag", "off", NotYet("pid files stay where options -p, -r, -c and -b put them");
+    "use_pid_dir" Flag, "", "flag", "off", NotYet("pid files stay where options -p, -r and -c put them");
         "Put pid files in the run directory's keepalived sub-directory."
-    "instance" Word, "NAME", "", "unset", NotYet("pid files stay where options -p, -r, -c and -b put them");
+    "instance" Word, "NAME", "", "unset", NotYet("pid files stay where options -p, -r and -c put them");
         "Instance name added to pid files, log identity and optionally dump files."
     "child_wait_time" Int(0, 4_294_967_295), "SECONDS(int)", "0..4294967295 s", "5",
         NotYet("roles get a fixed time to stop");
