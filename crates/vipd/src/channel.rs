@@ -7,6 +7,8 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// The longest document, in bytes: a configuration of some ten thousand addresses fits.
 pub(crate) const LONGEST: usize = 64 << 20;
@@ -97,6 +99,41 @@ impl Sender {
     /// Sends a document that is encoded already.
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.half.write_all(bytes).await
+    }
+}
+
+/// Documents that may wait in an outbox.
+const OUTBOX: usize = 4096;
+
+/// A writing end for whoever can't wait while the other end is busy.
+pub(crate) struct Outbox {
+    queue: mpsc::Sender<Vec<u8>>,
+    writer: JoinHandle<io::Result<()>>,
+}
+
+impl Outbox {
+    /// Sends through this end from now on.
+    pub(crate) fn new(mut sender: Sender) -> Outbox {
+        let (queue, mut documents) = mpsc::channel::<Vec<u8>>(OUTBOX);
+        let writer = tokio::spawn(async move {
+            while let Some(bytes) = documents.recv().await {
+                sender.send_bytes(&bytes).await?;
+            }
+            Ok(())
+        });
+        Outbox { queue, writer }
+    }
+
+    /// Puts in a document; waits only if very many are waiting.
+    pub(crate) async fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.queue.send(encode(message)?).await.map_err(gone)
+    }
+
+    /// Waits until everything is sent.
+    pub(crate) async fn close(self) -> io::Result<()> {
+        drop(self.queue);
+        self.writer.await?
     }
 }
 

@@ -124,7 +124,7 @@ pub(crate) enum FromRole {
         /// What: one that the configuration has, or it is not run.
         probe: MiscProbe,
     },
-    /// What the checks found, changes only; everything once after `Configure`. From check.
+    /// What the checks found, changes only; everything once at the start. From check.
     Verdicts(Vec<Verdict>),
     /// A real server came or went. From director.
     RealServer {

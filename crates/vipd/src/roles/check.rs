@@ -7,7 +7,7 @@
 //!       +------------------------------------ next run ----------------------------------------------+--> Verdicts
 //! ```
 
-use crate::channel::{self, Receiver, Sender};
+use crate::channel::{self, Outbox, Receiver, Sender};
 use crate::message::{self, Configure, Exit, FromRole, StatusPart, ToRole, Verdict};
 use serde_json::value::to_raw_value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +33,8 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 const PROBES: usize = 1024;
 /// The least time from one telling what a successor needs to the next.
 const KEEP_GAP: Duration = Duration::from_secs(1);
-/// Checks that it is told of at once, unless one virtual server has more: what keeps no probe waiting.
-const KEEP_PIECE: usize = 64;
+/// Checks, or verdicts, that are told of at once, unless one virtual server has more: what keeps no probe waiting.
+const PIECE: usize = 64;
 
 /// A real server of a virtual server.
 type Server = (VirtualServerId, SocketAddr);
@@ -47,7 +47,12 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     }
     let (mut receiver, sender) = channel::split(stream);
     let (results, mut queue) = mpsc::channel(1024);
-    match Role::new(sender, results).turn(&mut receiver, &mut queue).await {
+    let mut role = Role::new(sender, results);
+    let mut result = role.turn(&mut receiver, &mut queue).await;
+    if result.is_ok() {
+        result = role.sender.close().await;
+    }
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             error!("the check role ends: {e}");
@@ -70,9 +75,12 @@ struct Check {
     took: Duration,
 }
 
+/// What the supervisor was told of a real server: whether it is alive, the weight asked for, and why.
+type Told = (bool, Option<u32>, String);
+
 /// What was known of a real server before a configuration: what it was, and its checks in their order.
 struct Before {
-    standing: Standing,
+    told: Option<Told>,
     checks: Vec<(u64, Check)>,
 }
 
@@ -86,14 +94,14 @@ struct Ran {
 }
 
 struct Role {
-    sender: Sender,
+    sender: Outbox,
     checks: BTreeMap<u64, Check>,
     /// The real servers, in the order of the configuration, with their checks.
     servers: BTreeMap<Server, Vec<u64>>,
     /// The weights that the configuration gives them.
     weights: BTreeMap<Server, u32>,
     due: BTreeSet<(Duration, u64)>,
-    told: BTreeMap<Server, (bool, Option<u32>, String)>,
+    told: BTreeMap<Server, Told>,
     serial: u64,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
@@ -113,7 +121,7 @@ struct Role {
 impl Role {
     fn new(sender: Sender, results: mpsc::Sender<Ran>) -> Role {
         Role {
-            sender,
+            sender: Outbox::new(sender),
             checks: BTreeMap::new(),
             servers: BTreeMap::new(),
             weights: BTreeMap::new(),
@@ -194,7 +202,7 @@ impl Role {
             let mut old = self.put_down(&service.lvs.id);
             self.take_service(&service.lvs, &mut old, &mut inherited);
             self.unkept.insert(service.lvs.id.clone());
-            // Whatever it is now, it is told once.
+            // Whatever it is now, it is told if it is not what was told before.
             for real in &service.lvs.real_servers {
                 let verdict = self.verdict(&(service.lvs.id.clone(), real.address));
                 self.verdicts.extend(verdict);
@@ -203,9 +211,8 @@ impl Role {
         if part.more {
             return Ok(());
         }
-        let verdicts = std::mem::take(&mut self.verdicts);
-        if !verdicts.is_empty() {
-            self.sender.send(&FromRole::Verdicts(verdicts)).await?;
+        for verdicts in std::mem::take(&mut self.verdicts).chunks(PIECE) {
+            self.sender.send(&FromRole::Verdicts(verdicts.to_vec())).await?;
         }
         if !self.configured {
             self.configured = true;
@@ -222,14 +229,14 @@ impl Role {
         for server in servers {
             let serials = self.servers.remove(&server).unwrap_or_default();
             self.weights.remove(&server);
-            let standing = Standing::of(self.told.remove(&server).is_none_or(|(alive, _, _)| alive));
+            let told = self.told.remove(&server);
             let mut checks = Vec::new();
             for serial in serials {
                 let Some(check) = self.checks.remove(&serial) else { continue };
                 self.due.remove(&(check.health.wake(), serial));
                 checks.push((serial, check));
             }
-            before.insert(server, Before { standing, checks });
+            before.insert(server, Before { told, checks });
         }
         before
     }
@@ -242,7 +249,11 @@ impl Role {
     ) {
         for real in &service.real_servers {
             let server = (service.id.clone(), real.address);
-            let taken = match (old.remove(&server), inherited.remove(&server)) {
+            let mut before = old.remove(&server);
+            if let Some(told) = before.as_mut().and_then(|before| before.told.take()) {
+                self.told.insert(server.clone(), told);
+            }
+            let taken = match (before, inherited.remove(&server)) {
                 (None, Some(inherited)) => self.inherit_server(&server, real, inherited),
                 (before, _) => self.take_server(&server, real, before),
             };
@@ -261,7 +272,8 @@ impl Role {
 
     /// The checks of a real server, each with what is known of it.
     fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<(u64, Check)> {
-        let standing = before.as_ref().map(|b| b.standing);
+        let alive = || self.told.get(server).is_none_or(|(alive, _, _)| *alive);
+        let standing = before.as_ref().map(|_| Standing::of(alive()));
         let mut old: Vec<Option<(u64, Check)>> = before.into_iter().flat_map(|b| b.checks).map(Some).collect();
         let settings: Vec<&Checker> = old.iter().flatten().map(|(_, check)| check.health.settings()).collect();
         let found = matches(&settings, &real.checkers);
@@ -331,7 +343,7 @@ impl Role {
     /// Tells the supervisor what a successor needs that it was not told yet: a piece of it, and soon the next.
     async fn keep(&mut self) -> io::Result<()> {
         let (mut piece, mut checks) = (Vec::new(), 0);
-        while checks < KEEP_PIECE {
+        while checks < PIECE {
             let Some(id) = self.unkept.pop_first() else { break };
             checks += self.of(&id).map(|(_, serials)| serials.len()).sum::<usize>().max(1);
             piece.push(id);
