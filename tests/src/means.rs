@@ -36,6 +36,8 @@ pub struct Comparison {
     pub differ: Vec<String>,
     /// Which intended differences there were.
     pub intended: BTreeSet<usize>,
+    /// Labels of the dumps, with their blocks' kinds and values, of which it is not known whether they are settings.
+    pub unknown: BTreeSet<String>,
 }
 
 /// A sample of the directory `means`.
@@ -53,8 +55,16 @@ pub fn ours(file: &Path) -> Json {
 /// Compares every fact that keepalived's dumps hold with vipd's.
 pub fn compare(file: &'static str, dumps: &[String], ours: &Json, intended: &[Intended]) -> Comparison {
     let ours = account::facts(ours);
-    let mut result = Comparison { same: 0, blocks: BTreeSet::new(), differ: Vec::new(), intended: BTreeSet::new() };
-    for ((block, setting), theirs) in dumps.iter().flat_map(|text| dump::facts(text)) {
+    let mut result = Comparison {
+        same: 0,
+        blocks: BTreeSet::new(),
+        differ: Vec::new(),
+        intended: BTreeSet::new(),
+        unknown: BTreeSet::new(),
+    };
+    let (facts, unknown): (Vec<_>, Vec<_>) = dumps.iter().map(|text| dump::facts(text)).unzip();
+    result.unknown = unknown.into_iter().flatten().collect();
+    for ((block, setting), theirs) in facts.into_iter().flatten() {
         let place = (block.clone(), setting.clone());
         let value = ours.get(&place).map(String::as_str);
         if same(&ours, &place, &theirs) {
@@ -75,9 +85,14 @@ pub fn compare(file: &'static str, dumps: &[String], ours: &Json, intended: &[In
 fn same(ours: &BTreeMap<Place, String>, place: &Place, theirs: &str) -> bool {
     match (ours.get(place), theirs) {
         (Some(value), theirs) => value == theirs,
-        // What is not said is off; keepalived shows some defaults of words that vipd has no use for.
-        (None, "no") => true,
-        (None, theirs) => labels::DEFAULTS.contains(&(place.1.as_str(), theirs)),
+        (None, theirs) => match labels::INHERITED.iter().find(|(setting, _)| *setting == place.1) {
+            Some((_, from)) => ours.get(&(place.0.clone(), (*from).to_owned())).is_some_and(|value| value == theirs),
+            // What is not said is off, or has a default that vipd does not show.
+            None => match labels::DEFAULTS.iter().find(|(setting, _)| *setting == place.1) {
+                Some((_, value)) => *value == theirs,
+                None => theirs == "no",
+            },
+        },
     }
 }
 

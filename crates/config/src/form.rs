@@ -10,12 +10,12 @@ use crate::setting::Value;
 pub(crate) fn judge(word: &Word, what: &str, form: Form) -> Result<(), Report> {
     let text = word.text.as_str();
     let fine = match form {
-        Form::Named(most) => named(text, most),
+        Form::Named(least, most) => named(text, least, most),
         Form::Mac => mac(text),
         Form::Range(least, most) => range(text, least, most),
         Form::Mark => halves(text).all(|half| number(half).is_some_and(|n| n <= u64::from(u32::MAX))),
-        Form::Realms => halves(text).all(|half| named(half, 255)),
-        Form::Number64 => number(text).is_some(),
+        Form::Realms => halves(text).all(|half| named(half, 0, 255)),
+        Form::Number(most) => number(text).is_some_and(|n| n <= most),
         Form::RoundTrip => round_trip(text),
         Form::Labels => !text.is_empty() && text.split('/').all(|l| number(l).is_some_and(|n| n < 1 << 20)),
         Form::Locator => {
@@ -38,7 +38,7 @@ pub(crate) fn judge(word: &Word, what: &str, form: Form) -> Result<(), Report> {
 /// The value of a word of that form: a number where it is one, however it was written.
 pub(crate) fn typed(text: &str, form: Form) -> Value {
     let number = match form {
-        Form::Named(_) | Form::Number64 => number(text),
+        Form::Named(..) | Form::Number(_) => number(text),
         Form::Lifetime => text.parse().ok(),
         Form::Broadcast => return text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Address),
         Form::Mac
@@ -67,12 +67,12 @@ pub(crate) fn network(text: &str) -> Value {
 /// What a form looks like, for people.
 fn expected(form: Form) -> String {
     match form {
-        Form::Named(most) => format!("a number from 0 to {most}, or a name of the iproute2 tables"),
+        Form::Named(least, most) => format!("a number from {least} to {most}, or a name of the iproute2 tables"),
         Form::Mac => "a unicast MAC address of six octets, or the first five: 02:00:5e:10:00:01".to_owned(),
         Form::Range(least, most) => format!("a number or START-END, each from {least} to {most}"),
         Form::Mark => "a mark or MARK/MASK, each from 0 to 0xffffffff".to_owned(),
         Form::Realms => "TO or FROM/TO, each a number from 0 to 255 or a name of the iproute2 tables".to_owned(),
-        Form::Number64 => "a whole number of 64 bits".to_owned(),
+        Form::Number(most) => format!("a whole number from 0 to {most}"),
         Form::RoundTrip => "a number, with `ms` or `s` behind it if it is a time".to_owned(),
         Form::Labels => "labels from 0 to 1048575, with `/` between them".to_owned(),
         Form::Locator => "four groups of hexadecimal digits, with `:` between them".to_owned(),
@@ -135,10 +135,10 @@ fn halves(text: &str) -> impl Iterator<Item = &str> {
     std::iter::once(first).chain(second)
 }
 
-fn named(text: &str, most: u64) -> bool {
+fn named(text: &str, least: u64, most: u64) -> bool {
     match text.bytes().next() {
         None => false,
-        Some(b'0'..=b'9') => number(text).is_some_and(|n| n <= most),
+        Some(b'0'..=b'9') => number(text).is_some_and(|n| (least..=most).contains(&n)),
         // A name: what stands in those files has no blank and no sign in front.
         Some(first) => first.is_ascii_alphabetic() || first == b'_',
     }
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn each_form_takes_its_own_and_nothing_else() {
         expect(
-            Form::Named(255),
+            Form::Named(0, 255),
             &["0", "255", "0xff", "0377", "main", "_x"],
             &["256", "0x100", "-1", "+1", "0x", "1a"],
         );
@@ -273,7 +273,13 @@ mod tests {
         expect(Form::Range(0, 65_535), &["80", "80-90", "0-65535"], &["90-80", "0-65536", "80-", "-80", "a-b", "+1"]);
         expect(Form::Mark, &["0", "0xff/0xff", "4294967295"], &["4294967296", "1/", "/1", "x", "1/2/3"]);
         expect(Form::Realms, &["1", "1/255", "cosmos/5"], &["256", "1/256", "/"]);
-        expect(Form::Number64, &["0", "18446744073709551615", "0xffffffffffffffff"], &["18446744073709551616", "-1"]);
+        expect(Form::Named(1, 9), &["1", "9", "main"], &["0", "00", "10"]);
+        expect(Form::Number(9), &["0", "011", "0x9"], &["10", "012", "-1", "x"]);
+        expect(
+            Form::Number(u64::MAX),
+            &["0", "18446744073709551615", "0xffffffffffffffff"],
+            &["18446744073709551616", "-1"],
+        );
         expect(Form::RoundTrip, &["200", "200ms", "2s"], &["s", "ms", "2m", "-2"]);
         expect(Form::Labels, &["100", "100/1048575"], &["1048576", "100/", "x"]);
         expect(Form::Locator, &["1:2:3:ffff"], &["1:2:3", "1:2:3:4:5", "1:2:3:fffff", "1:2:3:g"]);

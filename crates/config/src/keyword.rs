@@ -30,8 +30,8 @@ pub enum Family {
 /// The form of a word that is neither a plain number nor an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// A number as C writes it, from 0 to this, or a name of the iproute2 tables.
-    Named(u64),
+    /// A number as C writes it, in this range, or a name of the iproute2 tables.
+    Named(u64, u64),
     /// A unicast MAC address, or its first five octets.
     Mac,
     /// A number or `START-END`, each in this range.
@@ -40,8 +40,8 @@ pub enum Form {
     Mark,
     /// `[FROM/]TO`, each up to 255 or a name.
     Realms,
-    /// 64 bits, as C writes numbers.
-    Number64,
+    /// A number as C writes it, from 0 to this.
+    Number(u64),
     /// A time of the kernel's routing metrics: a number, or with `ms` or `s`.
     RoundTrip,
     /// MPLS labels with `/` between them.

@@ -269,8 +269,10 @@ fn number(low: u64, high: u64, parts: u64) -> Json {
 fn of_form(form: Form) -> Json {
     let text = || json!({ "type": "string" });
     match form {
-        Form::Named(most) => json!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": most }, text()] }),
-        Form::Number64 => json!({ "type": "integer", "minimum": 0 }),
+        Form::Named(least, most) => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": least, "maximum": most }, text()] })
+        }
+        Form::Number(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         Form::Lifetime => {
             json!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "const": "forever" }] })
         }

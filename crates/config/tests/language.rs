@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use vipd_config::diag::Level;
-use vipd_config::keyword::{Args, Entry, Family, Form, Standing, walk};
+use vipd_config::keyword::{Args, Entry, Family, Form, Keyword, Standing, walk};
 use vipd_config::{Options, Strictness, Written, load_str};
 
 /// What stands around the words of a block so that a line of it can be judged; `%` is the line.
@@ -143,12 +143,16 @@ fn by_type(args: Args) -> Option<Examples> {
 fn by_form(form: Form) -> Examples {
     let most_plus = |most: u64| (u128::from(most) + 1).to_string();
     let (good, bad): (Vec<String>, Vec<String>) = match form {
-        Form::Named(most) => (vec!["0".into(), most.to_string(), "global".into()], vec![most_plus(most), "1x".into()]),
+        Form::Named(least, most) => {
+            let mut bad = vec![most_plus(most), "1x".into()];
+            bad.extend(least.checked_sub(1).map(|n| n.to_string()));
+            (vec![least.to_string(), most.to_string(), "global".into()], bad)
+        }
         Form::Mac => (several(&["02:00:5e:10:00:01", "02:00:5e:10:00"]), several(&["01:00:5e:10:00:01"])),
         Form::Range(low, high) => (vec![format!("{low}-{high}")], vec![most_plus(high), format!("{high}-{low}")]),
         Form::Mark => (several(&["1", "0xff/0xff"]), several(&["4294967296", "x"])),
         Form::Realms => (several(&["1", "1/2"]), several(&["256", "1/256"])),
-        Form::Number64 => (several(&["18446744073709551615"]), several(&["18446744073709551616", "x"])),
+        Form::Number(most) => (vec!["010".into(), format!("{most:#x}")], vec![most_plus(most), "x".into()]),
         Form::RoundTrip => (several(&["200", "200ms", "2s"]), several(&["2m"])),
         Form::Labels => (several(&["100/200"]), several(&["1048576"])),
         Form::Locator => (several(&["1:2:3:4"]), several(&["1:2:3"])),
@@ -238,9 +242,10 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         ("virtual_server_group:line", "(address)") => {
             (several(&["192.0.2.9", "192.0.2.9 80"]), several(&["192.0.2.9 65536", "192.0.2.", "192.0.2.9 80 x"]))
         }
-        ("virtual_server_group:line", "(range)") => {
-            (several(&["192.0.2.9-12 80", "192.0.2.0/30 80"]), several(&["192.0.2.9-4 80", "192.0.2.1/30 80"]))
-        }
+        ("virtual_server_group:line", "(range)") => (
+            several(&["192.0.2.9-12 80", "192.0.2.0/30 80"]),
+            several(&["192.0.2.9-4 80", "192.0.2.9-256 80", "192.0.2.1/30 80", "192.0.2.0/33 80"]),
+        ),
         ("virtual_server_group:line", "fwmark") => {
             (several(&["3", "3 inet6"]), several(&["4294967296", "x", "3 inet5", ""]))
         }
@@ -445,21 +450,26 @@ fn every_word_keeps_its_value() {
     assert!(kept > 900, "{kept}");
 }
 
+/// The samples of this crate, and those that are compared with keepalived, with their paths.
+fn samples() -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directories = ["tests/samples", "../../tests/samples", "../../tests/samples/means"];
+    let entries = directories.iter().flat_map(|d| std::fs::read_dir(root.join(d)).unwrap());
+    let paths = entries.map(|e| e.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "conf"));
+    paths.map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
 /// What a file means, written as a file, means the same, and is shown the same.
 #[test]
 fn what_is_meant_is_a_configuration_that_means_it() {
     let options = Options { config_id: Some("here".to_owned()), written: Written::Keep, ..Options::default() };
     let (mut same, mut wrong) = (0, Vec::new());
-    let samples = [
-        include_str!("samples/routers.conf"),
-        include_str!("samples/services.conf"),
-        include_str!("samples/two-instances.conf"),
-        include_str!("samples/seed-drct1.conf"),
-        include_str!("samples/seed-drct2.conf"),
-    ];
-    let samples = samples.map(|text| ("a sample".to_owned(), text.to_owned()));
+    let samples = samples();
+    let found = samples.len();
     for (place, text) in examples().into_iter().chain(samples) {
-        let Some(config) = load_str("test.conf", &text, &options).config else { continue };
+        let loaded = load_str("test.conf", &text, &options);
+        assert!(loaded.config.is_some() || !place.ends_with(".conf"), "{place} is not usable");
+        let Some(config) = loaded.config else { continue };
         let shown = vipd_config::setting::text(&vipd_config::effective::effective(&config));
         let loaded = load_str("again.conf", &shown, &options);
         let told = vipd_config::render_text(&loaded, vipd_config::Color::Never);
@@ -501,7 +511,128 @@ fn what_is_meant_is_a_configuration_that_means_it() {
         }
         same += 1;
     }
-    println!("{same} files mean what is shown of them");
+    println!("{same} files mean what is shown of them, {found} of them samples");
+    assert!(found > 30, "{found} samples");
     assert!(wrong.is_empty(), "{} files:\n{}", wrong.len(), wrong.join("\n"));
     assert!(same > 900, "{same}");
+}
+
+/// What a row takes, from and to, in millionths: numbers in the row's own unit, lengths of names and texts.
+fn bounds(args: Args) -> Option<(i128, i128)> {
+    let whole = |low: i128, high: i128| Some((low * 1_000_000, high * 1_000_000));
+    match args {
+        Args::Int(low, high) | Args::OptInt(low, high) | Args::Weight(low, high) | Args::Ints(_, low, high) => {
+            whole(low.into(), high.into())
+        }
+        Args::Seconds(low, high) => Some((low.into(), high.into())),
+        Args::Millis(low, high) => whole(low.into(), high.into()),
+        Args::Names(_, most) => whole(1, most as i128),
+        Args::OneOf(set) => {
+            let numbers: Vec<i128> = set.iter().map(|word| word.parse().ok()).collect::<Option<_>>()?;
+            whole(*numbers.iter().min()?, *numbers.iter().max()?)
+        }
+        Args::Form(form) | Args::OptForm(form) => match form {
+            Form::Named(least, most) => whole(least.into(), most.into()),
+            Form::Range(low, high) => whole(low.into(), high.into()),
+            Form::Realms => whole(0, 255),
+            Form::Mark | Form::Lifetime => whole(0, u32::MAX.into()),
+            Form::Number(most) => whole(0, most.into()),
+            Form::Text(most) => whole(1, most as i128),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The first range that a text names: `1..255`, `0.01..255; rounded`, `0 or more`.
+fn stated(text: &str) -> Option<(i128, Option<i128>)> {
+    let millionths = |number: &str| {
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let plain = !whole.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit());
+        let parts = (whole.parse::<i128>().ok()?, format!("{fraction:0<6}").parse::<i128>().ok()?);
+        plain.then_some(parts.0 * 1_000_000 + parts.1)
+    };
+    if let Some(low) = text.strip_suffix(" or more") {
+        return Some((millionths(low)?, None));
+    }
+    text.split([' ', ';', ',']).find_map(|word| {
+        let (low, high) = word.split_once("..")?;
+        Some((millionths(low)?, Some(millionths(high)?)))
+    })
+}
+
+/// Rows whose range is another one than the reference's, on purpose.
+const OTHER_RANGES: &[(&str, &str, &str)] = &[
+    ("global_defs", "vrrp_garp_interval", "keepalived reports 0 and paces nothing; its own sample says 0"),
+    ("global_defs", "vrrp_gna_interval", "the same"),
+];
+
+/// Rows whose range is judged by examples of another row, and which.
+const JUDGED_WITH: &[(&str, &str, &str)] = &[
+    ("global_defs", "umask", "`Args::Mask`: 0777 and 01000, in octal digits"),
+    ("static_routes:line/encap", "ip", "the rows `ttl` and `flags` beside it"),
+    ("static_routes:line/encap", "ip6", "the rows `hoplimit` and `flags` beside it"),
+    ("vrrp_instance/virtual_routes:line/encap", "ip", "the rows `ttl` and `flags` beside it"),
+    ("vrrp_instance/virtual_routes:line/encap", "ip6", "the rows `hoplimit` and `flags` beside it"),
+    ("track_file", "init_file", "any number is taken; beyond the range keepalived says something and goes on"),
+    ("vrrp_track_file", "init_file", "the same"),
+];
+
+/// A range is the one that the reference has, where it has one: in the type of the row, or, where the meaning of the row
+/// decides, in an example that is one too many. What people are told is the same.
+#[test]
+fn ranges_are_those_of_the_reference() {
+    let table: BTreeMap<(String, &str), Entry> =
+        walk().into_iter().map(|e| ((e.path.clone(), e.keyword.name), e)).collect();
+    let within = |(low, high): (i128, i128), stated: (i128, Option<i128>)| {
+        low == stated.0 && stated.1.is_none_or(|stated| stated == high)
+    };
+    let (mut by_type, mut by_example, mut others, mut wrong) = (0, 0, 0, Vec::new());
+    let mut elsewhere: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for row in include_str!("keywords.tsv").lines().skip(1) {
+        let [path, name, _, _, range, ..] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let (Some(stated), Some(entry)) = (stated(range), table.get(&(path.to_owned(), name))) else { continue };
+        let mut keyword = entry.keyword;
+        if let Standing::SameAs(to) | Standing::OldName(to) = keyword.standing {
+            keyword = table[&(path.to_owned(), to)].keyword;
+        }
+        if let Some(bounds) = bounds(keyword.args) {
+            by_type += 1;
+            let same = within(bounds, stated);
+            if OTHER_RANGES.iter().any(|(p, n, _)| (*p, *n) == (path, name)) {
+                others += usize::from(!same);
+            } else if !same {
+                wrong.push(format!("{path}/{name}: {:?}, and the reference says {range}", keyword.args));
+            }
+            continue;
+        }
+        // The options of a keyword are judged with it.
+        let (of, place) = match path.strip_suffix(":args") {
+            Some(outer) => outer.rsplit_once('/').unwrap_or(("/", outer)),
+            None => (path, name),
+        };
+        let (_, bad) = by_hand(of, place).unwrap_or_default();
+        let too_many = stated.1.map(|high| (high / 1_000_000 + 1).to_string());
+        let shown = |text: &String| text.split([' ', '/', '-']).any(|word| Some(word) == too_many.as_deref());
+        if bad.iter().any(shown) {
+            by_example += 1;
+        } else if JUDGED_WITH.iter().any(|(p, n, _)| (*p, *n) == (path, name)) {
+            elsewhere.insert((path, name));
+        } else {
+            wrong.push(format!("{path}/{name}: {range}, but no example is one too many"));
+        }
+    }
+    for (path, name, _) in JUDGED_WITH.iter().filter(|(path, name, _)| !elsewhere.contains(&(path, name))) {
+        wrong.push(format!("{path}/{name}: is judged by itself"));
+    }
+    let told = table.values().filter(|e| !e.keyword.range.contains("reported"));
+    let told = told.filter_map(|e| Some((e, bounds(e.keyword.args)?, stated(e.keyword.range)?)));
+    for (entry, bounds, stated) in told.filter(|(_, bounds, stated)| !within(*bounds, *stated)) {
+        let Keyword { name, range, .. } = entry.keyword;
+        wrong.push(format!("{}/{name}: is told as {range}: {bounds:?}, {stated:?}", entry.path));
+    }
+    println!("{by_type} ranges are those of the reference by their type, {by_example} by example");
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(others, OTHER_RANGES.len(), "a range is the reference's by now");
+    assert!(by_type > 250, "{by_type}");
 }

@@ -93,7 +93,7 @@ fn everything_in_the_sample() {
     );
     let Probe::Http(ssl) = &second.checkers[0].probe else { panic!("not https") };
     assert_eq!(ssl.tls.as_ref().and_then(|t| t.sni.as_deref()), Some("www.example.net"));
-    assert_eq!((second.checkers[0].retry, second.checkers[0].alpha), (0, true));
+    assert_eq!((second.checkers[0].retry, second.checkers[0].alpha), (2, true));
     let Probe::Misc(misc) = &second.checkers[1].probe else { panic!("not misc") };
     assert_eq!(misc.argv, ["/bin/true", "10.0.0.2", "two words"]);
     assert_eq!((misc.timeout, misc.dynamic, misc.uid), (Duration::from_secs(3), true, 0));

@@ -1,14 +1,14 @@
 //! The facts of keepalived's dumps: `keepalived.data`, `keepalived_check.data`, `keepalived_bfd.data` of version 2.2.7.
 
-use super::labels::{How, LABELS, LISTS};
+use super::labels::{How, LABELS, LISTS, STATE, UNSET};
 use super::{Place, command, item};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists whose items are one fact together.
 const JOINED: &[&str] = &["notification_email", "group", "interfaces", "status_code"];
 
-/// Every fact of a dump.
-pub(super) fn facts(text: &str) -> Vec<(Place, String)> {
+/// Every fact of a dump, and the labels that nothing is known of.
+pub(super) fn facts(text: &str) -> (Vec<(Place, String)>, BTreeSet<String>) {
     // The process for BFD shows global settings that it hasn't got.
     let text = text.find("------< BFD Topology").map_or(text, |at| &text[at..]);
     let mut reader = Reader::default();
@@ -27,7 +27,7 @@ pub(super) fn facts(text: &str) -> Vec<(Place, String)> {
     }
     reader.check(&check);
     reader.end();
-    reader.facts
+    (reader.facts, reader.unknown)
 }
 
 #[derive(Default)]
@@ -44,6 +44,8 @@ struct Reader {
     /// Labels of this block.
     seen: BTreeSet<String>,
     facts: Vec<(Place, String)>,
+    /// Labels that nothing is known of.
+    unknown: BTreeSet<String>,
     state: String,
 }
 
@@ -77,7 +79,7 @@ impl Reader {
     }
 
     fn end_list(&mut self) {
-        let Some((_, setting, items)) = self.list.take() else { return };
+        let Some((_, setting, items)) = self.list.take().filter(|(_, setting, _)| !setting.is_empty()) else { return };
         if JOINED.contains(&setting) {
             self.fact(setting, items.join(" "));
         } else {
@@ -233,9 +235,17 @@ impl Reader {
                     process.push_str(value);
                 }
             }
-            ("bfd_instance", "send event to checker process") if value == "No" => {
-                self.fact("vrrp", "yes");
-                self.fact("checker", "no");
+            ("bfd_instance", "send event to checker process") => {
+                if value == "No" {
+                    self.fact("vrrp", "yes");
+                    self.fact("checker", "no");
+                }
+            }
+            ("bfd_instance", "send event to VRRP process") => {
+                if value == "No" {
+                    self.fact("vrrp", "no");
+                    self.fact("checker", "yes");
+                }
             }
             ("check", "Dest") => {
                 let (address, port) = socket(value);
@@ -255,8 +265,11 @@ impl Reader {
     }
 
     fn by_table(&mut self, label: &str, value: &str) {
-        let Some((_, labels)) = LABELS.iter().find(|(kind, _)| *kind == self.kind) else { return };
-        let Some((_, setting, how)) = labels.iter().find(|(l, ..)| *l == label) else { return };
+        let labels = LABELS.iter().find(|(kind, _)| *kind == self.kind).map_or(&[][..], |(_, labels)| labels);
+        let Some((_, setting, how)) = labels.iter().find(|(l, ..)| *l == label) else {
+            self.beyond(label, value);
+            return;
+        };
         // Interfaces without delays are shown as well.
         let zero = value.starts_with("0us");
         if let Some(value) = read(*how, value).filter(|_| self.kind != "interface_up_down_delays" || !zero) {
@@ -264,6 +277,16 @@ impl Reader {
             // The pipe is its last argument there.
             let value = if fifo { value.split('|').next().unwrap_or_default().to_owned() } else { value };
             self.fact(*setting, value);
+        }
+    }
+
+    /// A label that is compared with nothing: one that is known to be no setting, or a label that this has not seen yet.
+    fn beyond(&mut self, label: &str, value: &str) {
+        let kind = if self.kind.is_empty() { self.section.as_str() } else { self.kind };
+        let state = |(of, labels): &(&str, &[&str])| *of == kind && labels.iter().any(|l| label.starts_with(l));
+        let unset = kind == "global_defs" && UNSET.contains(&(label, value));
+        if !unset && !STATE.iter().any(state) {
+            self.unknown.insert(format!("{kind}: {label} = {value}"));
         }
     }
 
@@ -346,9 +369,13 @@ fn read(how: How, value: &str) -> Option<String> {
     })
 }
 
+/// A word for on or off; what is told when an instance is deleted is a fault or that. Panics on any other.
 fn yes(value: &str) -> &'static str {
-    let on = ["yes", "Yes", "YES", "true", "on", "ON", "enabled", "set", "1", "Deleted"];
-    if on.contains(&value) { "yes" } else { "no" }
+    match value {
+        "yes" | "Yes" | "YES" | "true" | "on" | "ON" | "enabled" | "set" | "1" | "Deleted" => "yes",
+        "no" | "No" | "NO" | "false" | "off" | "OFF" | "disabled" | "unset" | "0" | "Fault" => "no",
+        other => panic!("`{other}` says neither yes nor no"),
+    }
 }
 
 /// `[10.77.0.11]:tcp:80` or `[10.77.0.11]:80`

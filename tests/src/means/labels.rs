@@ -29,8 +29,7 @@ use How::*;
 /// A label, our setting, how the value is read.
 type Label = (&'static str, &'static str, How);
 
-/// Labels of the lines within a block, by its kind. Others are of the state, not
-/// of the configuration.
+/// Labels of the lines within a block, by its kind.
 pub(super) const LABELS: &[(&str, &[Label])] = &[
     (
         "global_defs",
@@ -55,6 +54,8 @@ pub(super) const LABELS: &[(&str, &[Label])] = &[
             ("Gratuitous ARP repeat", "vrrp_garp_master_repeat", Number),
             ("Gratuitous ARP refresh timer", "vrrp_garp_master_refresh", Number),
             ("Gratuitous ARP refresh repeat", "vrrp_garp_master_refresh_repeat", Number),
+            ("Gratuitous ARP lower priority delay", "vrrp_garp_lower_prio_delay", Unless("4294967295")),
+            ("Gratuitous ARP lower priority repeat", "vrrp_garp_lower_prio_repeat", Unless("4294967295")),
             ("Num adverts before down", "vrrp_down_timer_adverts", Number),
             ("Send advert after receive lower priority advert", "vrrp_lower_prio_no_advert", Not),
             ("Send advert after receive higher priority advert", "vrrp_higher_prio_send_advert", Bool),
@@ -88,6 +89,7 @@ pub(super) const LABELS: &[(&str, &[Label])] = &[
         &[
             ("VRRP Version", "version", Text),
             ("Wantstate", "state", Text),
+            ("Accept", "accept", Bool),
             ("Interface", "interface", Text),
             ("VRRP interface tracking", "dont_track_primary", Not),
             ("Enforcing strict VRRP compliance", "strict_mode", Bool),
@@ -263,7 +265,144 @@ pub(super) const LABELS: &[(&str, &[Label])] = &[
     ),
 ];
 
-/// Lines that head a list of items, by the same kinds, and the lines that are items.
+/// Labels that are no settings, by the same kinds or the section of the dump, as they begin: how things are, what was
+/// counted, what holds of the host.
+pub(super) const STATE: &[(&str, &[&str])] = &[
+    // The whole section.
+    ("VRRP Sockpool", &[""]),
+    ("Checker track BFDs", &[""]),
+    ("LVS Topology", &["System is compiled with LVS"]),
+    // Not shown by vipd.
+    ("SSL", &["Password"]),
+    // The family is the address's; that of marks is compared.
+    ("virtual_server", &["Address family", "Hashed", "alive", "quorum_state_up", "reloaded"]),
+    ("real_server", &["RS set", "alive", "effective weight", "num failed checkers", "previous effective", "reloaded"]),
+    (
+        "check",
+        &[
+            "Connection",
+            "Current weight",
+            "Default delay before retry",
+            "Enabled",
+            "Has run",
+            "Keepalive method",
+            "Last ran",
+            "Last status",
+            // Whether there is one, not which.
+            "Payload specified",
+            "Require reply",
+            "Reloaded",
+            "Reply data len",
+            "Retries iterations",
+            "Up",
+            "uid:gid",
+        ],
+    ),
+    // Options in PCRE2's words.
+    ("url", &["Regex options:", "Regex ref count"]),
+    ("GARP delay group 0", &[""]),
+    ("garp_group", &["GARP next time", "GNA next time"]),
+    // Users are named by number, and with each command; nftables is no concern of vipd's.
+    ("global_defs", &["Default script uid:gid", "libnftnl version", "nftables "]),
+    (
+        "interface_up_down_delays",
+        &[
+            "Delayed state change running",
+            // Of garp_group, which is compared.
+            "Gratuitous ARP",
+            "Gratuitous NA",
+            "HW Type",
+            "IPv4 address",
+            "IPv6 address",
+            "MAC",
+            "MTU",
+            "NIC ",
+            "Original ",
+            "Reset ",
+            "Seen up",
+            "State",
+            "index",
+            "rp_filter",
+        ],
+    ),
+    ("track_file", &["Status"]),
+    (
+        "vrrp_instance",
+        &[
+            "Effective priority",
+            "Flags:",
+            "Last transition",
+            "Master advert int",
+            "Master down timer",
+            "Master priority",
+            "Master router",
+            "Number of ",
+            // Not shown by vipd.
+            "Password",
+            "Read timeout",
+            // Compared as the members of the group.
+            "Sync group",
+            "Total priority",
+            "Unicast checksum compatibility",
+            // Compared as the peers.
+            "Using unicast",
+            "fd_in ",
+        ],
+    ),
+    ("vrrp_script", &["Init state", "Insecure", "Result", "Script uid:gid", "State", "Status"]),
+    ("vrrp_sync_group", &["Num member fault"]),
+    ("vrrp_track_process", &["Current processes", "Fork delay timer", "Have quorum", "Terminate delay timer"]),
+    (
+        "bfd_instance",
+        &[
+            "!poll, !final",
+            "Bfd is down",
+            "fd_out ",
+            "last_seen",
+            "local ",
+            "remote ",
+            "sands_",
+            "send error",
+            "thread_",
+        ],
+    ),
+];
+
+/// Global settings that no sample has, with the value that says so.
+pub(super) const UNSET: &[(&str, &str)] = &[
+    ("VRRP process priority", "0"),
+    ("VRRP realtime priority", "0"),
+    ("Checker process priority", "0"),
+    ("Checker realtime priority", "0"),
+    ("BFD process priority", "0"),
+    ("BFD realtime priority", "0"),
+    ("lvs_netlink_cmd_rcv_bufs", "0"),
+    ("lvs_netlink_cmd_rcv_bufs_force", "0"),
+    ("lvs_netlink_monitor_rcv_bufs", "0"),
+    ("lvs_netlink_monitor_rcv_bufs_force", "0"),
+    ("process_monitor_rcv_bufs", "0"),
+    ("process_monitor_rcv_bufs_force", "0"),
+    ("vrrp_netlink_cmd_rcv_bufs", "0"),
+    ("vrrp_netlink_cmd_rcv_bufs_force", "0"),
+    ("vrrp_netlink_monitor_rcv_bufs", "0"),
+    ("vrrp_netlink_monitor_rcv_bufs_force", "0"),
+    ("DBus", "disabled"),
+    ("DBus service name", ""),
+    ("Dynamic interfaces", "false"),
+    ("Gratuitous ARP for each secondary VMAC", "0s"),
+    ("Network namespace", "(default)"),
+    ("Network namespace ipvs", "(main namespace)"),
+    ("No test config before reload", "yes"),
+    ("SNMP RFCv2", "disabled"),
+    ("SNMP RFCv3", "disabled"),
+    ("SNMP checker", "disabled"),
+    ("SNMP socket", "default (unix:/var/agentx/master)"),
+    ("SNMP traps", "disabled"),
+    ("SNMP vrrp", "disabled"),
+];
+
+/// Lines that head a list of items, by the same kinds, and our setting; none if who tracks something is listed, which is
+/// compared where that is said.
 pub(super) const LISTS: &[(&str, &str, &str)] = &[
     ("global_defs", "Email notification to:", "notification_email"),
     ("vrrp_instance", "Virtual IP (", "virtual_ipaddress"),
@@ -281,6 +420,14 @@ pub(super) const LISTS: &[(&str, &str, &str)] = &[
     ("vrrp_sync_group", "Tracked scripts :", "track_script"),
     ("track_group", "VRRP member instances :", "group"),
     ("garp_group", "Interfaces", "interfaces"),
+    ("bfd_instance", "Tracking ", ""),
+    ("interface_up_down_delays", "Tracking VRRP instances :", ""),
+    ("track_file", "Tracking instances :", ""),
+    // Compared as the checks.
+    ("real_server", "Tracked ", ""),
+    ("vrrp_script", "Tracking instances :", ""),
+    ("vrrp_script", "VRRP instances :", ""),
+    ("vrrp_track_process", "Tracking instances :", ""),
     ("url", "HTTP Status Code(s)", "status_code"),
     ("Static Addresses", "", "static_ipaddress"),
     ("Static Routes", "", "static_routes"),
@@ -300,4 +447,12 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("checker_rlimit_rttime", "10000"),
     ("bfd_rlimit_rttime", "10000"),
     ("vrrp_rx_bufs_multiplier", "3"),
+    ("accept", "yes"),
+];
+
+/// Global settings that vipd shows only where a file has them, as what holds is in each instance, and whose value they
+/// have without it.
+pub(super) const INHERITED: &[(&str, &str)] = &[
+    ("vrrp_garp_lower_prio_delay", "vrrp_garp_master_delay"),
+    ("vrrp_garp_lower_prio_repeat", "vrrp_garp_master_repeat"),
 ];

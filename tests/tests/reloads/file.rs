@@ -36,7 +36,7 @@ pub(crate) struct File {
     /// Whether the third one is there.
     third: usize,
     script: usize,
-    /// What the last file that was taken says; `None`: that is up to the daemon (a mutation of it may say anything).
+    /// What the last file that was taken says; `None`: a mutation of it, which may say anything.
     taken: Option<BTreeSet<String>>,
 }
 
@@ -97,7 +97,7 @@ impl File {
         numbers.map(|n| format!("10.77.0.{n}")).collect()
     }
 
-    /// What the kernel shall hold after this file; `None`: what the daemon claims.
+    /// What the kernel shall hold after this file; `None`: what the last file that was taken says of the masters.
     pub(crate) fn expected(&mut self, kind: Kind, good: bool) -> Option<BTreeSet<String>> {
         match kind {
             Kind::Mutated | Kind::Truncated if good => self.taken = None,

@@ -11,13 +11,10 @@ use vipd_tests::wait_for;
 /// Long enough for anything on one emulated processor.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// Whether this is the virtual machine; says so if it isn't.
-pub(crate) fn here(test: &str) -> bool {
-    let here = std::env::var_os("IPVS_VM").is_some();
-    if !here {
-        println!("{test} needs the virtual machine: `make test-vm`");
-    }
-    here
+/// Fails outside the virtual machine: what did not run must not look as if it had.
+#[track_caller]
+pub(crate) fn needed() {
+    assert!(std::env::var_os("IPVS_VM").is_some(), "this needs the virtual machine: `make test-vm`");
 }
 
 /// A file of the repository's samples.

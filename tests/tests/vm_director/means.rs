@@ -82,6 +82,7 @@ pub(crate) fn the_same() {
             problems.push(format!("{name}: {} settings compared, not {least}", result.same));
         }
         problems.extend(result.differ);
+        problems.extend(result.unknown.iter().map(|label| format!("{name}: what is this? {label}")));
         blocks.extend(result.blocks);
         intended.extend(result.intended);
     }

@@ -175,9 +175,9 @@ GLOBAL_ROWS:
         "Messages after seeing a lower priority advert as master."
     "vrrp_down_timer_adverts" Int(1, 100), "INT", "1..100", "3", Acts;
         "Default number of advert intervals before a master is declared dead."
-    "vrrp_garp_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "0 (no pacing)", Acts;
+    "vrrp_garp_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0..4294.967295; 0 = no pacing", "0 (no pacing)", Acts;
         "Minimum gap between gratuitous ARPs on an interface."
-    "vrrp_gna_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0.000001..4294.967295", "0 (no pacing)",
+    "vrrp_gna_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0..4294.967295; 0 = no pacing", "0 (no pacing)",
         NotYet("IPv6 virtual routers are not supported");
         "Minimum gap between unsolicited NAs on an interface."
     "vrrp_min_garp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
@@ -219,7 +219,7 @@ GLOBAL_ROWS:
         "Nice value of the VRRP process."
     "vrrp_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
         "Lock VRRP process memory."
-    "vrrp_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
+    "vrrp_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)",
         NotYet("scheduling priorities are the daemon's own");
         "SCHED_RR priority of the VRRP process."
     "vrrp_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
@@ -262,7 +262,7 @@ GLOBAL_ROWS:
         "Nice value of the checker process."
     "checker_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
         "Lock checker process memory."
-    "checker_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
+    "checker_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)",
         NotYet("scheduling priorities are the daemon's own");
         "SCHED_RR priority of the checker process."
     "checker_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
@@ -278,7 +278,7 @@ GLOBAL_ROWS:
         "Nice value of the BFD process."
     "bfd_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
         "Lock BFD process memory."
-    "bfd_rt_priority" Int(0, 99), "INT", "clamped to 1..99", "0 (not real time)",
+    "bfd_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)",
         NotYet("scheduling priorities are the daemon's own");
         "SCHED_RR priority of the BFD process."
     "bfd_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",

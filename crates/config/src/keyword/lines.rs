@@ -39,7 +39,7 @@ ADDRESS_ROWS:
         "Address, must be the first word."
     "dev" Device, "dev IFNAME", "", "instance interface or VMAC", Acts;
         "Interface for the address."
-    "scope" Form(Form::Named(255)), "scope NAME|NUM", "iproute2 rt_scopes, 0..255", "global", Acts;
+    "scope" Form(Form::Named(0, 255)), "scope NAME|NUM", "iproute2 rt_scopes, 0..255", "global", Acts;
         "Address scope."
     "broadcast" Form(Form::Broadcast), "broadcast IPADDR|+|-", "IPv4 only; + and - need LEN <= 30", "none", Acts;
         "Broadcast address; + sets and - clears host bits."
@@ -145,21 +145,21 @@ ROUTE_ROWS:
         "Old spelling of via."
     "from" Prefix, "from PREFIX", "IPv6 only", "none", Acts;
         "Source prefix selector."
-    "tos" Form(Form::Named(255)), "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+    "tos" Form(Form::Named(0, 255)), "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
         "TOS/DS field."
-    "dsfield" Form(Form::Named(255)), "dsfield NAME|NUM", "", "", Acts;
+    "dsfield" Form(Form::Named(0, 255)), "dsfield NAME|NUM", "", "", Acts;
         "Same as tos."
-    "table" Form(Form::Named(4_294_967_295)), "table NAME|NUM", "rt_tables, 0..4294967295", "main", Acts;
+    "table" Form(Form::Named(0, 4_294_967_295)), "table NAME|NUM", "rt_tables, 0..4294967295", "main", Acts;
         "Routing table."
-    "protocol" Form(Form::Named(255)), "protocol NAME|NUM", "rt_protos, 0..255", "18 (keepalived)", Acts;
+    "protocol" Form(Form::Named(0, 255)), "protocol NAME|NUM", "rt_protos, 0..255", "18 (keepalived)", Acts;
         "Route protocol id."
-    "scope" Form(Form::Named(255)), "scope NAME|NUM", "rt_scopes, 0..255", "global", Acts;
+    "scope" Form(Form::Named(0, 255)), "scope NAME|NUM", "rt_scopes, 0..255", "global", Acts;
         "Route scope."
     "metric" Int(0, 4_294_967_295), "metric NUM", "0..4294967295", "kernel default", Acts;
         "Route metric."
     "priority" Int(0, 4_294_967_295), "priority NUM", "0..4294967295", "kernel default", Acts;
         "Route metric."
-    "preference" Form(Form::Named(4_294_967_295)), "preference NUM", "0..4294967295", "kernel default", Acts;
+    "preference" Form(Form::Named(0, 4_294_967_295)), "preference NUM", "0..4294967295", "kernel default", Acts;
         "Route metric."
     "dev" Device, "dev IFNAME", "", "", Acts;
         "Output interface."
@@ -206,7 +206,7 @@ ROUTE_ROWS:
         "Quick ACK."
     "congctl" Word, "congctl [lock] NAME", "", "kernel default", Acts;
         "Congestion control algorithm."
-    "pref" Form(Form::Named(255)), "pref low|medium|high|NUM", "NUM 0..255; IPv6", "medium", Acts;
+    "pref" Form(Form::Named(0, 255)), "pref low|medium|high|NUM", "NUM 0..255; IPv6", "medium", Acts;
         "Router preference."
     "ttl-propagate" OneOf(&["enabled", "disabled"]), "ttl-propagate enabled|disabled", "", "kernel default", Acts;
         "MPLS TTL propagation."
@@ -277,17 +277,17 @@ ENCAP_ROWS:
         "MPLS label stack."
     "ila" Form(Form::Locator), "ila HEX:HEX:HEX:HEX", "four 16-bit groups", "", Acts;
         "ILA locator."
-    "id" Form(Form::Number64), "id N", "", "", Acts;
+    "id" Form(Form::Number(u64::MAX)), "id N", "", "", Acts;
         "Tunnel id."
     "dst" Ip(Family::Any), "dst IPADDR", "", "", Acts;
         "Tunnel destination."
     "src" Ip(Family::Any), "src IPADDR", "", "", Acts;
         "Tunnel source."
-    "tos" Form(Form::Named(255)), "tos NAME|NUM", "", "", Acts;
+    "tos" Form(Form::Named(0, 255)), "tos NAME|NUM", "", "", Acts;
         "DS field (ip)."
     "ttl" Int(0, 255), "ttl NUM", "", "", Acts;
         "TTL (ip)."
-    "tc" Form(Form::Named(255)), "tc NAME|NUM", "", "", Acts;
+    "tc" Form(Form::Named(0, 255)), "tc NAME|NUM", "", "", Acts;
         "Traffic class (ip6)."
     "hoplimit" Int(0, 255), "hoplimit NUM", "", "", Acts;
         "Hop limit (ip6)."
@@ -311,22 +311,22 @@ RULE_ROWS:
         "Source selector."
     "to" Prefix, "to PREFIX|default|any|all", "", "all", Acts;
         "Destination selector."
-    "table" Form(Form::Named(4_294_967_295)), "table NAME|NUM", "rt_tables, 1..4294967295", "", Acts;
+    "table" Form(Form::Named(1, 4_294_967_295)), "table NAME|NUM", "rt_tables, 1..4294967295", "", Acts;
         "Look up this table."
-    "lookup" Form(Form::Named(4_294_967_295)), "lookup NAME|NUM", "", "", Acts;
+    "lookup" Form(Form::Named(1, 4_294_967_295)), "lookup NAME|NUM", "", "", Acts;
         "Same as table."
-    "preference" Form(Form::Number64), "preference NUM", "0..4294967295, C notation",
+    "preference" Form(Form::Number(4_294_967_295)), "preference NUM", "0..4294967295, C notation",
         "16384 counting down per family, with a message", Acts;
         "Rule preference."
-    "order" Int(0, 4_294_967_295), "order NUM", "0..4294967295, C notation",
+    "order" Form(Form::Number(4_294_967_295)), "order NUM", "0..4294967295, C notation",
         "16384 counting down per family, with a message", Acts;
         "Rule preference."
-    "priority" Int(0, 4_294_967_295), "priority NUM", "0..4294967295, C notation",
+    "priority" Form(Form::Number(4_294_967_295)), "priority NUM", "0..4294967295, C notation",
         "16384 counting down per family, with a message", Acts;
         "Rule preference."
-    "tos" Form(Form::Named(255)), "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+    "tos" Form(Form::Named(0, 255)), "tos NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
         "TOS selector."
-    "dsfield" Form(Form::Named(255)), "dsfield NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
+    "dsfield" Form(Form::Named(0, 255)), "dsfield NAME|NUM", "rt_dsfield, 0..255", "0", Acts;
         "TOS selector."
     "fwmark" Form(Form::Mark), "fwmark MARK[/MASK]", "0..4294967295 each, C notation", "none", Acts;
         "Firewall mark selector."
@@ -337,9 +337,9 @@ RULE_ROWS:
         "Ignore routes with a prefix this short or shorter."
     "sup_pl" Int(0, 2_147_483_647), "sup_pl NUM", "0..2147483647; table action only", "none", Acts;
         "Ignore routes with a prefix this short or shorter."
-    "suppress_ifgroup" Form(Form::Named(4_294_967_295)), "suppress_ifgroup NAME|NUM", "iproute2 group; table action only", "none", Acts;
+    "suppress_ifgroup" Form(Form::Named(0, 4_294_967_295)), "suppress_ifgroup NAME|NUM", "iproute2 group; table action only", "none", Acts;
         "Ignore routes through this interface group."
-    "sup_group" Form(Form::Named(4_294_967_295)), "sup_group NAME|NUM", "iproute2 group; table action only", "none", Acts;
+    "sup_group" Form(Form::Named(0, 4_294_967_295)), "sup_group NAME|NUM", "iproute2 group; table action only", "none", Acts;
         "Ignore routes through this interface group."
     "iif" Device, "iif IFNAME", "", "none", Acts;
         "Input interface selector."
@@ -347,7 +347,7 @@ RULE_ROWS:
         "Input interface selector."
     "oif" Device, "oif IFNAME", "", "none", Acts;
         "Output interface selector."
-    "tunnel-id" Form(Form::Number64), "tunnel-id NUM", "64-bit", "none", Acts;
+    "tunnel-id" Form(Form::Number(u64::MAX)), "tunnel-id NUM", "64-bit", "none", Acts;
         "Tunnel id selector."
     "uidrange" Form(Form::Range(0, 4_294_967_295)), "uidrange START-END", "decimal", "none", Acts;
         "User id range selector."
@@ -355,7 +355,7 @@ RULE_ROWS:
         "Use the table of the l3 master device."
     "protocol" Int(0, 255), "protocol NUM", "0..255 numeric only", "18 (keepalived)", Acts;
         "Rule protocol id."
-    "ipproto" Form(Form::Named(255)), "ipproto NAME|NUM", "0..255", "none", Acts;
+    "ipproto" Form(Form::Named(0, 255)), "ipproto NAME|NUM", "0..255", "none", Acts;
         "IP protocol selector."
     "sport" Form(Form::Range(0, 65_535)), "sport START-END", "0..65535", "none", Acts;
         "Port range selector."
@@ -409,7 +409,7 @@ rows! {
 TRACK_INTERFACE_ROWS:
     "(interface)" Custom, "IFNAME [weight INT [reverse]]", "", "", Acts;
         "Interface to follow."
-    "weight" Custom, "weight INT [reverse]", "-254..254, +-254 clamped to +-253", "0", Acts;
+    "weight" Int(-254, 254), "weight INT [reverse]", "-254..254, +-254 clamped to +-253", "0", Acts;
         "Priority change instead of FAULT."
     "reverse" Flag, "", "", "off", Acts;
         "Invert the effect."
@@ -420,7 +420,7 @@ pub(super) static TRACK_INTERFACE_LINE: Block =
     Block { path: "vrrp_instance/track_interface", keywords: &[TRACK_INTERFACE_ROWS] };
 
 rows! {
-/// Words of a tracked script, file, process or BFD session.
+/// Words of a tracked script, file or process.
 TRACK_ROWS:
     "(name)" Custom, "NAME [weight INT [reverse|noreverse]]", "defined earlier in the file", "", Acts;
         "vrrp_script to follow."
@@ -435,6 +435,22 @@ TRACK_ROWS:
 
 /// `vrrp_instance/track_script`
 pub(super) static TRACK_LINE: Block = Block { path: "vrrp_instance/track_script", keywords: &[TRACK_ROWS] };
+
+rows! {
+/// Words of a tracked BFD session.
+TRACK_BFD_ROWS:
+    "(name)" Custom, "NAME [weight INT [reverse|noreverse]]", "defined earlier in the file", "", Acts;
+        "bfd_instance to follow."
+    "weight" Weight(-253, 253), "weight INT [reverse|noreverse]", "-253..253", "weight of the bfd_instance", Acts;
+        "Weight for this tracker."
+    "reverse" Flag, "", "", "setting of the bfd_instance", Acts;
+        "Invert the effect."
+    "noreverse" Flag, "", "", "", Acts;
+        "Cancel an inherited reverse."
+}
+
+/// `vrrp_instance/track_bfd`
+pub(super) static TRACK_BFD_LINE: Block = Block { path: "vrrp_instance/track_bfd", keywords: &[TRACK_BFD_ROWS] };
 
 rows! {
 /// Words of a group entry.

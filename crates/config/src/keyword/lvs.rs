@@ -38,7 +38,7 @@ VIRTUAL_SERVER_ROWS:
     "ip_family" OneOf(&["inet", "inet6"]), "inet|inet6", "", "from address; fwmark: from real servers, else inet",
         Acts;
         "Address family of a fwmark service."
-    "retry" Int(0, 4_294_967_295), "INT", "1..4294967295", "per checker type", Acts;
+    "retry" Int(1, 4_294_967_295), "INT", "1..4294967295", "per checker type", Acts;
         "Extra tries before failure, default for real servers."
     "delay_before_retry" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "per checker type", Acts;
         "Wait before a retry, default for real servers."
@@ -145,7 +145,7 @@ REAL_SERVER_ROWS:
         "Script when the server goes down."
     "alpha" Switch, "[on|off|true|false|yes|no]", "no argument = on", "virtual_server setting", Acts;
         "Start down until checked."
-    "retry" Int(0, 4_294_967_295), "INT", "1..4294967295", "virtual_server setting", Acts;
+    "retry" Int(1, 4_294_967_295), "INT", "1..4294967295", "virtual_server setting", Acts;
         "Extra tries before failure, default for checkers."
     "delay_before_retry" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "virtual_server setting", Acts;
         "Wait before a retry, default for checkers."

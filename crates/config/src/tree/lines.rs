@@ -4,7 +4,7 @@
 use super::{Parser, nearest};
 use crate::diag::{Code, Report};
 use crate::form;
-use crate::keyword::{Block, ENCAP, NEXTHOP};
+use crate::keyword::{Args, Block, ENCAP, NEXTHOP};
 use crate::lex::words::{Line, Word};
 use crate::setting::Value;
 use crate::value;
@@ -77,9 +77,11 @@ fn options(blocks: &[&'static Block], words: &[Word]) -> Result<Options, Report>
         let Some(keyword) = blocks.iter().find_map(|b| b.find(&word.text)) else {
             return Err(unknown(blocks, word));
         };
-        // Of an interface, which `lower` judges.
-        let (used, value) = match (keyword.name, words.get(i + 1)) {
-            ("weight", Some(number)) => (1, Value::Number(value::int(number, "`weight`", -254, 254)?.into())),
+        let (used, value) = match (keyword.args, words.get(i + 1)) {
+            // `reverse` is an option of its own here.
+            (Args::Weight(least, most), Some(number)) => {
+                (1, Value::Number(value::int(number, "`weight`", least, most)?.into()))
+            }
             _ => super::arguments::option(keyword, &words[i..])?,
         };
         found.push((keyword.name, value));
