@@ -156,6 +156,19 @@ pub struct Span {
     /// Where `col` lies in `source`, in bytes: start and end.
     #[serde(skip)]
     pub(crate) range: (usize, usize),
+    /// Where it was taken from.
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+}
+
+/// The place of a span. Two spans are the same by what they show: a file may have been read twice.
+#[derive(Clone, Copy, Eq, Debug)]
+pub(crate) struct Origin(pub(crate) Place);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Origin) -> bool {
+        true
+    }
 }
 
 /// A second place that a finding points at.
@@ -307,9 +320,9 @@ impl Findings {
         }
         *share += 1;
         let report = Draft {
-            message: plain(report.message),
-            label: plain(report.label),
-            help: report.help.into_iter().map(plain).collect(),
+            message: self.shown(report.message),
+            label: self.shown(report.label),
+            help: report.help.into_iter().map(|help| self.shown(help)).collect(),
             ..report
         };
         let mut related: Vec<Related> = report
@@ -336,6 +349,34 @@ impl Findings {
         // The same line may be replayed (a sequence, a definition used twice): say it once.
         if !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);
+        }
+    }
+
+    /// A text that may quote the file: before it is cut, so that no half of a secret is left.
+    fn shown(&self, text: String) -> String {
+        plain(self.map.secrets.text(text))
+    }
+
+    /// Takes what is secret out of everything that was found: all of it is known once all is read.
+    pub(crate) fn conceal(&mut self) {
+        if self.list.is_empty() {
+            return;
+        }
+        let Map { files, secrets, .. } = &mut self.map;
+        secrets.look(files);
+        for found in &mut self.list {
+            let Diagnostic { level: _, code: _, message, label, span: _, related, help } = found;
+            let labels = related.iter_mut().map(|related| &mut related.label);
+            for text in [message, label].into_iter().chain(help).chain(labels) {
+                *text = self.map.secrets.text(std::mem::take(text));
+            }
+        }
+        for found in &mut self.list {
+            for span in found.span.iter_mut().chain(found.related.iter_mut().map(|related| &mut related.span)) {
+                if let Some(shown) = self.map.span(span.origin.0) {
+                    *span = shown;
+                }
+            }
         }
     }
 

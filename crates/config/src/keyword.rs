@@ -81,6 +81,8 @@ pub enum Args {
     Word,
     /// One word or nothing.
     OptWord,
+    /// One word that must not be shown.
+    Secret,
     /// An interface: one word of at most 15 bytes.
     Device,
     /// One word of a form.
@@ -99,7 +101,7 @@ pub enum Args {
     Hex,
     /// The same or nothing; `x` stands for any digit.
     HexPattern,
-    /// A key's number and its value: 32 to 64 bytes as they are, behind `hex:`, or in a file behind `file:`.
+    /// A key's number and its value, which must not be shown: 32 to 64 bytes as they are, behind `hex:`, or in a file behind `file:`.
     Key,
     /// Words, at least and at most so many.
     Words(usize, usize),
@@ -144,6 +146,15 @@ impl Args {
             Args::Block(b) | Args::NamedBlock(b) | Args::HeadedBlock(b) | Args::Lines(b) | Args::NamedLines(b) => {
                 Some(b)
             }
+            _ => None,
+        }
+    }
+
+    /// Of a row whose value must not be shown: the words in front of that value.
+    pub(crate) fn before_secret(self) -> Option<usize> {
+        match self {
+            Args::Secret => Some(0),
+            Args::Key => Some(1),
             _ => None,
         }
     }

@@ -23,6 +23,7 @@ mod options;
 pub mod plan;
 mod render;
 pub mod schema;
+mod secret;
 pub mod setting;
 mod source;
 #[cfg(fuzzing)]
@@ -113,6 +114,7 @@ fn finish(
             files.push(path);
         }
     }
+    findings.conceal();
     let mut diagnostics = findings.list;
     // By place, so that the text reads from the top of the file down; what has no place comes first.
     diagnostics.sort_by_key(|d| d.span.as_ref().map(|s| (order(&files, &s.file), s.line, s.col)));

@@ -1,7 +1,8 @@
 //! The text that a configuration is made of: files, places in them, and how a character came to stand where it stands.
 //! Reads files within bounds; knows nothing of what they say.
 
-use crate::diag::Span;
+use crate::diag::{Origin, Span};
+use crate::secret::Secrets;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -132,6 +133,8 @@ pub(crate) struct Map {
     pub(crate) files: Vec<Rc<File>>,
     pub(crate) expansions: Vec<Expansion>,
     pub(crate) total: usize,
+    /// What must not be shown of them.
+    pub(crate) secrets: Secrets,
 }
 
 impl Map {
@@ -180,7 +183,8 @@ impl Map {
     /// The place as people read it, with its line.
     pub(crate) fn span(&self, place: Place) -> Option<Span> {
         let file = self.files.get(place.file as usize)?;
-        let line = &masked(file.line(place.line as usize).unwrap_or_default())[..];
+        let line = file.line(place.line as usize).unwrap_or_default();
+        let line = &self.secrets.line(place.file as usize, place.line as usize, line)[..];
         let start = (place.col as usize).min(line.len());
         let end = (start + place.len as usize).min(line.len());
         // A very long line is cut around the place.
@@ -196,28 +200,10 @@ impl Map {
             col: number(String::from_utf8_lossy(&line[..start]).chars().count() + 1),
             len: number(body.chars().count()),
             range: (head.len(), head.len() + body.len()),
+            origin: Origin(place),
             source: format!("{head}{body}{tail}"),
         })
     }
-}
-
-/// Words behind which a password stands.
-const SECRETS: [&[u8]; 2] = [b"auth_pass", b"password"];
-
-/// The line with stars for a password: what is shown of it goes to logs.
-fn masked(line: &[u8]) -> Vec<u8> {
-    let mut out = line.to_vec();
-    for word in SECRETS {
-        let found = line.windows(word.len()).position(|w| w.eq_ignore_ascii_case(word));
-        let Some(behind) = found.map(|at| at + word.len()) else { continue };
-        let secret = out.iter_mut().skip(behind).skip_while(|b| matches!(b, b' ' | b'\t'));
-        for byte in secret.take_while(|b| **b != b'}') {
-            if !matches!(byte, b' ' | b'\t' | b'"') {
-                *byte = b'*';
-            }
-        }
-    }
-    out
 }
 
 /// Why a file is not read.

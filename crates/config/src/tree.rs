@@ -361,6 +361,10 @@ impl<'a> Parser<'a> {
             _ => written,
         };
         let at = line.words[0].at;
+        if let Some(between) = keyword.args.before_secret() {
+            let secret = line.words.iter().skip(1 + between.min(line.words.len().saturating_sub(2)));
+            secret.for_each(|word| self.findings.map.secrets.add(&word.text));
+        }
         if let Standing::OldName(to) = written.standing {
             let message = format!("`{}` is now called `{to}`", written.name);
             self.findings.push(Report::lint(Code::OldSpelling, at, message));
@@ -439,6 +443,7 @@ impl<'a> Parser<'a> {
     /// same, so that mistakes inside show in the same run; any other block is left out whole.
     fn unknown(&mut self, block: &'static Block, line: Line, hoists: &mut usize) -> Option<Node> {
         let word = line.words[0].clone();
+        self.hide(block, &line.words);
         let open = self.opening();
         let top = ROOT
             .find(&word.text)
@@ -476,6 +481,29 @@ impl<'a> Parser<'a> {
                 self.skip(open);
                 None
             }
+        }
+    }
+
+    /// Takes for a secret what may be one, behind a word for it that is not spelt right or stands in a wrong place.
+    fn hide(&mut self, block: &Block, words: &[Word]) {
+        let secrets = &mut self.findings.map.secrets;
+        let Some((first, rest)) = words.split_first() else { return };
+        let keywords = || crate::secret::keywords().map(|(keyword, _)| keyword);
+        let beside = block.rows().any(|row| row.args.before_secret().is_some());
+        if beside || nearest(&first.text, keywords()).is_some() {
+            rest.iter().for_each(|word| secrets.add(&word.text));
+        }
+        // `auth_pass=SECRET`, or the secret alone on a line of its own.
+        let mut bare = crate::secret::keywords().filter(|(_, between)| *between == 0);
+        let glued = bare.find_map(|(keyword, _)| first.text.strip_prefix(keyword));
+        let alone = beside && rest.is_empty() && nearest(&first.text, block.rows().map(|row| row.name)).is_none();
+        match glued {
+            Some(rest) if !rest.starts_with(char::is_alphanumeric) => {
+                secrets.add(rest.trim_start_matches(['=', ':', ' ']))
+            }
+            Some(_) => secrets.add(&first.text),
+            None if alone => secrets.add(&first.text),
+            None => {}
         }
     }
 

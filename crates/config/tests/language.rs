@@ -127,7 +127,7 @@ fn by_type(args: Args) -> Option<Examples> {
             good.push(String::new());
             (good, bad)
         }
-        Args::Word | Args::OptWord => return None,
+        Args::Word | Args::OptWord | Args::Secret => return None,
         Args::Words(..)
         | Args::Options(_)
         | Args::Key
@@ -360,8 +360,9 @@ fn every_row_takes_what_it_says_and_nothing_else() {
             continue; // with their keyword, in `by_hand`
         }
         let examples = by_hand(&entry.path, keyword.name).or_else(|| by_type(keyword.args));
-        let examples =
-            examples.or_else(|| matches!(keyword.args, Args::Word | Args::OptWord).then(|| any_word(keyword.args)));
+        let examples = examples.or_else(|| {
+            matches!(keyword.args, Args::Word | Args::OptWord | Args::Secret).then(|| any_word(keyword.args))
+        });
         let Some((good, bad)) = examples else {
             // Blocks, and words that are names alone; what has a value of its own has examples.
             let structure = keyword.args.block().is_some() || keyword.name.starts_with('(');
@@ -407,7 +408,10 @@ fn examples() -> Vec<(String, String)> {
         }
         let (good, _) = by_hand(&entry.path, name)
             .or_else(|| by_type(entry.keyword.args))
-            .or_else(|| matches!(entry.keyword.args, Args::Word | Args::OptWord).then(|| any_word(entry.keyword.args)))
+            .or_else(|| {
+                matches!(entry.keyword.args, Args::Word | Args::OptWord | Args::Secret)
+                    .then(|| any_word(entry.keyword.args))
+            })
             .unwrap_or_default();
         all.extend(good.iter().map(|e| (format!("{}/{name} {e}", entry.path), text(&entry, e))));
     }

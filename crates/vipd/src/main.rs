@@ -264,8 +264,9 @@ fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loade
     }
     let config = loaded.config.as_ref();
     if arguments.dump_conf
-        && let Some(Ok(text)) = config.map(serde_json::to_string_pretty)
+        && let Some(config) = config
     {
+        let text = vipd_config::setting::text(&vipd_config::effective::effective(config));
         text.lines().for_each(|line| info!("{line}"));
     }
     let namespace = config.and_then(|c| c.global.net_namespace.clone());

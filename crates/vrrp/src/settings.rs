@@ -4,6 +4,7 @@
 use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub enum Version {
 }
 
 /// Authentication of version 2 adverts.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Auth {
     /// None (and the only one of version 3).
     #[default]
@@ -26,6 +27,17 @@ pub enum Auth {
     Pass([u8; 8]),
     /// IP authentication header, HMAC-MD5-96 (RFC 2338, 10.3), key zero padded.
     Ah([u8; 8]),
+}
+
+/// The kind alone: what is printed ends in logs.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Auth::None => "None",
+            Auth::Pass(_) => "Pass(<hidden>)",
+            Auth::Ah(_) => "Ah(<hidden>)",
+        })
+    }
 }
 
 /// The state an instance is configured to want first. A non-owner listens for a full master-down interval all the same.

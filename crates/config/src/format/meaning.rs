@@ -85,6 +85,7 @@ impl Reading {
         let mut findings = Findings::default();
         let file = findings.map.add(File::new(name.to_owned(), text.to_vec(), None));
         let (items, asides) = Lexer::new(&options, &mut findings).run_alone(file);
+        findings.conceal();
         Reading { items, asides, findings }
     }
 
@@ -144,6 +145,7 @@ impl Reading {
         }
         let known = self.findings.list.len();
         reports.into_iter().for_each(|report| self.findings.push(report));
+        self.findings.conceal();
         self.findings.list.split_off(known)
     }
 }

@@ -197,7 +197,7 @@ pub(super) static REAL_SERVER: Block = Block { path: "virtual_server/real_server
 rows! {
 /// Words of `SSL`.
 SSL_ROWS:
-    "password" Word, "STRING", "", "none", Acts;
+    "password" Secret, "STRING", "", "none", Acts;
         "Private key password."
     "ca" Word, "PATH", "", "none", Acts;
         "CA file."

@@ -178,7 +178,7 @@ rows! {
 AUTHENTICATION_ROWS:
     "auth_type" OneOf(&["PASS", "AH"]), "PASS|AH", "case-sensitive", "none", Acts;
         "Authentication type."
-    "auth_pass" Word, "STRING", "first 8 bytes used", "none", Acts;
+    "auth_pass" Secret, "STRING", "first 8 bytes used", "none", Acts;
         "Shared password."
 }
 

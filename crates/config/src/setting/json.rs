@@ -117,7 +117,6 @@ fn value(value: &Value) -> Json {
             }
             Json::Object(map)
         }
-        Value::Secret(secret) if secret.0.starts_with("file:/") => Json::from(secret.0.as_str()),
         Value::Secret(_) => Json::from(HIDDEN),
         Value::List(values) => Json::Array(values.iter().map(self::value).collect()),
         Value::Options(options) => Json::Object(pairs(options)),

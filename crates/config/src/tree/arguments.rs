@@ -181,6 +181,7 @@ pub(super) fn typed(args: Args, value: &Value) -> setting::Value {
         Value::Text(text) => match args {
             Args::Form(form) | Args::OptForm(form) => form::typed(text, form),
             Args::Prefix => form::network(text),
+            Args::Secret => V::Secret(Secret(text.clone())),
             _ => V::Text(text.clone()),
         },
         Value::Ip(address) => V::Address(*address),
@@ -207,6 +208,7 @@ pub(super) fn counts(args: Args) -> (usize, usize) {
         | Args::Seconds(..)
         | Args::Millis(..)
         | Args::Word
+        | Args::Secret
         | Args::Device
         | Args::OneOf(_)
         | Args::OneOfIgnoreCase(_)
@@ -317,10 +319,12 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
             form::key(words, name)?;
             let id = setting::Value::Number(value::int(word, name, 1, 255)?.into());
             let key = words.get(1).map(|w| w.text.clone()).unwrap_or_default();
-            let key = setting::Value::Secret(Secret(key));
+            // A path is no secret.
+            let path = key.starts_with("file:");
+            let key = if path { setting::Value::Text(key) } else { setting::Value::Secret(Secret(key)) };
             Value::Typed(setting::Value::Options(vec![("(id)", id), ("(key)", key)])).fine()
         }
-        Args::Word | Args::OptWord | Args::NamedBlock(_) | Args::NamedLines(_) => {
+        Args::Word | Args::OptWord | Args::Secret | Args::NamedBlock(_) | Args::NamedLines(_) => {
             if word.text.is_empty() {
                 return Err(Report::error(Code::MissingValue, word.at, format!("{name}: this is empty")));
             }

@@ -2,29 +2,23 @@
 
 use super::arguments::typed;
 use super::{Body, Node, Nodes, Value, lines};
-use crate::keyword::{Args, Block, ROOT, Standing};
+use crate::keyword::{Args, Block, Standing};
 use crate::lex::words::{Line, Word};
-use crate::setting::{self, Idle, Secret, Setting};
+use crate::setting::{self, Idle, Setting};
 use crate::value::int;
-
-/// Keywords whose value is a password.
-const SECRETS: &[(&str, &str)] = &[("vrrp_instance/authentication", "auth_pass"), ("SSL", "password")];
 
 /// Every keyword of a tree without errors.
 pub(crate) fn written(root: &Nodes) -> Vec<Setting> {
-    block(root, &ROOT)
+    block(root)
 }
 
-fn block(nodes: &Nodes, of: &'static Block) -> Vec<Setting> {
-    nodes.list().iter().map(|node| setting(node, of)).collect()
+fn block(nodes: &Nodes) -> Vec<Setting> {
+    nodes.list().iter().map(setting).collect()
 }
 
-fn setting(node: &Node, of: &'static Block) -> Setting {
+fn setting(node: &Node) -> Setting {
     let keyword = node.keyword;
     let value = match (&node.value, keyword.args) {
-        (Value::Text(secret), _) if SECRETS.contains(&(of.path, keyword.name)) => {
-            setting::Value::Secret(Secret(secret.clone()))
-        }
         (_, Args::HeadedBlock(_)) => head(&node.words),
         (_, Args::Words(..)) if keyword.name == "sorry_server" => head(&node.words),
         (_, Args::Words(..)) if keyword.name == "smtp_server" => named(&["(host)", "(port)"], &node.words),
@@ -38,7 +32,7 @@ fn setting(node: &Node, of: &'static Block) -> Setting {
         _ => None,
     };
     let body = match (&node.body, keyword.args.block()) {
-        (Body::Block(nodes), Some(inner)) => setting::Body::Block(block(nodes, inner)),
+        (Body::Block(nodes), Some(_)) => setting::Body::Block(block(nodes)),
         (Body::Lines(lines), Some(inner)) => setting::Body::Lines(items(keyword.name, inner, lines)),
         _ => setting::Body::None,
     };
