@@ -52,6 +52,8 @@ fn a_plan_is_what_the_reload_does() {
     assert!(status == 2 && text.contains("a reload would be refused"), "{text}");
     let (status, text) = plan("", "socket");
     assert!(status == 2 && text.contains("stop the daemon"), "{text}");
+    let (status, text) = plan(&format!("net_namespace other\n{old}"), "socket");
+    assert!(status == 2 && text.contains("net_namespace can't change"), "{text}");
 
     one.write("director.conf", &new);
     assert_eq!(command(&one, &["reload"], "socket").0, 0);
@@ -60,4 +62,20 @@ fn a_plan_is_what_the_reload_does() {
 
     let (status, text) = plan(&new, "nobody");
     assert!(status == 3 && text.contains("compared with what the kernel holds"), "{text}");
+}
+
+#[test]
+fn a_plan_reads_the_file_as_the_daemon_does() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let conf = Instance::new(3, 150, "0.3").text();
+    let conf = conf.replace("priority 150", "@left priority 150\n    @right priority 100");
+    let a = Director::start_with(Kind::Vipd, &one, &conf, &["-i", "left", "-s", &one.namespace]);
+    a.wait_master(VIP, LONG);
+    let file = one.write("planned.conf", &format!("net_namespace other\n{conf}"));
+    let file = file.to_str().unwrap();
+    let (status, text) = command(&one, &["plan", file], "socket");
+    assert!(status == 0 && text.contains("nothing to do"), "{text}");
+    let (status, text) = command(&one, &["plan", "-i", "right", file], "socket");
+    assert!(status == 3 && text.contains("priority"), "{text}");
 }

@@ -39,12 +39,25 @@ pub enum Reply {
     Config {
         /// JSON of the daemon's own types, which change from version to version: for the same program alone.
         config: String,
+        /// How the daemon reads its file.
+        reading: Reading,
     },
     /// The request could not be served: what was wrong and what to do.
     Error {
         /// One sentence.
         message: String,
     },
+}
+
+/// The options of the daemon's command line that say how its configuration is read.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reading {
+    /// `-i`
+    pub config_id: Option<String>,
+    /// `-e`
+    pub include_checks_all: bool,
+    /// `-s`, which stands above what the file says.
+    pub net_namespace: Option<String>,
 }
 
 /// What came of reading the configuration again.

@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use vipd_api::{Reply, Request, Status};
+use vipd_api::{Reading, Reply, Request, Status};
 use vipd_config::changes::{Kind, Verb};
 use vipd_config::diag::Level;
 use vipd_config::model::Config;
@@ -33,25 +33,13 @@ enum Against {
 
 /// 0: nothing to do; 3: something; 2: no plan could be made.
 pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
-    // As strict as a reload: what it refuses has no plan.
-    let options = Options {
-        config_id: arguments.config_id.clone(),
-        include_checks_all: arguments.all_config,
-        ..Options::daemon()
-    };
-    let loaded = vipd_config::load(&arguments.file, &options);
-    let Some(new) = &loaded.config else {
-        eprint!("{}", vipd_config::render_text(&loaded, vipd_config::Color::Never));
-        eprintln!("vipd plan: {} is not usable: a reload would be refused", arguments.file.display());
-        return ExitCode::from(2);
-    };
-    match compared(new, &arguments.socket) {
-        Ok((plan, against)) => {
+    match planned(arguments) {
+        Ok((plan, against, warnings)) => {
             let code = if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) };
             if arguments.json {
-                print_json("plan", &document(&plan, &against, &arguments.file, warnings(&loaded)), code)
+                print_json("plan", &document(&plan, &against, &arguments.file, warnings), code)
             } else {
-                let warned = match warnings(&loaded) {
+                let warned = match warnings {
                     0 => String::new(),
                     n => format!("{n} warnings: vipd check {}\n", shown(&arguments.file.to_string_lossy())),
                 };
@@ -65,11 +53,48 @@ pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
     }
 }
 
+/// The plan, what it was made against, and how many warnings the file has.
+fn planned(arguments: &crate::cli::PlanArguments) -> Result<(Plan, Against, usize), String> {
+    let running = running(&arguments.socket)?;
+    let reading = running.as_ref().map(|r| r.reading.clone()).unwrap_or_default();
+    // As strict as a reload: what it refuses has no plan.
+    let options = Options {
+        config_id: arguments.config_id.clone().or(reading.config_id),
+        include_checks_all: arguments.all_config || reading.include_checks_all,
+        net_namespace: reading.net_namespace,
+        ..Options::daemon()
+    };
+    let loaded = vipd_config::load(&arguments.file, &options);
+    let warnings = warnings(&loaded);
+    let Some(mut new) = loaded.config.clone() else {
+        eprint!("{}", vipd_config::render_text(&loaded, vipd_config::Color::Never));
+        return Err(format!("{} is not usable: a reload would be refused", arguments.file.display()));
+    };
+    let Some(Running { status, config: old, nonce, .. }) = running else {
+        return Ok((kernel::plan(&new)?, Against::Kernel, warnings));
+    };
+    veil(&mut new, nonce.as_bytes());
+    match forbidden(&old, &new) {
+        Some(why) => Err(format!("a reload would be refused: {why}")),
+        None => Ok((plan(&old, &new, &facts(&status)), Against::Daemon(status.pid), warnings)),
+    }
+}
+
 fn warnings(loaded: &Loaded) -> usize {
     loaded.diagnostics.iter().filter(|d| d.level == Level::Warning).count()
 }
 
-fn compared(new: &Config, socket: &Path) -> Result<(Plan, Against), String> {
+/// The running daemon.
+struct Running {
+    status: Box<Status>,
+    /// Its configuration. Secrets stay where they are: the two sides compare what a key that is used once makes of them.
+    config: Config,
+    nonce: String,
+    reading: Reading,
+}
+
+/// Asks the daemon; `None` if none runs.
+fn running(socket: &Path) -> Result<Option<Running>, String> {
     let status = match ask(socket, &Request::Status, PATIENCE) {
         Ok(Reply::Status(status)) => status,
         Ok(_) => return Err("the daemon answered something else".to_owned()),
@@ -77,27 +102,19 @@ fn compared(new: &Config, socket: &Path) -> Result<(Plan, Against), String> {
         Err(Silence::Closed(_, e))
             if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
         {
-            return Ok((kernel::plan(new)?, Against::Kernel));
+            return Ok(None);
         }
         Err(e) => return Err(e.to_string()),
     };
-    // Secrets stay where they are: the two sides compare what a key that is used once makes of them.
     let nonce = format!("{:016x}{:016x}", random(), random());
-    let running = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
-        Ok(Reply::Config { config }) => config,
+    let (config, reading) = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
+        Ok(Reply::Config { config, reading }) => (config, reading),
         Ok(_) => return Err("the daemon answered something else".to_owned()),
         Err(e) => return Err(e.to_string()),
     };
-    let old: Config = serde_json::from_str(&running)
+    let config = serde_json::from_str(&config)
         .map_err(|e| format!("the daemon's configuration can't be read: {e}; is it another version of vipd?"))?;
-    let mut new = new.clone();
-    veil(&mut new, nonce.as_bytes());
-    // Option -s of the daemon counts where the file says nothing.
-    new.global.net_namespace = new.global.net_namespace.or_else(|| old.global.net_namespace.clone());
-    if let Some(why) = forbidden(&old, &new) {
-        return Err(format!("a reload would be refused: {why}"));
-    }
-    Ok((plan(&old, &new, &facts(&status)), Against::Daemon(status.pid)))
+    Ok(Some(Running { status, config, nonce, reading }))
 }
 
 fn random() -> u64 {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use vipd_api::{ConfigStatus, Reply, RoleStatus, Status};
+use vipd_api::{ConfigStatus, Reading, Reply, RoleStatus, Status};
 
 /// An operator's request: the console's number of it, and which console that was. The next one counts anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,11 +64,17 @@ impl Supervisor {
     /// Tells an operator the configuration in force, with its secrets veiled. It may be large: that happens off to the side.
     pub(super) fn show_config(&self, caller: Caller, nonce: String) {
         let (config, events) = (Arc::clone(&self.config), self.events.clone());
+        let options = &self.plan.options;
+        let reading = Reading {
+            config_id: options.config_id.clone(),
+            include_checks_all: options.include_checks_all,
+            net_namespace: options.net_namespace.clone(),
+        };
         tokio::task::spawn_blocking(move || {
             let mut config = (*config).clone();
             crate::veil::veil(&mut config, nonce.as_bytes());
             let reply = match serde_json::to_string(&config) {
-                Ok(config) => sendable(caller.id, Reply::Config { config }),
+                Ok(config) => sendable(caller.id, Reply::Config { config, reading }),
                 Err(e) => Reply::Error { message: format!("the configuration can't be written as JSON: {e}") },
             };
             let _ = events.blocking_send(Event::Answer { caller, reply: Box::new(reply) });
@@ -160,7 +166,10 @@ mod tests {
 
     #[test]
     fn a_configuration_that_is_too_large_is_not_shown() {
-        let reply = |length| sendable(1, Reply::Config { config: "\"".repeat(length) });
+        let reply = |length| {
+            let config = "\"".repeat(length);
+            sendable(1, Reply::Config { config, reading: Reading::default() })
+        };
         assert!(matches!(reply(10), Reply::Config { .. }));
         // Each mark of quotation takes two bytes.
         assert!(matches!(reply(channel::LONGEST / 2), Reply::Error { .. }));
