@@ -26,7 +26,9 @@ pub(crate) use address::{SCOPES, host_bits};
 pub(crate) use global::Defaults;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use users::Identity;
+use vipd_lvs::settings::HttpProbe;
 
 /// What all parts of the lowering share.
 struct Lower<'a> {
@@ -44,6 +46,8 @@ struct Lower<'a> {
     secrets: std::collections::HashSet<String>,
     /// Virtual addresses, and the first instance that holds each.
     held: HashMap<IpAddr, String>,
+    /// What the last `HTTP_GET` asks.
+    http: Option<Arc<HttpProbe>>,
     /// What may still be made by copying: trackers of groups, entries of server groups.
     copies: usize,
 }
@@ -73,6 +77,7 @@ pub(crate) fn lower(
         unguarded: None,
         secrets: std::collections::HashSet::new(),
         held: HashMap::new(),
+        http: None,
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);

@@ -503,7 +503,11 @@ fn what_is_meant_is_a_configuration_that_means_it() {
                 .flat_map(|r| &mut r.checkers);
             for checker in checkers {
                 if let vipd_lvs::settings::Probe::Http(http) = &mut checker.probe {
-                    http.urls.iter_mut().filter(|u| u.status.is_empty()).for_each(|u| u.status.push((200, 299)));
+                    std::sync::Arc::make_mut(http)
+                        .urls
+                        .iter_mut()
+                        .filter(|u| u.status.is_empty())
+                        .for_each(|u| u.status.push((200, 299)));
                 }
             }
             serde_json::to_string_pretty(&c).unwrap()

@@ -174,7 +174,7 @@ fn url_values() {
 fn names_in_the_handshake() {
     let ssl = |lines: &str| {
         let Probe::Http(p) = check(&format!("SSL_GET {{\nurl {{\npath /\n}}\n{lines}\n}}")).probe else { panic!() };
-        p.tls.unwrap().sni
+        p.tls.clone().unwrap().sni
     };
     assert_eq!(ssl(""), None);
     assert_eq!(ssl("virtualhost a.example"), None);

@@ -2,6 +2,7 @@
 //! types; every value here is already in range and every default filled in.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -299,15 +300,15 @@ impl Checker {
     }
 }
 
-/// The kinds of checks.
+/// The kinds of checks. Many checks of one file ask the same, and share it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Probe {
     /// `TCP_CHECK`
     Tcp,
     /// `HTTP_GET`, `SSL_GET`
-    Http(HttpProbe),
+    Http(Arc<HttpProbe>),
     /// `MISC_CHECK`
-    Misc(MiscProbe),
+    Misc(Arc<MiscProbe>),
 }
 
 /// `HTTP_GET` and `SSL_GET`.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::health::{Health, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::plan::{Edit, clear, plan};
@@ -289,7 +290,7 @@ fn fail() -> Outcome {
 fn misc(program: &str) -> Checker {
     let probe =
         MiscProbe { argv: vec![program.into()], timeout: seconds(1), dynamic: false, uid: 0, gid: 0, groups: vec![] };
-    Checker { probe: Probe::Misc(probe), ..checker() }
+    Checker { probe: Probe::Misc(probe.into()), ..checker() }
 }
 
 fn seconds(n: u64) -> Duration {
@@ -354,12 +355,12 @@ fn after_a_reload_each_check_finds_itself() {
     let http = |path: &str| {
         let url = UrlProbe { path: path.into(), host: None, digest: None, status: vec![] };
         let probe = HttpProbe { tls: None, version: HttpVersion::V10, urls: vec![url] };
-        Checker { probe: Probe::Http(probe), ..checker() }
+        Checker { probe: Probe::Http(probe.into()), ..checker() }
     };
     let tls = {
         let mut tls = http("/");
         if let Probe::Http(http) = &mut tls.probe {
-            http.tls = Some(TlsProbe::default());
+            Arc::make_mut(http).tls = Some(TlsProbe::default());
         }
         tls
     };

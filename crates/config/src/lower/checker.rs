@@ -7,6 +7,7 @@ use crate::source::Place;
 use crate::tree::{Node, Nodes};
 use crate::value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{Checker, HttpProbe, HttpVersion, MiscProbe, Probe, TlsProbe, UrlProbe};
 
@@ -151,14 +152,14 @@ impl Lower<'_> {
         let habits = Habits { retry: 0, before_retry: Duration::from_secs(1) };
         let mut checker = self.pace(chain, Probe::Tcp, server, habits);
         let timeout = own.int("misc_timeout").filter(|t| *t > 0).map(|t| Duration::from_secs(narrow(t)));
-        checker.probe = Probe::Misc(MiscProbe {
+        checker.probe = Probe::Misc(Arc::new(MiscProbe {
             argv: command.argv,
             timeout: timeout.unwrap_or(checker.delay_loop),
             dynamic: own.on("misc_dynamic"),
             uid: command.uid,
             gid: command.gid,
             groups: command.groups.clone(),
-        });
+        }));
         Some(checker)
     }
 
@@ -199,7 +200,11 @@ impl Lower<'_> {
             _ => HttpVersion::V10,
         };
         let tls = tls.then_some(TlsProbe { sni: if wants_sni { sni } else { None } });
-        Some(Probe::Http(HttpProbe { tls, version, urls }))
+        let probe = HttpProbe { tls, version, urls };
+        // Mostly what the server before is asked, too.
+        let probe = self.http.take().filter(|before| **before == probe).unwrap_or_else(|| Arc::new(probe));
+        self.http = Some(Arc::clone(&probe));
+        Some(Probe::Http(probe))
     }
 
     /// A `virtualhost`, fit to stand in a header.

@@ -25,7 +25,7 @@ use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
 use vipd_check::{Target, http, tcp, tls};
 use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
-use vipd_lvs::settings::{Checker, HttpVersion, Probe, RealServer, VirtualServer, VirtualServerId};
+use vipd_lvs::settings::{Checker, HttpVersion, MiscProbe, Probe, RealServer, VirtualServer, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
 
@@ -381,7 +381,7 @@ impl Role {
         let Some(check) = self.checks.get(&serial) else { return Ok(()) };
         let settings = check.health.settings().clone();
         if let Probe::Misc(probe) = settings.probe {
-            return self.sender.send(&FromRole::Run { id: serial, probe }).await;
+            return self.sender.send(&FromRole::Run { id: serial, probe: MiscProbe::clone(&probe) }).await;
         }
         let (results, probes) = (self.results.clone(), self.probes.clone());
         tokio::spawn(async move {

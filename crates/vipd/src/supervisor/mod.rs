@@ -579,7 +579,7 @@ impl Supervisor {
     fn run_probe(&mut self, generation: u64, id: u64, probe: MiscProbe) {
         let services = self.config.services.iter().chain(&self.old.services);
         let mut checkers = services.flat_map(|s| &s.lvs.real_servers).flat_map(|r| &r.checkers);
-        if !checkers.any(|c| matches!(&c.probe, Probe::Misc(known) if *known == probe)) {
+        if !checkers.any(|c| matches!(&c.probe, Probe::Misc(known) if **known == probe)) {
             error!("the check role asks for a program that no MISC_CHECK names: not run");
             let exit = Exit::Failed("the configuration no longer names it".to_owned());
             self.tell(RoleName::Check, &ToRole::Ran { id, exit });
