@@ -63,11 +63,12 @@ fn said(path: &Path) -> Said {
     instances.map(|instance| (text(&instance["name"]), addresses(instance))).collect()
 }
 
-/// What a file says of the instances that are masters now. One that it does not name stands for itself.
+/// What a file says of the instances that are masters now. One that only the file or only the daemon knows stands for itself.
 fn of_masters(said: &Said, status: &Status) -> BTreeSet<String> {
     let masters = status.instances.iter().filter(|i| i.state == "MASTER");
     let addresses = |name: &String| said.get(name).cloned().unwrap_or_else(|| BTreeSet::from([name.clone()]));
-    masters.flat_map(|i| addresses(&i.name)).collect()
+    let unknown = said.keys().filter(|name| status.instances.iter().all(|i| i.name != **name)).cloned();
+    masters.flat_map(|i| addresses(&i.name)).chain(unknown).collect()
 }
 
 /// The role processes by name.

@@ -222,3 +222,15 @@ fn the_state_is_written_on_sigusr1() {
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("VI_1") && text.contains("MASTER") && text.contains(VIP), "{text}");
 }
+
+#[test]
+fn the_configuration_is_logged_on_demand_without_its_passwords() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let secret = "authentication {\n        auth_type PASS\n        auth_pass S3cr3t\n    }";
+    let conf = Instance::new(2, 100, "1").with(secret).text();
+    let a = Director::start_with(Kind::Vipd, &one, &conf, &["-d"]);
+    wait_for("the configuration is logged", LONG, || a.log().contains("virtual_router_id 51"));
+    let log = a.log();
+    assert!(log.contains("vrrp_instance VI_1") && log.contains("10.77.0.100") && !log.contains("S3cr3t"), "{log}");
+}

@@ -73,7 +73,7 @@ pub(crate) struct PlanArguments {
     /// The control socket of the daemon to compare with.
     #[arg(long, default_value = vipd_api::SOCKET)]
     pub(crate) socket: PathBuf,
-    /// Configuration id for conditional lines (`@ID`); the host name by default.
+    /// Configuration id for conditional lines (`@ID`); by default the daemon's, or the host name if none runs.
     #[arg(short = 'i', long)]
     pub(crate) config_id: Option<String>,
     /// Every include that fails is an error.

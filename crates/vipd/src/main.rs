@@ -262,14 +262,10 @@ fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loade
     if let Some(mask) = arguments.umask {
         vipd_sys::process::set_umask(mask);
     }
-    let config = loaded.config.as_ref();
-    if arguments.dump_conf
-        && let Some(config) = config
-    {
-        let text = vipd_config::setting::text(&vipd_config::effective::effective(config));
-        text.lines().for_each(|line| info!("{line}"));
+    if arguments.dump_conf {
+        dump(&file, &options);
     }
-    let namespace = config.and_then(|c| c.global.net_namespace.clone());
+    let namespace = loaded.config.as_ref().and_then(|c| c.global.net_namespace.clone());
     if let Some(name) = &namespace
         && let Err(e) = vipd_sys::netns::enter(name)
     {
@@ -277,6 +273,15 @@ fn foreground(arguments: &Daemon, file: PathBuf, options: Options, loaded: Loade
         return ExitCode::FAILURE;
     }
     supervisor::run(supervisor_plan(arguments, file, options), loaded)
+}
+
+/// Logs what the file means (`-d`). Every word is kept for that, so it is read for that alone.
+fn dump(file: &Path, options: &Options) {
+    let options = Options { written: vipd_config::Written::Keep, ..options.clone() };
+    if let Some(config) = vipd_config::load(file, &options).config {
+        let text = vipd_config::setting::text(&vipd_config::effective::effective(&config));
+        text.lines().for_each(|line| info!("{line}"));
+    }
 }
 
 fn supervisor_plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan {

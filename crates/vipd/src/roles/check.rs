@@ -31,9 +31,10 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// Probes at once: more wait for their turn.
 const PROBES: usize = 1024;
-/// The least time from one telling what a successor needs to the next.
+/// What a successor needs is told at once where that is so many checks at most, else so long after the last time.
+const KEEP_AT_ONCE: usize = 1024;
 const KEEP_GAP: Duration = Duration::from_secs(1);
-/// Checks, or verdicts, that are told of at once, unless one virtual server has more: what keeps no probe waiting.
+/// Checks that it is told of in one message, unless one virtual server has more: what keeps no probe waiting.
 const PIECE: usize = 64;
 
 /// A real server of a virtual server.
@@ -109,12 +110,12 @@ struct Role {
     unkept: BTreeSet<VirtualServerId>,
     /// When it is told; `None`: when something changes.
     keep_at: Option<Duration>,
-    /// When it was last told all.
+    /// When it was last told anything.
     kept: Option<Duration>,
-    /// What is to be told with the last piece of a configuration.
-    verdicts: Vec<Verdict>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
+    /// Servers of a configuration whose last piece has not come: they are told then what is known by then.
+    taken: BTreeSet<Server>,
     configured: bool,
 }
 
@@ -133,8 +134,8 @@ impl Role {
             unkept: BTreeSet::new(),
             keep_at: None,
             kept: None,
-            verdicts: Vec::new(),
             changed: BTreeSet::new(),
+            taken: BTreeSet::new(),
             configured: false,
         }
     }
@@ -202,23 +203,20 @@ impl Role {
             let mut old = self.put_down(&service.lvs.id);
             self.take_service(&service.lvs, &mut old, &mut inherited);
             self.unkept.insert(service.lvs.id.clone());
-            // Whatever it is now, it is told if it is not what was told before.
-            for real in &service.lvs.real_servers {
-                let verdict = self.verdict(&(service.lvs.id.clone(), real.address));
-                self.verdicts.extend(verdict);
-            }
+            let id = &service.lvs.id;
+            self.taken.extend(service.lvs.real_servers.iter().map(|real| (id.clone(), real.address)));
         }
         if part.more {
             return Ok(());
         }
-        for verdicts in std::mem::take(&mut self.verdicts).chunks(PIECE) {
-            self.sender.send(&FromRole::Verdicts(verdicts.to_vec())).await?;
-        }
+        // Whatever they are now, it is told if it is not what was told before.
+        let taken = std::mem::take(&mut self.taken);
+        self.tell_verdicts(&taken).await?;
         if !self.configured {
             self.configured = true;
             self.sender.send(&FromRole::Ready).await?;
         }
-        self.keep_at = Some(now() + KEEP_GAP);
+        self.keep_at = Some(now());
         Ok(())
     }
 
@@ -427,18 +425,21 @@ impl Role {
         if changed.is_empty() {
             return Ok(());
         }
-        // Before the verdicts, so that a successor doesn't take them back; but those of one second are kept together.
-        if self.kept.is_none_or(|kept| kept + KEEP_GAP <= now()) {
-            let mut ids: Vec<VirtualServerId> = changed.iter().map(|(id, _)| id.clone()).collect();
-            ids.dedup();
+        // Before the verdicts, so that a successor doesn't take them back; but not all of very many for each that changes.
+        let mut ids: Vec<VirtualServerId> = changed.iter().map(|(id, _)| id.clone()).collect();
+        ids.dedup();
+        let checks: usize = ids.iter().flat_map(|id| self.of(id)).map(|(_, serials)| serials.len()).sum();
+        if checks <= KEEP_AT_ONCE || self.kept.is_none_or(|kept| kept + KEEP_GAP <= now()) {
             self.unkept.retain(|id| ids.binary_search(id).is_err());
             self.keep_these(ids).await?;
         }
-        let verdicts: Vec<Verdict> = changed.iter().filter_map(|server| self.verdict(server)).collect();
-        if !verdicts.is_empty() {
-            self.sender.send(&FromRole::Verdicts(verdicts)).await?;
-        }
-        Ok(())
+        self.tell_verdicts(&changed).await
+    }
+
+    /// Tells what these real servers are worth, where that is not what was told before.
+    async fn tell_verdicts(&mut self, servers: &BTreeSet<Server>) -> io::Result<()> {
+        let verdicts: Vec<Verdict> = servers.iter().filter_map(|server| self.verdict(server)).collect();
+        if verdicts.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Verdicts(verdicts)).await }
     }
 
     /// What a real server is worth now, if that is not what was told before.

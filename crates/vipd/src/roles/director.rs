@@ -148,6 +148,13 @@ enum Found {
     Differences,
 }
 
+/// Whether verdicts change what a real server weighs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Weighs {
+    Same,
+    Otherwise,
+}
+
 /// Whether to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Go {
@@ -510,7 +517,7 @@ impl Director {
     /// What the checks found: who comes and goes, who gains and loses a quorum; the table first, then the news.
     async fn judge(&mut self, verdicts: Vec<Verdict>) -> io::Result<()> {
         let mut news = Vec::new();
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut weighs) = (BTreeSet::new(), Weighs::Same);
         for verdict in verdicts {
             let Verdict { service: id, address, alive, weight, why, at } = verdict;
             let state = self.memory.states.get_mut(&id);
@@ -523,13 +530,19 @@ impl Director {
                 let why = why.clone();
                 news.push(FromRole::RealServer { service: id.clone(), address, up: alive, why });
             }
+            if (known.alive, known.weight) != (alive, weight) {
+                weighs = Weighs::Otherwise;
+            }
             (known.alive, known.weight, known.why) = (alive, weight, why);
             touched.insert(id);
         }
         for id in touched {
             news.extend(self.settle_quorum(&id));
         }
-        self.write(Compare::Remembered);
+        // At the start all are told of that they are what they were taken for.
+        if weighs == Weighs::Otherwise || !news.is_empty() {
+            self.write(Compare::Remembered);
+        }
         self.tell(news).await
     }
 

@@ -319,8 +319,10 @@ impl Supervisor {
         self.verdicts.retain(|(id, address), _| {
             !removed.contains(id) && touched.get(id).is_none_or(|servers| servers.contains(address))
         });
+        // Also what came on the way after an earlier reload.
+        let there: HashSet<&VirtualServerId> = self.config.services.iter().map(|s| &s.lvs.id).collect();
         for role in self.roles.values_mut() {
-            difference.removed.iter().for_each(|id| drop(role.known.remove(id)));
+            role.known.retain(|id, _| there.contains(id));
         }
     }
 

@@ -201,10 +201,6 @@ fn what_a_successor_needs_is_kept_before_the_verdict_that_rests_on_it() {
         let kept = stage.known.clone().into_iter().collect();
         let mut successor = Stage::new(ONE, kept).await;
         assert!(!successor.verdict().await.0);
-        // At most one in a while.
-        stage.ran(0, pass()).await;
-        assert!(stage.role.keep_at.is_some());
-        assert!(matches!(stage.told.next().await.unwrap(), Some(FromRole::Verdicts(_))));
     });
 }
 
@@ -243,5 +239,55 @@ fn failures_that_are_tolerated_are_known_to_a_successor() {
         assert!(successor.verdict().await.0);
         successor.ran(0, fail()).await;
         assert!(!successor.verdict().await.0, "it has failed twice");
+    });
+}
+
+/// Two virtual servers that a role gets in two pieces, and what it tells of the one in the first.
+#[test]
+fn what_a_check_finds_between_two_pieces_of_a_configuration_is_the_last_that_is_told() {
+    run(async {
+        let mut stage = Stage::new("", Known::new()).await;
+        let text = ONE.to_owned() + &ONE.replace("192.0.2.1", "192.0.2.2");
+        let config = vipd_config::load_str("test", &text, &vipd_config::Options::default()).config.unwrap();
+        let first = config.services[0].lvs.id.clone();
+        for (at, more) in [(0, true), (1, false)] {
+            let mut part = part::first(RoleName::Check, &config).remove(0);
+            part.config.services = vec![config.services[at].clone()];
+            part.more = more;
+            let (known, options) = (Known::new(), RoleOptions::default());
+            stage.role.configure(Configure { part, snapshot: None, known, last_seen: 0, options }).await.unwrap();
+            if more {
+                stage.ran(0, fail()).await;
+            }
+        }
+        stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+        let mut told = Vec::new();
+        loop {
+            match stage.hear().await {
+                FromRole::Verdicts(verdicts) => told.extend(verdicts.into_iter().filter(|v| v.service == first)),
+                FromRole::Beat(_) => break,
+                _ => {}
+            }
+        }
+        assert!(told.last().is_some_and(|verdict| !verdict.alive), "{told:?}");
+    });
+}
+
+#[test]
+fn a_reload_that_changes_nothing_for_a_server_tells_nothing_of_it() {
+    run(async {
+        let mut stage = Stage::new(ONE, Known::new()).await;
+        stage.verdict().await;
+        stage.ran(0, fail()).await;
+        stage.verdict().await;
+        stage.configure(&ONE.replace("delay_loop 10", "delay_loop 5"), Known::new()).await;
+        stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+        loop {
+            match stage.hear().await {
+                FromRole::Verdicts(verdicts) => panic!("{verdicts:?}"),
+                FromRole::Beat(_) => break,
+                _ => {}
+            }
+        }
     });
 }
