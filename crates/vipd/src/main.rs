@@ -155,6 +155,10 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
     if let Err(e) = log::start(ident, &arguments.log.destination()) {
         eprintln!("vipd: no log: {e}");
     }
+    // What `ps` and `pgrep` show; without it that would be the name of the link that it was started by.
+    if let Err(e) = std::fs::write("/proc/self/comm", ident.to_bytes()) {
+        warn!("the process can't be named: {e}");
+    }
     if let Err(e) = vipd_sys::process::leave_signals_to_the_parent() {
         warn!("signals can't be left to the supervisor: {e}");
     }

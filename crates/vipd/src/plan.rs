@@ -173,7 +173,7 @@ fn text(plan: &Plan, against: &Against) -> String {
     let _ = writeln!(text, "stays as it is: {stays}");
     let _ = match against {
         Against::Daemon(pid) => writeln!(text, "compared with the running daemon, process {pid}"),
-        Against::Kernel => writeln!(text, "no daemon runs: compared with what the kernel holds"),
+        Against::Kernel => writeln!(text, "no daemon answers: compared with what the kernel holds"),
     };
     text
 }
@@ -225,6 +225,6 @@ mod tests {
              2 steps, in this order\nstays as it is: 1 vrrp_instance\ncompared with the running daemon, process 7\n"
         );
         let nothing = text(&Plan::default(), &Against::Kernel);
-        assert!(nothing.starts_with("nothing to do\nstays as it is: nothing\nno daemon runs"), "{nothing}");
+        assert!(nothing.starts_with("nothing to do\nstays as it is: nothing\nno daemon answers"), "{nothing}");
     }
 }

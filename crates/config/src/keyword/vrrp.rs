@@ -236,7 +236,7 @@ VRRP_SYNC_GROUP_ROWS:
     "global_tracking" Custom, "", "flag", "off", OldName("sync_group_tracking_weight");
         "Another name of sync_group_tracking_weight."
     "sync_group_tracking_weight" Flag, "", "flag", "off", Acts;
-        "Allow members to keep weighted trackers."
+        "Allow members to keep weighted trackers. A peer takes over only when it beats every member."
     "notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default for members' FIFO priority events."
 }

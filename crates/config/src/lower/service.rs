@@ -470,7 +470,8 @@ impl Lower<'_> {
             let message = format!("`lthreshold` {lower} is above `uthreshold` {upper}: the kernel refuses that");
             self.push(Report::error(Code::OutOfRange, at, message));
         }
-        let mut checkers = self.checkers(node, above, address);
+        // As in the original, checks go to the port that is written, also where packets keep the service's.
+        let mut checkers = self.checkers(node, above, if given.port() == 0 { address } else { given });
         checkers.shrink_to_fit(); // mostly one
         let told = ServerNotify {
             up: self.script(nodes, "notify_up"),

@@ -222,7 +222,8 @@ impl Lower<'_> {
                     Report::warning(Code::Adjusted, t.at, message)
                         .at_level(Level::Warning)
                         .label("not tracked")
-                        .help("without a weight, a failure means FAULT"),
+                        .help("without a weight, a failure means FAULT")
+                        .help("to lower the priority of all members: track it in the `vrrp_sync_group`"),
                 );
             }
             fine

@@ -283,6 +283,16 @@ impl Lower<'_> {
             let message = "only the first 8 bytes of this password are used";
             self.push(Report::warning(Code::AuthDropped, at, message).help("the field on the wire has 8 bytes"));
         }
+        if password == crate::setting::HIDDEN {
+            let at = nodes.find("auth_pass").map_or(block.at, Node::argument);
+            let message = "this is what vipd shows in place of a password";
+            self.push(Report::warning(Code::AuthDropped, at, message).help("write the password itself"));
+        }
+        if kind == "AH" && initial == Initial::Master && priority != Priority::OWNER {
+            let at = nodes.find("auth_type").map_or(block.at, Node::argument);
+            let message = "with AH an instance listens before it can be MASTER";
+            self.push(Report::lint(Code::Adjusted, at, message).label("`state MASTER` is taken for `state BACKUP`"));
+        }
         match kind {
             "AH" if initial == Initial::Master && priority != Priority::OWNER => (Auth::Ah(key), Initial::Backup),
             "AH" => (Auth::Ah(key), initial),

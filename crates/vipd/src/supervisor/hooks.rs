@@ -143,7 +143,7 @@ impl Hooks {
             Direction::Down => notify.down,
         };
         if let Some(script) = script {
-            self.run(&format!("VS {id}"), &script, &[], word);
+            self.run(&format!("VS {id}"), &script, &[], &format!("RS {server} {word}"));
         }
         self.fifos.lvs(&format!("RS {server} {} {word}\n", id.original()));
         notify.smtp_alert.then(|| Mail {

@@ -255,7 +255,10 @@ impl Supervisor {
             }
         }
         if !vipd_sys::privilege::has_user_of_its_own() {
-            info!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
+            warn!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
+        }
+        if self.config.instances.is_empty() && self.config.services.is_empty() {
+            warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
