@@ -67,6 +67,8 @@ pub enum Felt {
     Mastership,
     /// Adverts list other addresses.
     AddressList,
+    /// Adverts go to other peers.
+    Peers,
     /// Adverts are others, and a peer must be changed alike.
     Adverts,
 }
@@ -357,7 +359,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("advert_int", Felt::Adverts, old.advert_int != *advert_int),
         ("preempt", Felt::Mastership, old.preempt != *preempt),
         ("authentication", Felt::Adverts, old.auth != *auth),
-        ("unicast_peer", Felt::Adverts, old.transport != *transport),
+        ("unicast_peer", Felt::Peers, old.transport != *transport),
         ("source address", Felt::Adverts, old.source != *source),
         ("garp", Felt::Nothing, old.garp != *garp),
         ("down_timer_adverts", Felt::Mastership, old.down_timer_adverts != *down_timer_adverts),

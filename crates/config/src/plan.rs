@@ -361,6 +361,7 @@ fn felt_of(felt: Felt) -> &'static str {
         Felt::Entries => "addresses that go away take no more connections",
         Felt::Mastership => "who is MASTER may change",
         Felt::AddressList => "its adverts list other addresses: a peer that is not changed alike may drop them",
+        Felt::Peers => "its adverts go to these peers from now on: one that gets none any more becomes MASTER as well",
         Felt::Adverts => "its adverts change: a peer that is not changed alike drops them, and both are MASTER",
     }
 }

@@ -184,3 +184,11 @@ fn what_a_reload_refuses_is_forbidden() {
     elsewhere.global.net_namespace = Some("x".to_owned());
     assert!(forbidden(&some, &elsewhere).unwrap().contains("net_namespace"));
 }
+
+#[test]
+fn a_peer_more_is_no_other_advert() {
+    let peers = |list: &str| instance("A", 7, &format!("unicast_peer {{\n{list}\n}}"), "192.0.2.1");
+    let effect = |old: &str, new: &str| said(&plan(&config(old), &config(new), &Facts::default())).join("\n");
+    let more = effect(&peers("192.0.2.7"), &peers("192.0.2.7\n192.0.2.8"));
+    assert!(more.contains("go to these peers from now on") && !more.contains("drops them"), "{more}");
+}

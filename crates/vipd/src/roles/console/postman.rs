@@ -30,7 +30,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use vipd_config::model::Mail;
 
 /// Letters that may wait.
@@ -182,6 +182,10 @@ impl Office {
     /// Adds a letter; another one makes room if need be.
     pub(super) fn post(&self, mut letter: Letter) {
         let mut papers = self.desk.papers();
+        if papers.mail.is_none() {
+            debug!("no mail is configured: `{}` is sent to nobody", letter.subject);
+            return;
+        }
         if papers.route.is_none() {
             warn!("there is nobody to mail `{}` to: global_defs has no usable notification_email", letter.subject);
             return;
