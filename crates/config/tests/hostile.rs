@@ -185,7 +185,7 @@ fn an_error_is_not_hidden_by_a_thousand_warnings() {
 fn survives_soon(text: &str) -> Loaded {
     let start = Instant::now();
     let loaded = survives(text);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?} for {} bytes", start.elapsed(), text.len());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?} for {} bytes", start.elapsed(), text.len());
     loaded
 }
 
@@ -204,7 +204,7 @@ fn passwords_made_of_definitions_by_the_thousand() {
 fn secrets_that_begin_alike() {
     let secrets: String = (1..1_500).map(|n| format!("auth_pass {}*\n", "-".repeat(n))).collect();
     let line = format!("{}\n", "-".repeat(16_000));
-    let shown = survives_soon(&format!("{secrets}{}", line.repeat(40)));
+    let shown = survives_soon(&format!("{}{secrets}", line.repeat(40)));
     assert!(shown.diagnostics.iter().filter_map(|d| d.span.as_ref()).all(|s| !s.source.contains("--")));
     survives_soon(&format!("auth_pass {}\n{}", "-".repeat(9), line.repeat(500)));
 }
@@ -218,7 +218,7 @@ fn more_secrets_than_are_kept_hide_everything() {
 
 #[test]
 fn unknown_words_by_the_million() {
-    let loaded = survives(&"x\n".repeat(1_000_000));
+    let loaded = survives_soon(&"x\n".repeat(1_000_000));
     assert!(loaded.unkept > 900_000, "{}", loaded.unkept);
 }
 

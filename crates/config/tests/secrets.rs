@@ -184,9 +184,9 @@ fn a_short_password_is_hidden_where_it_follows_at_once() {
 
 #[test]
 fn a_secret_at_the_end_of_a_text_that_is_cut_is_hidden() {
-    // However much of it is left.
+    // However much of it is left, and though it is known for one only later.
     for before in 440..498 {
-        let text = format!("$w={MARK}\n{}{}.$w\n", auth("auth_pass $w"), "x".repeat(before));
+        let text = format!("$w={MARK}\n{}.$w\n{}", "x".repeat(before), auth("auth_pass $w"));
         let said: String = read(&text).diagnostics.iter().map(ToString::to_string).collect();
         assert!(said.contains("xxxx.") && !said.contains(".S"), "{said}");
     }
