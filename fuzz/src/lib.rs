@@ -45,9 +45,9 @@ pub fn located(text: &[u8], findings: &[Diagnostic]) {
     }
 }
 
-/// Whether an excerpt is of this line: the same bytes, but for the stars in place of a password.
+/// Whether an excerpt is of this line: the same characters, but for the stars in place of a password.
 fn shows(line: &str, excerpt: &str) -> bool {
-    let same = |(a, b): (&u8, &u8)| a == b || *b == b'*';
-    let (line, excerpt) = (line.as_bytes(), excerpt.as_bytes());
-    excerpt.is_empty() || line.windows(excerpt.len()).any(|window| window.iter().zip(excerpt).all(same))
+    let same = |(a, b): (&char, &char)| a == b || *b == '*';
+    let (line, excerpt): (Vec<char>, Vec<char>) = (line.chars().collect(), excerpt.chars().collect());
+    excerpt.is_empty() || line.windows(excerpt.len()).any(|window| window.iter().zip(&excerpt).all(same))
 }

@@ -1,6 +1,7 @@
 //! What `vipd` has to say about a configuration: findings with a level, a stable code, a place in a file and a way out.
 //! Not how they look on a terminal: that is `render`.
 
+use crate::secret::PART;
 use crate::source::{Map, Place};
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
@@ -284,6 +285,15 @@ fn plain(text: String) -> String {
     shown.chain(cut.then_some('\u{2026}')).collect()
 }
 
+/// As much of a text as will be shown, and so much more that a secret at its end is known for one.
+fn begun(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT + PART) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// Errors kept at most, and others as many; a file that draws more is a different kind of file.
 const KEPT: usize = 500;
 /// Levels of "expanded here" and "included here" that are shown.
@@ -319,12 +329,6 @@ impl Findings {
             return;
         }
         *share += 1;
-        let report = Draft {
-            message: self.shown(report.message),
-            label: self.shown(report.label),
-            help: report.help.into_iter().map(|help| self.shown(help)).collect(),
-            ..report
-        };
         let mut related: Vec<Related> = report
             .related
             .iter()
@@ -340,11 +344,11 @@ impl Findings {
         let diagnostic = Diagnostic {
             level: report.level,
             code: report.code,
-            message: report.message,
-            label: report.label,
+            message: begun(report.message),
+            label: begun(report.label),
             span: report.place.and_then(|p| self.map.span(p)),
             related,
-            help: report.help,
+            help: report.help.into_iter().map(begun).collect(),
         };
         // The same line may be replayed (a sequence, a definition used twice): say it once.
         if !self.list.contains(&diagnostic) {
@@ -352,12 +356,7 @@ impl Findings {
         }
     }
 
-    /// A text that may quote the file: before it is cut, so that no half of a secret is left.
-    fn shown(&self, text: String) -> String {
-        plain(self.map.secrets.text(text))
-    }
-
-    /// Takes what is secret out of everything that was found: all of it is known once all is read.
+    /// Makes everything that was found fit to be seen, without what is secret: all of it is known once all is read.
     pub(crate) fn conceal(&mut self) {
         if self.list.is_empty() {
             return;
@@ -368,14 +367,10 @@ impl Findings {
             let Diagnostic { level: _, code: _, message, label, span: _, related, help } = found;
             let labels = related.iter_mut().map(|related| &mut related.label);
             for text in [message, label].into_iter().chain(help).chain(labels) {
-                *text = self.map.secrets.text(std::mem::take(text));
+                *text = plain(self.map.secrets.text(text));
             }
-        }
-        for found in &mut self.list {
             for span in found.span.iter_mut().chain(found.related.iter_mut().map(|related| &mut related.span)) {
-                if let Some(shown) = self.map.span(span.origin.0) {
-                    *span = shown;
-                }
+                self.map.excerpt(span);
             }
         }
     }

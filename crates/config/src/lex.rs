@@ -307,7 +307,7 @@ impl<'a> Lexer<'a> {
             let report = Report::lint(Code::CommentInWord, at, "a comment starts here, in the middle of a word");
             // Half a password is worse than half of anything else.
             let text = text_of(trim(&line));
-            let secret = crate::secret::keywords().any(|(keyword, _)| text.starts_with(keyword));
+            let secret = crate::secret::keywords().any(|keyword| text.starts_with(keyword));
             let report = if secret { report.at_level(crate::diag::Level::Warning) } else { report };
             self.findings
                 .push(report.help("put the word in double quotes if this is part of it, else a blank before it"));

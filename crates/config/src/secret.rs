@@ -1,139 +1,181 @@
-//! What must not be shown of a configuration, and findings without it. A password that was read is taken out of every text.
-//! Not every password is read: of a file with errors much is passed over. So whatever stands behind the word for one is
-//! hidden where a line is shown, and so are the definitions that are used there. All of it happens once something was found.
+//! What must not be shown of a configuration, and texts without it. A password that was read is taken out of every text.
+//! Not every password is read: of a file with errors much is passed over. So whatever stands behind the word for one, up to
+//! the end of the line, is a secret, and so are the definitions that are used there. All of it happens once something was
+//! found, with a few steps for each byte.
 
 use crate::keyword;
-use crate::source::File;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::{Bound, Range};
+use crate::source::{File, MAX_LINE};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 /// Bytes from which on a word is looked for in every text: a shorter one would be found everywhere.
 const SHORTEST: usize = 3;
-
-/// The file, the line and the place in it of a value.
-type Definition = (usize, usize, Range<usize>);
-
-/// Words that must not be shown, and lines that have some.
-#[derive(Debug, Default)]
-pub(crate) struct Secrets {
-    words: BTreeSet<Box<[u8]>>,
-    /// The values of definitions, by file and line.
-    values: HashMap<(usize, usize), Range<usize>>,
-}
+/// Bytes of a secret that are hidden wherever they stand, inside a longer word and without the rest of the secret too.
+pub(crate) const PART: usize = 8;
+/// Parts at most: of a file with more of them nothing is shown.
+const MOST: usize = 1 << 19;
 
 /// The words of the language behind which a secret stands, with the number of words between.
-pub(crate) fn keywords() -> impl Iterator<Item = (&'static str, usize)> {
-    keyword::all().into_iter().filter_map(|(_, row)| Some((row.name, row.args.before_secret()?)))
+static KEYWORDS: LazyLock<Vec<(&str, usize)>> = LazyLock::new(|| {
+    keyword::all().into_iter().filter_map(|(_, row)| Some((row.name, row.args.before_secret()?))).collect()
+});
+
+/// All words of the language.
+static LANGUAGE: LazyLock<HashSet<&[u8]>> =
+    LazyLock::new(|| keyword::all().into_iter().map(|(_, row)| row.name.as_bytes()).collect());
+
+/// What must not be shown.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    /// All that longer words have of that length, and whole words that are shorter, filled up with zeros.
+    parts: HashSet<[u8; PART]>,
+    /// Where on a line, by file and number, the value of a definition starts.
+    values: HashMap<(usize, usize), usize>,
+}
+
+/// The words of the language behind which a secret stands.
+pub(crate) fn keywords() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().map(|(name, _)| *name)
 }
 
 impl Secrets {
     /// This is one.
     pub(crate) fn add(&mut self, word: &str) {
-        if word.len() >= SHORTEST {
-            // What was no text in the file is none of its characters.
-            let parts = word.split(char::REPLACEMENT_CHARACTER).filter(|part| part.len() >= SHORTEST);
-            self.words.extend(parts.map(|part| part.as_bytes().into()));
+        // What was no text in the file is none of its characters.
+        word.split(char::REPLACEMENT_CHARACTER).for_each(|part| self.keep(part.as_bytes()));
+    }
+
+    fn keep(&mut self, word: &[u8]) {
+        let short = (SHORTEST..PART).contains(&word.len()).then_some(word);
+        for part in short.into_iter().chain(word.windows(PART)) {
+            if self.parts.len() >= MOST {
+                break;
+            }
+            self.parts.insert(padded(part));
         }
     }
 
-    /// Finds the definitions that secrets are made of.
+    /// Keeps the words of a text; those of the language are no secrets, they only stand on the same line.
+    fn keep_words(&mut self, text: &[u8]) {
+        let words = text.split(|b| blank(*b) || matches!(b, b'"' | b'\\' | b',' | b'{' | b'}'));
+        words.filter(|word| !word.starts_with(b"$") && !LANGUAGE.contains(word)).for_each(|word| self.keep(word));
+    }
+
+    /// Finds the secrets of passages that were not read, and the definitions that secrets are made of.
     pub(crate) fn look(&mut self, files: &[Rc<File>]) {
-        let keywords: Vec<_> = keywords().collect();
-        let mut definitions: HashMap<&[u8], Vec<Definition>> = HashMap::new();
+        let mut definitions: HashMap<&[u8], Vec<(usize, usize, usize)>> = HashMap::new();
         let mut due: Vec<&[u8]> = Vec::new();
         for (file, number, line) in files.iter().enumerate().flat_map(|(at, file)| lines(at, file)) {
-            if memchr::memchr2(b'$', b'~', line).is_none() {
-                continue;
+            let said = uncommented(line);
+            if let Some(start) = behind(said) {
+                self.keep_words(&said[start..]);
+                due.extend(names(&said[start..]));
             }
-            due.extend(behind(line, &keywords).into_iter().flat_map(|secret| names(&line[secret])));
-            for (name, value) in defined(line) {
-                definitions.entry(name).or_default().push((file, number, value));
+            for (name, start) in defined(line) {
+                definitions.entry(name).or_default().push((file, number, start));
             }
         }
-        let mut seen = HashSet::new();
         while let Some(name) = due.pop() {
-            if !seen.insert(name) {
-                continue;
-            }
-            for (file, number, value) in definitions.get(name).into_iter().flatten() {
-                let (file, mut number, mut range) = (*file, *number, value.clone());
-                // A definition goes on behind a backslash; where another one has been, nothing is new.
+            for (file, mut number, mut start) in definitions.remove(name).into_iter().flatten() {
                 while let Some(line) = files.get(file).and_then(|f| f.line(number)) {
-                    if self.values.get(&(file, number)).is_some_and(|known| known.start <= range.start) {
+                    // A line that is too long is left out: the definition goes on behind it.
+                    let line = if line.len() > MAX_LINE { b"\\" } else { line };
+                    let known = self.values.get(&(file, number)).copied();
+                    let value = line.get(start..known.unwrap_or(line.len())).unwrap_or_default();
+                    if known.is_some_and(|known| known <= start) {
                         break;
                     }
-                    let value = line.get(range.clone()).unwrap_or_default();
-                    self.values.insert((file, number), range);
-                    self.words.extend(plain(value).filter(|w| w.len() >= SHORTEST).map(Box::from));
+                    self.values.insert((file, number), start);
+                    self.keep_words(uncommented(value));
                     due.extend(names(value));
-                    if !value.ends_with(b"\\") {
+                    // Another one on that line has gone on already.
+                    if known.is_some() || !value.ends_with(b"\\") {
                         break;
                     }
-                    number += 1;
-                    range = 0..files.get(file).and_then(|f| f.line(number)).map_or(0, <[u8]>::len);
+                    (number, start) = (number + 1, 0);
                 }
             }
         }
     }
 
-    /// A line as it may be shown, with a star for each byte of a secret.
-    pub(crate) fn line(&self, file: usize, number: usize, line: &[u8]) -> Vec<u8> {
-        let mut out = line.to_vec();
-        let keywords: Vec<_> = keywords().collect();
-        let value = self.values.get(&(file, number)).cloned();
-        for range in behind(line, &keywords).into_iter().chain(value).chain(self.found(line)) {
-            let shown = |b: &u8| matches!(b, b' ' | b'\t' | b'"');
-            out[range].iter_mut().filter(|b| !shown(b)).for_each(|b| *b = b'*');
+    /// Which bytes of a part of a line are hidden.
+    pub(crate) fn line(&self, file: usize, number: usize, line: &[u8], part: Range<usize>) -> Vec<bool> {
+        if line.len() > MAX_LINE {
+            return vec![true; part.len()];
         }
-        out
+        // A secret may reach into it.
+        let from = part.start.saturating_sub(PART);
+        let mut hidden = self.hidden(&line[from..line.len().min(part.end + PART)]);
+        let value = self.values.get(&(file, number)).copied();
+        if let Some(start) = behind(line).into_iter().chain(value).min() {
+            let shown = |b: &u8| blank(*b) || matches!(b, b'"' | b'{' | b'}');
+            let flags = line[from..].iter().zip(&mut hidden).skip(start.saturating_sub(from));
+            flags.filter(|(b, _)| !shown(b)).for_each(|(_, flag)| *flag = true);
+        }
+        hidden[part.start - from..part.end - from].to_vec()
     }
 
     /// A text without secrets.
-    pub(crate) fn text(&self, text: String) -> String {
-        let found = self.found(text.as_bytes());
-        let mut out = text.into_bytes();
-        found.into_iter().for_each(|range| out[range].fill(b'*'));
-        String::from_utf8(out).unwrap_or_default() // whole characters were replaced
+    pub(crate) fn text(&self, text: &str) -> String {
+        let text = text.as_bytes();
+        let mut hidden = self.hidden(text);
+        // A keyword and its value may be one word.
+        for (at, word) in identifiers(text) {
+            if let Some((name, _)) = keyword_of(word) {
+                hidden[at + name.len()..at + word.len()].fill(true);
+            }
+        }
+        starred(text, &hidden)
     }
 
-    /// Where secrets stand that were read, but for parts of longer words.
-    fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
+    /// Which bytes belong to secrets, short words only where they stand for themselves.
+    fn hidden(&self, text: &[u8]) -> Vec<bool> {
+        let mut hidden = vec![self.parts.len() >= MOST; text.len()];
         let inside = |at: usize| {
             let part = text.get(at).is_some_and(|b| matches!(b, 0x80..0xc0)); // of a character
             part || (at > 0 && at < text.len() && letter(text[at - 1]) && letter(text[at]))
         };
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at < text.len() && !self.words.is_empty() {
-            match self.prefix(&text[at..]).map(|length| at + length).filter(|end| !inside(at) && !inside(*end)) {
-                Some(end) => {
-                    found.push(at..end);
-                    at = end;
-                }
-                None => at += 1,
+        let known = |range: &Range<usize>| text.get(range.clone()).is_some_and(|t| self.parts.contains(&padded(t)));
+        for at in (0..text.len()).take_while(|_| !self.parts.is_empty()) {
+            let whole = || (SHORTEST..PART).map(|n| at..at + n).filter(|r| !inside(r.end)).rfind(known);
+            let found = Some(at..at + PART).filter(known);
+            if let Some(range) = found.or_else(|| if inside(at) { None } else { whole() }) {
+                hidden[range].fill(true);
             }
         }
-        found
-    }
-
-    /// The length of the longest secret that a text starts with.
-    fn prefix(&self, mut text: &[u8]) -> Option<usize> {
-        loop {
-            // Whatever stands between a beginning of the text and the text begins alike.
-            let range = (Bound::Unbounded, Bound::Included(text));
-            let last = self.words.range::<[u8], _>(range).next_back()?;
-            let common = last.iter().zip(text).take_while(|(a, b)| a == b).count();
-            if common == last.len() {
-                return Some(common);
-            }
-            text = &text[..common];
-        }
+        hidden
     }
 }
 
+/// A text with a star for each character of which something is hidden.
+pub(crate) fn starred(text: &[u8], hidden: &[bool]) -> String {
+    let mut at = 0;
+    let mut star = |length: usize, c: char| {
+        at += length;
+        if hidden[at - length..at].contains(&true) { '*' } else { c }
+    };
+    let mut out = String::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        out.extend(chunk.valid().chars().map(|c| star(c.len_utf8(), c)));
+        if !chunk.invalid().is_empty() {
+            out.push(star(chunk.invalid().len(), char::REPLACEMENT_CHARACTER));
+        }
+    }
+    out
+}
+
+/// The lines that are not too long.
 fn lines(at: usize, file: &File) -> impl Iterator<Item = (usize, usize, &[u8])> {
-    (1..).map_while(move |number| Some((at, number, file.line(number)?)))
+    let all = (1..).map_while(move |number| Some((at, number, file.line(number)?)));
+    all.filter(|(_, _, line)| line.len() <= MAX_LINE)
+}
+
+fn padded(word: &[u8]) -> [u8; PART] {
+    let mut out = [0; PART];
+    out.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
+    out
 }
 
 fn letter(byte: u8) -> bool {
@@ -144,45 +186,35 @@ fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// What stands behind the words for secrets, up to a closing brace.
-fn behind(line: &[u8], keywords: &[(&str, usize)]) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    for (keyword, between) in keywords {
-        let length = keyword.len();
-        let stands = |at: &usize| {
-            line[*at..*at + length].eq_ignore_ascii_case(keyword.as_bytes())
-                && (*at == 0 || !letter(line[at - 1]))
-                && line.get(at + length).is_some_and(|b| !letter(*b))
-        };
-        let Some(at) = (0..=line.len().saturating_sub(length)).find(|at| at + length <= line.len() && stands(at))
-        else {
-            continue;
-        };
-        let mut start = at + length;
-        for _ in 0..*between {
-            let skip = |from: usize, over: &dyn Fn(u8) -> bool| {
-                line[from..].iter().position(|b| !over(*b)).map_or(line.len(), |at| from + at)
-            };
-            start = skip(skip(start, &blank), &|b| !blank(b));
-        }
-        found.push(start..start + ending(&line[start..]));
-    }
-    found
+/// The line up to a comment.
+fn uncommented(line: &[u8]) -> &[u8] {
+    let (mut quoted, mut escaped) = (false, false);
+    let end = line.iter().position(|b| {
+        let plain = !escaped;
+        escaped = plain && *b == b'\\';
+        quoted ^= plain && *b == b'"';
+        plain && !quoted && matches!(b, b'#' | b'!')
+    });
+    &line[..end.unwrap_or(line.len())]
 }
 
-/// Where a secret ends, with all the words that may belong to it: at a brace that closes a block, or with the line.
-fn ending(text: &[u8]) -> usize {
-    let (mut quoted, mut reference) = (false, false);
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'{' if at > 0 && text[at - 1] == b'$' => reference = true,
-            b'}' if reference => reference = false,
-            b'}' if !quoted => return at,
-            _ => {}
-        }
-    }
-    text.len()
+/// The word for a secret that this one is, or that it starts with where the secret follows at once.
+fn keyword_of(word: &[u8]) -> Option<(&'static str, usize)> {
+    let starts = |name: &str| word.get(..name.len()).is_some_and(|w| w.eq_ignore_ascii_case(name.as_bytes()));
+    KEYWORDS.iter().copied().find(|(name, between)| starts(name) && (*between == 0 || word.len() == name.len()))
+}
+
+/// Whether a word for a secret stands in that text.
+pub(crate) fn names_one(text: &str) -> bool {
+    behind(text.as_bytes()).is_some()
+}
+
+/// Where, behind the first word for a secret, that secret starts.
+fn behind(line: &[u8]) -> Option<usize> {
+    let (at, (name, between)) = identifiers(line).find_map(|(at, word)| Some((at, keyword_of(word)?)))?;
+    let skip =
+        |from: usize, over: bool| line[from..].iter().position(|b| blank(*b) != over).map_or(line.len(), |n| from + n);
+    Some((0..between).fold(at + name.len(), |start, _| skip(skip(start, true), false)))
 }
 
 /// The definitions that a text refers to.
@@ -194,35 +226,30 @@ fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The names that a line gives a value to, and where the values stand.
-fn defined(line: &[u8]) -> Vec<(&[u8], Range<usize>)> {
-    let mut found = Vec::new();
-    for at in memchr::memchr_iter(b'$', line) {
+/// The names that a line gives a value to, and where the values start. Behind a `~LST(` any word may be a name.
+fn defined(line: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
+    let definitions = memchr::memchr_iter(b'$', line).filter_map(|at| {
         let name = identifier(&line[at + 1..]);
-        let rest = &line[at + 1 + name.len()..];
-        let sign = rest.iter().position(|b| !blank(*b)).filter(|at| !name.is_empty() && rest[*at] == b'=');
-        found.extend(sign.map(|sign| (name, at + name.len() + sign + 2..line.len())));
-    }
-    if let Some(at) = memchr::memmem::find(line, b"~LST(") {
-        let start = at + b"~LST(".len();
-        let end = memchr::memchr(b')', &line[start..]).map_or(line.len(), |length| start + length);
-        // The names come first: one, or several in braces.
-        let several = line[start..end].trim_ascii_start().starts_with(b"{");
-        let head = line[start..end].split(|b| *b == if several { b'}' } else { b',' }).next().unwrap_or_default();
-        let words = head.split(|b| !letter(*b)).filter(|word| !word.is_empty());
-        found.extend(words.map(|word| (word, start..end)));
-    }
-    found
+        let start = at + 1 + name.len();
+        let sign = start + line[start..].iter().position(|b| !blank(*b))?;
+        (!name.is_empty() && line[sign] == b'=').then_some((name, sign + 1))
+    });
+    let list = memchr::memmem::find(line, b"~LST(").map(|at| at + b"~LST(".len());
+    let listed = list.into_iter().flat_map(|start| identifiers(&line[start..]).map(move |(_, name)| (name, start)));
+    definitions.chain(listed)
 }
 
 fn identifier(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|b| !(*b == b'_' || b.is_ascii_alphanumeric()));
-    &text[..end.unwrap_or(text.len())]
+    &text[..text.iter().position(|b| !letter(*b)).unwrap_or(text.len())]
 }
 
-/// The words of a value, without quotes and references, up to a comment.
-fn plain(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let value = value.split(|b| matches!(b, b'#' | b'!')).next().unwrap_or_default();
-    let words = value.split(|b| blank(*b) || matches!(b, b'"' | b'\\' | b',' | b'{' | b'}'));
-    words.filter(|word| !word.starts_with(b"$"))
+/// Runs of letters, and where they stand.
+fn identifiers(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += text[at..].iter().position(|b| letter(*b))?;
+        let word = identifier(&text[at..]);
+        at += word.len();
+        Some((at - word.len(), word))
+    })
 }

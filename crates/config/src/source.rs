@@ -2,9 +2,10 @@
 //! Reads files within bounds; knows nothing of what they say.
 
 use crate::diag::{Origin, Span};
-use crate::secret::Secrets;
+use crate::secret::{Secrets, starred};
 use std::fs;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -180,30 +181,46 @@ impl Map {
         out
     }
 
-    /// The place as people read it, with its line.
+    /// The place as people read it, as yet without its line.
     pub(crate) fn span(&self, place: Place) -> Option<Span> {
         let file = self.files.get(place.file as usize)?;
         let line = file.line(place.line as usize).unwrap_or_default();
-        let line = &self.secrets.line(place.file as usize, place.line as usize, line)[..];
         let start = (place.col as usize).min(line.len());
         let end = (start + place.len as usize).min(line.len());
-        // A very long line is cut around the place.
-        let from = if line.len() > SHOWN { start.saturating_sub(SHOWN / 4) } else { 0 };
-        let to = (from + SHOWN).min(line.len());
-        let head = String::from_utf8_lossy(&line[from..start]);
-        let body = String::from_utf8_lossy(&line[start..end.min(to).max(start)]);
-        let tail = String::from_utf8_lossy(&line[end.min(to).max(start)..to.max(start)]);
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let characters = |part: &[u8]| u32::try_from(String::from_utf8_lossy(part).chars().count()).unwrap_or(u32::MAX);
         Some(Span {
             file: file.name.clone(),
             line: place.line,
-            col: number(String::from_utf8_lossy(&line[..start]).chars().count() + 1),
-            len: number(body.chars().count()),
-            range: (head.len(), head.len() + body.len()),
+            col: characters(&line[..start]).saturating_add(1),
+            len: characters(&line[start..end.min(window(line, start).end)]),
+            range: (0, 0),
             origin: Origin(place),
-            source: format!("{head}{body}{tail}"),
+            source: String::new(),
         })
     }
+
+    /// Adds the line, with a star for each character of a secret: `col` and `len` stay right.
+    pub(crate) fn excerpt(&self, span: &mut Span) {
+        let place = span.origin.0;
+        let (file, number) = (place.file as usize, place.line as usize);
+        let line = self.files.get(file).and_then(|file| file.line(number)).unwrap_or_default();
+        let start = (place.col as usize).min(line.len());
+        let shown = window(line, start);
+        let end = (start + place.len as usize).min(shown.end);
+        let hidden = self.secrets.line(file, number, line, shown.clone());
+        let part = |from: usize, to: usize| starred(&line[from..to], &hidden[from - shown.start..to - shown.start]);
+        let (head, body, tail) = (part(shown.start, start), part(start, end), part(end, shown.end));
+        span.range = (head.len(), head.len() + body.len());
+        span.source = head + &body + &tail;
+    }
+}
+
+/// What is shown of a line: a very long one is cut around the place, between characters.
+fn window(line: &[u8], start: usize) -> Range<usize> {
+    let whole = |at: &usize| !matches!(line.get(*at), Some(0x80..0xc0));
+    let cut = |at: usize| (at.saturating_sub(3)..=at).rfind(whole).unwrap_or(at);
+    let from = if line.len() > SHOWN { cut(start.saturating_sub(SHOWN / 4)) } else { 0 };
+    from..cut((from + SHOWN).min(line.len())).max(start)
 }
 
 /// Why a file is not read.

@@ -21,13 +21,16 @@ fn tape(text: &[u8]) -> (Tape, Findings) {
 
 /// To logical lines.
 pub fn lex(text: &[u8]) -> Vec<Diagnostic> {
-    tape(text).1.list
+    let (_, mut findings) = tape(text);
+    findings.conceal();
+    findings.list
 }
 
 /// To blocks and keywords.
 pub fn parse(text: &[u8]) -> Vec<Diagnostic> {
     let (mut tape, mut findings) = tape(text);
     tree::parse(&mut tape, &mut findings, Written::Keep);
+    findings.conceal();
     findings.list
 }
 

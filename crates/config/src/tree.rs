@@ -484,26 +484,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Takes for a secret what may be one, behind a word for it that is not spelt right or stands in a wrong place.
+    /// Takes for a secret what may be one: behind a word for it that is not spelt right, or on a line of its own.
     fn hide(&mut self, block: &Block, words: &[Word]) {
+        let Some((first, rest)) = words.split_first().filter(|_| !self.findings.full(Level::Error)) else { return };
         let secrets = &mut self.findings.map.secrets;
-        let Some((first, rest)) = words.split_first() else { return };
-        let keywords = || crate::secret::keywords().map(|(keyword, _)| keyword);
         let beside = block.rows().any(|row| row.args.before_secret().is_some());
-        if beside || nearest(&first.text, keywords()).is_some() {
+        if beside || nearest(&first.text, crate::secret::keywords()).is_some() {
             rest.iter().for_each(|word| secrets.add(&word.text));
         }
-        // `auth_pass=SECRET`, or the secret alone on a line of its own.
-        let mut bare = crate::secret::keywords().filter(|(_, between)| *between == 0);
-        let glued = bare.find_map(|(keyword, _)| first.text.strip_prefix(keyword));
-        let alone = beside && rest.is_empty() && nearest(&first.text, block.rows().map(|row| row.name)).is_none();
-        match glued {
-            Some(rest) if !rest.starts_with(char::is_alphanumeric) => {
-                secrets.add(rest.trim_start_matches(['=', ':', ' ']))
-            }
-            Some(_) => secrets.add(&first.text),
-            None if alone => secrets.add(&first.text),
-            None => {}
+        let known = || crate::secret::names_one(&first.text);
+        let near = || nearest(&first.text, block.rows().map(|row| row.name)).is_some();
+        if beside && rest.is_empty() && !known() && !near() {
+            secrets.add(&first.text);
         }
     }
 

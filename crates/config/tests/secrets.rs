@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{instance, options};
+use common::{instance, options, read};
 use std::fmt::Write;
 use std::path::Path;
 use vipd_config::format::{Unformattable, format};
@@ -97,6 +97,16 @@ fn ways() -> Vec<(String, String)> {
         way("", "auth_pass %\nauth_pass %2"),
         way("", "auth_pass ${w}%"),
         way("", "auth_pass % }"),
+        way("", "auth_pass S3cr}3tMark"),
+        way("", "auth_pass S3cr\\}3tMark {\nx\n}"),
+        way("", "foo { a { auth_pass one } b { auth_pass % } }"),
+        way("@other vrrp_instance a { authentication { auth_pass one } } vrrp_instance b { auth_pass % }", ""),
+        way("$w=%", "auth_pass $w\npriority 1${w}"),
+        way("$w=%", "auth_pass $w\npriority ${w}1"),
+        way("", "\"auth_pass a#%\""),
+        way("", "auth_pass \"a#%\" {\nx\n}"),
+        way("~LST(v, a) ~LST(w, %) state $w$v", "auth_pass $w"),
+        way("$v=%$w=%", "auth_pass $w\nstate $v"),
         way("", "auth_pass %\0"),
         way("$w=%", "auth_pass $w"),
         way("$w=%", "auth_pass ${w}"),
@@ -162,6 +172,47 @@ fn every_word_for_a_secret_hides_it() {
     }
     for line in [MARK.to_owned(), format!("{MARK} x"), format!("\"{MARK}")] {
         conceals(format!("SSL {{\npassword {line}\npasword {MARK}\n}}\n{}", instance("")).as_bytes(), b"");
+    }
+}
+
+#[test]
+fn a_short_password_is_hidden_where_it_follows_at_once() {
+    let said = seen(&read(&auth("auth_passabcde\nauth_pass=xyz")));
+    assert!(said.contains("`auth_pass*****`") && said.contains("auth_pass****"), "{said}");
+    assert!(!said.contains("abcde") && !said.contains("xyz"), "{said}");
+}
+
+#[test]
+fn a_secret_at_the_end_of_a_text_that_is_cut_is_hidden() {
+    // However much of it is left, and though it is known for one only later.
+    for before in 440..498 {
+        let text = format!("$w={MARK}\n{}.$w\n{}", "x".repeat(before), auth("auth_pass $w"));
+        let said: String = read(&text).diagnostics.iter().map(ToString::to_string).collect();
+        assert!(said.contains("xxxx.") && !said.contains(".S"), "{said}");
+    }
+}
+
+#[test]
+fn other_words_on_the_line_of_a_secret_are_said() {
+    let text = auth("").replace("auth_type PASS", "auth_type PASS auth_pass one } virtual_router_id 999 {");
+    let said = render_text(&read(&text), Color::Never);
+    assert!(said.contains("`virtual_router_id`"), "{said}");
+}
+
+#[test]
+fn columns_are_those_of_the_file() {
+    for (line, word) in [
+        ("auth_pass ääää xxxx", "xxxx"),
+        ("auth_pass \u{65e5}\u{672c} xxxx", "xxxx"),
+        ("auth_pass a\u{301}bc xxxx", "xxxx"),
+    ] {
+        let loaded = read(&auth(line));
+        let spans = loaded.diagnostics.iter().filter_map(|d| d.span.as_ref());
+        let span = spans.into_iter().find(|span| span.source.starts_with("auth_pass *")).unwrap();
+        let col = line.split(word).next().unwrap().chars().count() + 1;
+        assert_eq!((span.col as usize, span.len as usize), (col, word.len()), "{span:?}");
+        let stars: String = line.chars().enumerate().map(|(i, c)| if i > 9 && c != ' ' { '*' } else { c }).collect();
+        assert_eq!(span.source, stars);
     }
 }
 
