@@ -114,8 +114,8 @@ struct Role {
     kept: Option<Duration>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
-    /// Servers of a configuration whose last piece has not come: they are told then what is known by then.
-    taken: BTreeSet<Server>,
+    /// Servers of a new configuration, of which is soon told what is known by then.
+    owed: BTreeSet<Server>,
     configured: bool,
 }
 
@@ -135,7 +135,7 @@ impl Role {
             keep_at: None,
             kept: None,
             changed: BTreeSet::new(),
-            taken: BTreeSet::new(),
+            owed: BTreeSet::new(),
             configured: false,
         }
     }
@@ -143,7 +143,8 @@ impl Role {
     async fn turn(&mut self, receiver: &mut Receiver, queue: &mut mpsc::Receiver<Ran>) -> io::Result<()> {
         loop {
             let due = self.due.first().map(|(at, _)| *at);
-            let wake = [due, self.keep_at].into_iter().flatten().min();
+            let owed = (!self.owed.is_empty()).then_some(Duration::ZERO);
+            let wake = [due, self.keep_at, owed].into_iter().flatten().min();
             let sleep = wake.map_or(Duration::from_secs(3600), |at| at.saturating_sub(now()));
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
@@ -204,15 +205,15 @@ impl Role {
             self.take_service(&service.lvs, &mut old, &mut inherited);
             self.unkept.insert(service.lvs.id.clone());
             let id = &service.lvs.id;
-            self.taken.extend(service.lvs.real_servers.iter().map(|real| (id.clone(), real.address)));
+            self.owed.extend(service.lvs.real_servers.iter().map(|real| (id.clone(), real.address)));
         }
         if part.more {
             return Ok(());
         }
-        // Whatever they are now, it is told if it is not what was told before.
-        let taken = std::mem::take(&mut self.taken);
-        self.tell_verdicts(&taken).await?;
         if !self.configured {
+            while !self.owed.is_empty() {
+                self.tell_owed().await?;
+            }
             self.configured = true;
             self.sender.send(&FromRole::Ready).await?;
         }
@@ -335,7 +336,13 @@ impl Role {
         if self.keep_at.is_some_and(|at| at <= now) {
             self.keep().await?;
         }
-        Ok(())
+        self.tell_owed().await
+    }
+
+    /// Tells of a piece of what a new configuration has brought, if that is not what was told before.
+    async fn tell_owed(&mut self) -> io::Result<()> {
+        let piece: BTreeSet<Server> = std::iter::from_fn(|| self.owed.pop_first()).take(PIECE).collect();
+        self.tell_verdicts(&piece).await
     }
 
     /// Tells the supervisor what a successor needs that it was not told yet: a piece of it, and soon the next.

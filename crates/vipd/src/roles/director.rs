@@ -38,7 +38,7 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 /// How often the kernel's table is compared with the desired one.
 const RECONCILE: Duration = Duration::from_secs(5);
 /// The same for large tables: a second more for so many real servers, so that idling costs next to nothing.
-const RECONCILE_SERVERS: usize = 400;
+const RECONCILE_SERVERS: usize = 100;
 /// And at the longest.
 const RECONCILE_LONGEST: Duration = Duration::from_secs(60);
 /// How often a kernel without IPVS is asked again.

@@ -45,6 +45,9 @@ impl Stage {
             let configure = Configure { part, snapshot: None, known, last_seen: 0, options };
             self.role.configure(configure).await.unwrap();
         }
+        while !self.role.owed.is_empty() {
+            self.role.tell_owed().await.unwrap();
+        }
     }
 
     /// The verdict on the only server that it told last.
@@ -259,6 +262,9 @@ fn what_a_check_finds_between_two_pieces_of_a_configuration_is_the_last_that_is_
             if more {
                 stage.ran(0, fail()).await;
             }
+        }
+        while !stage.role.owed.is_empty() {
+            stage.role.tell_owed().await.unwrap();
         }
         stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
         let mut told = Vec::new();
