@@ -37,10 +37,10 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// How often the kernel's table is compared with the desired one.
 const RECONCILE: Duration = Duration::from_secs(5);
-/// The same for large tables: a second more for so many real servers, so that idling costs next to nothing.
-const RECONCILE_SERVERS: usize = 100;
+/// The same for large tables: a second more for so many virtual and real servers, so that idling costs next to nothing.
+const RECONCILE_OBJECTS: usize = 80;
 /// And at the longest.
-const RECONCILE_LONGEST: Duration = Duration::from_secs(60);
+const RECONCILE_LONGEST: Duration = Duration::from_secs(300);
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -674,8 +674,8 @@ const GONE: &str = "no longer configured";
 
 /// How long from one comparison with the kernel's table to the next.
 fn reconcile_period<'a>(services: impl Iterator<Item = &'a VirtualServer>) -> Duration {
-    let servers: usize = services.map(|service| service.keys.len() * service.real_servers.len()).sum();
-    let long = Duration::from_secs((servers / RECONCILE_SERVERS) as u64);
+    let objects: usize = services.map(|service| service.keys.len() * (1 + service.real_servers.len())).sum();
+    let long = Duration::from_secs((objects / RECONCILE_OBJECTS) as u64);
     long.clamp(RECONCILE, RECONCILE_LONGEST)
 }
 
