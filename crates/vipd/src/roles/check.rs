@@ -145,6 +145,11 @@ impl Role {
             let due = self.due.first().map(|(at, _)| *at);
             let owed = (!self.owed.is_empty()).then_some(Duration::ZERO);
             let wake = [due, self.keep_at, owed].into_iter().flatten().min();
+            if wake.is_some_and(|at| at <= now()) {
+                // While messages keep coming the timer below would not turn, nor would the probes.
+                self.work().await?;
+                tokio::task::yield_now().await;
+            }
             let sleep = wake.map_or(Duration::from_secs(3600), |at| at.saturating_sub(now()));
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
