@@ -143,7 +143,7 @@ impl Role {
     async fn turn(&mut self, receiver: &mut Receiver, queue: &mut mpsc::Receiver<Ran>) -> io::Result<()> {
         loop {
             let due = self.due.first().map(|(at, _)| *at);
-            let owed = (!self.owed.is_empty()).then_some(Duration::ZERO);
+            let owed = (self.configured && !self.owed.is_empty()).then_some(Duration::ZERO);
             let wake = [due, self.keep_at, owed].into_iter().flatten().min();
             if wake.is_some_and(|at| at <= now()) {
                 // While messages keep coming the timer below would not turn, nor would the probes.
@@ -341,7 +341,7 @@ impl Role {
         if self.keep_at.is_some_and(|at| at <= now) {
             self.keep().await?;
         }
-        self.tell_owed().await
+        if self.configured { self.tell_owed().await } else { Ok(()) }
     }
 
     /// Tells of a piece of what a new configuration has brought, if that is not what was told before.
