@@ -3,7 +3,7 @@
 //!
 //! This is the only crate with `unsafe` code. Each block says why it is needed and why it is sound.
 
-pub mod arp;
+pub mod announce;
 pub mod clock;
 pub mod lease;
 pub mod netlink;
@@ -13,4 +13,5 @@ pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod raw;
+pub mod sysctl;
 pub mod syslog;
