@@ -28,7 +28,7 @@ fn the_least_instance() {
     assert_eq!((i.advert_int, i.preempt, i.auth), (Centis(100), Preempt::After(Micros::ZERO), Auth::None));
     assert_eq!(i.transport, Transport::Multicast { group: [224, 0, 0, 18].into() });
     assert_eq!((i.garp, i.down_timer_adverts, i.track_primary), (Garp::default(), 3, true));
-    assert!(i.source.is_none() && i.addresses.is_empty() && i.track_scripts.is_empty());
+    assert!(i.source.is_none() && i.addresses.is_empty() && i.tracks.is_empty());
     assert!(!i.lower_prio_no_advert && !i.higher_prio_send_advert && !i.skip_check_adv_addr);
 }
 
@@ -58,19 +58,14 @@ fn everything_in_the_sample() {
         (3, Micros::from_secs(60), Micros(1000))
     );
     assert_eq!(inside.garp.lower_prio_repeat, 3);
-    let tracked: Vec<String> = inside
-        .track_scripts
-        .iter()
-        .chain(&inside.track_interfaces)
-        .map(|t| format!("{} {:?}", t.name, t.bearing))
-        .collect();
+    let tracked: Vec<String> = inside.tracks.iter().map(|t| format!("{} {:?}", t.what, t.bearing)).collect();
     assert_eq!(
         tracked,
         [
-            "chk_web Weight { weight: -30, reverse: true }",
-            "chk_dns Weight { weight: 7, reverse: false }",
-            "eth2 Weight { weight: 20, reverse: true }",
-            "eth9 Fault { reverse: false }",
+            "interface eth2 Weight { weight: 20, reverse: true }",
+            "script chk_web Weight { weight: -30, reverse: true }",
+            "script chk_dns Weight { weight: 7, reverse: false }",
+            "interface eth9 Fault { reverse: false }",
         ]
     );
     let notify = &c.instance("inside").unwrap().notify;
@@ -97,7 +92,7 @@ fn everything_in_the_sample() {
         (2, Micros::from_secs(1), 0)
     );
     assert!(outside.lower_prio_no_advert && outside.higher_prio_send_advert && !outside.skip_check_adv_addr);
-    assert_eq!(outside.track_scripts[0].bearing, Bearing::Fault { reverse: false });
+    assert_eq!(outside.tracks[0].bearing, Bearing::Fault { reverse: false });
     assert!(!c.instance("outside").unwrap().notify.smtp_alert);
 
     assert_eq!(c.groups[0].vrrp.members, ["inside", "outside"]);
@@ -346,9 +341,8 @@ fn with_scripts(lines: &str) -> String {
 
 #[test]
 fn trackers() {
-    let bearing = |line: &str| {
-        config(&with_scripts(&format!("track_script {{\n{line}\n}}"))).instances[0].vrrp.track_scripts[0].bearing
-    };
+    let bearing =
+        |line: &str| config(&with_scripts(&format!("track_script {{\n{line}\n}}"))).instances[0].vrrp.tracks[0].bearing;
     // Defined after its use, and its weight is the default.
     assert_eq!(bearing("s"), Bearing::Weight { weight: 10, reverse: true });
     assert_eq!(bearing("s weight -5"), Bearing::Weight { weight: -5, reverse: true });
@@ -378,10 +372,8 @@ fn scripts_that_nothing_tracks() {
 fn an_owner_is_not_weighed() {
     let text = with_scripts("priority 255\ntrack_script {\ns\n}\ntrack_interface {\neth1\n}");
     assert_eq!(found(&text), ["V0404:6"]);
-    assert_eq!(
-        (config(&text).instances[0].vrrp.track_scripts.len(), config(&text).instances[0].vrrp.track_interfaces.len()),
-        (0, 1)
-    );
+    let tracks: Vec<&str> = config(&text).instances[0].vrrp.tracks.iter().map(|t| t.what.keyword()).collect();
+    assert_eq!(tracks, ["track_interface"]);
 }
 
 fn group(lines: &str, member: &str) -> String {
@@ -398,20 +390,15 @@ fn sync_groups() {
     assert_eq!(found(&group(&format!("{both}\ntrack_script {{\ns weight 0\n}}"), "")), none());
     let weighed = group(both, "track_script {\ns\n}");
     assert_eq!(found(&weighed), ["V0404:10"]);
-    assert!(config(&weighed).instances[0].vrrp.track_scripts.is_empty());
+    assert!(config(&weighed).instances[0].vrrp.tracks.is_empty());
     let allowed = group(&format!("{both}\nsync_group_tracking_weight"), "track_script {\ns\n}");
-    assert_eq!((found(&allowed), config(&allowed).instances[0].vrrp.track_scripts.len()), (none(), 1));
+    assert_eq!((found(&allowed), config(&allowed).instances[0].vrrp.tracks.len()), (none(), 1));
     // The group's tracker reaches every member; with one of the member's own, it replaces that.
     let merged = config(&group(
         &format!("{both}\ntrack_script {{\ns weight 3\n}}\nsync_group_tracking_weight"),
         "track_script {\ns\n}",
     ));
-    assert!(
-        merged
-            .instances
-            .iter()
-            .all(|i| i.vrrp.track_scripts[0].bearing == Bearing::Weight { weight: 3, reverse: false })
-    );
+    assert!(merged.instances.iter().all(|i| i.vrrp.tracks[0].bearing == Bearing::Weight { weight: 3, reverse: false }));
 }
 
 #[test]

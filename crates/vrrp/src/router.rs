@@ -97,7 +97,7 @@ impl fmt::Display for Faults {
 /// The state of a virtual router (RFC 9568, 6.3; FAULT and the awaiting INIT are the original's additions).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum State {
-    /// Not listening yet: scripts have not reported.
+    /// Not listening yet: of something that is tracked nothing is known.
     Init,
     /// Listening.
     Backup(Backup),

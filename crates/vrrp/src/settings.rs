@@ -221,12 +221,13 @@ impl Default for Garp {
 /// How the state of a tracked object bears on an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Bearing {
-    /// No weight: bad means FAULT. `reverse` turns good and bad around.
+    /// No weight: bad (of a file: any value but 0) means FAULT. `reverse` turns good and bad around.
     Fault {
         /// `reverse`
         reverse: bool,
     },
-    /// Weight w: positive adds w while good, negative adds w (lowers) while bad; never FAULT.
+    /// Weight w: positive adds w while good, negative adds w (lowers) while bad; never FAULT. A file adds its value times w,
+    /// at most 253; less than -253 means FAULT.
     Weight {
         /// -254..=254, never 0.
         weight: i16,
@@ -235,11 +236,67 @@ pub enum Bearing {
     },
 }
 
-/// A tracked object, by name, and its bearing.
+/// What can be tracked, by its name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Tracked {
+    /// An interface: up or down.
+    Interface(String),
+    /// A `vrrp_script`.
+    Script(String),
+    /// A `track_file`: the number in it.
+    File(String),
+    /// A `vrrp_track_process`.
+    Process(String),
+    /// A `bfd_instance`: down until its session is up.
+    Bfd(String),
+}
+
+impl Tracked {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Tracked::Interface(name)
+            | Tracked::Script(name)
+            | Tracked::File(name)
+            | Tracked::Process(name)
+            | Tracked::Bfd(name) => name,
+        }
+    }
+
+    /// The word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Tracked::Interface(_) => "interface",
+            Tracked::Script(_) => "script",
+            Tracked::File(_) => "file",
+            Tracked::Process(_) => "process",
+            Tracked::Bfd(_) => "BFD session",
+        }
+    }
+
+    /// The configuration's word for tracking it.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Tracked::Interface(_) => "track_interface",
+            Tracked::Script(_) => "track_script",
+            Tracked::File(_) => "track_file",
+            Tracked::Process(_) => "track_process",
+            Tracked::Bfd(_) => "track_bfd",
+        }
+    }
+}
+
+impl fmt::Display for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.name())
+    }
+}
+
+/// A tracked object and its bearing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Track {
-    /// Interface or script name.
-    pub name: String,
+    /// What is tracked.
+    pub what: Tracked,
     /// What its state does.
     pub bearing: Bearing,
 }
@@ -288,10 +345,9 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     /// Whether `interface` itself is tracked (`dont_track_primary` off).
     pub track_primary: bool,
-    /// `track_interface`, its group's included.
-    pub track_interfaces: Vec<Track>,
-    /// `track_script`, its group's included.
-    pub track_scripts: Vec<Track>,
+    /// `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd`, its group's included; each object
+    /// once.
+    pub tracks: Vec<Track>,
 }
 
 /// One `vrrp_sync_group`: instances that hold the same state.
@@ -314,4 +370,19 @@ pub struct Script {
     pub fall: u32,
     /// `init_fail`: bad until it has succeeded `rise` times.
     pub init_fail: bool,
+}
+
+/// One `vrrp_track_process`, as far as the decisions go (what to look for is the configuration's).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Process {
+    /// Its name; unique.
+    pub name: String,
+    /// `quorum` [1]: fewer are bad.
+    pub quorum: u32,
+    /// `quorum_max`: more are bad; `None`: there are never too many.
+    pub quorum_max: Option<u32>,
+    /// `terminate_delay` [0]: how long it is still good when it no longer has its quorum.
+    pub terminate_delay: Micros,
+    /// `fork_delay` [0]: how long it is still bad when it has its quorum again.
+    pub fork_delay: Micros,
 }

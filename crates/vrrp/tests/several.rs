@@ -307,7 +307,7 @@ fn a_script_whose_numbers_change_stays_good_or_bad() {
     let settings = |script| {
         let mut tracks = instance(Version::V3, 51, 100, 100);
         let bearing = Bearing::Weight { weight: 20, reverse: false };
-        tracks.track_scripts = vec![Track { name: "chk".into(), bearing }];
+        tracks.tracks = vec![Track { what: Tracked::Script("chk".into()), bearing }];
         Settings { instances: vec![tracks], scripts: vec![script], ..Settings::default() }
     };
     let run = |node: &mut Node, success| node.handle(START, Input::Script("chk".into(), success, "told".into()));

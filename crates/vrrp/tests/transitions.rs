@@ -60,11 +60,16 @@ fn does(node: &mut Node) -> Vec<Does> {
 fn settings() -> Settings {
     let script = |name: &str| Script { name: name.into(), rise: 1, fall: 1, init_fail: false };
     let mut one = instance(Version::V3, 51, 100, 100);
-    one.track_scripts = vec![
-        Track { name: "vital".into(), bearing: Bearing::Fault { reverse: false } },
-        Track { name: "weighs".into(), bearing: Bearing::Weight { weight: -10, reverse: false } },
+    one.tracks = vec![
+        Track { what: Tracked::Script("vital".into()), bearing: Bearing::Fault { reverse: false } },
+        Track { what: Tracked::Script("weighs".into()), bearing: Bearing::Weight { weight: -10, reverse: false } },
     ];
-    Settings { instances: vec![one], groups: vec![], scripts: vec![script("vital"), script("weighs")] }
+    Settings {
+        instances: vec![one],
+        groups: vec![],
+        scripts: vec![script("vital"), script("weighs")],
+        ..Settings::default()
+    }
 }
 
 fn start(from: Start) -> (Node, Instant) {
@@ -337,7 +342,7 @@ fn a_group_moves_as_one() {
     let mut settings = Settings {
         instances: vec![instance(Version::V3, 1, 100, 100), instance(Version::V3, 2, 100, 100)],
         groups: vec![SyncGroup { name: "G".into(), members: vec!["VI_1".into(), "VI_2".into()] }],
-        scripts: vec![],
+        ..Settings::default()
     };
     settings.instances[1].interface = "eth1".into();
     let mut links = common::links(OWN);

@@ -66,9 +66,9 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         let members = || s.settings().iter().filter(|s| s.keyword == "group").flat_map(Setting::items);
         s.keyword == "vrrp_sync_group" && members().any(|m| m.value == Value::Text(name.clone()))
     });
-    for (keyword, tracked) in [("track_interface", &of.track_interfaces), ("track_script", &of.track_scripts)] {
+    for keyword in ["track_interface", "track_script"] {
         let theirs: Vec<&str> = group.map(|group| names(group, keyword)).unwrap_or_default();
-        let own: Vec<&Track> = tracked.iter().filter(|t| !theirs.contains(&t.name.as_str())).collect();
+        let own: Vec<&Track> = tracks(of, keyword).filter(|t| !theirs.contains(&t.what.name())).collect();
         if !own.is_empty() {
             made.push(trackers(config, keyword, &own));
         }
@@ -86,11 +86,10 @@ pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
     told(&model.notify, &mut made);
     for keyword in ["track_interface", "track_script"] {
         let names = names(written, keyword);
-        let of =
-            |i: &Instance| if keyword == "track_script" { i.track_scripts.clone() } else { i.track_interfaces.clone() };
-        let members: Vec<Track> =
-            model.vrrp.members.iter().filter_map(|name| config.instance(name)).flat_map(|i| of(&i.vrrp)).collect();
-        let tracked: Vec<&Track> = names.iter().filter_map(|name| members.iter().find(|t| t.name == *name)).collect();
+        let members = model.vrrp.members.iter().filter_map(|name| config.instance(name));
+        let members: Vec<&Track> = members.flat_map(|i| tracks(&i.vrrp, keyword)).collect();
+        let of = |name: &&str| members.iter().find(|t| t.what.name() == *name).copied();
+        let tracked: Vec<&Track> = names.iter().filter_map(of).collect();
         // What no member can weigh is as it is written.
         if tracked.len() == names.len() && !names.is_empty() {
             made.push(trackers(config, keyword, &tracked));
@@ -321,6 +320,11 @@ pub(super) fn stays(written: &Setting, globals: &[Setting]) -> Setting {
     setting
 }
 
+/// What an instance tracks by this keyword.
+fn tracks<'a>(of: &'a Instance, keyword: &'a str) -> impl Iterator<Item = &'a Track> {
+    of.tracks.iter().filter(move |t| t.what.keyword() == keyword)
+}
+
 /// The names of what a block tracks.
 fn names<'a>(written: &'a Setting, keyword: &str) -> Vec<&'a str> {
     let lines = written.settings().iter().filter(|s| s.keyword == keyword).flat_map(Setting::items);
@@ -341,10 +345,11 @@ fn trackers(config: &Config, keyword: &'static str, tracked: &[&Track]) -> Setti
             Bearing::Weight { weight, reverse } => (weight, reverse),
         };
         let first = if keyword == "track_interface" { "(interface)" } else { "(name)" };
-        let mut options = vec![(first, Value::Text(track.name.clone())), ("weight", Value::Number(weight.into()))];
+        let mut options =
+            vec![(first, Value::Text(track.what.name().to_owned())), ("weight", Value::Number(weight.into()))];
         if reverse {
             options.push(("reverse", Value::Flag(true)));
-        } else if keyword == "track_script" && reverses(config, &track.name) {
+        } else if keyword == "track_script" && reverses(config, track.what.name()) {
             options.push(("noreverse", Value::Flag(true)));
         }
         Value::Options(options)

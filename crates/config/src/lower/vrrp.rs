@@ -1,6 +1,7 @@
 //! `vrrp_instance`: what a virtual router is told to be, and how its settings bear on each other.
 
 use super::group::Group;
+use super::track::Tracker;
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Block;
@@ -10,7 +11,7 @@ use crate::tree::{Node, Nodes};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use vipd_vrrp::settings::{
-    self, Auth, Bearing, Family, Garp, Initial, Preempt, Track, Transport, Version, VirtualAddress,
+    self, Auth, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 
@@ -51,7 +52,8 @@ impl Lower<'_> {
         config.groups = groups.into_iter().map(Group::model).collect();
         let mut used: HashSet<String> = HashSet::new();
         for instance in &config.instances {
-            used.extend(instance.vrrp.track_scripts.iter().map(|t| t.name.clone()));
+            let scripts = instance.vrrp.tracks.iter().filter(|t| matches!(t.what, Tracked::Script(_)));
+            used.extend(scripts.map(|t| t.what.name().to_owned()));
         }
         // A script that is named but could not be tracked was told already.
         let blocks = instances.list.iter().map(|(_, node)| *node).chain(root.all("vrrp_sync_group"));
@@ -84,7 +86,7 @@ impl Lower<'_> {
         let device = interface.as_deref().unwrap_or_default();
         let (addresses, excluded) = self.addresses(node, device, (version, family), mode);
         let garp = self.garp(nodes, mode);
-        let (track_scripts, track_interfaces) = self.trackers(nodes, device, priority, group, scripts);
+        let tracks = self.trackers(nodes, device, priority, group, scripts);
         if strict && priority != Priority::OWNER && !nodes.on("accept") && !nodes.on("no_accept") && !nodes.flawed {
             let message =
                 "strict mode wants packets to the virtual addresses dropped on a router that does not own them";
@@ -120,8 +122,7 @@ impl Lower<'_> {
             higher_prio_send_advert: higher_send.unwrap_or(!strict && self.defaults.higher_prio_send_advert),
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
             track_primary: !nodes.on("dont_track_primary"),
-            track_interfaces,
-            track_scripts,
+            tracks,
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
         Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })
@@ -442,42 +443,31 @@ impl Lower<'_> {
         priority: Priority,
         group: Option<&Group<'_>>,
         scripts: &Named<'_>,
-    ) -> (Vec<Track>, Vec<Track>) {
-        let mut of_scripts = self.track_scripts(nodes, scripts);
-        let mut of_interfaces = self.track_interfaces(nodes);
-        of_interfaces.retain(|t| {
-            let own = t.track.name == device;
-            if own {
+    ) -> Vec<Track> {
+        let is_own = |t: &Tracker| matches!(&t.track.what, Tracked::Interface(name) if name == device);
+        let mut trackers = self.track_interfaces(nodes);
+        trackers.retain(|t| {
+            if is_own(t) {
                 let message = format!("`{device}` is the instance's own interface, which is tracked anyway");
                 self.findings.push(Report::warning(Code::Unused, t.at, message).label("ignored"));
             }
-            !own
+            !is_own(t)
         });
+        trackers.extend(self.track_scripts(nodes, scripts));
         if let Some(group) = group {
             if !group.weighs {
                 let why = "members of a sync group keep none of their own unless it says `sync_group_tracking_weight`";
-                self.unweigh(&mut of_scripts, "script", why);
-                self.unweigh(&mut of_interfaces, "interface", why);
+                self.unweigh(&mut trackers, why);
             }
-            of_scripts = self.join(of_scripts, &group.scripts, "script");
-            let others: Vec<_> = group.interfaces.iter().filter(|t| t.track.name != device).cloned().collect();
-            of_interfaces = self.join(of_interfaces, &others, "interface");
+            let others: Vec<_> = group.trackers.iter().filter(|t| !is_own(t)).cloned().collect();
+            trackers = self.join(trackers, &others);
         }
         if priority == Priority::OWNER {
-            let why = "the priority of an owner (255) never changes";
-            self.unweigh(&mut of_scripts, "script", why);
-            self.unweigh(&mut of_interfaces, "interface", why);
+            self.unweigh(&mut trackers, "the priority of an owner (255) never changes");
         } else {
-            self.weigh(&of_scripts, &of_interfaces, priority);
+            self.weigh(&trackers, priority);
         }
-        let plain = |tracked: Vec<super::track::Tracked>| -> Vec<Track> {
-            tracked
-                .into_iter()
-                .map(|t| t.track)
-                .filter(|t| !matches!(t.bearing, Bearing::Weight { weight: 0, .. }))
-                .collect()
-        };
-        (plain(of_scripts), plain(of_interfaces))
+        trackers.into_iter().map(|t| t.track).collect()
     }
 
     /// An address that two routers would both put on one interface: whichever leaves takes it from the other.

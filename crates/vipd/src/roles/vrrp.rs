@@ -18,7 +18,9 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{debug, error, info, warn};
-use vipd_api::{AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus};
+use vipd_api::{
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
+};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
@@ -27,7 +29,8 @@ use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, State, packets};
-use vipd_vrrp::settings::Version;
+use vipd_vrrp::settings::{Tracked, Version};
+use vipd_vrrp::track::{Effect, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
 /// Tokens of the poller; ports follow from `FIRST_PORT` on.
@@ -156,7 +159,7 @@ impl Role {
         let mut buffer = vec![0; 64 << 10];
         while !self.stopping {
             let deadline = if self.addresses.busy() { Some(self.addresses.next_at(monotonic_micros())) } else { None };
-            let node = self.node.wake().map(|(at, _, _)| at.0);
+            let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
             let deadline = [deadline, node, snapshot, self.sockets_at].into_iter().flatten().min();
@@ -187,7 +190,7 @@ impl Role {
 
     fn tick(&mut self, whose: Input) {
         let now = now();
-        if self.node.wake().is_some_and(|(at, _, _)| at <= now) {
+        if self.node.wake().is_some_and(|(at, _)| at <= now) {
             self.handle(now, whose);
         }
     }
@@ -349,6 +352,7 @@ impl Role {
             instances: config.instances.iter().map(|i| i.vrrp.clone()).collect(),
             groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
             scripts: config.scripts.iter().map(|s| s.vrrp.clone()).collect(),
+            processes: Vec::new(),
         };
         let now = now();
         let before = if self.configured {
@@ -613,6 +617,20 @@ impl Role {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
         };
+        let tracks = self.node.tracks(i).map(|(track, known, effect)| TrackStatus {
+            kind: track.what.kind().to_owned(),
+            name: track.what.name().to_owned(),
+            state: known.map_or_else(|| "unknown".to_owned(), |known| known.to_string()),
+            running: match &track.what {
+                Tracked::Process(name) => self.node.process(name).and_then(ProcessState::count),
+                Tracked::Interface(_) | Tracked::Script(_) | Tracked::File(_) | Tracked::Bfd(_) => None,
+            },
+            adds: match effect {
+                Effect::Adds(n) => n,
+                Effect::Awaited | Effect::Fault(_) => 0,
+            },
+            fault: matches!(effect, Effect::Fault(_)),
+        });
         let next = router
             .wake()
             .map(|(at, timer)| NextStatus { in_secs: (at - clocks.mono).as_secs_f64(), why: timer.to_string() });
@@ -651,6 +669,7 @@ impl Role {
             master,
             master_priority: heard.map(|h| h.priority.0),
             addresses: addresses.collect(),
+            tracks: tracks.collect(),
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),
             counters,

@@ -44,8 +44,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         higher_prio_send_advert: false,
         skip_check_adv_addr: false,
         track_primary: true,
-        track_interfaces: vec![],
-        track_scripts: vec![],
+        tracks: vec![],
     }
 }
 
