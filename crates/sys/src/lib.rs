@@ -12,5 +12,7 @@ pub mod pidfile;
 pub mod poll;
 pub mod privilege;
 pub mod process;
+pub mod random;
 pub mod raw;
 pub mod syslog;
+pub mod udp;
