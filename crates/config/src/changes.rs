@@ -332,6 +332,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         name: _,
         vrid: _,
         interface: _,
+        family: _,
         addresses: _,
         excluded: _,
         version,

@@ -4,9 +4,12 @@
 mod common;
 
 use common::{config, found, instance, said};
+use std::net::IpAddr;
 use std::time::Duration;
 use vipd_config::model::Config;
-use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Preempt, Transport, Version};
+use vipd_vrrp::settings::{
+    AddressFlag, Auth, Bearing, Family, Garp, Initial, Lifetime, Preempt, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::{Centis, Micros, Priority};
 
 fn one(lines: &str) -> vipd_vrrp::settings::Instance {
@@ -196,18 +199,55 @@ fn what_is_needed() {
 }
 
 #[test]
-fn ipv6_routers_are_an_error() {
+fn the_first_address_says_the_family() {
+    let family = |lines: &str| {
+        let c = config(&instance(lines));
+        let i = &c.instances[0].vrrp;
+        (i.family, i.version, i.transport.clone())
+    };
+    let group = |group: &str| Transport::Multicast { group: group.parse().unwrap() };
+    let v6 = (Family::V6, Version::V3, group("ff02::12"));
+    assert_eq!(family("virtual_ipaddress {\n2001:db8::1/64\n}"), v6);
+    assert_eq!(family("virtual_ipaddress {\n2001:db8::1/64\n}\nvirtual_ipaddress_excluded {\n192.0.2.1\n}"), v6);
+    assert_eq!(family("native_ipv6\nvirtual_ipaddress {\nfe80::1/64\n}"), v6);
+    let v6_of = |address: &str| (Family::V6, Version::V3, group(address));
+    assert_eq!(family("virtual_ipaddress {\nfe80::1\n}\nmcast_dst_ip ff02::99"), v6_of("ff02::99"));
+    let v4 = (Family::V4, Version::V2, group("224.0.0.18"));
+    assert_eq!(family("virtual_ipaddress {\n192.0.2.1\n}\nvirtual_ipaddress_excluded {\n2001:db8::1\n}"), v4);
+    let (family, _, transport) =
+        family("no_virtual_ipaddress\nunicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}");
+    let Transport::Unicast { peers, ttl: 255, .. } = transport else { panic!("{transport:?}") };
+    assert_eq!((family, peers[0].address), (Family::V6, "2001:db8::2".parse::<IpAddr>().unwrap()));
     for lines in [
-        "virtual_ipaddress {\n2001:db8::1/64\n}",
-        "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
-        "unicast_peer {\n2001:db8::2\n}",
-        "mcast_src_ip 2001:db8::1",
-        "mcast_dst_ip ff02::12",
+        "virtual_ipaddress {\n2001:db8::1/64\n192.0.2.1\n}",
+        "virtual_ipaddress {\n192.0.2.1\n}\nunicast_peer {\n2001:db8::2\n}",
+        "virtual_ipaddress {\n192.0.2.1\n}\nmcast_src_ip 2001:db8::1",
+        "virtual_ipaddress {\n192.0.2.1\n}\nmcast_dst_ip ff02::12",
     ] {
         let found = found(&instance(lines));
-        assert!(found.iter().any(|f| f.starts_with("V0408")), "{lines}: {found:?}");
+        assert!(found.iter().any(|f| f.starts_with("V0306")), "{lines}: {found:?}");
     }
-    assert_eq!(found(&instance("native_ipv6")), ["V0902:4"]);
+    // Version 2 over IPv6 is the original's own; its password has no room there.
+    let found = found(&instance(
+        "version 2\nvirtual_ipaddress {\nfe80::1\n}\nauthentication {\nauth_type PASS\nauth_pass a\n}",
+    ));
+    assert_eq!(found, ["V0404:4", "V0405:8"]);
+}
+
+#[test]
+fn address_options_reach_the_kernel() {
+    let c = config(&instance(
+        "virtual_ipaddress {\nfe80::1/64\n2001:db8::1\n2001:db8::2/64 preferred_lft 60 -nodad home mngtmpaddr\n}\n\
+         virtual_ipaddress_excluded {\n192.0.2.1/24 peer 192.0.2.9 noprefixroute autojoin preferred_lft forever\n}",
+    ));
+    let i = &c.instances[0].vrrp;
+    let of = |a: &VirtualAddress| (a.preferred, a.flags.iter().copied().collect::<Vec<_>>(), a.peer);
+    assert_eq!(of(&i.addresses[0]), (Lifetime::Forever, vec![], None));
+    assert_eq!(of(&i.addresses[1]), (Lifetime::Secs(0), vec![], None));
+    let flags = vec![AddressFlag::Dad, AddressFlag::Home, AddressFlag::ManageTemporary];
+    assert_eq!(of(&i.addresses[2]), (Lifetime::Secs(60), flags, None));
+    let flags = vec![AddressFlag::NoPrefixRoute, AddressFlag::AutoJoin];
+    assert_eq!(of(&i.excluded[0]), (Lifetime::Forever, flags, Some("192.0.2.9".parse().unwrap())));
 }
 
 #[test]
@@ -229,8 +269,8 @@ fn address_options() {
         assert!(common::read(&vip(bad)).config.is_none(), "{bad}");
     }
     assert!(said(&vip("192.0.2.1 192.0.2.2")).contains("one address a line"));
-    assert_eq!(found(&vip("192.0.2.1 no_track home")), ["V0901:5", "V0901:5"]);
-    assert_eq!(found(&vip("192.0.2.1 peer 192.0.2.2")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 no_track home -nodad")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 peer 2001:db8::2")), ["V0306:5"]);
     assert_eq!(one("virtual_ipaddress {\n192.0.2.1 scope 7\n}").addresses[0].scope, 7);
 }
 

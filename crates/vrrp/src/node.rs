@@ -488,7 +488,9 @@ impl Router {
     fn set_facts(&mut self, facts: &Facts) {
         let link = facts.links.get(&self.settings.interface);
         // A lost address is kept for the priority-0 advert that may still get out.
-        self.source = self.settings.source.or(link.and_then(|l| l.address)).or(self.source);
+        let family = self.settings.family;
+        self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);
+        self.mtu = link.map_or(self.mtu, |l| l.mtu);
         let priority = track::effective_priority(&self.settings, facts);
         if self.history.is_empty() && matches!(self.state, State::Init) {
             self.effective = priority; // the first facts are no change

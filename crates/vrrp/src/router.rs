@@ -2,8 +2,9 @@
 //! several instances at once (sync groups, shared facts) is `node`'s.
 
 use crate::admit::Admitted;
-use crate::packet::{Advert, AuthField, AuthType, ChecksumForm, Ipv4Envelope, PROTOCOL};
-use crate::settings::{Auth, Instance, Preempt, Transport, Version};
+use crate::admit::Known;
+use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
+use crate::settings::{Auth, Family, Instance, Preempt, Transport, Version};
 use crate::timers;
 use crate::track::Fault;
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
@@ -13,8 +14,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
+
+/// The MTU of a link that is not there yet.
+const USUAL_MTU: u32 = 1500;
 
 /// Transitions kept for the operator.
 const HISTORY: usize = 32;
@@ -295,6 +299,7 @@ impl Sequences {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Key {
     vrid: Vrid,
+    family: Family,
     interface: String,
     group: Option<IpAddr>,
     unicast_source: Option<IpAddr>,
@@ -307,7 +312,8 @@ impl Key {
             Transport::Multicast { group } => (Some(group), None),
             Transport::Unicast { .. } => (None, settings.source),
         };
-        Key { vrid: settings.vrid, interface: settings.interface.clone(), group, unicast_source }
+        let Instance { vrid, family, ref interface, .. } = *settings;
+        Key { vrid, family, interface: interface.clone(), group, unicast_source }
     }
 }
 
@@ -322,6 +328,8 @@ pub struct Router {
     pub(crate) effective: Priority,
     /// The address adverts are sent from; `None` only in FAULT.
     pub(crate) source: Option<IpAddr>,
+    /// Largest packet of its interface in bytes.
+    pub(crate) mtu: u32,
     learned: Centis,
     sequences: Sequences,
     /// What it counted.
@@ -339,6 +347,7 @@ impl Router {
             why: "started".to_string(),
             effective: settings.priority,
             source: None,
+            mtu: USUAL_MTU,
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
             counters: Counters::default(),
@@ -435,11 +444,6 @@ impl Router {
         self.source
     }
 
-    /// Highest sequence number of the authentication header accepted.
-    pub fn sequence(&self) -> u32 {
-        self.sequences.heard
-    }
-
     /// The recorded transitions, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &Transition> {
         self.history.iter()
@@ -460,6 +464,25 @@ impl Router {
             .min_by_key(|(at, _)| *at),
             State::Init | State::Fault(_) | State::Stopped => None,
         }
+    }
+
+    /// What it knows when it judges a packet.
+    pub fn known(&self) -> Known {
+        Known { own: self.source, sequence: self.sequences.heard, listed: self.listed() }
+    }
+
+    /// How many of its addresses its adverts list: all that fit into one packet.
+    pub fn listed(&self) -> usize {
+        let Instance { version, family, ref auth, .. } = self.settings;
+        let header = if matches!(auth, Auth::Ah(_)) { auth::AH_HEADER } else { 0 };
+        self.settings.addresses.len().min(packet::room(self.mtu, version, family, header))
+    }
+
+    /// The advert it sends with this priority.
+    fn advert(&self, priority: Priority) -> Advert {
+        let mut advert = advert(&self.settings, priority);
+        advert.addresses.truncate(self.listed());
+        advert
     }
 
     fn skew(&self) -> Micros {
@@ -552,7 +575,7 @@ impl Router {
         if priority == Priority::RELEASE {
             self.counters.priority_zero_sent += 1;
         }
-        self.edges.push_back(Edge::Send { advert: advert(&self.settings, priority), sequence });
+        self.edges.push_back(Edge::Send { advert: self.advert(priority), sequence });
     }
 
     /// The priority in force is now this; a running master-down interval moves with it.
@@ -758,13 +781,13 @@ impl Master {
     }
 }
 
-/// The advert an instance sends with this priority.
+/// The advert an instance sends with this priority, with all its addresses.
 pub fn advert(settings: &Instance, priority: Priority) -> Advert {
-    let auth = match (settings.version, &settings.auth) {
-        (Version::V3, _) => None,
-        (Version::V2, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
-        (Version::V2, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
-        (Version::V2, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
+    let auth = match (settings.version, settings.family, &settings.auth) {
+        (Version::V3, _, _) | (Version::V2, Family::V6, _) => None,
+        (Version::V2, Family::V4, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
+        (Version::V2, Family::V4, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
+        (Version::V2, Family::V4, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
     };
     Advert {
         version: settings.version,
@@ -776,40 +799,41 @@ pub fn advert(settings: &Instance, priority: Priority) -> Advert {
     }
 }
 
-/// The IPv4 packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
+/// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
 pub fn packets(
     settings: &Instance,
-    source: Ipv4Addr,
+    source: IpAddr,
     advert: &Advert,
     id: u16,
     sequence: Option<u32>,
-) -> Vec<(Ipv4Addr, Vec<u8>)> {
-    let one = |destination: Ipv4Addr, ttl: u8, cover: TtlCover| {
-        let form = match advert.version {
-            Version::V2 => ChecksumForm::Plain,
-            Version::V3 => ChecksumForm::Pseudo { source: source.into(), destination: destination.into() },
+) -> Vec<(IpAddr, Vec<u8>)> {
+    let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
+        let form = match (advert.version, settings.family) {
+            (Version::V2, Family::V4) => ChecksumForm::Plain,
+            (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
         };
-        let pdu = advert.emit(form);
-        let envelope = Ipv4Envelope { source, destination, ttl, protocol: PROTOCOL, id };
-        let packet = match (&settings.auth, sequence) {
-            (Auth::Ah(key), Some(sequence)) => auth::seal(envelope, cover, key, sequence, &pdu),
-            (Auth::None | Auth::Pass(_) | Auth::Ah(_), _) => {
-                let mut packet = envelope.header(pdu.len()).to_vec();
-                packet.extend_from_slice(&pdu);
-                packet
+        let mut pdu = advert.emit(form);
+        let mut packet = match (source, to) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
+                if let (Auth::Ah(key), Some(sequence)) = (&settings.auth, sequence) {
+                    return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
+                }
+                envelope.header(id, pdu.len()).to_vec()
             }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
+            }
+            // The configuration has no such pair.
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         };
-        (destination, packet)
+        packet.append(&mut pdu);
+        Some((to, packet))
     };
     match &settings.transport {
-        Transport::Multicast { group: IpAddr::V4(group) } => Vec::from([one(*group, 255, TtlCover::Kept)]),
-        Transport::Multicast { group: IpAddr::V6(_) } => Vec::new(),
-        Transport::Unicast { peers, ttl, .. } => peers
-            .iter()
-            .filter_map(|peer| match peer.address {
-                IpAddr::V4(to) => Some(one(to, *ttl, TtlCover::Zeroed)),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
+        Transport::Multicast { group } => one(*group, 255, TtlCover::Kept).into_iter().collect(),
+        Transport::Unicast { peers, ttl, .. } => {
+            peers.iter().filter_map(|peer| one(peer.address, *ttl, TtlCover::Zeroed)).collect()
+        }
     }
 }

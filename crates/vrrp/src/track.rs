@@ -1,11 +1,11 @@
 //! Tracked objects: what is known of interfaces and scripts, and what that means for an instance.
 
-use crate::settings::{Bearing, Instance, Script};
+use crate::settings::{Bearing, Family, Instance, Script};
 use crate::units::Priority;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 /// What is known of an interface that exists.
@@ -15,8 +15,22 @@ pub struct Link {
     pub up: bool,
     /// Whether it can multicast.
     pub multicast: bool,
-    /// Its first address that an advert can be sent from.
-    pub address: Option<IpAddr>,
+    /// Its first IPv4 address that an advert can be sent from.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its link-local address, once duplicate address detection has let it pass.
+    pub link_local: Option<Ipv6Addr>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+}
+
+impl Link {
+    /// The address that adverts of this family are sent from (RFC 9568, 5.1.1.1 and 5.1.2.1).
+    pub fn source(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.ipv4.map(IpAddr::V4),
+            Family::V6 => self.link_local.map(IpAddr::V6),
+        }
+    }
 }
 
 /// Whether a tracked script is good. One counter r counts as in the original: good while r >= rise.
@@ -161,7 +175,7 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
             if !link.up && settings.track_primary {
                 faults.insert(Fault::InterfaceDown(name()));
             }
-            if settings.source.or(link.address).is_none() {
+            if settings.source.or(link.source(settings.family)).is_none() {
                 faults.insert(Fault::NoAddress(name()));
             }
             if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {

@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{instance, link, links, node};
-use std::net::{IpAddr, Ipv4Addr};
+use common::{instance, ipv6, link, links, node};
+use std::net::IpAddr;
 use vipd_vrrp::admit::{Admitted, admit};
 use vipd_vrrp::node::{Action, Input, Node, Settings};
-use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, advert, packets};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::units::{Instant, Micros, Priority};
@@ -145,7 +145,7 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
     let settings = Instance { auth: key(b"s3cr3tpw"), ..instance(Version::V2, 51, 100, 100) };
     let sealed = |sequence: u32| {
         let advert = advert(&settings, Priority(200));
-        packets(&settings, Ipv4Addr::from(OTHER), &advert, 1, Some(sequence)).remove(0).1
+        packets(&settings, IpAddr::from(OTHER), &advert, 1, Some(sequence)).remove(0).1
     };
     let mut node = Node::new(
         START,
@@ -156,8 +156,8 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
     );
     let hear = |node: &mut Node, sequence: u32| {
         let packet = sealed(sequence);
-        let datagram = Ipv4Datagram::parse(&packet).unwrap();
-        let admitted = admit(&settings, None, node.routers()[0].sequence(), &datagram)?;
+        let datagram = Datagram::parse(&packet).unwrap();
+        let admitted = admit(&settings, node.routers()[0].known(), &datagram)?;
         node.handle(START, Input::Advert(0, admitted));
         Ok::<(), vipd_vrrp::admit::Reject>(())
     };
@@ -377,4 +377,24 @@ fn reload_after_reload_keeps_no_group_from_serving() {
         node.handle(now, Input::Tick);
     }
     assert_eq!(names(&node), [Name::Master, Name::Master]);
+}
+
+#[test]
+fn an_advert_lists_no_more_than_fits_its_link() {
+    let many: Vec<String> = (1..=200).map(|i| format!("2001:db8::{i:x}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (mtu, listed) in [(1500, 89), (9000, 200), (100, 2), (10, 1)] {
+        let settings =
+            Settings { instances: vec![ipv6(instance(Version::V3, 7, 100, 100), &many)], ..Settings::default() };
+        let link = vipd_vrrp::track::Link { mtu, ..link(OWN) };
+        let mut node = Node::new(START, settings, [("eth0".to_owned(), link)].into(), None, 0);
+        node.handle(START + Micros::from_secs(10), Input::Tick);
+        let sent = actions(&mut node).into_iter().find_map(|action| match action {
+            Action::Router(0, Edge::Send { advert, .. }) => Some(advert.addresses.len()),
+            Action::Router(..) | Action::Group(..) => None,
+        });
+        assert_eq!(sent, Some(listed), "with an MTU of {mtu}");
+        assert_eq!(node.claims(0).count(), 200, "all are held");
+        assert_eq!(node.routers()[0].source(), Some("fe80::ff:fe00:1".parse().unwrap()));
+    }
 }

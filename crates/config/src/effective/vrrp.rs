@@ -5,7 +5,9 @@ use crate::keyword::ROOT;
 use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
-use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Instance, Preempt, Track, Transport, Version, VirtualAddress};
+use vipd_vrrp::settings::{
+    AddressFlag, Auth, Bearing, Garp, Initial, Instance, Lifetime, Preempt, Track, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::Micros;
 
 /// What `instance` says where it holds.
@@ -180,6 +182,9 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         options.push(("scope", scope(address.scope)));
         options.extend(address.broadcast.map(|ip| ("broadcast", Value::Address(ip.into()))));
         options.extend(address.label.clone().map(|label| ("label", Value::Text(label))));
+        options.extend(address.peer.map(|ip| ("peer", Value::Address(ip))));
+        options.push(("preferred_lft", lifetime(address.preferred)));
+        options.extend(address.flags.iter().map(|flag| (flag_word(*flag), Value::Flag(true))));
         let mut idle = None;
         let same = |line: &&&Setting| match &line.value {
             Value::Options(said) => {
@@ -192,7 +197,21 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         if let Some(line) = lines.iter().find(same) {
             idle = line.idle;
             if let Value::Options(said) = &line.value {
-                let acted = ["(address)", "dev", "scope", "broadcast", "brd", "label", "-nodad"];
+                let acted = [
+                    "(address)",
+                    "dev",
+                    "scope",
+                    "broadcast",
+                    "brd",
+                    "label",
+                    "peer",
+                    "preferred_lft",
+                    "-nodad",
+                    "home",
+                    "mngtmpaddr",
+                    "noprefixroute",
+                    "autojoin",
+                ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
         }
@@ -200,6 +219,23 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
     };
     let lines = addresses.iter().map(line).collect();
     Setting { body: Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
+}
+
+fn flag_word(flag: AddressFlag) -> &'static str {
+    match flag {
+        AddressFlag::Dad => "-nodad",
+        AddressFlag::Home => "home",
+        AddressFlag::ManageTemporary => "mngtmpaddr",
+        AddressFlag::NoPrefixRoute => "noprefixroute",
+        AddressFlag::AutoJoin => "autojoin",
+    }
+}
+
+fn lifetime(lifetime: Lifetime) -> Value {
+    match lifetime {
+        Lifetime::Forever => Value::Text("forever".to_owned()),
+        Lifetime::Secs(seconds) => Value::Number(seconds.into()),
+    }
 }
 
 fn scope(scope: u8) -> Value {

@@ -22,9 +22,10 @@ use vipd_api::{AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus,
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
+use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
-use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, State, packets};
 use vipd_vrrp::settings::Version;
 use vipd_vrrp::units::{Instant, Micros};
@@ -266,7 +267,7 @@ impl Role {
 
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<u32>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
-        let Some(IpAddr::V4(source)) = router.source() else { return };
+        let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
             if let Err(e) = self.ports.send(&router.settings, &packet, to)
@@ -429,7 +430,7 @@ impl Role {
     fn read_port(&mut self, token: u64, buffer: &mut [u8]) {
         for _ in 0..BURST {
             let datagram = match self.ports.receive(token, buffer) {
-                Ok(Some(bytes)) => bytes,
+                Ok(Some(received)) => received,
                 Ok(None) => return,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
@@ -440,13 +441,24 @@ impl Role {
         }
     }
 
-    fn receive(&mut self, token: u64, bytes: &[u8]) {
+    fn receive(&mut self, token: u64, received: Received<'_>) {
         let now = now();
-        let datagram = match Ipv4Datagram::parse(bytes) {
+        let datagram = match received {
+            Received::Whole(bytes) => Datagram::parse(bytes),
+            Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
+                source: source.into(),
+                destination: destination.into(),
+                ttl: hop_limit,
+                protocol: PROTOCOL,
+                header: &[],
+                payload,
+            }),
+        };
+        let datagram = match datagram {
             Ok(datagram) => datagram,
             Err(why) => {
                 for i in self.ports.instances(token) {
-                    self.reject(i, &Reject::NotIpv4(why), None);
+                    self.reject(i, &Reject::NotIp(why), None);
                 }
                 return;
             }
@@ -458,7 +470,7 @@ impl Role {
             .instances(token)
             .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
             .collect();
-        let Some(i) = choose(routers, &candidates, datagram.source.into()) else {
+        let Some(i) = choose(routers, &candidates, datagram.source) else {
             self.unknown_vrids += 1;
             return;
         };
@@ -467,12 +479,12 @@ impl Role {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
-        match admit::admit(&router.settings, router.source(), router.sequence(), &datagram) {
+        match admit::admit(&router.settings, router.known(), &datagram) {
             Ok(admitted) => {
                 self.note_oddity(i, &admitted);
                 self.handle(now, Input::Advert(i, admitted));
             }
-            Err(why) => self.reject(i, &why, Some(datagram.source.into())),
+            Err(why) => self.reject(i, &why, Some(datagram.source)),
         }
     }
 
