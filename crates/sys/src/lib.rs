@@ -12,6 +12,8 @@ pub mod pidfile;
 pub mod poll;
 pub mod privilege;
 pub mod process;
+pub mod random;
 pub mod raw;
 pub mod sysctl;
 pub mod syslog;
+pub mod udp;
