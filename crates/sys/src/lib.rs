@@ -14,3 +14,4 @@ pub mod privilege;
 pub mod process;
 pub mod raw;
 pub mod syslog;
+pub mod watch;
