@@ -1,7 +1,9 @@
 //! What differs between two configurations, in the configuration's words: what a reload has done. Things are the same by
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
-use crate::model::{Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedScript};
+use crate::model::{
+    Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
+};
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,6 +34,8 @@ pub enum Kind {
     Address,
     Group,
     Script,
+    File,
+    Process,
     Service,
     Server,
 }
@@ -45,6 +49,8 @@ impl Kind {
             Kind::Address => "virtual_ipaddress",
             Kind::Group => "vrrp_sync_group",
             Kind::Script => "vrrp_script",
+            Kind::File => "track_file",
+            Kind::Process => "vrrp_track_process",
             Kind::Service => "virtual_server",
             Kind::Server => "real_server",
         }
@@ -108,7 +114,8 @@ type Word = (&'static str, Felt, bool);
 pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
     // Each settings type is taken apart where it is compared, so that no field is forgotten.
-    let Config { global: _, instances: _, groups: _, scripts: _, services: _, written: _ } = new;
+    let Config { global: _, instances: _, groups: _, scripts: _, files: _, processes: _, services: _, written: _ } =
+        new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     instances(old, new, &mut changes);
     compare(
@@ -124,6 +131,20 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         old.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         new.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         script,
+    );
+    compare(
+        &mut changes,
+        Kind::File,
+        old.files.iter().map(|f| (f.name.clone(), f)),
+        new.files.iter().map(|f| (f.name.clone(), f)),
+        file,
+    );
+    compare(
+        &mut changes,
+        Kind::Process,
+        old.processes.iter().map(|p| (p.vrrp.name.clone(), p)),
+        new.processes.iter().map(|p| (p.vrrp.name.clone(), p)),
+        process,
     );
     let named = |service: &Service| service.lvs.id.to_string();
     compare(
@@ -142,6 +163,8 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let orders = [
         (Kind::Group, reordered(&old.groups, &new.groups, |g| &g.vrrp.name)),
         (Kind::Script, reordered(&old.scripts, &new.scripts, |s| &s.vrrp.name)),
+        (Kind::File, reordered(&old.files, &new.files, |f| &f.name)),
+        (Kind::Process, reordered(&old.processes, &new.processes, |p| &p.vrrp.name)),
         (Kind::Service, reordered(&old.services, &new.services, |s| &s.lvs.id)),
     ];
     for (kind, _) in orders.into_iter().filter(|(_, reordered)| *reordered) {
@@ -209,9 +232,28 @@ fn script(old: &TrackedScript, new: &TrackedScript) -> Vec<Word> {
     ]
 }
 
+fn file(old: &TrackedFile, new: &TrackedFile) -> Vec<Word> {
+    let TrackedFile { name: _, path, init } = new;
+    vec![("file", Felt::Mastership, old.path != *path), ("init_file", Felt::Nothing, old.init != *init)]
+}
+
+fn process(old: &TrackedProcess, new: &TrackedProcess) -> Vec<Word> {
+    let TrackedProcess { vrrp, process, parameters, matching } = new;
+    let vrrp::Process { name: _, quorum, quorum_max, terminate_delay, fork_delay } = vrrp;
+    vec![
+        ("process", Felt::Mastership, (&old.process, &old.parameters) != (process, parameters)),
+        ("param_match", Felt::Mastership, old.matching != *matching),
+        ("quorum", Felt::Mastership, old.vrrp.quorum != *quorum),
+        ("quorum_max", Felt::Mastership, old.vrrp.quorum_max != *quorum_max),
+        ("terminate_delay", Felt::Mastership, old.vrrp.terminate_delay != *terminate_delay),
+        ("fork_delay", Felt::Mastership, old.vrrp.fork_delay != *fork_delay),
+    ]
+}
+
 /// Something that is new or gone.
 fn whole(verb: Verb, kind: Kind, name: &str) -> Change {
-    let felt = if matches!(kind, Kind::Group | Kind::Script) { Felt::Mastership } else { Felt::Nothing };
+    let decides = matches!(kind, Kind::Group | Kind::Script | Kind::File | Kind::Process);
+    let felt = if decides { Felt::Mastership } else { Felt::Nothing };
     Change { verb, kind, what: format!("{} {name}", kind.keyword()), details: Vec::new(), felt }
 }
 

@@ -36,6 +36,14 @@ vrrp_script t {
     script "/bin/false"
     user root
 }
+track_file f {
+    file /run/load
+    init_file 3
+}
+track_file g {
+    file /run/other
+    init_file 3 overwrite
+}
 vrrp_instance A {
     interface eth0
     virtual_router_id 7
@@ -52,6 +60,10 @@ vrrp_instance A {
     track_script {
         s weight -5
         t
+    }
+    track_file {
+        f
+        g weight 0 reverse
     }
     virtual_ipaddress {
         192.0.2.1/24 brd + label eth0:1
@@ -133,8 +145,21 @@ fn others(value: &Value) -> Vec<Value> {
         }
         Value::String(text) => {
             others.push(json!(format!("{text}x")));
-            let words =
-                ["192.0.2.77", "192.0.2.77:9", "V2", "V3", "V11", "Master", "Backup", "Udp", "rr", "Dr", "Inet6", "V6"];
+            let words = [
+                "192.0.2.77",
+                "192.0.2.77:9",
+                "V2",
+                "V3",
+                "V11",
+                "Master",
+                "Backup",
+                "Never",
+                "Udp",
+                "rr",
+                "Dr",
+                "Inet6",
+                "V6",
+            ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
