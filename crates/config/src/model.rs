@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use vipd_bfd::settings as bfd;
 use vipd_lvs::settings::{VirtualServer, VirtualServerId};
 use vipd_vrrp::settings as vrrp;
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub groups: Vec<SyncGroup>,
     /// `vrrp_script`s that an instance or group tracks.
     pub scripts: Vec<TrackedScript>,
+    /// `bfd_instance`s in the order of the file; names unique.
+    pub bfd: Vec<bfd::Instance>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
     /// configuration before.
     pub services: Vec<Arc<Service>>,

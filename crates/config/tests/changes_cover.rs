@@ -36,6 +36,16 @@ vrrp_script t {
     script "/bin/false"
     user root
 }
+bfd_instance P {
+    neighbor_ip 192.0.2.30
+    source_ip 192.0.2.31
+    passive
+    multihop
+    max_hops 3
+}
+bfd_instance Q {
+    neighbor_ip 192.0.2.32
+}
 vrrp_instance A {
     interface eth0
     virtual_router_id 7
@@ -133,8 +143,22 @@ fn others(value: &Value) -> Vec<Value> {
         }
         Value::String(text) => {
             others.push(json!(format!("{text}x")));
-            let words =
-                ["192.0.2.77", "192.0.2.77:9", "V2", "V3", "V11", "Master", "Backup", "Udp", "rr", "Dr", "Inet6", "V6"];
+            let words = [
+                "192.0.2.77",
+                "192.0.2.77:9",
+                "V2",
+                "V3",
+                "V11",
+                "Master",
+                "Backup",
+                "Udp",
+                "rr",
+                "Dr",
+                "Inet6",
+                "V6",
+                "Single",
+                "Active",
+            ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));

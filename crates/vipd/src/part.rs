@@ -72,6 +72,7 @@ fn own(role: RoleName, config: &Config) -> Config {
             instances: config.instances.clone(),
             groups: config.groups.clone(),
             scripts: config.scripts.clone(),
+            bfd: config.bfd.clone(),
             ..Config::default()
         },
         RoleName::Check | RoleName::Director | RoleName::Console => Config { global, ..Config::default() },
