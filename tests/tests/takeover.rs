@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vipd_tests::conf::{AH, Instance, PASS, master_down, skew};
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::Lab;
@@ -74,6 +74,7 @@ fn round_for(network: &str, strong: Kind, weak: Kind, conf: impl Fn(u8) -> Insta
     let took = b.wait_master(vip, patience(down)).as_secs_f64();
     println!("  hung: {took:.3} s, by the formula {down:.3} s");
     assert!(took < down + SLACK);
+    let woke = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     a.resume();
     vipd_tests::wait_for("one of them gives way", patience(2.0 * down), || one.holds(vip) != two.holds(vip));
 
@@ -95,6 +96,12 @@ fn round_for(network: &str, strong: Kind, weak: Kind, conf: impl Fn(u8) -> Insta
     let frames = capture.end();
     let announced = announcements(&frames).iter().filter(|(_, address)| address.to_string() == vip).count();
     assert!(announced >= 5, "{announced} announcements of {vip}");
+    let first = adverts(&frames).into_iter().find(|(at, _, priority)| *at > woke && *priority == 150);
+    let first = first.map_or(f64::INFINITY, |(at, _, _)| at - woke);
+    println!("  first advert of the one that woke: after {first:.3} s");
+    if strong == Kind::Vipd {
+        assert!(first > seconds, "it did not listen to who had taken over");
+    }
     let both = two_masters(&frames, seconds);
     println!("  adverts seen: {}, longest with two masters: {both:.3} s", adverts(&frames).len());
     assert!(both < down + SLACK, "two masters for {both:.3} s");

@@ -252,7 +252,7 @@ pub struct TransitionStatus {
 }
 
 /// Counters of an instance.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Adverts accepted.
     pub adverts_received: u64,
@@ -268,6 +268,12 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Addresses put back after somebody removed them.
     pub addresses_restored: u64,
+    /// Times it did not run for so long as MASTER that its backups may have taken over.
+    #[serde(default)]
+    pub stalled: u64,
+    /// How long after its time an advert was sent at the most, in seconds.
+    #[serde(default)]
+    pub latest_advert_secs: f64,
     /// Packets that were not admitted, by reason.
     pub rejected: Vec<(String, u64)>,
 }

@@ -67,6 +67,18 @@ pub struct Master {
     pub announce_lower: Option<Instant>,
     /// Before this no lower-priority advert is answered again.
     pub reply_after: Instant,
+    /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
+    #[serde(default)]
+    pub listening: Option<Listening>,
+}
+
+/// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listening {
+    /// For how long it had sent nothing.
+    pub silent: Micros,
+    /// When it sends again if nobody was heard.
+    pub until: Instant,
 }
 
 /// What is wrong: never empty, so a FAULT without a reason can't be written down.
@@ -168,6 +180,12 @@ pub struct Counters {
     pub released_master: u64,
     pub priority_zero_received: u64,
     pub priority_zero_sent: u64,
+    /// How often it did not run for so long as MASTER that its backups may have taken over.
+    #[serde(default)]
+    pub stalled: u64,
+    /// How long after its time an advert was sent at the most.
+    #[serde(default)]
+    pub latest_advert: Micros,
 }
 
 /// Why a router wants to be called at a certain time.
@@ -177,6 +195,8 @@ pub enum Timer {
     MasterDown,
     /// An advert is due.
     Advert,
+    /// A master that did not run for a while has listened long enough.
+    Listening,
     /// The second block of gratuitous ARP.
     AnnounceDelayed,
     /// A refreshing block of gratuitous ARP.
@@ -190,6 +210,7 @@ impl fmt::Display for Timer {
         f.write_str(match self {
             Timer::MasterDown => "the master counts as gone",
             Timer::Advert => "the next advert is due",
+            Timer::Listening => "nobody else was heard after a stall",
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
@@ -220,6 +241,11 @@ pub enum Edge {
         from: IpAddr,
         /// Its priority.
         priority: Priority,
+    },
+    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again.
+    Stalled {
+        /// For how long it had sent nothing.
+        silent: Micros,
     },
     /// The priority in force changed.
     PriorityChanged {
@@ -453,6 +479,7 @@ impl Router {
     pub fn wake(&self) -> Option<(Instant, Timer)> {
         match &self.state {
             State::Backup(b) => Some((b.down, Timer::MasterDown)),
+            State::Master(Master { listening: Some(listening), .. }) => Some((listening.until, Timer::Listening)),
             State::Master(m) => [
                 Some((m.next_advert, Timer::Advert)),
                 m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
@@ -559,9 +586,9 @@ impl Router {
         self.transition(now, State::Stopped, why);
     }
 
-    /// Priority 0, if MASTER and able to send.
+    /// Priority 0, if MASTER and able to send. One that listens may no longer be the master, and says nothing.
     pub(crate) fn release(&mut self) {
-        if matches!(self.state, State::Master(_)) {
+        if matches!(self.state, State::Master(Master { listening: None, .. })) {
             self.send(Priority::RELEASE);
         }
     }
@@ -596,6 +623,7 @@ impl Router {
     /// Time has come for whatever is due.
     pub(crate) fn tick(&mut self, now: Instant) -> Wish {
         let interval = self.settings.advert_int.micros();
+        let patience = self.master_down();
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
@@ -604,7 +632,24 @@ impl Router {
                 Wish::Master
             }
             State::Master(master) => {
+                if master.listening.is_some_and(|l| now < l.until) {
+                    return Wish::None;
+                }
                 let advert_due = master.next_advert <= now;
+                if advert_due && master.listening.take().is_none() {
+                    let late = now - master.next_advert;
+                    self.counters.latest_advert = self.counters.latest_advert.max(late);
+                    // Backups count from the last advert, which was an interval before this one was due.
+                    let silent = Micros(interval.0.saturating_add(late.0));
+                    if silent > patience {
+                        let until = now + interval;
+                        self.counters.stalled += 1;
+                        master.next_advert = until;
+                        master.listening = Some(Listening { silent, until });
+                        self.edges.push_back(Edge::Stalled { silent });
+                        return Wish::None;
+                    }
+                }
                 if advert_due {
                     // In step with the schedule, unless that is already missed by an interval or more.
                     let next = master.next_advert + interval;
@@ -692,6 +737,9 @@ impl Router {
     }
 
     fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
+        if let State::Master(Master { listening: Some(Listening { silent, .. }), .. }) = self.state {
+            return self.hear_as_stalled(now, heard, interval, silent);
+        }
         if heard.priority == Priority::RELEASE {
             // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
             self.answer(now);
@@ -731,6 +779,20 @@ impl Router {
         master.reply_after = now + REPLY_GAP;
         self.announce_lower(now);
         Wish::Announce
+    }
+
+    /// A master that listens gives way to whoever else is one: preemption, if it is configured, then goes its usual way.
+    fn hear_as_stalled(&mut self, now: Instant, heard: Heard, interval: Centis, silent: Micros) -> Wish {
+        if heard.priority == Priority::RELEASE || self.source == Some(heard.address) {
+            return Wish::None;
+        }
+        if self.settings.version == Version::V3 {
+            self.learned = interval.max(LEAST_LEARNED);
+        }
+        let why = format!("was not running for {silent}, and {} has taken over", heard.address);
+        let backup = self.listening(now, Some(heard));
+        self.transition(now, State::Backup(backup), why.clone());
+        Wish::Backup { why }
     }
 
     /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then.
@@ -777,6 +839,7 @@ impl Master {
             announce_refresh: None,
             announce_lower: None,
             reply_after: Instant(0),
+            listening: None,
         }
     }
 }

@@ -248,6 +248,11 @@ impl Role {
                     info!("({name}) Received lower priority advert: {why}");
                     self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
                 }
+                Action::Router(i, Edge::Stalled { silent }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, interval) = (&router.settings.name, router.settings.advert_int);
+                    warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
+                }
                 Action::Router(i, Edge::PriorityChanged { from, to }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = router.settings.name.clone();
@@ -692,6 +697,8 @@ impl Role {
             priority_zero_received: router.counters.priority_zero_received,
             priority_zero_sent: router.counters.priority_zero_sent,
             addresses_restored: self.addresses.restored(settings),
+            stalled: router.counters.stalled,
+            latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
             rejected: rejected.collect(),
         };
         let history = router.history().map(|t| TransitionStatus {

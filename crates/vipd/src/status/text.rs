@@ -208,6 +208,9 @@ fn particulars(instance: &InstanceStatus) -> String {
         counters.adverts_sent,
         count(counters.became_master, "time")
     );
+    if counters.stalled > 0 {
+        text += &format!(", stalled {}", count(counters.stalled, "time"));
+    }
     if counters.addresses_restored > 0 {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));
     }
