@@ -37,7 +37,7 @@ pub fn effective(config: &Config) -> Vec<Setting> {
             "virtual_server" => out.extend(services.next(setting)),
             "bfd_instance" | "vrrp_track_process" => {
                 let of = inner(&ROOT, setting.keyword);
-                let settings = block(of, setting.settings(), vrrp::derived(setting), &["delay"]);
+                let settings = block(of, setting.settings(), vrrp::derived(config, setting), &["delay"]);
                 out.push(Setting { body: Body::Block(settings), ..setting.clone() });
             }
             "static_ipaddress" => out.push(vrrp::stays(setting, &globals)),

@@ -44,6 +44,16 @@ track_file g {
     file /run/other
     init_file 3 overwrite
 }
+bfd_instance P {
+    neighbor_ip 192.0.2.30
+    source_ip 192.0.2.31
+    passive
+    multihop
+    max_hops 3
+}
+bfd_instance Q {
+    neighbor_ip 192.0.2.32
+}
 vrrp_instance A {
     interface eth0
     virtual_router_id 7
@@ -159,6 +169,8 @@ fn others(value: &Value) -> Vec<Value> {
                 "Dr",
                 "Inet6",
                 "V6",
+                "Single",
+                "Active",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

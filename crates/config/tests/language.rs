@@ -42,7 +42,7 @@ fn around(path: &str) -> String {
         ["vrrp_script"] => "vrrp_script X {\nscript /bin/true\n%\n}".to_owned(),
         ["vrrp_track_process"] => "vrrp_track_process X {\nprocess x\n%\n}".to_owned(),
         ["track_file" | "vrrp_track_file"] => "track_file X {\nfile /tmp/x\n%\n}".to_owned(),
-        ["bfd_instance"] => "bfd_instance X {\nneighbor_ip 192.0.2.3\n%\n}".to_owned(),
+        ["bfd_instance"] => "bfd_instance X {\nneighbor_ip 192.0.2.4\n%\n}".to_owned(),
         ["track_group", rest @ ..] => {
             rest.iter().fold("track_group X {\n%\n}".to_owned(), |t, block| inside(&t, block))
         }

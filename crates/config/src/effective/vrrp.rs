@@ -293,11 +293,10 @@ fn weigh(config: &Config, line: &mut Setting, block: &str) {
 }
 
 /// What a `bfd_instance` or a `vrrp_track_process` has from its other words.
-pub(super) fn derived(written: &Setting) -> Vec<Setting> {
+pub(super) fn derived(config: &Config, written: &Setting) -> Vec<Setting> {
     if written.keyword == "bfd_instance" {
-        let v6 = matches!(written.find("neighbor_ip").map(|s| &s.value), Some(Value::Address(ip)) if ip.is_ipv6());
-        let ttl = written.find("ttl").map_or(Value::Number(if v6 { 64 } else { 255 }), |s| s.value.clone());
-        return vec![Setting::new("ttl", ttl)];
+        let session = config.bfd.iter().find(|s| written.value == Value::Text(s.name.clone()));
+        return session.map(|s| vec![number("ttl", s.ttl), number("max_hops", s.max_hops)]).unwrap_or_default();
     }
     let delay = |name: &'static str| {
         let said = written.find(name).or(written.find("delay")).map(|s| s.value.clone());

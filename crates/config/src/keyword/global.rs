@@ -59,8 +59,7 @@ ROOT_ROWS:
         "Another name of track_file."
     "interface_up_down_delays" Lines(&DELAY_LINE), "{ IFDELAYLINE... }", "", "", NotYet("link changes act at once");
         "Debounce of interface up/down events."
-    "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "",
-        NotYet("BFD sessions are not run");
+    "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "", Acts;
         "One BFD neighbour monitor."
     "SSL" Block(&SSL), "{ }", "", "auto-generated context", NotYet("SSL_GET sends no client certificate");
         "TLS client material for SSL_GET."

@@ -1,5 +1,5 @@
-//! The vrrp role: adverts in and out, addresses on and off. Its loop is epoll and one timer; what it decides is
-//! `vipd_vrrp::node`'s, what it does to the kernel is `apply`'s.
+//! The vrrp role: adverts in and out, addresses on and off; BFD sessions beside them. Its loop is epoll and one timer; what
+//! it decides is `vipd_vrrp::node`'s (and `vipd_bfd::node`'s), what it does to the kernel is `apply`'s.
 //!
 //! ```text
 //!  ports (raw sockets) --datagram--> admit --+
@@ -7,11 +7,14 @@
 //!  supervisor ---script, file, Configure-----+                 --> claims --> apply::Addresses --> netlink, ARP
 //! ```
 
+mod bfd;
+
 use crate::apply::{Addresses, Ports};
 use crate::channel::{self, Decoder};
 use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, StatusPart, Subject, ToRole, Transition};
 use crate::rate::Limit;
-use serde::Serialize;
+use bfd::Bfd;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -30,12 +33,14 @@ use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, State, packets};
 use vipd_vrrp::settings::{Tracked, Version};
-use vipd_vrrp::track::{Effect, ProcessState};
+use vipd_vrrp::track::{Effect, Known, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
-/// Tokens of the poller; ports follow from `FIRST_PORT` on.
+/// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
 const CHANNEL: u64 = 0;
 const MONITOR: u64 = 1;
+const FIRST_BFD: u64 = 2;
+const LAST_BFD: u64 = Bfd::last_token(FIRST_BFD);
 const FIRST_PORT: u64 = 16;
 
 /// Datagrams read from one port in one turn: more than fit its queue (`apply::Ports` gives it room for some hundred), so
@@ -98,6 +103,13 @@ struct Shell {
     log: Limit,
 }
 
+/// What a successor needs to go on.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    vrrp: Snapshot,
+    bfd: vipd_bfd::node::Snapshot,
+}
+
 struct Role {
     stream: UnixStream,
     decoder: Decoder,
@@ -108,6 +120,7 @@ struct Role {
     ports: Ports,
     addresses: Addresses,
     shells: Vec<Shell>,
+    bfd: Bfd,
     oddities: Limit,
     unknown_vrids: u64,
     snapshot_at: u64,
@@ -141,6 +154,7 @@ impl Role {
             ports: Ports::default(),
             addresses,
             shells: Vec::new(),
+            bfd: Bfd::default(),
             oddities: Limit::default(),
             unknown_vrids: 0,
             snapshot_at: 0,
@@ -162,20 +176,27 @@ impl Role {
             let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, snapshot, self.sockets_at].into_iter().flatten().min();
+            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
             self.tick(Input::TickMasters);
+            self.bfd.tick_sending();
             for token in std::mem::take(&mut ready) {
                 match token {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
                     MONITOR => self.addresses.observe()?,
+                    ear @ FIRST_BFD..=LAST_BFD => {
+                        self.bfd.read(ear - FIRST_BFD, &mut buffer);
+                        self.tick(Input::TickMasters);
+                    }
                     port => {
                         self.read_port(port, &mut buffer);
                         self.tick(Input::TickMasters);
                     }
                 }
             }
+            self.bfd.tick();
+            self.follow_sessions();
             self.tick(Input::Tick);
             if self.sockets_at.is_some_and(|at| at <= monotonic_micros()) {
                 self.open_ports();
@@ -361,7 +382,8 @@ impl Role {
             processes: config.processes.iter().map(|p| p.vrrp.clone()).collect(),
         };
         let now = now();
-        let before = if self.configured {
+        let mut predecessor = None;
+        let mut before = if self.configured {
             self.removing = true;
             for i in self.node.removed_by(&settings) {
                 self.handle(now, Input::Remove(i));
@@ -369,8 +391,11 @@ impl Role {
             self.removing = false;
             Some((now, self.node.snapshot(now)))
         } else {
-            snapshot.and_then(|value| match serde_json::from_value::<Snapshot>(value) {
-                Ok(snapshot) => Some((Instant(last_seen), snapshot)),
+            snapshot.and_then(|value| match serde_json::from_value::<Kept>(value) {
+                Ok(kept) => {
+                    predecessor = Some(kept.bfd);
+                    Some((Instant(last_seen), kept.vrrp))
+                }
                 Err(e) => {
                     warn!("what the predecessor knew can't be read ({e}): starting anew");
                     None
@@ -387,8 +412,14 @@ impl Role {
         let links = self.addresses.facts();
         // Numbers of a new authentication header start at the time of day: above all that an earlier life of this host sent.
         let sequence = u32::try_from(unix_seconds()).unwrap_or(u32::MAX >> 1);
-        self.config = config;
+        self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
+        if let Some((_, snapshot)) = &mut before {
+            // Sessions are the same by their addresses; instances know them by the names that they have now.
+            snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
+            snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
+        }
         self.node = Node::new(now, settings, links, before, sequence);
+        self.config = config;
         self.open_ports();
         self.act();
         self.reconcile();
@@ -413,7 +444,8 @@ impl Role {
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
         let opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
-        let refused = opened.iter().any(Result::is_err);
+        let sessions = self.bfd.open(&self.poller, FIRST_BFD);
+        let refused = !sessions || opened.iter().any(Result::is_err);
         self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
         for (i, opened) in opened.into_iter().enumerate() {
             self.handle(now(), Input::Sockets(i, opened));
@@ -434,6 +466,13 @@ impl Role {
                 self.handle(now, Input::Link(name, link));
             }
             self.reconcile();
+        }
+    }
+
+    /// Lets the instances that track them know which BFD sessions came up or went down.
+    fn follow_sessions(&mut self) {
+        for (name, up) in self.bfd.news() {
+            self.handle(now(), Input::Bfd(name, up));
         }
     }
 
@@ -524,17 +563,20 @@ impl Role {
         }
         self.handle(now(), Input::Stop);
         self.reconcile();
+        self.bfd.stop();
     }
 
     fn take_snapshot(&mut self) {
         let at = monotonic_micros();
+        self.snapshot_due |= self.bfd.has_changed();
         let age = at.saturating_sub(self.snapshot_at);
         if !self.configured || age < if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE } {
             return;
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        match serde_json::to_value(self.node.snapshot(Instant(at))) {
+        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot() };
+        match serde_json::to_value(kept) {
             Ok(value) => self.queue(&FromRole::Snapshot(value)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),
         }
@@ -602,7 +644,13 @@ impl Role {
             .to_owned(),
             last: state.last.clone(),
         });
-        StatusPart::Vrrp { instances, groups: groups.collect(), scripts: scripts.collect() }
+        StatusPart::Vrrp {
+            instances,
+            groups: groups.collect(),
+            scripts: scripts.collect(),
+            bfd: self.bfd.status(clocks),
+            bfd_rejected: self.bfd.rejected(),
+        }
     }
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
