@@ -312,12 +312,12 @@ impl Node {
     fn grant(&mut self, now: Instant, i: usize, wish: Wish) {
         match wish {
             Wish::None => self.collect(i),
-            Wish::Announce => {
+            Wish::Announce { at } => {
                 self.collect(i);
                 let Some(g) = self.group_of[i] else { return };
                 for member in self.groups[g].members.clone() {
                     if member != i {
-                        self.routers[member].announce_lower(now);
+                        self.routers[member].announce_lower(now, at);
                         self.collect(member);
                     }
                 }
