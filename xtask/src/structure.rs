@@ -14,6 +14,7 @@ use std::process::Command;
 /// Which of the workspace's own crates a crate may depend on, for tests too.
 const EDGES: &[(&str, &[&str])] = &[
     ("vipd-vrrp", &[]),
+    ("vipd-bfd", &[]),
     ("vipd-lvs", &[]),
     ("vipd-config", &["vipd-vrrp", "vipd-lvs"]),
     ("vipd-check", &[]),
@@ -28,7 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that decide and do nothing else: `no_std`, and only these dependencies outside their tests.
-const PURE: (&[&str], &[&str]) = (&["vipd-vrrp", "vipd-lvs"], &["serde", "hmac", "md-5"]);
+const PURE: (&[&str], &[&str]) = (&["vipd-vrrp", "vipd-bfd", "vipd-lvs"], &["serde", "hmac", "md-5"]);
 
 /// The crate that may hold unsafe code.
 const UNSAFE: &str = "vipd-sys";

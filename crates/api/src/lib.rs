@@ -184,6 +184,9 @@ pub struct InstanceStatus {
     pub master_priority: Option<u8>,
     /// The virtual addresses, advertised and excluded, with whether this host holds them.
     pub addresses: Vec<AddressStatus>,
+    /// What it tracks.
+    #[serde(default)]
+    pub tracks: Vec<TrackStatus>,
     /// When the machine wants to be called again, in seconds from now, and why.
     pub next: Option<NextStatus>,
     /// Its sync group.
@@ -201,6 +204,23 @@ pub struct NextStatus {
     pub in_secs: f64,
     /// What for.
     pub why: String,
+}
+
+/// Something that an instance tracks, and what that does to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TrackStatus {
+    /// `interface`, `script`, `file`, `process` or `BFD session`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// `good`, `bad` or `unknown`; of a file its value.
+    pub state: String,
+    /// Of a process: how many run.
+    pub running: Option<u32>,
+    /// What it adds to the priority.
+    pub adds: i64,
+    /// Whether it holds the instance in FAULT.
+    pub fault: bool,
 }
 
 /// A virtual address.
@@ -226,7 +246,7 @@ pub struct TransitionStatus {
 }
 
 /// Counters of an instance.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Adverts accepted.
     pub adverts_received: u64,
@@ -242,6 +262,12 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Addresses put back after somebody removed them.
     pub addresses_restored: u64,
+    /// Times it did not run for so long as MASTER that its backups may have taken over.
+    #[serde(default)]
+    pub stalled: u64,
+    /// How long after its time an advert was sent at the most, in seconds.
+    #[serde(default)]
+    pub latest_advert_secs: f64,
     /// Packets that were not admitted, by reason.
     pub rejected: Vec<(String, u64)>,
 }

@@ -332,6 +332,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         name: _,
         vrid: _,
         interface: _,
+        family: _,
         addresses: _,
         excluded: _,
         version,
@@ -348,11 +349,10 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         higher_prio_send_advert,
         skip_check_adv_addr,
         track_primary,
-        track_interfaces,
-        track_scripts,
+        tracks,
     } = new;
     let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
-    vec![
+    let mut words = vec![
         ("version", Felt::Adverts, old.version != *version),
         ("priority", Felt::Mastership, old.priority != *priority),
         ("state", Felt::Mastership, old.initial != *initial),
@@ -367,10 +367,13 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("higher_prio_send_advert", Felt::Mastership, higher),
         ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
-        ("track_interface", Felt::Mastership, old.track_interfaces != *track_interfaces),
-        ("track_script", Felt::Mastership, old.track_scripts != *track_scripts),
         ("notify", Felt::Nothing, before.notify != *notify),
-    ]
+    ];
+    let of = |all: &[vrrp::Track], word| all.iter().filter(|t| t.what.keyword() == word).cloned().collect::<Vec<_>>();
+    let kinds = ["track_interface", "track_script", "track_file", "track_process", "track_bfd"];
+    words.extend(kinds.map(|word| (word, Felt::Mastership, of(&old.tracks, word) != of(tracks, word))));
+    words.push(("order of trackers", Felt::Nothing, reordered(&old.tracks, tracks, |t| &t.what)));
+    words
 }
 
 fn service(before: &Service, after: &Service) -> Vec<Word> {

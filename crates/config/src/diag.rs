@@ -103,7 +103,6 @@ codes! {
     AuthDropped Warning "V0405" "authentication is not used",
     UnknownReference Error "V0406" "a name refers to nothing",
     GroupMembership Error "V0407" "a sync group has unusable members",
-    NoIpv6Router Error "V0408" "IPv6 virtual routers are not supported yet",
     Unused Warning "V0409" "something is defined but has no effect",
     SharedAddress Warning "V0410" "an address belongs to two virtual routers",
     NoPeer Error "V0411" "unicast adverts have no peer to go to",

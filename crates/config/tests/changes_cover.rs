@@ -134,8 +134,9 @@ fn others(value: &Value) -> Vec<Value> {
         Value::String(text) => {
             others.push(json!(format!("{text}x")));
             let words =
-                ["192.0.2.77", "192.0.2.77:9", "V2", "V3", "V11", "Master", "Backup", "Udp", "rr", "Dr", "Inet6"];
+                ["192.0.2.77", "192.0.2.77:9", "V2", "V3", "V11", "Master", "Backup", "Udp", "rr", "Dr", "Inet6", "V6"];
             others.extend(words.map(|word| json!(word)));
+            others.push(json!({ "Secs": 9 }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });
             let rest = json!({ "argv": ["/x"], "timeout": second, "dynamic": false, "uid": 0, "gid": 0, "groups": [] });

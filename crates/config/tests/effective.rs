@@ -35,8 +35,9 @@ fn an_instance_has_what_it_inherits() {
         "garp_master_delay": 7, "garp_master_repeat": 2, "garp_lower_prio_repeat": 2, "garp_lower_prio_delay": 7,
         "mcast_dst_ip": "224.0.0.18", "strict_mode": false, "dont_track_primary": false,
         "virtual_ipaddress": [
-            { "address": "192.0.2.1/24", "dev": "eth0", "scope": "global", "broadcast": "192.0.2.255" },
-            { "address": "192.0.2.2/32", "dev": "eth0", "scope": "global", "no_track": true },
+            { "address": "192.0.2.1/24", "dev": "eth0", "scope": "global", "preferred_lft": "forever",
+              "broadcast": "192.0.2.255" },
+            { "address": "192.0.2.2/32", "dev": "eth0", "scope": "global", "preferred_lft": "forever", "no_track": true },
         ],
     });
     holds(&meant["vrrp_instance"][0], &expected);

@@ -190,6 +190,7 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         }
         ("global_defs", "smtp_server") => (several(&["192.0.2.8", "192.0.2.8 25"]), several(&["192.0.2.8 65536", ""])),
         ("global_defs", "vrrp_mcast_group4") => (several(&["224.0.0.19"]), several(&["192.0.2.9", "ff02::12"])),
+        ("global_defs", "vrrp_mcast_group6") => (several(&["ff02::13"]), several(&["2001:db8::9", "224.0.0.18"])),
         ("vrrp_instance", "mcast_dst_ip") => (several(&["224.0.0.19"]), several(&["192.0.2.9", "x"])),
         ("virtual_server", "ip_family") => (several(&["inet"]), several(&["inet5", ""])),
         ("interface_up_down_delays:line", "(interface)") => {
@@ -274,7 +275,9 @@ fn text(entry: &Entry, example: &str) -> String {
             _ => format!("{name} {example}"),
         },
     };
-    around(path.split(":line").next().unwrap()).replace('%', &line)
+    let text = around(path.split(":line").next().unwrap()).replace('%', &line);
+    // The addresses around it are of the other family.
+    if name == "native_ipv6" { text.replace("192.0.2.1\n", "2001:db8::1\n") } else { text }
 }
 
 /// What must stand in a block of that name.

@@ -4,9 +4,12 @@
 mod common;
 
 use common::{config, found, instance, said};
+use std::net::IpAddr;
 use std::time::Duration;
 use vipd_config::model::Config;
-use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Preempt, Transport, Version};
+use vipd_vrrp::settings::{
+    AddressFlag, Auth, Bearing, Family, Garp, Initial, Lifetime, Preempt, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::{Centis, Micros, Priority};
 
 fn one(lines: &str) -> vipd_vrrp::settings::Instance {
@@ -25,7 +28,7 @@ fn the_least_instance() {
     assert_eq!((i.advert_int, i.preempt, i.auth), (Centis(100), Preempt::After(Micros::ZERO), Auth::None));
     assert_eq!(i.transport, Transport::Multicast { group: [224, 0, 0, 18].into() });
     assert_eq!((i.garp, i.down_timer_adverts, i.track_primary), (Garp::default(), 3, true));
-    assert!(i.source.is_none() && i.addresses.is_empty() && i.track_scripts.is_empty());
+    assert!(i.source.is_none() && i.addresses.is_empty() && i.tracks.is_empty());
     assert!(!i.lower_prio_no_advert && !i.higher_prio_send_advert && !i.skip_check_adv_addr);
 }
 
@@ -55,19 +58,14 @@ fn everything_in_the_sample() {
         (3, Micros::from_secs(60), Micros(1000))
     );
     assert_eq!(inside.garp.lower_prio_repeat, 3);
-    let tracked: Vec<String> = inside
-        .track_scripts
-        .iter()
-        .chain(&inside.track_interfaces)
-        .map(|t| format!("{} {:?}", t.name, t.bearing))
-        .collect();
+    let tracked: Vec<String> = inside.tracks.iter().map(|t| format!("{} {:?}", t.what, t.bearing)).collect();
     assert_eq!(
         tracked,
         [
-            "chk_web Weight { weight: -30, reverse: true }",
-            "chk_dns Weight { weight: 7, reverse: false }",
-            "eth2 Weight { weight: 20, reverse: true }",
-            "eth9 Fault { reverse: false }",
+            "interface eth2 Weight { weight: 20, reverse: true }",
+            "script chk_web Weight { weight: -30, reverse: true }",
+            "script chk_dns Weight { weight: 7, reverse: false }",
+            "interface eth9 Fault { reverse: false }",
         ]
     );
     let notify = &c.instance("inside").unwrap().notify;
@@ -94,7 +92,7 @@ fn everything_in_the_sample() {
         (2, Micros::from_secs(1), 0)
     );
     assert!(outside.lower_prio_no_advert && outside.higher_prio_send_advert && !outside.skip_check_adv_addr);
-    assert_eq!(outside.track_scripts[0].bearing, Bearing::Fault { reverse: false });
+    assert_eq!(outside.tracks[0].bearing, Bearing::Fault { reverse: false });
     assert!(!c.instance("outside").unwrap().notify.smtp_alert);
 
     assert_eq!(c.groups[0].vrrp.members, ["inside", "outside"]);
@@ -196,18 +194,55 @@ fn what_is_needed() {
 }
 
 #[test]
-fn ipv6_routers_are_an_error() {
+fn the_first_address_says_the_family() {
+    let family = |lines: &str| {
+        let c = config(&instance(lines));
+        let i = &c.instances[0].vrrp;
+        (i.family, i.version, i.transport.clone())
+    };
+    let group = |group: &str| Transport::Multicast { group: group.parse().unwrap() };
+    let v6 = (Family::V6, Version::V3, group("ff02::12"));
+    assert_eq!(family("virtual_ipaddress {\n2001:db8::1/64\n}"), v6);
+    assert_eq!(family("virtual_ipaddress {\n2001:db8::1/64\n}\nvirtual_ipaddress_excluded {\n192.0.2.1\n}"), v6);
+    assert_eq!(family("native_ipv6\nvirtual_ipaddress {\nfe80::1/64\n}"), v6);
+    let v6_of = |address: &str| (Family::V6, Version::V3, group(address));
+    assert_eq!(family("virtual_ipaddress {\nfe80::1\n}\nmcast_dst_ip ff02::99"), v6_of("ff02::99"));
+    let v4 = (Family::V4, Version::V2, group("224.0.0.18"));
+    assert_eq!(family("virtual_ipaddress {\n192.0.2.1\n}\nvirtual_ipaddress_excluded {\n2001:db8::1\n}"), v4);
+    let (family, _, transport) =
+        family("no_virtual_ipaddress\nunicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}");
+    let Transport::Unicast { peers, ttl: 255, .. } = transport else { panic!("{transport:?}") };
+    assert_eq!((family, peers[0].address), (Family::V6, "2001:db8::2".parse::<IpAddr>().unwrap()));
     for lines in [
-        "virtual_ipaddress {\n2001:db8::1/64\n}",
-        "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
-        "unicast_peer {\n2001:db8::2\n}",
-        "mcast_src_ip 2001:db8::1",
-        "mcast_dst_ip ff02::12",
+        "virtual_ipaddress {\n2001:db8::1/64\n192.0.2.1\n}",
+        "virtual_ipaddress {\n192.0.2.1\n}\nunicast_peer {\n2001:db8::2\n}",
+        "virtual_ipaddress {\n192.0.2.1\n}\nmcast_src_ip 2001:db8::1",
+        "virtual_ipaddress {\n192.0.2.1\n}\nmcast_dst_ip ff02::12",
     ] {
         let found = found(&instance(lines));
-        assert!(found.iter().any(|f| f.starts_with("V0408")), "{lines}: {found:?}");
+        assert!(found.iter().any(|f| f.starts_with("V0306")), "{lines}: {found:?}");
     }
-    assert_eq!(found(&instance("native_ipv6")), ["V0902:4"]);
+    // Version 2 over IPv6 is the original's own; its password has no room there.
+    let found = found(&instance(
+        "version 2\nvirtual_ipaddress {\nfe80::1\n}\nauthentication {\nauth_type PASS\nauth_pass a\n}",
+    ));
+    assert_eq!(found, ["V0404:4", "V0405:8"]);
+}
+
+#[test]
+fn address_options_reach_the_kernel() {
+    let c = config(&instance(
+        "virtual_ipaddress {\nfe80::1/64\n2001:db8::1\n2001:db8::2/64 preferred_lft 60 -nodad home mngtmpaddr\n}\n\
+         virtual_ipaddress_excluded {\n192.0.2.1/24 peer 192.0.2.9 noprefixroute autojoin preferred_lft forever\n}",
+    ));
+    let i = &c.instances[0].vrrp;
+    let of = |a: &VirtualAddress| (a.preferred, a.flags.iter().copied().collect::<Vec<_>>(), a.peer);
+    assert_eq!(of(&i.addresses[0]), (Lifetime::Forever, vec![], None));
+    assert_eq!(of(&i.addresses[1]), (Lifetime::Secs(0), vec![], None));
+    let flags = vec![AddressFlag::Dad, AddressFlag::Home, AddressFlag::ManageTemporary];
+    assert_eq!(of(&i.addresses[2]), (Lifetime::Secs(60), flags, None));
+    let flags = vec![AddressFlag::NoPrefixRoute, AddressFlag::AutoJoin];
+    assert_eq!(of(&i.excluded[0]), (Lifetime::Forever, flags, Some("192.0.2.9".parse().unwrap())));
 }
 
 #[test]
@@ -229,8 +264,8 @@ fn address_options() {
         assert!(common::read(&vip(bad)).config.is_none(), "{bad}");
     }
     assert!(said(&vip("192.0.2.1 192.0.2.2")).contains("one address a line"));
-    assert_eq!(found(&vip("192.0.2.1 no_track home")), ["V0901:5", "V0901:5"]);
-    assert_eq!(found(&vip("192.0.2.1 peer 192.0.2.2")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 no_track home -nodad")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 peer 2001:db8::2")), ["V0306:5"]);
     assert_eq!(one("virtual_ipaddress {\n192.0.2.1 scope 7\n}").addresses[0].scope, 7);
 }
 
@@ -306,9 +341,8 @@ fn with_scripts(lines: &str) -> String {
 
 #[test]
 fn trackers() {
-    let bearing = |line: &str| {
-        config(&with_scripts(&format!("track_script {{\n{line}\n}}"))).instances[0].vrrp.track_scripts[0].bearing
-    };
+    let bearing =
+        |line: &str| config(&with_scripts(&format!("track_script {{\n{line}\n}}"))).instances[0].vrrp.tracks[0].bearing;
     // Defined after its use, and its weight is the default.
     assert_eq!(bearing("s"), Bearing::Weight { weight: 10, reverse: true });
     assert_eq!(bearing("s weight -5"), Bearing::Weight { weight: -5, reverse: true });
@@ -338,10 +372,8 @@ fn scripts_that_nothing_tracks() {
 fn an_owner_is_not_weighed() {
     let text = with_scripts("priority 255\ntrack_script {\ns\n}\ntrack_interface {\neth1\n}");
     assert_eq!(found(&text), ["V0404:6"]);
-    assert_eq!(
-        (config(&text).instances[0].vrrp.track_scripts.len(), config(&text).instances[0].vrrp.track_interfaces.len()),
-        (0, 1)
-    );
+    let tracks: Vec<&str> = config(&text).instances[0].vrrp.tracks.iter().map(|t| t.what.keyword()).collect();
+    assert_eq!(tracks, ["track_interface"]);
 }
 
 fn group(lines: &str, member: &str) -> String {
@@ -358,20 +390,15 @@ fn sync_groups() {
     assert_eq!(found(&group(&format!("{both}\ntrack_script {{\ns weight 0\n}}"), "")), none());
     let weighed = group(both, "track_script {\ns\n}");
     assert_eq!(found(&weighed), ["V0404:10"]);
-    assert!(config(&weighed).instances[0].vrrp.track_scripts.is_empty());
+    assert!(config(&weighed).instances[0].vrrp.tracks.is_empty());
     let allowed = group(&format!("{both}\nsync_group_tracking_weight"), "track_script {\ns\n}");
-    assert_eq!((found(&allowed), config(&allowed).instances[0].vrrp.track_scripts.len()), (none(), 1));
+    assert_eq!((found(&allowed), config(&allowed).instances[0].vrrp.tracks.len()), (none(), 1));
     // The group's tracker reaches every member; with one of the member's own, it replaces that.
     let merged = config(&group(
         &format!("{both}\ntrack_script {{\ns weight 3\n}}\nsync_group_tracking_weight"),
         "track_script {\ns\n}",
     ));
-    assert!(
-        merged
-            .instances
-            .iter()
-            .all(|i| i.vrrp.track_scripts[0].bearing == Bearing::Weight { weight: 3, reverse: false })
-    );
+    assert!(merged.instances.iter().all(|i| i.vrrp.tracks[0].bearing == Bearing::Weight { weight: 3, reverse: false }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! This is the only crate with `unsafe` code. Each block says why it is needed and why it is sound.
 
-pub mod arp;
+pub mod announce;
 pub mod clock;
 pub mod lease;
 pub mod netlink;
@@ -12,5 +12,8 @@ pub mod pidfile;
 pub mod poll;
 pub mod privilege;
 pub mod process;
+pub mod random;
 pub mod raw;
+pub mod sysctl;
 pub mod syslog;
+pub mod udp;

@@ -6,10 +6,8 @@
 //! secret depends on it, and a version 3 checksum is accepted in both forms that exist in the field.
 
 use crate::auth::{self, AhFault, TtlCover};
-use crate::packet::{
-    self, Advert, AuthType, ChecksumForm, Family, Ipv4Datagram, Malformed, NotIpv4, PROTOCOL, PROTOCOL_AH,
-};
-use crate::settings::{Auth, Instance, Transport, Version};
+use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL, PROTOCOL_AH};
+use crate::settings::{Auth, Family, Instance, Transport, Version};
 use crate::units::{Centis, Vrid};
 use core::fmt;
 use core::net::IpAddr;
@@ -64,8 +62,8 @@ impl fmt::Display for Oddity {
 /// Why a packet is not believed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reject {
-    /// Not IPv4.
-    NotIpv4(NotIpv4),
+    /// Not an IP datagram.
+    NotIp(NotIp),
     /// Not an advert.
     Malformed(Malformed),
     /// Multicast with another TTL than 255: it may have crossed a router (RFC 9568, 5.1.1.3).
@@ -104,7 +102,7 @@ pub enum Reject {
     },
     /// The checksum doesn't fit, in no known form.
     Checksum,
-    /// Multicast to a unicast instance or the other way round.
+    /// Multicast to a unicast instance or the other way round, or of another family.
     Destination(IpAddr),
     /// Not one of the configured peers.
     NotAPeer(IpAddr),
@@ -114,7 +112,7 @@ impl Reject {
     /// The name that counts it.
     pub fn name(&self) -> &'static str {
         match self {
-            Reject::NotIpv4(_) | Reject::Malformed(Malformed::Length { .. }) => "packet_length",
+            Reject::NotIp(_) | Reject::Malformed(Malformed::Length { .. }) => "packet_length",
             Reject::Malformed(Malformed::Version(_)) | Reject::Version { .. } => "version",
             Reject::Malformed(Malformed::Type(_)) => "type",
             Reject::Malformed(Malformed::Vrid) => "vrid",
@@ -133,7 +131,7 @@ impl Reject {
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reject::NotIpv4(why) => write!(f, "not an IPv4 datagram ({why:?})"),
+            Reject::NotIp(why) => write!(f, "not an IP datagram ({why:?})"),
             Reject::Malformed(why) => why.fmt(f),
             Reject::Ttl(ttl) => write!(f, "TTL {ttl} instead of 255: it crossed a router or is forged"),
             Reject::PeerTtl { got, accepted } => {
@@ -153,8 +151,8 @@ impl fmt::Display for Reject {
     }
 }
 
-/// The virtual router that an IPv4 datagram claims to be for, before anything of it is believed.
-pub fn vrid_of(datagram: &Ipv4Datagram<'_>) -> Option<Vrid> {
+/// The virtual router that a datagram claims to be for, before anything of it is believed.
+pub fn vrid_of(datagram: &Datagram<'_>) -> Option<Vrid> {
     match datagram.protocol {
         PROTOCOL => packet::peek_vrid(datagram.payload),
         PROTOCOL_AH => packet::peek_vrid(datagram.payload.get(auth::AH_HEADER..)?),
@@ -162,16 +160,23 @@ pub fn vrid_of(datagram: &Ipv4Datagram<'_>) -> Option<Vrid> {
     }
 }
 
-/// Judges an IPv4 datagram for an instance. `last_sequence` is the highest authentication header sequence accepted so far;
-/// `own` our own sending address.
-pub fn admit(
-    settings: &Instance,
-    own: Option<IpAddr>,
-    last_sequence: u32,
-    datagram: &Ipv4Datagram<'_>,
-) -> Result<Admitted, Reject> {
-    let source = IpAddr::V4(datagram.source);
-    let destination = IpAddr::V4(datagram.destination);
+/// What an instance knows when it judges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// Our own sending address.
+    pub own: Option<IpAddr>,
+    /// The highest authentication header sequence accepted so far.
+    pub sequence: u32,
+    /// How many of our addresses our own adverts list.
+    pub listed: usize,
+}
+
+/// Judges a datagram for an instance.
+pub fn admit(settings: &Instance, known: Known, datagram: &Datagram<'_>) -> Result<Admitted, Reject> {
+    let Datagram { source, destination, .. } = *datagram;
+    if Family::of(source) != settings.family {
+        return Err(Reject::Destination(destination));
+    }
     let own_auth = match settings.auth {
         Auth::None => AuthType::NONE,
         Auth::Pass(_) => AuthType::PASS,
@@ -188,7 +193,7 @@ pub fn admit(
     }
     // What is behind the authentication header is parsed, not believed, until the header was checked below.
     let pdu = if has_ah { datagram.payload.get(auth::AH_HEADER..).unwrap_or_default() } else { datagram.payload };
-    let advert = Advert::parse(pdu, Family::V4).map_err(Reject::Malformed)?;
+    let advert = Advert::parse(pdu, Family::of(source)).map_err(Reject::Malformed)?;
     if advert.version != settings.version {
         return Err(Reject::Version { got: advert.version, own: settings.version });
     }
@@ -206,7 +211,7 @@ pub fn admit(
             }
             Auth::Ah(key) => {
                 let cover = if multicast { TtlCover::Kept } else { TtlCover::Zeroed };
-                let (_, got) = auth::open(datagram, cover, key, last_sequence).map_err(Reject::Ah)?;
+                let (_, got) = auth::open(datagram, cover, key, known.sequence).map_err(Reject::Ah)?;
                 sequence = Some(got);
             }
         }
@@ -232,7 +237,8 @@ pub fn admit(
             }
         }
     }
-    let oddity = if own == Some(source) { Some(Oddity::OwnAddress(source)) } else { oddity(settings, &advert) };
+    let own = known.own == Some(source);
+    let oddity = if own { Some(Oddity::OwnAddress(source)) } else { oddity(settings, known.listed, &advert) };
     Ok(Admitted { source, advert, sequence, oddity })
 }
 
@@ -244,10 +250,11 @@ fn peek_auth_type(pdu: &[u8]) -> AuthType {
 }
 
 fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAddr, settings: &Instance) -> bool {
-    let fits = |form| packet::checksum_fits(pdu, Family::V4, form);
-    match advert.version {
-        Version::V2 => fits(ChecksumForm::Plain),
-        Version::V3 => {
+    let fits = |form| packet::checksum_fits(pdu, Family::of(source), form);
+    match (advert.version, settings.family) {
+        (Version::V2, Family::V4) => fits(ChecksumForm::Plain),
+        (Version::V2 | Version::V3, Family::V6) => fits(ChecksumForm::Pseudo { source, destination }),
+        (Version::V3, Family::V4) => {
             // Releases of keepalived up to 1.3.5 sum the group into unicast adverts; 224.0.0.18 is what they know.
             let group = match settings.transport {
                 Transport::Multicast { group } => group,
@@ -260,16 +267,17 @@ fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAdd
     }
 }
 
-fn oddity(settings: &Instance, advert: &Advert) -> Option<Oddity> {
+fn oddity(settings: &Instance, listed: usize, advert: &Advert) -> Option<Oddity> {
     if advert.interval != settings.advert_int {
         return Some(Oddity::Interval { got: advert.interval, own: settings.advert_int });
     }
     if settings.skip_check_adv_addr {
         return None;
     }
-    if advert.addresses.len() != settings.addresses.len() {
-        return Some(Oddity::AddressCount { got: advert.addresses.len(), own: settings.addresses.len() });
+    let own = settings.addresses.get(..listed).unwrap_or(&settings.addresses);
+    if advert.addresses.len() != own.len() {
+        return Some(Oddity::AddressCount { got: advert.addresses.len(), own: own.len() });
     }
-    let missing = settings.addresses.iter().map(|a| a.address).find(|a| !advert.addresses.contains(a));
+    let missing = own.iter().map(|a| a.address).find(|a| !advert.addresses.contains(a));
     missing.map(Oddity::AddressMissing)
 }

@@ -6,7 +6,7 @@
 //!  bytes -> packet (what it says) -> admit (whether to believe it) -> Node::handle(now, input)
 //!                                                                        |  router: one instance
 //!                                                                        |  group: siblings settle
-//!                                                                        |  track: scripts, interfaces
+//!                                                                        |  track: scripts, files, ...
 //!            Node::poll() -> what to send, announce, tell  <-------------+-------------> Node::claims() -> what
 //!            Node::wake() -> when to call again, and why                                the kernel should hold
 //! ```

@@ -5,8 +5,8 @@
 
 use crate::admit::Admitted;
 use crate::router::{Carried, Edge, Faults, Key, Name, Router, State, Timer, Wish};
-use crate::settings::{Instance, Script, SyncGroup, VirtualAddress};
-use crate::track::{self, Facts, Fault, Link, ScriptState, Turn};
+use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
+use crate::track::{self, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Priority};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub groups: Vec<SyncGroup>,
     /// Tracked scripts.
     pub scripts: Vec<Script>,
+    /// Tracked processes.
+    pub processes: Vec<Process>,
 }
 
 /// What happened.
@@ -41,6 +43,12 @@ pub enum Input {
     Sockets(usize, Result<(), String>),
     /// A tracked script ended: whether well, and in words how.
     Script(String, bool, String),
+    /// A tracked file was read: its value, 0 if there is none.
+    File(String, i64),
+    /// So many of a tracked process run.
+    Process(String, u32),
+    /// A BFD session came up, or went down.
+    Bfd(String, bool),
     /// This router is no longer configured: give up.
     Remove(usize),
     /// The daemon stops.
@@ -65,10 +73,23 @@ pub struct Snapshot {
     pub routers: Vec<Carried>,
     /// The scripts: settings under which the state was reached, and the state.
     pub scripts: Vec<(Script, ScriptState)>,
+    /// The processes by name.
+    pub processes: Vec<(String, ProcessState)>,
+    /// What was last known of files and BFD sessions.
+    pub tracked: Vec<(Tracked, Known)>,
     /// The groups by name.
     pub groups: Vec<(String, Name)>,
     /// Instances without a socket, and why: so it is until `Input::Sockets` says otherwise.
     pub deaf: Vec<(String, String)>,
+}
+
+/// What is to be done at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// Something of the router at this index.
+    Router(usize, Timer),
+    /// A tracked process has lost or regained its quorum for as long as it takes to count.
+    Process,
 }
 
 /// A sync group at work.
@@ -95,6 +116,7 @@ pub struct Node {
     /// Index of the group of each router.
     group_of: Vec<Option<usize>>,
     scripts: BTreeMap<String, (Script, ScriptState)>,
+    processes: BTreeMap<String, (Process, ProcessState)>,
     facts: Facts,
     actions: VecDeque<Action>,
 }
@@ -142,11 +164,29 @@ impl Node {
                 known.map_or_else(|| ScriptState::new(&script), |(old, state)| state.clone().under(old, &script));
             scripts.insert(script.name.clone(), (script, state));
         }
+        let mut processes = BTreeMap::new();
+        for process in settings.processes {
+            let known = before.processes.iter().find(|(name, _)| *name == process.name);
+            let mut state = known.map_or_else(ProcessState::default, |(_, state)| *state);
+            if let Some(count) = state.count() {
+                state.counted(now, &process, count);
+            }
+            processes.insert(process.name.clone(), (process, state));
+        }
         let named = |(name, _): &(String, String)| routers.iter().any(|r| r.settings.name == *name);
         let deaf = before.deaf.into_iter().filter(named).collect();
-        let facts = Facts { links, scripts: BTreeMap::new(), deaf };
-        let mut node = Node { routers, groups, group_of, scripts, facts, actions: VecDeque::new() };
-        node.note_scripts();
+        let followed: BTreeSet<&Tracked> = routers.iter().flat_map(|r| &r.settings.tracks).map(|t| &t.what).collect();
+        let mut tracked: BTreeMap<Tracked, Known> =
+            before.tracked.into_iter().filter(|(what, _)| followed.contains(what)).collect();
+        for (script, state) in scripts.values() {
+            tracked.extend(state.good(script).map(|good| (Tracked::Script(script.name.clone()), Known::of(good))));
+        }
+        for (process, state) in processes.values() {
+            tracked.extend(state.good().map(|good| (Tracked::Process(process.name.clone()), Known::of(good))));
+        }
+        let facts = Facts { links, tracked, deaf };
+        let actions = VecDeque::new();
+        let mut node = Node { routers, groups, group_of, scripts, processes, facts, actions };
         node.join_groups(now);
         node.settle(now);
         node
@@ -169,10 +209,16 @@ impl Node {
 
     /// What a successor needs to go on.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
+        // Scripts and processes are carried with what led to it.
+        let plain = |(what, known): (&Tracked, &Known)| {
+            matches!(what, Tracked::File(_) | Tracked::Bfd(_)).then(|| (what.clone(), *known))
+        };
         Snapshot {
             at: now,
             routers: self.routers.iter().map(Router::carry).collect(),
             scripts: self.scripts.values().cloned().collect(),
+            processes: self.processes.iter().map(|(name, (_, state))| (name.clone(), *state)).collect(),
+            tracked: self.facts.tracked.iter().filter_map(plain).collect(),
             groups: self.groups.iter().map(|g| (g.settings.name.clone(), g.state)).collect(),
             deaf: self.facts.deaf.iter().map(|(name, why)| (name.clone(), why.clone())).collect(),
         }
@@ -198,6 +244,17 @@ impl Node {
         self.scripts.values().map(|(s, state)| (s.name.as_str(), state.good(s), state))
     }
 
+    /// The tracked process of that name.
+    pub fn process(&self, name: &str) -> Option<&ProcessState> {
+        self.processes.get(name).map(|(_, state)| state)
+    }
+
+    /// What the router at this index tracks: what is known of it, and what that does.
+    pub fn tracks(&self, router: usize) -> impl Iterator<Item = (&Track, Option<Known>, Effect)> {
+        let tracks = self.routers.get(router).into_iter().flat_map(|r| &r.settings.tracks);
+        tracks.map(|t| (t, self.facts.known(&t.what), track::effect(t, &self.facts)))
+    }
+
     /// The routers that a new configuration no longer has.
     pub fn removed_by(&self, next: &Settings) -> Vec<usize> {
         let known = self.routers.iter().map(|r| (Key::of(&r.settings), r.settings.name.as_str()));
@@ -212,10 +269,12 @@ impl Node {
         router.into_iter().flat_map(|r| r.settings.addresses.iter().chain(&r.settings.excluded))
     }
 
-    /// When to call `handle(now, Input::Tick)`, for which router, and what for.
-    pub fn wake(&self) -> Option<(Instant, usize, Timer)> {
-        let wakes = self.routers.iter().enumerate();
-        wakes.filter_map(|(i, r)| r.wake().map(|(at, timer)| (at, i, timer))).min_by_key(|(at, _, _)| *at)
+    /// When to call `handle(now, Input::Tick)`, and what for.
+    pub fn wake(&self) -> Option<(Instant, Due)> {
+        let routers = self.routers.iter().enumerate();
+        let routers = routers.filter_map(|(i, r)| r.wake().map(|(at, timer)| (at, Due::Router(i, timer))));
+        let processes = self.processes.values().filter_map(|(_, state)| Some((state.wake()?, Due::Process)));
+        routers.chain(processes).min_by_key(|(at, _)| *at)
     }
 
     /// What to do next; call until `None` after each `handle`.
@@ -235,6 +294,15 @@ impl Node {
                 }
             }
             Input::Tick => {
+                let mut turned = Vec::new();
+                for (name, (_, state)) in &mut self.processes {
+                    if state.wake().is_none_or(|at| at > now) {
+                        continue;
+                    }
+                    state.tick(now);
+                    turned.extend(state.good().map(|good| (Tracked::Process(name.clone()), Known::of(good))));
+                }
+                self.learn(now, turned);
                 for i in 0..self.routers.len() {
                     let wish = self.routers[i].tick(now);
                     self.grant(now, i, wish);
@@ -264,13 +332,19 @@ impl Node {
                 }
             }
             Input::Script(name, success, last) => {
-                if let Some((settings, state)) = self.scripts.get_mut(&name)
-                    && state.ran(settings, success, last) == Turn::Changed
-                {
-                    self.note_scripts();
-                    self.settle(now);
-                }
+                let Some((settings, state)) = self.scripts.get_mut(&name) else { return };
+                state.ran(settings, success, last);
+                let good = state.good(settings);
+                self.learn(now, good.map(|good| (Tracked::Script(name), Known::of(good))));
             }
+            Input::File(name, value) => self.learn(now, [(Tracked::File(name), Known::Value(value))]),
+            Input::Process(name, count) => {
+                let Some((settings, state)) = self.processes.get_mut(&name) else { return };
+                state.counted(now, settings, count);
+                let good = state.good();
+                self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
+            }
+            Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
             Input::Remove(i) => {
                 if let Some(router) = self.routers.get_mut(i) {
                     router.stop(now, "no longer configured".to_string());
@@ -289,8 +363,15 @@ impl Node {
         }
     }
 
-    fn note_scripts(&mut self) {
-        self.facts.scripts = self.scripts.iter().map(|(name, (s, state))| (name.clone(), state.good(s))).collect();
+    /// Takes note of what is known of tracked objects; what was known before changes nothing.
+    fn learn(&mut self, now: Instant, news: impl IntoIterator<Item = (Tracked, Known)>) {
+        let mut changed = false;
+        for (what, known) in news {
+            changed |= self.facts.tracked.insert(what, known) != Some(known);
+        }
+        if changed {
+            self.settle(now);
+        }
     }
 
     /// Moves the edges of a router into the node's queue.
@@ -407,7 +488,7 @@ impl Node {
                 (State::Init | State::Backup(_) | State::Master(_), Some(faults)) if hard => {
                     self.routers[i].fail(now, faults);
                 }
-                // Scripts that have not reported yet keep a router in INIT and disturb no other state.
+                // What is awaited yet keeps a router in INIT and disturbs no other state.
                 (State::Init, Some(faults)) => self.routers[i].why = faults.to_string(),
                 (State::Backup(_) | State::Master(_), _) | (State::Stopped, _) => {}
             }
@@ -488,7 +569,9 @@ impl Router {
     fn set_facts(&mut self, facts: &Facts) {
         let link = facts.links.get(&self.settings.interface);
         // A lost address is kept for the priority-0 advert that may still get out.
-        self.source = self.settings.source.or(link.and_then(|l| l.address)).or(self.source);
+        let family = self.settings.family;
+        self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);
+        self.mtu = link.map_or(self.mtu, |l| l.mtu);
         let priority = track::effective_priority(&self.settings, facts);
         if self.history.is_empty() && matches!(self.state, State::Init) {
             self.effective = priority; // the first facts are no change

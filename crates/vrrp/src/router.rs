@@ -2,8 +2,9 @@
 //! several instances at once (sync groups, shared facts) is `node`'s.
 
 use crate::admit::Admitted;
-use crate::packet::{Advert, AuthField, AuthType, ChecksumForm, Ipv4Envelope, PROTOCOL};
-use crate::settings::{Auth, Instance, Preempt, Transport, Version};
+use crate::admit::Known;
+use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
+use crate::settings::{Auth, Family, Instance, Preempt, Transport, Version};
 use crate::timers;
 use crate::track::Fault;
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
@@ -13,8 +14,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
+
+/// The MTU of a link that is not there yet.
+const USUAL_MTU: u32 = 1500;
 
 /// Transitions kept for the operator.
 const HISTORY: usize = 32;
@@ -63,6 +67,18 @@ pub struct Master {
     pub announce_lower: Option<Instant>,
     /// Before this no lower-priority advert is answered again.
     pub reply_after: Instant,
+    /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
+    #[serde(default)]
+    pub listening: Option<Listening>,
+}
+
+/// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listening {
+    /// For how long it had sent nothing.
+    pub silent: Micros,
+    /// When it sends again if nobody was heard.
+    pub until: Instant,
 }
 
 /// What is wrong: never empty, so a FAULT without a reason can't be written down.
@@ -93,7 +109,7 @@ impl fmt::Display for Faults {
 /// The state of a virtual router (RFC 9568, 6.3; FAULT and the awaiting INIT are the original's additions).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum State {
-    /// Not listening yet: scripts have not reported.
+    /// Not listening yet: of something that is tracked nothing is known.
     Init,
     /// Listening.
     Backup(Backup),
@@ -164,6 +180,12 @@ pub struct Counters {
     pub released_master: u64,
     pub priority_zero_received: u64,
     pub priority_zero_sent: u64,
+    /// How often it did not run for so long as MASTER that its backups may have taken over.
+    #[serde(default)]
+    pub stalled: u64,
+    /// How long after its time an advert was sent at the most.
+    #[serde(default)]
+    pub latest_advert: Micros,
 }
 
 /// Why a router wants to be called at a certain time.
@@ -173,6 +195,8 @@ pub enum Timer {
     MasterDown,
     /// An advert is due.
     Advert,
+    /// A master that did not run for a while has listened long enough.
+    Listening,
     /// The second block of gratuitous ARP.
     AnnounceDelayed,
     /// A refreshing block of gratuitous ARP.
@@ -186,6 +210,7 @@ impl fmt::Display for Timer {
         f.write_str(match self {
             Timer::MasterDown => "the master counts as gone",
             Timer::Advert => "the next advert is due",
+            Timer::Listening => "nobody else was heard after a stall",
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
@@ -216,6 +241,11 @@ pub enum Edge {
         from: IpAddr,
         /// Its priority.
         priority: Priority,
+    },
+    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again.
+    Stalled {
+        /// For how long it had sent nothing.
+        silent: Micros,
     },
     /// The priority in force changed.
     PriorityChanged {
@@ -298,6 +328,7 @@ impl Sequences {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Key {
     vrid: Vrid,
+    family: Family,
     interface: String,
     group: Option<IpAddr>,
     unicast_source: Option<IpAddr>,
@@ -310,7 +341,8 @@ impl Key {
             Transport::Multicast { group } => (Some(group), None),
             Transport::Unicast { .. } => (None, settings.source),
         };
-        Key { vrid: settings.vrid, interface: settings.interface.clone(), group, unicast_source }
+        let Instance { vrid, family, ref interface, .. } = *settings;
+        Key { vrid, family, interface: interface.clone(), group, unicast_source }
     }
 }
 
@@ -325,6 +357,8 @@ pub struct Router {
     pub(crate) effective: Priority,
     /// The address adverts are sent from; `None` only in FAULT.
     pub(crate) source: Option<IpAddr>,
+    /// Largest packet of its interface in bytes.
+    pub(crate) mtu: u32,
     learned: Centis,
     sequences: Sequences,
     /// What it counted.
@@ -342,6 +376,7 @@ impl Router {
             why: "started".to_string(),
             effective: settings.priority,
             source: None,
+            mtu: USUAL_MTU,
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
             counters: Counters::default(),
@@ -442,11 +477,6 @@ impl Router {
         self.source
     }
 
-    /// Highest sequence number of the authentication header accepted.
-    pub fn sequence(&self) -> u32 {
-        self.sequences.heard
-    }
-
     /// The recorded transitions, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &Transition> {
         self.history.iter()
@@ -456,6 +486,7 @@ impl Router {
     pub fn wake(&self) -> Option<(Instant, Timer)> {
         match &self.state {
             State::Backup(b) => Some((b.down, Timer::MasterDown)),
+            State::Master(Master { listening: Some(listening), .. }) => Some((listening.until, Timer::Listening)),
             State::Master(m) => [
                 Some((m.next_advert, Timer::Advert)),
                 m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
@@ -467,6 +498,25 @@ impl Router {
             .min_by_key(|(at, _)| *at),
             State::Init | State::Fault(_) | State::Stopped => None,
         }
+    }
+
+    /// What it knows when it judges a packet.
+    pub fn known(&self) -> Known {
+        Known { own: self.source, sequence: self.sequences.heard, listed: self.listed() }
+    }
+
+    /// How many of its addresses its adverts list: all that fit into one packet.
+    pub fn listed(&self) -> usize {
+        let Instance { version, family, ref auth, .. } = self.settings;
+        let header = if matches!(auth, Auth::Ah(_)) { auth::AH_HEADER } else { 0 };
+        self.settings.addresses.len().min(packet::room(self.mtu, version, family, header))
+    }
+
+    /// The advert it sends with this priority.
+    fn advert(&self, priority: Priority) -> Advert {
+        let mut advert = advert(&self.settings, priority);
+        advert.addresses.truncate(self.listed());
+        advert
     }
 
     fn skew(&self) -> Micros {
@@ -543,9 +593,9 @@ impl Router {
         self.transition(now, State::Stopped, why);
     }
 
-    /// Priority 0, if MASTER and able to send.
+    /// Priority 0, if MASTER and able to send. One that listens may no longer be the master, and says nothing.
     pub(crate) fn release(&mut self) {
-        if matches!(self.state, State::Master(_)) {
+        if matches!(self.state, State::Master(Master { listening: None, .. })) {
             self.send(Priority::RELEASE);
         }
     }
@@ -559,7 +609,7 @@ impl Router {
         if priority == Priority::RELEASE {
             self.counters.priority_zero_sent += 1;
         }
-        self.edges.push_back(Edge::Send { advert: advert(&self.settings, priority), sequence });
+        self.edges.push_back(Edge::Send { advert: self.advert(priority), sequence });
     }
 
     /// The priority in force is now this; a running master-down interval moves with it.
@@ -580,6 +630,7 @@ impl Router {
     /// Time has come for whatever is due.
     pub(crate) fn tick(&mut self, now: Instant) -> Wish {
         let interval = self.settings.advert_int.micros();
+        let patience = self.master_down();
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
@@ -588,7 +639,24 @@ impl Router {
                 Wish::Master
             }
             State::Master(master) => {
+                if master.listening.is_some_and(|l| now < l.until) {
+                    return Wish::None;
+                }
                 let advert_due = master.next_advert <= now;
+                if advert_due && master.listening.take().is_none() {
+                    let late = now - master.next_advert;
+                    self.counters.latest_advert = self.counters.latest_advert.max(late);
+                    // Backups count from the last advert, which was an interval before this one was due.
+                    let silent = Micros(interval.0.saturating_add(late.0));
+                    if silent > patience {
+                        let until = now + interval;
+                        self.counters.stalled += 1;
+                        master.next_advert = until;
+                        master.listening = Some(Listening { silent, until });
+                        self.edges.push_back(Edge::Stalled { silent });
+                        return Wish::None;
+                    }
+                }
                 if advert_due {
                     // In step with the schedule, unless that is already missed by an interval or more.
                     let next = master.next_advert + interval;
@@ -676,6 +744,9 @@ impl Router {
     }
 
     fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
+        if let State::Master(Master { listening: Some(Listening { silent, .. }), .. }) = self.state {
+            return self.hear_as_stalled(now, heard, interval, silent);
+        }
         if heard.priority == Priority::RELEASE {
             // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
             self.answer(now);
@@ -718,6 +789,20 @@ impl Router {
         master.reply_after = now + REPLY_GAP;
         self.announce_lower(now, now);
         Wish::Announce { at: now }
+    }
+
+    /// A master that listens gives way to whoever else is one: preemption, if it is configured, then goes its usual way.
+    fn hear_as_stalled(&mut self, now: Instant, heard: Heard, interval: Centis, silent: Micros) -> Wish {
+        if heard.priority == Priority::RELEASE || self.source == Some(heard.address) {
+            return Wish::None;
+        }
+        if self.settings.version == Version::V3 {
+            self.learned = interval.max(LEAST_LEARNED);
+        }
+        let why = format!("was not running for {silent}, and {} has taken over", heard.address);
+        let backup = self.listening(now, Some(heard));
+        self.transition(now, State::Backup(backup), why.clone());
+        Wish::Backup { why }
     }
 
     /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then. Where there
@@ -771,17 +856,18 @@ impl Master {
             announce_refresh: None,
             announce_lower: None,
             reply_after: Instant(0),
+            listening: None,
         }
     }
 }
 
-/// The advert an instance sends with this priority.
+/// The advert an instance sends with this priority, with all its addresses.
 pub fn advert(settings: &Instance, priority: Priority) -> Advert {
-    let auth = match (settings.version, &settings.auth) {
-        (Version::V3, _) => None,
-        (Version::V2, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
-        (Version::V2, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
-        (Version::V2, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
+    let auth = match (settings.version, settings.family, &settings.auth) {
+        (Version::V3, _, _) | (Version::V2, Family::V6, _) => None,
+        (Version::V2, Family::V4, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
+        (Version::V2, Family::V4, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
+        (Version::V2, Family::V4, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
     };
     Advert {
         version: settings.version,
@@ -793,40 +879,41 @@ pub fn advert(settings: &Instance, priority: Priority) -> Advert {
     }
 }
 
-/// The IPv4 packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
+/// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
 pub fn packets(
     settings: &Instance,
-    source: Ipv4Addr,
+    source: IpAddr,
     advert: &Advert,
     id: u16,
     sequence: Option<u32>,
-) -> Vec<(Ipv4Addr, Vec<u8>)> {
-    let one = |destination: Ipv4Addr, ttl: u8, cover: TtlCover| {
-        let form = match advert.version {
-            Version::V2 => ChecksumForm::Plain,
-            Version::V3 => ChecksumForm::Pseudo { source: source.into(), destination: destination.into() },
+) -> Vec<(IpAddr, Vec<u8>)> {
+    let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
+        let form = match (advert.version, settings.family) {
+            (Version::V2, Family::V4) => ChecksumForm::Plain,
+            (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
         };
-        let pdu = advert.emit(form);
-        let envelope = Ipv4Envelope { source, destination, ttl, protocol: PROTOCOL, id };
-        let packet = match (&settings.auth, sequence) {
-            (Auth::Ah(key), Some(sequence)) => auth::seal(envelope, cover, key, sequence, &pdu),
-            (Auth::None | Auth::Pass(_) | Auth::Ah(_), _) => {
-                let mut packet = envelope.header(pdu.len()).to_vec();
-                packet.extend_from_slice(&pdu);
-                packet
+        let mut pdu = advert.emit(form);
+        let mut packet = match (source, to) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
+                if let (Auth::Ah(key), Some(sequence)) = (&settings.auth, sequence) {
+                    return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
+                }
+                envelope.header(id, pdu.len()).to_vec()
             }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
+            }
+            // The configuration has no such pair.
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         };
-        (destination, packet)
+        packet.append(&mut pdu);
+        Some((to, packet))
     };
     match &settings.transport {
-        Transport::Multicast { group: IpAddr::V4(group) } => Vec::from([one(*group, 255, TtlCover::Kept)]),
-        Transport::Multicast { group: IpAddr::V6(_) } => Vec::new(),
-        Transport::Unicast { peers, ttl, .. } => peers
-            .iter()
-            .filter_map(|peer| match peer.address {
-                IpAddr::V4(to) => Some(one(to, *ttl, TtlCover::Zeroed)),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
+        Transport::Multicast { group } => one(*group, 255, TtlCover::Kept).into_iter().collect(),
+        Transport::Unicast { peers, ttl, .. } => {
+            peers.iter().filter_map(|peer| one(peer.address, *ttl, TtlCover::Zeroed)).collect()
+        }
     }
 }

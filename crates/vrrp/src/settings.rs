@@ -2,6 +2,7 @@
 //! and the machines read them; every value here is already in range.
 
 use crate::units::{Centis, Micros, Priority, Vrid};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,7 +18,34 @@ pub enum Version {
     V3,
 }
 
-/// Authentication of version 2 adverts.
+/// The address family of a virtual router: of its adverts and of the addresses that they list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+
+    /// Bytes of an address.
+    pub fn size(self) -> usize {
+        match self {
+            Family::V4 => 4,
+            Family::V6 => 16,
+        }
+    }
+}
+
+/// Authentication of version 2 adverts over IPv4.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Auth {
     /// None (and the only one of version 3).
@@ -106,6 +134,52 @@ pub struct VirtualAddress {
     pub label: Option<String>,
     /// `scope`.
     pub scope: Scope,
+    /// `peer`: the other end of a point-to-point link; the prefix is then the peer's.
+    pub peer: Option<IpAddr>,
+    /// `preferred_lft`: for how long it may be chosen as the source of new connections.
+    pub preferred: Lifetime,
+    /// What else the kernel is to do with it.
+    pub flags: BTreeSet<AddressFlag>,
+}
+
+impl VirtualAddress {
+    /// An address as a line without any option makes it.
+    pub fn plain(address: IpAddr, prefix: u8, device: String) -> VirtualAddress {
+        let preferred = Lifetime::usual(address, prefix);
+        let (broadcast, label, scope, peer, flags) = (None, None, 0, None, BTreeSet::new());
+        VirtualAddress { address, prefix, device, broadcast, label, scope, peer, preferred, flags }
+    }
+}
+
+/// The preferred lifetime of an address (RFC 4862, 5.5.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Lifetime {
+    /// As long as it is there.
+    Forever,
+    /// For so many seconds; 0: never, it is deprecated from the start.
+    Secs(u32),
+}
+
+impl Lifetime {
+    /// What an address has whose line says nothing: a host's virtual IPv6 address is no source that the kernel may choose.
+    pub fn usual(address: IpAddr, prefix: u8) -> Lifetime {
+        if address.is_ipv6() && prefix == 128 { Lifetime::Secs(0) } else { Lifetime::Forever }
+    }
+}
+
+/// Flags of an address (`IFA_F_*`, linux/if_addr.h).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum AddressFlag {
+    /// `-nodad`: IPv6 duplicate address detection is done, which keeps the address unusable for a second or so.
+    Dad,
+    /// `home`: a mobile node's home address.
+    Home,
+    /// `mngtmpaddr`: temporary addresses are made from it.
+    ManageTemporary,
+    /// `noprefixroute`: no route to its prefix.
+    NoPrefixRoute,
+    /// `autojoin`: the multicast group is joined.
+    AutoJoin,
 }
 
 /// Gratuitous ARP timing of an instance (defaults of keepalived in brackets).
@@ -123,8 +197,10 @@ pub struct Garp {
     pub lower_prio_repeat: u32,
     /// `garp_lower_prio_delay` [master_delay].
     pub lower_prio_delay: Micros,
-    /// `garp_interval` [0]: least time between two packets on one interface.
+    /// `garp_interval` [0]: least time between two gratuitous ARPs on one interface.
     pub interval: Micros,
+    /// `gna_interval` [0]: least time between two unsolicited neighbour advertisements on one interface.
+    pub gna_interval: Micros,
 }
 
 impl Default for Garp {
@@ -137,6 +213,7 @@ impl Default for Garp {
             lower_prio_repeat: 5,
             lower_prio_delay: Micros::from_secs(5),
             interval: Micros::ZERO,
+            gna_interval: Micros::ZERO,
         }
     }
 }
@@ -144,12 +221,13 @@ impl Default for Garp {
 /// How the state of a tracked object bears on an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Bearing {
-    /// No weight: bad means FAULT. `reverse` turns good and bad around.
+    /// No weight: bad (of a file: any value but 0) means FAULT. `reverse` turns good and bad around.
     Fault {
         /// `reverse`
         reverse: bool,
     },
-    /// Weight w: positive adds w while good, negative adds w (lowers) while bad; never FAULT.
+    /// Weight w: positive adds w while good, negative adds w (lowers) while bad; never FAULT. A file adds its value times w,
+    /// at most 253; less than -253 means FAULT.
     Weight {
         /// -254..=254, never 0.
         weight: i16,
@@ -158,11 +236,67 @@ pub enum Bearing {
     },
 }
 
-/// A tracked object, by name, and its bearing.
+/// What can be tracked, by its name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Tracked {
+    /// An interface: up or down.
+    Interface(String),
+    /// A `vrrp_script`.
+    Script(String),
+    /// A `track_file`: the number in it.
+    File(String),
+    /// A `vrrp_track_process`.
+    Process(String),
+    /// A `bfd_instance`: down until its session is up.
+    Bfd(String),
+}
+
+impl Tracked {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Tracked::Interface(name)
+            | Tracked::Script(name)
+            | Tracked::File(name)
+            | Tracked::Process(name)
+            | Tracked::Bfd(name) => name,
+        }
+    }
+
+    /// The word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Tracked::Interface(_) => "interface",
+            Tracked::Script(_) => "script",
+            Tracked::File(_) => "file",
+            Tracked::Process(_) => "process",
+            Tracked::Bfd(_) => "BFD session",
+        }
+    }
+
+    /// The configuration's word for tracking it.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Tracked::Interface(_) => "track_interface",
+            Tracked::Script(_) => "track_script",
+            Tracked::File(_) => "track_file",
+            Tracked::Process(_) => "track_process",
+            Tracked::Bfd(_) => "track_bfd",
+        }
+    }
+}
+
+impl fmt::Display for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.name())
+    }
+}
+
+/// A tracked object and its bearing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Track {
-    /// Interface or script name.
-    pub name: String,
+    /// What is tracked.
+    pub what: Tracked,
     /// What its state does.
     pub bearing: Bearing,
 }
@@ -176,6 +310,8 @@ pub struct Instance {
     pub vrid: Vrid,
     /// `interface`
     pub interface: String,
+    /// Family of its adverts: that of `virtual_ipaddress`.
+    pub family: Family,
     /// `version`
     pub version: Version,
     /// `priority`, 1..=255.
@@ -190,7 +326,8 @@ pub struct Instance {
     pub auth: Auth,
     /// Multicast or unicast.
     pub transport: Transport,
-    /// `mcast_src_ip` or `unicast_src_ip`; `None`: first address of the interface.
+    /// `mcast_src_ip` or `unicast_src_ip`; `None`: first IPv4 address of the interface, or its
+    /// link-local one.
     pub source: Option<IpAddr>,
     /// `virtual_ipaddress`, in the order of the file: on the wire and on the host.
     pub addresses: Vec<VirtualAddress>,
@@ -208,10 +345,9 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     /// Whether `interface` itself is tracked (`dont_track_primary` off).
     pub track_primary: bool,
-    /// `track_interface`, its group's included.
-    pub track_interfaces: Vec<Track>,
-    /// `track_script`, its group's included.
-    pub track_scripts: Vec<Track>,
+    /// `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd`, its group's included; each object
+    /// once.
+    pub tracks: Vec<Track>,
 }
 
 /// One `vrrp_sync_group`: instances that hold the same state.
@@ -234,4 +370,19 @@ pub struct Script {
     pub fall: u32,
     /// `init_fail`: bad until it has succeeded `rise` times.
     pub init_fail: bool,
+}
+
+/// One `vrrp_track_process`, as far as the decisions go (what to look for is the configuration's).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Process {
+    /// Its name; unique.
+    pub name: String,
+    /// `quorum` [1]: fewer are bad.
+    pub quorum: u32,
+    /// `quorum_max`: more are bad; `None`: there are never too many.
+    pub quorum_max: Option<u32>,
+    /// `terminate_delay` [0]: how long it is still good when it no longer has its quorum.
+    pub terminate_delay: Micros,
+    /// `fork_delay` [0]: how long it is still bad when it has its quorum again.
+    pub fork_delay: Micros,
 }

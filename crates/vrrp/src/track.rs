@@ -1,11 +1,17 @@
-//! Tracked objects: what is known of interfaces and scripts, and what that means for an instance.
+//! Tracked objects: what is known of interfaces, scripts, files, processes and BFD sessions, and what that means for an
+//! instance.
 
-use crate::settings::{Bearing, Instance, Script};
+mod process;
+mod script;
+
+use crate::settings::{Bearing, Family, Instance, Track, Tracked};
 use crate::units::Priority;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+pub use process::ProcessState;
+pub use script::ScriptState;
 use serde::{Deserialize, Serialize};
 
 /// What is known of an interface that exists.
@@ -15,86 +21,87 @@ pub struct Link {
     pub up: bool,
     /// Whether it can multicast.
     pub multicast: bool,
-    /// Its first address that an advert can be sent from.
-    pub address: Option<IpAddr>,
+    /// Its first IPv4 address that an advert can be sent from.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its link-local address, once duplicate address detection has let it pass.
+    pub link_local: Option<Ipv6Addr>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
 }
 
-/// Whether a tracked script is good. One counter r counts as in the original: good while r >= rise.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ScriptState {
-    /// 0..=rise+fall-1
-    counter: u32,
-    /// Whether a result has come yet.
-    known: bool,
-    /// What the last run gave, in words.
-    pub last: Option<String>,
-}
-
-impl ScriptState {
-    /// Before the first result. Without `init_fail` one result decides in either direction.
-    pub fn new(settings: &Script) -> ScriptState {
-        if settings.init_fail {
-            ScriptState { counter: 0, known: true, last: None }
-        } else {
-            ScriptState { counter: settings.rise.saturating_sub(1), known: false, last: None }
+impl Link {
+    /// The address that adverts of this family are sent from (RFC 9568, 5.1.1.1 and 5.1.2.1).
+    pub fn source(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.ipv4.map(IpAddr::V4),
+            Family::V6 => self.link_local.map(IpAddr::V6),
         }
     }
+}
 
-    /// A run has ended; whether that turned the script good or bad, or was its first result.
-    pub fn ran(&mut self, settings: &Script, success: bool, last: String) -> Turn {
-        let before = self.good(settings);
-        let top = settings.rise.saturating_add(settings.fall).saturating_sub(1);
-        self.counter = match (success, self.counter) {
-            (true, r) if r + 1 >= settings.rise => top,
-            (true, r) => r + 1,
-            (false, r) if before == Some(true) && r > settings.rise => r - 1,
-            (false, _) => 0,
-        };
-        self.known = true;
-        self.last = Some(last);
-        if self.good(settings) == before { Turn::Same } else { Turn::Changed }
-    }
+/// What is known of a tracked object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Known {
+    /// An interface or BFD session is up, a script succeeds, a process has its quorum.
+    Good,
+    /// It is not so.
+    Bad,
+    /// What a file says.
+    Value(i64),
+}
 
-    /// The same under other settings: good or bad as before, with all of `rise` or `fall` to go.
-    pub(crate) fn under(self, before: &Script, settings: &Script) -> ScriptState {
-        if before == settings {
-            return self;
-        }
-        let counter = match self.good(before) {
-            Some(true) => settings.rise.saturating_add(settings.fall).saturating_sub(1),
-            Some(false) => 0,
-            None => return ScriptState::new(settings),
-        };
-        ScriptState { counter, ..self }
-    }
-
-    /// Whether it is good; `None` before the first result.
-    pub fn good(&self, settings: &Script) -> Option<bool> {
-        self.known.then_some(self.counter >= settings.rise)
+impl Known {
+    /// Good or bad.
+    pub fn of(good: bool) -> Known {
+        if good { Known::Good } else { Known::Bad }
     }
 }
 
-/// Whether a result changed anything.
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Known::Good => f.write_str("good"),
+            Known::Bad => f.write_str("bad"),
+            Known::Value(value) => value.fmt(f),
+        }
+    }
+}
+
+/// What a tracked object does to an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Turn {
-    /// No.
-    Same,
-    /// It is good now and was not, or the other way round, or this was the first result.
-    Changed,
+pub enum Effect {
+    /// Nothing is known of it yet, and it decides over FAULT.
+    Awaited,
+    /// It holds the instance in FAULT.
+    Fault(Known),
+    /// It adds this to the priority.
+    Adds(i64),
 }
 
 /// Everything known of the world outside the protocol.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Facts {
     /// Interfaces that exist, by name.
     pub links: BTreeMap<String, Link>,
-    /// Tracked scripts by name: good, bad, or not known yet.
-    pub scripts: BTreeMap<String, Option<bool>>,
+    /// What is known of tracked scripts, files, processes and BFD sessions.
+    pub tracked: BTreeMap<Tracked, Known>,
     /// Instances without a socket to hear or to send by, by name, and why.
     pub deaf: BTreeMap<String, String>,
 }
 
-/// One thing that is wrong. An instance with any of these is in FAULT (or, while only scripts are awaited, in INIT).
+impl Facts {
+    /// What is known of a tracked object; `None` before it was run, read or counted for the first time. An interface or a BFD
+    /// session that nobody knows is down.
+    pub fn known(&self, what: &Tracked) -> Option<Known> {
+        match what {
+            Tracked::Interface(name) => Some(Known::of(self.links.get(name).is_some_and(|l| l.up))),
+            Tracked::Bfd(_) => Some(self.tracked.get(what).copied().unwrap_or(Known::Bad)),
+            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => self.tracked.get(what).copied(),
+        }
+    }
+}
+
+/// One thing that is wrong. An instance with any of these is in FAULT (or, while things are only awaited, in INIT).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Fault {
     /// The instance's interface doesn't exist.
@@ -111,22 +118,20 @@ pub enum Fault {
     NoMulticast(String),
     /// The instance has no socket, and why: it would hear no master and take over from it.
     Deaf(String),
-    /// A tracked interface doesn't exist or is down (or, with `reverse`, is up).
-    Tracked(String),
-    /// A tracked script without weight is bad.
-    Script(String),
-    /// A tracked script without weight has not run yet.
-    ScriptAwaited(String),
+    /// A tracked object is as it must not be.
+    Tracked(Tracked, Known),
+    /// A tracked object without weight has not been run, read or counted yet.
+    Awaited(Tracked),
     /// Another instance of the sync group is in FAULT.
     Sibling(String),
-    /// Another instance of the sync group waits for its scripts.
+    /// Another instance of the sync group waits for what it tracks.
     SiblingAwaited(String),
 }
 
 impl Fault {
     /// Whether it only says that something isn't known yet.
     pub fn awaited(&self) -> bool {
-        matches!(self, Fault::ScriptAwaited(_) | Fault::SiblingAwaited(_))
+        matches!(self, Fault::Awaited(_) | Fault::SiblingAwaited(_))
     }
 }
 
@@ -140,11 +145,22 @@ impl fmt::Display for Fault {
             Fault::AddressInterfaceDown(i) => write!(f, "interface {i} of a virtual address is down"),
             Fault::NoMulticast(i) => write!(f, "interface {i} can't multicast and there is no unicast_peer"),
             Fault::Deaf(why) => write!(f, "no socket for adverts: {why}"),
-            Fault::Tracked(i) => write!(f, "tracked interface {i} is down"),
-            Fault::Script(s) => write!(f, "tracked script {s} fails"),
-            Fault::ScriptAwaited(s) => write!(f, "tracked script {s} has not run yet"),
+            Fault::Tracked(what, known) => {
+                let is = match (what, known) {
+                    (_, Known::Value(value)) => return write!(f, "tracked {what} has the value {value}"),
+                    (Tracked::Interface(_) | Tracked::Bfd(_) | Tracked::File(_), Known::Good) => "is up",
+                    (Tracked::Interface(_) | Tracked::Bfd(_) | Tracked::File(_), Known::Bad) => "is down",
+                    (Tracked::Script(_), Known::Good) => "succeeds",
+                    (Tracked::Script(_), Known::Bad) => "fails",
+                    (Tracked::Process(_), Known::Good) => "has its quorum",
+                    (Tracked::Process(_), Known::Bad) => "has not its quorum",
+                };
+                write!(f, "tracked {what} {is}")
+            }
+            Fault::Awaited(what @ Tracked::Script(_)) => write!(f, "tracked {what} has not run yet"),
+            Fault::Awaited(what) => write!(f, "of tracked {what} nothing is known yet"),
             Fault::Sibling(i) => write!(f, "{i} of the same sync group is in FAULT"),
-            Fault::SiblingAwaited(i) => write!(f, "{i} of the same sync group waits for its scripts"),
+            Fault::SiblingAwaited(i) => write!(f, "{i} of the same sync group waits for what it tracks"),
         }
     }
 }
@@ -161,7 +177,7 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
             if !link.up && settings.track_primary {
                 faults.insert(Fault::InterfaceDown(name()));
             }
-            if settings.source.or(link.address).is_none() {
+            if settings.source.or(link.source(settings.family)).is_none() {
                 faults.insert(Fault::NoAddress(name()));
             }
             if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {
@@ -181,22 +197,12 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
     if let Some(why) = facts.deaf.get(&settings.name) {
         faults.insert(Fault::Deaf(why.clone()));
     }
-    for track in &settings.track_interfaces {
-        if let Bearing::Fault { reverse } = track.bearing {
-            let good = facts.links.get(&track.name).is_some_and(|l| l.up) != reverse;
-            if !good {
-                faults.insert(Fault::Tracked(track.name.clone()));
-            }
-        }
-    }
-    for track in &settings.track_scripts {
-        if let Bearing::Fault { reverse } = track.bearing {
-            match facts.scripts.get(&track.name).copied().flatten() {
-                None => faults.insert(Fault::ScriptAwaited(track.name.clone())),
-                Some(good) if good == reverse => faults.insert(Fault::Script(track.name.clone())),
-                Some(_) => false,
-            };
-        }
+    for track in &settings.tracks {
+        match effect(track, facts) {
+            Effect::Awaited => faults.insert(Fault::Awaited(track.what.clone())),
+            Effect::Fault(known) => faults.insert(Fault::Tracked(track.what.clone(), known)),
+            Effect::Adds(_) => false,
+        };
     }
     faults
 }
@@ -206,21 +212,38 @@ pub fn effective_priority(settings: &Instance, facts: &Facts) -> Priority {
     if settings.priority == Priority::OWNER {
         return Priority::OWNER;
     }
-    let link = |name: &String| Some(facts.links.get(name).is_some_and(|l| l.up));
-    let script = |name: &String| facts.scripts.get(name).copied().flatten();
-    let interfaces = settings.track_interfaces.iter().map(|t| contribution(t.bearing, link(&t.name)));
-    let scripts = settings.track_scripts.iter().map(|t| contribution(t.bearing, script(&t.name)));
-    let total = i64::from(settings.priority.0) + interfaces.chain(scripts).sum::<i64>();
+    let adds = |track: &Track| match effect(track, facts) {
+        Effect::Adds(n) => n,
+        Effect::Awaited | Effect::Fault(_) => 0,
+    };
+    let total = i64::from(settings.priority.0) + settings.tracks.iter().map(adds).sum::<i64>();
     Priority(u8::try_from(total.clamp(1, 254)).unwrap_or(1))
 }
 
-fn contribution(bearing: Bearing, good: Option<bool>) -> i64 {
-    let (Bearing::Weight { weight, reverse }, Some(good)) = (bearing, good) else { return 0 };
-    let weight = i64::from(weight);
-    let applies = if weight > 0 { good } else { !good };
-    match (applies, reverse) {
-        (false, _) => 0,
-        (true, false) => weight,
-        (true, true) => -weight,
+/// The least that a file adds, and the most. Less than the least means FAULT; more than the most is the most.
+const FILE_ADDS: (i64, i64) = (-253, 253);
+
+/// What a tracked object does to an instance now.
+pub fn effect(track: &Track, facts: &Facts) -> Effect {
+    let known = facts.known(&track.what);
+    match (track.bearing, known) {
+        (Bearing::Fault { .. }, None) => Effect::Awaited,
+        (Bearing::Fault { reverse }, Some(known)) => {
+            let good = matches!(known, Known::Good | Known::Value(0));
+            if good == reverse { Effect::Fault(known) } else { Effect::Adds(0) }
+        }
+        (Bearing::Weight { .. }, None) => Effect::Adds(0),
+        (Bearing::Weight { weight, reverse }, Some(known)) => {
+            let adds = i64::from(if reverse { -weight } else { weight });
+            match known {
+                Known::Value(value) => match value.saturating_mul(adds) {
+                    product if product < FILE_ADDS.0 => Effect::Fault(known),
+                    product => Effect::Adds(product.min(FILE_ADDS.1)),
+                },
+                Known::Good if weight > 0 => Effect::Adds(adds),
+                Known::Bad if weight < 0 => Effect::Adds(adds),
+                Known::Good | Known::Bad => Effect::Adds(0),
+            }
+        }
     }
 }

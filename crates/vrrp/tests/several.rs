@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{instance, link, links, node};
-use std::net::{IpAddr, Ipv4Addr};
+use common::{instance, ipv6, link, links, node};
+use std::net::IpAddr;
 use vipd_vrrp::admit::{Admitted, admit};
 use vipd_vrrp::node::{Action, Input, Node, Settings};
-use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, advert, packets};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::units::{Instant, Micros, Priority};
@@ -126,7 +126,7 @@ fn only_masters_are_due_before_what_has_arrived_is_read() {
     node.handle(now, stronger);
     actions(&mut node);
     // Both are overdue: this process did not run.
-    let late = now + Micros(60_000_000);
+    let late = now + Micros(3_609_375); // just as long as a backup waits
     node.handle(late, Input::TickMasters);
     let sent =
         |actions: &[Action]| actions.iter().filter(|a| matches!(a, Action::Router(_, Edge::Send { .. }))).count();
@@ -145,7 +145,7 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
     let settings = Instance { auth: key(b"s3cr3tpw"), ..instance(Version::V2, 51, 100, 100) };
     let sealed = |sequence: u32| {
         let advert = advert(&settings, Priority(200));
-        packets(&settings, Ipv4Addr::from(OTHER), &advert, 1, Some(sequence)).remove(0).1
+        packets(&settings, IpAddr::from(OTHER), &advert, 1, Some(sequence)).remove(0).1
     };
     let mut node = Node::new(
         START,
@@ -156,8 +156,8 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
     );
     let hear = |node: &mut Node, sequence: u32| {
         let packet = sealed(sequence);
-        let datagram = Ipv4Datagram::parse(&packet).unwrap();
-        let admitted = admit(&settings, None, node.routers()[0].sequence(), &datagram)?;
+        let datagram = Datagram::parse(&packet).unwrap();
+        let admitted = admit(&settings, node.routers()[0].known(), &datagram)?;
         node.handle(START, Input::Advert(0, admitted));
         Ok::<(), vipd_vrrp::admit::Reject>(())
     };
@@ -307,7 +307,7 @@ fn a_script_whose_numbers_change_stays_good_or_bad() {
     let settings = |script| {
         let mut tracks = instance(Version::V3, 51, 100, 100);
         let bearing = Bearing::Weight { weight: 20, reverse: false };
-        tracks.track_scripts = vec![Track { name: "chk".into(), bearing }];
+        tracks.tracks = vec![Track { what: Tracked::Script("chk".into()), bearing }];
         Settings { instances: vec![tracks], scripts: vec![script], ..Settings::default() }
     };
     let run = |node: &mut Node, success| node.handle(START, Input::Script("chk".into(), success, "told".into()));
@@ -402,8 +402,12 @@ fn another_masters_last_word_right_after_an_answer_is_not_forgotten() {
         let mut settings = Settings { groups: vec![group()], ..two() };
         settings.instances.iter_mut().for_each(|i| i.garp.lower_prio_delay = delay);
         let mut node = Node::new(START, settings, links(OWN), None, 0);
-        let mut now = serve(&mut node) + Micros(6_000_000);
-        node.handle(now, Input::Tick);
+        let mut now = serve(&mut node);
+        // Until the second block of announcements is out.
+        for _ in 0..20 {
+            now = node.wake().unwrap().0;
+            node.handle(now, Input::Tick);
+        }
         actions(&mut node);
         // A good-bye is answered; a weaker master gives way within the gap between two answers.
         for (after, priority) in [(0, 0), (20_000, 50)] {
@@ -418,5 +422,25 @@ fn another_masters_last_word_right_after_an_answer_is_not_forgotten() {
             actions(&mut node).iter().filter(|a| matches!(a, Action::Router(_, Edge::Announce { .. }))).count();
         assert_eq!(announced, 2);
         assert!(node.wake().unwrap().0 > now);
+    }
+}
+
+#[test]
+fn an_advert_lists_no_more_than_fits_its_link() {
+    let many: Vec<String> = (1..=200).map(|i| format!("2001:db8::{i:x}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (mtu, listed) in [(1500, 89), (9000, 200), (100, 2), (10, 1)] {
+        let settings =
+            Settings { instances: vec![ipv6(instance(Version::V3, 7, 100, 100), &many)], ..Settings::default() };
+        let link = vipd_vrrp::track::Link { mtu, ..link(OWN) };
+        let mut node = Node::new(START, settings, [("eth0".to_owned(), link)].into(), None, 0);
+        node.handle(START + Micros::from_secs(10), Input::Tick);
+        let sent = actions(&mut node).into_iter().find_map(|action| match action {
+            Action::Router(0, Edge::Send { advert, .. }) => Some(advert.addresses.len()),
+            Action::Router(..) | Action::Group(..) => None,
+        });
+        assert_eq!(sent, Some(listed), "with an MTU of {mtu}");
+        assert_eq!(node.claims(0).count(), 200, "all are held");
+        assert_eq!(node.routers()[0].source(), Some("fe80::ff:fe00:1".parse().unwrap()));
     }
 }

@@ -7,9 +7,9 @@ mod common;
 
 use common::{instance, link, node};
 use vipd_vrrp::admit::Admitted;
-use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::node::{Action, Due, Input, Node, Settings};
 use vipd_vrrp::packet::Advert;
-use vipd_vrrp::router::{Edge, Name, State, advert};
+use vipd_vrrp::router::{Edge, Name, State, Timer, advert};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::timers::{master_down, skew};
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -36,6 +36,7 @@ enum Does {
     Becomes(Name),
     TellsLower,
     TellsPriority(u8),
+    TellsStall,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -50,6 +51,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             }
             Action::Router(_, Edge::LowerPriority { .. }) => Does::TellsLower,
             Action::Router(_, Edge::PriorityChanged { to, .. }) => Does::TellsPriority(to.0),
+            Action::Router(_, Edge::Stalled { .. }) => Does::TellsStall,
             Action::Group(..) => panic!("there is no group"),
         });
     }
@@ -60,11 +62,16 @@ fn does(node: &mut Node) -> Vec<Does> {
 fn settings() -> Settings {
     let script = |name: &str| Script { name: name.into(), rise: 1, fall: 1, init_fail: false };
     let mut one = instance(Version::V3, 51, 100, 100);
-    one.track_scripts = vec![
-        Track { name: "vital".into(), bearing: Bearing::Fault { reverse: false } },
-        Track { name: "weighs".into(), bearing: Bearing::Weight { weight: -10, reverse: false } },
+    one.tracks = vec![
+        Track { what: Tracked::Script("vital".into()), bearing: Bearing::Fault { reverse: false } },
+        Track { what: Tracked::Script("weighs".into()), bearing: Bearing::Weight { weight: -10, reverse: false } },
     ];
-    Settings { instances: vec![one], groups: vec![], scripts: vec![script("vital"), script("weighs")] }
+    Settings {
+        instances: vec![one],
+        groups: vec![],
+        scripts: vec![script("vital"), script("weighs")],
+        ..Settings::default()
+    }
 }
 
 fn start(from: Start) -> (Node, Instant) {
@@ -345,7 +352,7 @@ fn a_group_moves_as_one() {
     let mut settings = Settings {
         instances: vec![instance(Version::V3, 1, 100, 100), instance(Version::V3, 2, 100, 100)],
         groups: vec![SyncGroup { name: "G".into(), members: vec!["VI_1".into(), "VI_2".into()] }],
-        scripts: vec![],
+        ..Settings::default()
     };
     settings.instances[1].interface = "eth1".into();
     let mut links = common::links(OWN);
@@ -376,4 +383,61 @@ fn a_group_moves_as_one() {
     assert!(node.routers()[0].why().contains("VI_2"), "{}", node.routers()[0].why());
     node.handle(now, Input::Link("eth1".into(), Some(link([10, 1, 0, 5]))));
     assert_eq!(states(&node), (Name::Backup, Name::Backup, Name::Backup));
+}
+
+/// A master that did not run: within its backups' patience it goes on at once, beyond it it listens first, and then goes on if
+/// nobody was heard, or gives way.
+#[test]
+fn a_stalled_master_listens_before_it_sends() {
+    const START: Instant = Instant(1_000_000_000);
+    let patience = master_down(Version::V3, Priority(100), Centis(100), 3);
+    let master = || {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let at = START + patience;
+        node.handle(at, Input::Tick);
+        does(&mut node);
+        (node, at)
+    };
+    let second = Micros(SECOND);
+    // The last advert left at `at`; so long after it.
+    let (mut node, at) = master();
+    let at = at + patience;
+    node.handle(at, Input::TickMasters);
+    assert_eq!(does(&mut node), [Does::Sends(100)], "its backups still wait");
+    assert_eq!(node.routers()[0].counters.latest_advert, Micros(patience.0 - SECOND));
+
+    let (mut node, at) = master();
+    let at = at + Micros(patience.0 + 1);
+    node.handle(at, Input::TickMasters);
+    assert_eq!(does(&mut node), [Does::TellsStall]);
+    assert_eq!(node.wake(), Some((at + second, Due::Router(0, Timer::Listening))));
+    node.handle(at + Micros(SECOND - 1), Input::Tick);
+    assert_eq!(does(&mut node), []);
+    node.handle(at + second, Input::TickMasters);
+    assert!(does(&mut node).contains(&Does::Sends(100)), "nobody was heard: it is the master still");
+    assert_eq!(node.claims(0).count(), 1);
+    node.handle(at + second + second, Input::TickMasters);
+    assert!(does(&mut node).contains(&Does::Sends(100)));
+    assert_eq!(node.routers()[0].counters.stalled, 1);
+
+    // A weaker one has taken over: it is heard, not shouted down, and preempted in the usual way.
+    let (mut node, at) = master();
+    let at = at + Micros(patience.0 + 1);
+    node.handle(at, Input::TickMasters);
+    does(&mut node);
+    let weaker = heard(&node, 50, LOWER, 100);
+    node.handle(at + Micros(9), weaker);
+    assert_eq!(does(&mut node), [Does::Becomes(Name::Backup)]);
+    assert!(node.routers()[0].why().contains("was not running for 3.6"), "{}", node.routers()[0].why());
+    assert_eq!(node.claims(0).count(), 0);
+    node.handle(at + Micros(9 + patience.0), Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+
+    // One that ends while it listens says no good-bye for a master that it may no longer be.
+    let (mut node, at) = master();
+    let at = at + Micros(patience.0 + 1);
+    node.handle(at, Input::TickMasters);
+    does(&mut node);
+    node.handle(at, Input::Stop);
+    assert_eq!(does(&mut node), [Does::Becomes(Name::Stop)]);
 }

@@ -5,7 +5,9 @@ use crate::keyword::ROOT;
 use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
-use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Instance, Preempt, Track, Transport, Version, VirtualAddress};
+use vipd_vrrp::settings::{
+    AddressFlag, Auth, Bearing, Garp, Initial, Instance, Lifetime, Preempt, Track, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::Micros;
 
 /// What `instance` says where it holds.
@@ -64,9 +66,9 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         let members = || s.settings().iter().filter(|s| s.keyword == "group").flat_map(Setting::items);
         s.keyword == "vrrp_sync_group" && members().any(|m| m.value == Value::Text(name.clone()))
     });
-    for (keyword, tracked) in [("track_interface", &of.track_interfaces), ("track_script", &of.track_scripts)] {
+    for keyword in ["track_interface", "track_script"] {
         let theirs: Vec<&str> = group.map(|group| names(group, keyword)).unwrap_or_default();
-        let own: Vec<&Track> = tracked.iter().filter(|t| !theirs.contains(&t.name.as_str())).collect();
+        let own: Vec<&Track> = tracks(of, keyword).filter(|t| !theirs.contains(&t.what.name())).collect();
         if !own.is_empty() {
             made.push(trackers(config, keyword, &own));
         }
@@ -84,11 +86,10 @@ pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
     told(&model.notify, &mut made);
     for keyword in ["track_interface", "track_script"] {
         let names = names(written, keyword);
-        let of =
-            |i: &Instance| if keyword == "track_script" { i.track_scripts.clone() } else { i.track_interfaces.clone() };
-        let members: Vec<Track> =
-            model.vrrp.members.iter().filter_map(|name| config.instance(name)).flat_map(|i| of(&i.vrrp)).collect();
-        let tracked: Vec<&Track> = names.iter().filter_map(|name| members.iter().find(|t| t.name == *name)).collect();
+        let members = model.vrrp.members.iter().filter_map(|name| config.instance(name));
+        let members: Vec<&Track> = members.flat_map(|i| tracks(&i.vrrp, keyword)).collect();
+        let of = |name: &&str| members.iter().find(|t| t.what.name() == *name).copied();
+        let tracked: Vec<&Track> = names.iter().filter_map(of).collect();
         // What no member can weigh is as it is written.
         if tracked.len() == names.len() && !names.is_empty() {
             made.push(trackers(config, keyword, &tracked));
@@ -180,6 +181,9 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         options.push(("scope", scope(address.scope)));
         options.extend(address.broadcast.map(|ip| ("broadcast", Value::Address(ip.into()))));
         options.extend(address.label.clone().map(|label| ("label", Value::Text(label))));
+        options.extend(address.peer.map(|ip| ("peer", Value::Address(ip))));
+        options.push(("preferred_lft", lifetime(address.preferred)));
+        options.extend(address.flags.iter().map(|flag| (flag_word(*flag), Value::Flag(true))));
         let mut idle = None;
         let same = |line: &&&Setting| match &line.value {
             Value::Options(said) => {
@@ -192,7 +196,21 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         if let Some(line) = lines.iter().find(same) {
             idle = line.idle;
             if let Value::Options(said) = &line.value {
-                let acted = ["(address)", "dev", "scope", "broadcast", "brd", "label", "-nodad"];
+                let acted = [
+                    "(address)",
+                    "dev",
+                    "scope",
+                    "broadcast",
+                    "brd",
+                    "label",
+                    "peer",
+                    "preferred_lft",
+                    "-nodad",
+                    "home",
+                    "mngtmpaddr",
+                    "noprefixroute",
+                    "autojoin",
+                ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
         }
@@ -200,6 +218,23 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
     };
     let lines = addresses.iter().map(line).collect();
     Setting { body: Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
+}
+
+fn flag_word(flag: AddressFlag) -> &'static str {
+    match flag {
+        AddressFlag::Dad => "-nodad",
+        AddressFlag::Home => "home",
+        AddressFlag::ManageTemporary => "mngtmpaddr",
+        AddressFlag::NoPrefixRoute => "noprefixroute",
+        AddressFlag::AutoJoin => "autojoin",
+    }
+}
+
+fn lifetime(lifetime: Lifetime) -> Value {
+    match lifetime {
+        Lifetime::Forever => Value::Text("forever".to_owned()),
+        Lifetime::Secs(seconds) => Value::Number(seconds.into()),
+    }
 }
 
 fn scope(scope: u8) -> Value {
@@ -285,6 +320,11 @@ pub(super) fn stays(written: &Setting, globals: &[Setting]) -> Setting {
     setting
 }
 
+/// What an instance tracks by this keyword.
+fn tracks<'a>(of: &'a Instance, keyword: &'a str) -> impl Iterator<Item = &'a Track> {
+    of.tracks.iter().filter(move |t| t.what.keyword() == keyword)
+}
+
 /// The names of what a block tracks.
 fn names<'a>(written: &'a Setting, keyword: &str) -> Vec<&'a str> {
     let lines = written.settings().iter().filter(|s| s.keyword == keyword).flat_map(Setting::items);
@@ -305,10 +345,11 @@ fn trackers(config: &Config, keyword: &'static str, tracked: &[&Track]) -> Setti
             Bearing::Weight { weight, reverse } => (weight, reverse),
         };
         let first = if keyword == "track_interface" { "(interface)" } else { "(name)" };
-        let mut options = vec![(first, Value::Text(track.name.clone())), ("weight", Value::Number(weight.into()))];
+        let mut options =
+            vec![(first, Value::Text(track.what.name().to_owned())), ("weight", Value::Number(weight.into()))];
         if reverse {
             options.push(("reverse", Value::Flag(true)));
-        } else if keyword == "track_script" && reverses(config, &track.name) {
+        } else if keyword == "track_script" && reverses(config, track.what.name()) {
             options.push(("noreverse", Value::Flag(true)));
         }
         Value::Options(options)

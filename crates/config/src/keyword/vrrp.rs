@@ -27,7 +27,7 @@ VRRP_INSTANCE_ROWS:
     "old_unicast_checksum" OptOneOf(&["never"]), "[never]", "", "automatic detection",
         NotYet("checksums follow RFC 9568");
         "Use the pre-1.3.7 VRRPv3 unicast checksum, or never."
-    "native_ipv6" Flag, "", "flag", "", Refused("IPv6 virtual routers are not supported");
+    "native_ipv6" Flag, "", "flag", "", Acts;
         "Force IPv6 and version 3."
     "state" OneOf(&["MASTER", "BACKUP"]), "MASTER|BACKUP", "", "MASTER if priority is 255, else BACKUP", Acts;
         "Initial state."

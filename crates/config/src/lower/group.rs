@@ -1,6 +1,6 @@
 //! `vrrp_sync_group`: members, and what the group adds to each.
 
-use super::track::Tracked;
+use super::track::Tracker;
 use super::{Lower, Named};
 use crate::diag::{Code, Level, Report};
 use crate::model::{Notify, SyncGroup};
@@ -14,8 +14,7 @@ pub(super) struct Group<'a> {
     pub(super) name: &'a str,
     pub(super) node: &'a Node,
     pub(super) members: Vec<String>,
-    pub(super) scripts: Vec<Tracked>,
-    pub(super) interfaces: Vec<Tracked>,
+    pub(super) trackers: Vec<Tracker>,
     /// `sync_group_tracking_weight`: members keep trackers with weights of their own.
     pub(super) weighs: bool,
     notify: Notify,
@@ -68,8 +67,8 @@ impl Lower<'_> {
                 members.push(word.text.clone());
             }
             let notify = self.notify(nodes, None);
-            let scripts = self.track_scripts(nodes, scripts);
-            let interfaces = self.track_interfaces(nodes);
+            let mut trackers = self.track_interfaces(nodes);
+            trackers.extend(self.track_scripts(nodes, scripts));
             if members.is_empty() {
                 if !nodes.flawed && nodes.lines("group").next().is_none() {
                     let message = format!("sync group `{name}` has no members and is left out");
@@ -85,24 +84,25 @@ impl Lower<'_> {
                 self.push(Report::warning(Code::GroupMembership, node.whole(), message));
             }
             let weighs = nodes.on("sync_group_tracking_weight");
-            out.push(Group { name, node, members, scripts, interfaces, weighs, notify });
+            out.push(Group { name, node, members, trackers, weighs, notify });
         }
         out
     }
 
     /// What a member follows: its own trackers and its group's.
-    pub(super) fn join(&mut self, own: Vec<Tracked>, group: &[Tracked], what: &str) -> Vec<Tracked> {
+    pub(super) fn join(&mut self, own: Vec<Tracker>, group: &[Tracker]) -> Vec<Tracker> {
         let mut out = own;
         if group.first().is_some_and(|first| !self.copy(group.len(), first.at)) {
             return out;
         }
         for theirs in group {
-            match out.iter_mut().find(|t| t.track.name == theirs.track.name) {
+            match out.iter_mut().find(|t| t.track.what == theirs.track.what) {
                 None => out.push(theirs.clone()),
                 Some(mine) => {
                     let at = mine.at;
                     mine.track.bearing = theirs.track.bearing;
-                    let message = format!("{what} `{}` is tracked by the instance and by its group", theirs.track.name);
+                    let (kind, name) = (theirs.track.what.kind(), theirs.track.what.name());
+                    let message = format!("{kind} `{name}` is tracked by the instance and by its group");
                     let report = Report::warning(Code::Repeated, at, message);
                     self.push(report.label("ignored").also(theirs.at, "the group's counts"));
                 }

@@ -9,7 +9,7 @@ use crate::tree::{Node, Nodes, Value, nearest};
 use crate::value;
 use std::collections::HashSet;
 use std::time::Duration;
-use vipd_vrrp::settings::{Bearing, Script, Track};
+use vipd_vrrp::settings::{Bearing, Script, Track, Tracked};
 use vipd_vrrp::units::Priority;
 
 /// Objects that one instance or group tracks at most.
@@ -17,7 +17,7 @@ const MAX_TRACKED: usize = 1000;
 
 /// A tracked object and where it was said.
 #[derive(Clone)]
-pub(super) struct Tracked {
+pub(super) struct Tracker {
     pub(super) track: Track,
     pub(super) at: Place,
 }
@@ -68,8 +68,8 @@ impl Lower<'_> {
     }
 
     /// `track_interface` of an instance or group.
-    pub(super) fn track_interfaces(&mut self, nodes: &Nodes) -> Vec<Tracked> {
-        let mut out: Vec<Tracked> = Vec::new();
+    pub(super) fn track_interfaces(&mut self, nodes: &Nodes) -> Vec<Tracker> {
+        let mut out: Vec<Tracker> = Vec::new();
         for line in nodes.lines("track_interface") {
             let first = &line.words[0];
             let name = value::device(first, "`track_interface`");
@@ -77,14 +77,14 @@ impl Lower<'_> {
                 continue;
             };
             let bearing = bearing(options.weight.unwrap_or(0), options.reverse.unwrap_or(false));
-            self.add(&mut out, Track { name, bearing }, first.at, "interface");
+            self.add(&mut out, Track { what: Tracked::Interface(name), bearing }, first.at);
         }
         out
     }
 
     /// `track_script` of an instance or group.
-    pub(super) fn track_scripts(&mut self, nodes: &Nodes, scripts: &Named<'_>) -> Vec<Tracked> {
-        let mut out: Vec<Tracked> = Vec::new();
+    pub(super) fn track_scripts(&mut self, nodes: &Nodes, scripts: &Named<'_>) -> Vec<Tracker> {
+        let mut out: Vec<Tracker> = Vec::new();
         for line in nodes.lines("track_script") {
             let first = &line.words[0];
             let Some(options) = self.track_options(line, "script") else {
@@ -101,20 +101,20 @@ impl Lower<'_> {
                 _ => (0, false),
             };
             let bearing = bearing(options.weight.unwrap_or(weight), options.reverse.unwrap_or(reverse));
-            self.add(&mut out, Track { name: first.text.clone(), bearing }, first.at, "script");
+            self.add(&mut out, Track { what: Tracked::Script(first.text.clone()), bearing }, first.at);
         }
         out
     }
 
-    fn add(&mut self, out: &mut Vec<Tracked>, track: Track, at: Place, what: &str) {
+    fn add(&mut self, out: &mut Vec<Tracker>, track: Track, at: Place) {
         if out.len() >= MAX_TRACKED {
             let message = format!("more than {MAX_TRACKED} are tracked here");
             self.push(Report::error(Code::TooMuch, at, message));
-        } else if let Some(first) = out.iter().find(|t| t.track.name == track.name) {
-            let message = format!("{what} `{}` is tracked twice", track.name);
+        } else if let Some(first) = out.iter().find(|t| t.track.what == track.what) {
+            let message = format!("{} `{}` is tracked twice", track.what.kind(), track.what.name());
             self.push(Report::warning(Code::Repeated, at, message).label("ignored").also(first.at, "this one counts"));
         } else {
-            out.push(Tracked { track, at });
+            out.push(Tracker { track, at });
         }
     }
 
@@ -192,32 +192,33 @@ impl Lower<'_> {
     }
 
     /// Tells of weights that never change the priority, whatever the others do: it stays within 1 to 254.
-    pub(super) fn weigh(&mut self, scripts: &[Tracked], interfaces: &[Tracked], priority: Priority) {
-        let weight = |t: &Tracked| match t.track.bearing {
+    pub(super) fn weigh(&mut self, all: &[Tracker], priority: Priority) {
+        let weight = |t: &Tracker| match t.track.bearing {
             Bearing::Weight { weight, reverse } => i64::from(if reverse { -weight } else { weight }),
             Bearing::Fault { .. } => 0,
         };
-        let all = || scripts.iter().chain(interfaces);
         let base = i64::from(priority.0);
-        let (least, most) = all().map(weight).fold((base, base), |(low, high), w| (low + w.min(0), high + w.max(0)));
-        for tracked in all() {
+        let (least, most) =
+            all.iter().map(weight).fold((base, base), |(low, high), w| (low + w.min(0), high + w.max(0)));
+        for tracked in all {
             let (why, help) = match weight(tracked) {
                 w if w > 0 && least >= 254 => ("without it that is never below 254, the most there is", "lower"),
                 w if w < 0 && most <= 1 => ("without it that is never above 1, the least there is", "higher"),
                 _ => continue,
             };
-            let message = format!("the weight of `{}` never changes the priority: {why}", tracked.track.name);
+            let message = format!("the weight of `{}` never changes the priority: {why}", tracked.track.what.name());
             let report = Report::warning(Code::UselessWeight, tracked.at, message);
             self.push(report.help(format!("a {help} `priority` than {base} leaves room for it")));
         }
     }
 
     /// Takes away what can't be weighed: an owner's priority never changes, and members of a group must not differ.
-    pub(super) fn unweigh(&mut self, tracked: &mut Vec<Tracked>, what: &str, why: &str) {
+    pub(super) fn unweigh(&mut self, tracked: &mut Vec<Tracker>, why: &str) {
         tracked.retain(|t| {
             let fine = matches!(t.track.bearing, Bearing::Fault { .. });
             if !fine {
-                let message = format!("{what} `{}` is tracked with a weight, and {why}", t.track.name);
+                let message =
+                    format!("{} `{}` is tracked with a weight, and {why}", t.track.what.kind(), t.track.what.name());
                 self.findings.push(
                     Report::warning(Code::Adjusted, t.at, message)
                         .at_level(Level::Warning)

@@ -1,6 +1,7 @@
 //! `vrrp_instance`: what a virtual router is told to be, and how its settings bear on each other.
 
 use super::group::Group;
+use super::track::Tracker;
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Block;
@@ -9,7 +10,9 @@ use crate::source::Place;
 use crate::tree::{Node, Nodes};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use vipd_vrrp::settings::{self, Auth, Bearing, Garp, Initial, Preempt, Track, Transport, Version, VirtualAddress};
+use vipd_vrrp::settings::{
+    self, Auth, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 
 /// Addresses that one advert can list (the count is a byte).
@@ -49,7 +52,8 @@ impl Lower<'_> {
         config.groups = groups.into_iter().map(Group::model).collect();
         let mut used: HashSet<String> = HashSet::new();
         for instance in &config.instances {
-            used.extend(instance.vrrp.track_scripts.iter().map(|t| t.name.clone()));
+            let scripts = instance.vrrp.tracks.iter().filter(|t| matches!(t.what, Tracked::Script(_)));
+            used.extend(scripts.map(|t| t.what.name().to_owned()));
         }
         // A script that is named but could not be tracked was told already.
         let blocks = instances.list.iter().map(|(_, node)| *node).chain(root.all("vrrp_sync_group"));
@@ -65,11 +69,8 @@ impl Lower<'_> {
             false => Mode::Usual,
         };
         let strict = mode == Mode::Strict;
-        let version = match nodes.text("version") {
-            Some("2") => Version::V2,
-            Some(_) => Version::V3,
-            None => self.defaults.version,
-        };
+        let family = super::transport::family(nodes);
+        let version = self.version(nodes, mode, family);
         let interface = self.needed(node, "interface").and_then(|()| nodes.text("interface")).map(str::to_owned);
         if interface.as_deref() == Some("lo") {
             let at = nodes.find("interface").map_or(node.at, Node::argument);
@@ -79,13 +80,13 @@ impl Lower<'_> {
         let (priority, initial) = self.standing(nodes, mode);
         let preempt = self.preempt(nodes, priority, initial, mode);
         let advert_int = self.advert_int(nodes, version);
-        let (auth, initial) = self.auth(node, version, mode, priority, initial);
-        let transport = self.transport(node, mode);
-        let source = self.source(nodes, &transport);
+        let (auth, initial) = self.auth(node, (version, family), mode, (priority, initial));
+        let transport = self.transport(node, mode, family);
+        let source = self.source(nodes, &transport, family);
         let device = interface.as_deref().unwrap_or_default();
-        let (addresses, excluded) = self.addresses(node, device, version, mode);
+        let (addresses, excluded) = self.addresses(node, device, (version, family), mode);
         let garp = self.garp(nodes, mode);
-        let (track_scripts, track_interfaces) = self.trackers(nodes, device, priority, group, scripts);
+        let tracks = self.trackers(nodes, device, priority, group, scripts);
         if strict && priority != Priority::OWNER && !nodes.on("accept") && !nodes.on("no_accept") && !nodes.flawed {
             let message =
                 "strict mode wants packets to the virtual addresses dropped on a router that does not own them";
@@ -100,6 +101,7 @@ impl Lower<'_> {
             name: name.to_owned(),
             vrid: Vrid::new(narrow(vrid?))?,
             interface: interface?,
+            family,
             version,
             priority,
             initial,
@@ -120,8 +122,7 @@ impl Lower<'_> {
             higher_prio_send_advert: higher_send.unwrap_or(!strict && self.defaults.higher_prio_send_advert),
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
             track_primary: !nodes.on("dont_track_primary"),
-            track_interfaces,
-            track_scripts,
+            tracks,
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
         Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })
@@ -245,10 +246,9 @@ impl Lower<'_> {
     fn auth(
         &mut self,
         node: &Node,
-        version: Version,
+        (version, family): (Version, Family),
         mode: Mode,
-        priority: Priority,
-        initial: Initial,
+        (priority, initial): (Priority, Initial),
     ) -> (Auth, Initial) {
         let Some(block) = node.nodes().find("authentication") else {
             return (Auth::None, initial);
@@ -266,6 +266,9 @@ impl Lower<'_> {
         }
         if version == Version::V3 {
             return drop(self, "VRRP version 3 has none");
+        }
+        if family == Family::V6 {
+            return drop(self, "adverts over IPv6 have no room for it");
         }
         let Some(kind) = nodes.text("auth_type") else {
             return drop(self, "`auth_type` is missing");
@@ -304,7 +307,7 @@ impl Lower<'_> {
         &mut self,
         node: &Node,
         device: &str,
-        version: Version,
+        (version, family): (Version, Family),
         mode: Mode,
     ) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
         let nodes = node.nodes();
@@ -325,6 +328,9 @@ impl Lower<'_> {
                     let Some(address) = self.address(line, row, device) else {
                         continue;
                     };
+                    if advertised && self.of_family(address.address, line.at(), family).is_none() {
+                        continue;
+                    }
                     // An advertised address is unique; an excluded one may repeat it on another interface.
                     let fresh = if advertised {
                         seen.insert((address.address, None))
@@ -350,6 +356,11 @@ impl Lower<'_> {
             }
         }
         let strict = mode == Mode::Strict;
+        self.room(node, version, family, &listed);
+        if strict && listed.first().is_some_and(|a| matches!(a.address, IpAddr::V6(a) if !a.is_unicast_link_local())) {
+            let message = "the first IPv6 address of a virtual router is to be a link-local one (RFC 9568, 5.2.9)";
+            self.push(Report::lint(Code::Adjusted, nodes.at("virtual_ipaddress", node.at), message));
+        }
         let needs = (version == Version::V3 && !nodes.on("no_virtual_ipaddress")) || strict;
         let lacks = !nodes.flawed && nodes.lines("virtual_ipaddress").next().is_none();
         let scripts = nodes.list().iter().any(|n| n.keyword.args.is_command());
@@ -391,6 +402,37 @@ impl Lower<'_> {
                 (None, Mode::Usual) => defaults.lower_prio_delay.unwrap_or(master_delay),
             },
             interval: garp.interval,
+            gna_interval: garp.gna_interval,
+        }
+    }
+
+    /// Tells if an advert on a usual link has no room for all addresses.
+    fn room(&mut self, node: &Node, version: Version, family: Family, listed: &[VirtualAddress]) {
+        let most = vipd_vrrp::packet::room(1500, version, family, 0);
+        if listed.len() > most && family == Family::V6 {
+            let message = format!("an advert of 1500 bytes lists {most} addresses: later ones are held, not listed");
+            let report = Report::warning(Code::Adjusted, node.nodes().at("virtual_ipaddress", node.at), message);
+            self.push(report.help("put them in `virtual_ipaddress_excluded`, on every router alike"));
+        }
+    }
+
+    fn version(&mut self, nodes: &Nodes, mode: Mode, family: Family) -> Version {
+        match (nodes.text("version"), family) {
+            (None, Family::V4) => self.defaults.version,
+            (None, Family::V6) => Version::V3,
+            (Some("2"), Family::V6) => {
+                let at = nodes.at("version", Place::NOWHERE);
+                let message = "no standard defines version 2 over IPv6: only keepalived and vipd understand it";
+                let report = Report::warning(Code::Adjusted, at, message).help("version 3");
+                if mode == Mode::Strict {
+                    self.push(report.label("strict mode takes version 3"));
+                    return Version::V3;
+                }
+                self.push(report);
+                Version::V2
+            }
+            (Some("2"), Family::V4) => Version::V2,
+            (Some(_), _) => Version::V3,
         }
     }
 
@@ -401,42 +443,31 @@ impl Lower<'_> {
         priority: Priority,
         group: Option<&Group<'_>>,
         scripts: &Named<'_>,
-    ) -> (Vec<Track>, Vec<Track>) {
-        let mut of_scripts = self.track_scripts(nodes, scripts);
-        let mut of_interfaces = self.track_interfaces(nodes);
-        of_interfaces.retain(|t| {
-            let own = t.track.name == device;
-            if own {
+    ) -> Vec<Track> {
+        let is_own = |t: &Tracker| matches!(&t.track.what, Tracked::Interface(name) if name == device);
+        let mut trackers = self.track_interfaces(nodes);
+        trackers.retain(|t| {
+            if is_own(t) {
                 let message = format!("`{device}` is the instance's own interface, which is tracked anyway");
                 self.findings.push(Report::warning(Code::Unused, t.at, message).label("ignored"));
             }
-            !own
+            !is_own(t)
         });
+        trackers.extend(self.track_scripts(nodes, scripts));
         if let Some(group) = group {
             if !group.weighs {
                 let why = "members of a sync group keep none of their own unless it says `sync_group_tracking_weight`";
-                self.unweigh(&mut of_scripts, "script", why);
-                self.unweigh(&mut of_interfaces, "interface", why);
+                self.unweigh(&mut trackers, why);
             }
-            of_scripts = self.join(of_scripts, &group.scripts, "script");
-            let others: Vec<_> = group.interfaces.iter().filter(|t| t.track.name != device).cloned().collect();
-            of_interfaces = self.join(of_interfaces, &others, "interface");
+            let others: Vec<_> = group.trackers.iter().filter(|t| !is_own(t)).cloned().collect();
+            trackers = self.join(trackers, &others);
         }
         if priority == Priority::OWNER {
-            let why = "the priority of an owner (255) never changes";
-            self.unweigh(&mut of_scripts, "script", why);
-            self.unweigh(&mut of_interfaces, "interface", why);
+            self.unweigh(&mut trackers, "the priority of an owner (255) never changes");
         } else {
-            self.weigh(&of_scripts, &of_interfaces, priority);
+            self.weigh(&trackers, priority);
         }
-        let plain = |tracked: Vec<super::track::Tracked>| -> Vec<Track> {
-            tracked
-                .into_iter()
-                .map(|t| t.track)
-                .filter(|t| !matches!(t.bearing, Bearing::Weight { weight: 0, .. }))
-                .collect()
-        };
-        (plain(of_scripts), plain(of_interfaces))
+        trackers.into_iter().map(|t| t.track).collect()
     }
 
     /// An address that two routers would both put on one interface: whichever leaves takes it from the other.

@@ -18,15 +18,19 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{debug, error, info, warn};
-use vipd_api::{AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TransitionStatus};
+use vipd_api::{
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
+};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
+use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
-use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, State, packets};
-use vipd_vrrp::settings::Version;
+use vipd_vrrp::settings::{Tracked, Version};
+use vipd_vrrp::track::{Effect, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
 /// Tokens of the poller; ports follow from `FIRST_PORT` on.
@@ -155,7 +159,7 @@ impl Role {
         let mut buffer = vec![0; 64 << 10];
         while !self.stopping {
             let deadline = if self.addresses.busy() { Some(self.addresses.next_at(monotonic_micros())) } else { None };
-            let node = self.node.wake().map(|(at, _, _)| at.0);
+            let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
             let deadline = [deadline, node, snapshot, self.sockets_at].into_iter().flatten().min();
@@ -186,7 +190,7 @@ impl Role {
 
     fn tick(&mut self, whose: Input) {
         let now = now();
-        if self.node.wake().is_some_and(|(at, _, _)| at <= now) {
+        if self.node.wake().is_some_and(|(at, _)| at <= now) {
             self.handle(now, whose);
         }
     }
@@ -222,6 +226,11 @@ impl Role {
                     let why = format!("advert from {from} with priority {priority}, below our {own}");
                     info!("({name}) Received lower priority advert: {why}");
                     self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
+                }
+                Action::Router(i, Edge::Stalled { silent }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, interval) = (&router.settings.name, router.settings.advert_int);
+                    warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
                 }
                 Action::Router(i, Edge::PriorityChanged { from, to }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
@@ -266,7 +275,7 @@ impl Role {
 
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<u32>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
-        let Some(IpAddr::V4(source)) = router.source() else { return };
+        let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
             if let Err(e) = self.ports.send(&router.settings, &packet, to)
@@ -348,6 +357,7 @@ impl Role {
             instances: config.instances.iter().map(|i| i.vrrp.clone()).collect(),
             groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
             scripts: config.scripts.iter().map(|s| s.vrrp.clone()).collect(),
+            processes: Vec::new(),
         };
         let now = now();
         let before = if self.configured {
@@ -429,7 +439,7 @@ impl Role {
     fn read_port(&mut self, token: u64, buffer: &mut [u8]) {
         for _ in 0..BURST {
             let datagram = match self.ports.receive(token, buffer) {
-                Ok(Some(bytes)) => bytes,
+                Ok(Some(received)) => received,
                 Ok(None) => return,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
@@ -440,13 +450,24 @@ impl Role {
         }
     }
 
-    fn receive(&mut self, token: u64, bytes: &[u8]) {
+    fn receive(&mut self, token: u64, received: Received<'_>) {
         let now = now();
-        let datagram = match Ipv4Datagram::parse(bytes) {
+        let datagram = match received {
+            Received::Whole(bytes) => Datagram::parse(bytes),
+            Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
+                source: source.into(),
+                destination: destination.into(),
+                ttl: hop_limit,
+                protocol: PROTOCOL,
+                header: &[],
+                payload,
+            }),
+        };
+        let datagram = match datagram {
             Ok(datagram) => datagram,
             Err(why) => {
                 for i in self.ports.instances(token) {
-                    self.reject(i, &Reject::NotIpv4(why), None);
+                    self.reject(i, &Reject::NotIp(why), None);
                 }
                 return;
             }
@@ -458,7 +479,7 @@ impl Role {
             .instances(token)
             .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
             .collect();
-        let Some(i) = choose(routers, &candidates, datagram.source.into()) else {
+        let Some(i) = choose(routers, &candidates, datagram.source) else {
             self.unknown_vrids += 1;
             return;
         };
@@ -467,12 +488,12 @@ impl Role {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
-        match admit::admit(&router.settings, router.source(), router.sequence(), &datagram) {
+        match admit::admit(&router.settings, router.known(), &datagram) {
             Ok(admitted) => {
                 self.note_oddity(i, &admitted);
                 self.handle(now, Input::Advert(i, admitted));
             }
-            Err(why) => self.reject(i, &why, Some(datagram.source.into())),
+            Err(why) => self.reject(i, &why, Some(datagram.source)),
         }
     }
 
@@ -601,6 +622,20 @@ impl Role {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
         };
+        let tracks = self.node.tracks(i).map(|(track, known, effect)| TrackStatus {
+            kind: track.what.kind().to_owned(),
+            name: track.what.name().to_owned(),
+            state: known.map_or_else(|| "unknown".to_owned(), |known| known.to_string()),
+            running: match &track.what {
+                Tracked::Process(name) => self.node.process(name).and_then(ProcessState::count),
+                Tracked::Interface(_) | Tracked::Script(_) | Tracked::File(_) | Tracked::Bfd(_) => None,
+            },
+            adds: match effect {
+                Effect::Adds(n) => n,
+                Effect::Awaited | Effect::Fault(_) => 0,
+            },
+            fault: matches!(effect, Effect::Fault(_)),
+        });
         let next = router
             .wake()
             .map(|(at, timer)| NextStatus { in_secs: (at - clocks.mono).as_secs_f64(), why: timer.to_string() });
@@ -614,6 +649,8 @@ impl Role {
             priority_zero_received: router.counters.priority_zero_received,
             priority_zero_sent: router.counters.priority_zero_sent,
             addresses_restored: self.addresses.restored(settings),
+            stalled: router.counters.stalled,
+            latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
             rejected: rejected.collect(),
         };
         let history = router.history().map(|t| TransitionStatus {
@@ -639,6 +676,7 @@ impl Role {
             master,
             master_priority: heard.map(|h| h.priority.0),
             addresses: addresses.collect(),
+            tracks: tracks.collect(),
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),
             counters,

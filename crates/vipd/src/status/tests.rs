@@ -9,7 +9,8 @@ use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
     AddressStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PlaneStatus,
-    RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TransitionStatus, UnknownServerStatus, VERSION,
+    RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TrackStatus, TransitionStatus,
+    UnknownServerStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -22,6 +23,10 @@ fn address(address: &str, present: bool) -> AddressStatus {
 fn role(name: &str, pid: u32, restarts: u64, why: Option<&str>) -> RoleStatus {
     let why = why.map(str::to_owned);
     RoleStatus { name: name.to_owned(), pid, started: NOW - 11_523.0, restarts, why }
+}
+
+fn track(kind: &str, state: &str, adds: i64) -> TrackStatus {
+    TrackStatus { kind: kind.to_owned(), name: "X".to_owned(), state: state.to_owned(), adds, ..Default::default() }
 }
 
 fn master() -> InstanceStatus {
@@ -37,6 +42,12 @@ fn master() -> InstanceStatus {
         priority: 102,
         master: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
         addresses: vec![address("192.0.2.100/24 dev eth0", true), address("192.0.2.101/24 dev eth0", false)],
+        tracks: vec![
+            track("interface", "good", 0),
+            track("file", "-9", -18),
+            TrackStatus { running: Some(2), ..track("process", "good", 20) },
+            TrackStatus { fault: true, ..track("script", "bad", 0) },
+        ],
         next: Some(NextStatus { in_secs: 0.412, why: "the next advert is due".to_owned() }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
@@ -188,6 +199,8 @@ Processes
 Virtual routers
   NAME  STATE   SINCE     VRID  IFACE  PRIO/BASE  MASTER                 WHY
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
+      tracks file X: -9, adds -18
+      tracks process X: good (2 running), adds 20
       + 192.0.2.100/24 dev eth0
       - 192.0.2.101/24 dev eth0 MISSING here
       VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, 2 addresses restored; the next advert is due in 412 ms

@@ -3,8 +3,8 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, Counters, InstanceStatus, RealServerStatus, ServiceStatus, Status, UnixTime,
-    UnknownServerStatus, VERSION,
+    AddressStatus, CheckStatus, Counters, InstanceStatus, RealServerStatus, ServiceStatus, Status, TrackStatus,
+    UnixTime, UnknownServerStatus, VERSION,
 };
 
 /// How much to show.
@@ -118,6 +118,9 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         for fault in &instance.faults {
             table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
         }
+        for track in instance.tracks.iter().filter(|t| depth == Depth::Full || t.adds != 0) {
+            table.note(tracked(track));
+        }
         addresses(&mut table, instance, depth);
         table.note(vec![Cell::new(particulars(instance), Tint::Faint)]);
         rejects(&mut table, &instance.counters);
@@ -152,6 +155,18 @@ fn master(instance: &InstanceStatus) -> String {
         (Some(address), None) => address.to_string(),
         (None, _) => String::new(),
     }
+}
+
+/// `tracks script chk: bad, adds -20`
+fn tracked(track: &TrackStatus) -> Vec<Cell> {
+    let running = track.running.map(|n| format!(" ({n} running)")).unwrap_or_default();
+    let says = format!("tracks {} {}: {}{running},", track.kind, track.name, track.state);
+    let does = match (track.fault, track.adds) {
+        (true, _) => Cell::new("FAULT", Tint::Bad),
+        (false, 0) => "adds nothing".into(),
+        (false, n) => Cell::new(format!("adds {n}"), if n < 0 { Tint::Warn } else { Tint::Plain }),
+    };
+    vec![says.into(), does]
 }
 
 /// A line for each address, or a summary and a line for each that is not as it should be.
@@ -195,6 +210,9 @@ fn particulars(instance: &InstanceStatus) -> String {
         counters.adverts_sent,
         count(counters.became_master, "time")
     );
+    if counters.stalled > 0 {
+        text += &format!(", stalled {}", count(counters.stalled, "time"));
+    }
     if counters.addresses_restored > 0 {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));
     }

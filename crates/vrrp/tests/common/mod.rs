@@ -3,7 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test program uses its own part of this; a panic is a verdict
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vipd_vrrp::admit::Known;
 use vipd_vrrp::node::{Node, Settings};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::track::Link;
@@ -12,9 +13,12 @@ use vipd_vrrp::units::{Centis, Instant, Micros, Priority, Vrid};
 /// The group of VRRP.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
+/// What an instance knows that has heard and lost nothing.
+pub(crate) const UNKNOWN: Known = Known { own: None, sequence: 0, listed: usize::MAX };
+
 /// A virtual address on eth0.
 pub(crate) fn virtual_address(address: IpAddr) -> VirtualAddress {
-    VirtualAddress { address, prefix: 32, device: "eth0".into(), broadcast: None, label: None, scope: 0 }
+    VirtualAddress::plain(address, 32, "eth0".into())
 }
 
 /// An instance on eth0 with one address, multicast, without authentication.
@@ -23,6 +27,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         name: format!("VI_{vrid}"),
         vrid: Vrid::new(vrid).unwrap(),
         interface: "eth0".into(),
+        family: Family::V4,
         version,
         priority: Priority(priority),
         initial: Initial::Backup,
@@ -39,9 +44,15 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         higher_prio_send_advert: false,
         skip_check_adv_addr: false,
         track_primary: true,
-        track_interfaces: vec![],
-        track_scripts: vec![],
+        tracks: vec![],
     }
+}
+
+/// The same for IPv6, with these addresses.
+pub(crate) fn ipv6(settings: Instance, addresses: &[&str]) -> Instance {
+    let group = "ff02::12".parse().unwrap();
+    let addresses = addresses.iter().map(|a| VirtualAddress::plain(a.parse().unwrap(), 64, "eth0".into())).collect();
+    Instance { family: Family::V6, transport: Transport::Multicast { group }, addresses, ..settings }
 }
 
 /// eth0, up, with this address.
@@ -51,7 +62,8 @@ pub(crate) fn links(address: [u8; 4]) -> BTreeMap<String, Link> {
 
 /// An interface that is up.
 pub(crate) fn link(address: [u8; 4]) -> Link {
-    Link { up: true, multicast: true, address: Some(IpAddr::from(address)) }
+    let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, u16::from(address[3]));
+    Link { up: true, multicast: true, ipv4: Some(Ipv4Addr::from(address)), link_local: Some(link_local), mtu: 1500 }
 }
 
 /// A node with one instance.
