@@ -444,3 +444,26 @@ fn an_advert_lists_no_more_than_fits_its_link() {
         assert_eq!(node.routers()[0].source(), Some("fe80::ff:fe00:1".parse().unwrap()));
     }
 }
+
+#[test]
+fn a_master_that_stands_still_again_while_it_listens_reads_before_it_sends() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut now = serve(&mut node) + Micros::from_secs(6);
+    node.handle(now, Input::TickMasters);
+    node.handle(now, Input::Tick);
+    let stalled = |a: &Action| matches!(a, Action::Router(_, Edge::Stalled { .. }));
+    assert_eq!(actions(&mut node).iter().filter(|a| stalled(a)).count(), 2);
+    // The interval of listening passes while it stands still; another has taken over, and its adverts wait.
+    now = now + Micros::from_secs(2);
+    node.handle(now, Input::TickMasters);
+    let sent = |node: &mut Node| {
+        let send = |a: &Action| matches!(a, Action::Router(_, Edge::Send { .. }));
+        actions(node).iter().filter(|a| send(a)).count()
+    };
+    assert_eq!(sent(&mut node), 0);
+    let other = heard(&node, 0, 50);
+    node.handle(now, other);
+    node.handle(now, Input::Tick);
+    assert_eq!(names(&node), [Name::Backup, Name::Master]);
+    assert_eq!(sent(&mut node), 1, "nobody was heard there: it serves on");
+}

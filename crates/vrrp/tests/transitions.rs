@@ -414,6 +414,8 @@ fn a_stalled_master_listens_before_it_sends() {
     node.handle(at + Micros(SECOND - 1), Input::Tick);
     assert_eq!(does(&mut node), []);
     node.handle(at + second, Input::TickMasters);
+    assert_eq!(does(&mut node), [], "what has arrived is read first");
+    node.handle(at + second, Input::Tick);
     assert!(does(&mut node).contains(&Does::Sends(100)), "nobody was heard: it is the master still");
     assert_eq!(node.claims(0).count(), 1);
     node.handle(at + second + second, Input::TickMasters);
