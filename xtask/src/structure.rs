@@ -29,7 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that decide and do nothing else: `no_std`, and only these dependencies outside their tests.
-const PURE: (&[&str], &[&str]) = (&["vipd-vrrp", "vipd-bfd", "vipd-lvs"], &["serde", "hmac", "md-5"]);
+const PURE: (&[&str], &[&str]) = (&["vipd-vrrp", "vipd-bfd", "vipd-lvs"], &["serde", "hmac", "md-5", "sha2"]);
 
 /// The crate that may hold unsafe code.
 const UNSAFE: &str = "vipd-sys";
