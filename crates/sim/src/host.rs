@@ -364,7 +364,8 @@ impl Host {
         self.effects.push(Effect::Believed(flight, admitted.sequence));
         match self.mutation {
             Some(Mutation::PriorityUnread) if !release => admitted.advert.priority = Priority(1),
-            Some(Mutation::ReleaseUnheard) if release => return,
+            // (With a sequence number it would be taken for a replay that is believed later.)
+            Some(Mutation::ReleaseUnheard) if release && admitted.sequence.is_none() => return,
             Some(Mutation::TieUndecided) if router.state().name() == Name::Master => {
                 admitted.source = match admitted.source {
                     IpAddr::V4(_) => Ipv4Addr::new(1, 1, 1, 1).into(),
