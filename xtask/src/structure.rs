@@ -22,6 +22,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("vipd-sys", &[]),
     ("vipd-api", &[]),
     ("vipd", &["vipd-vrrp", "vipd-bfd", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
+    // For tests alone: nobody may depend on it.
+    ("vipd-sim", &["vipd-vrrp"]),
     ("xtask", &[]),
     ("vipd-fuzz", &["vipd-vrrp", "vipd-config"]),
     // End to end: it drives the program from outside and may look at anything but the program's inside.
