@@ -1,7 +1,9 @@
 //! What differs between two configurations, in the configuration's words: what a reload has done. Things are the same by
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
-use crate::model::{Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedScript};
+use crate::model::{
+    Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
+};
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,6 +35,8 @@ pub enum Kind {
     Address,
     Group,
     Script,
+    File,
+    Process,
     Bfd,
     Service,
     Server,
@@ -47,6 +51,8 @@ impl Kind {
             Kind::Address => "virtual_ipaddress",
             Kind::Group => "vrrp_sync_group",
             Kind::Script => "vrrp_script",
+            Kind::File => "track_file",
+            Kind::Process => "vrrp_track_process",
             Kind::Bfd => "bfd_instance",
             Kind::Service => "virtual_server",
             Kind::Server => "real_server",
@@ -111,7 +117,17 @@ type Word = (&'static str, Felt, bool);
 pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
     // Each settings type is taken apart where it is compared, so that no field is forgotten.
-    let Config { global: _, instances: _, groups: _, scripts: _, bfd: _, services: _, written: _ } = new;
+    let Config {
+        global: _,
+        instances: _,
+        groups: _,
+        scripts: _,
+        files: _,
+        processes: _,
+        bfd: _,
+        services: _,
+        written: _,
+    } = new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     instances(old, new, &mut changes);
     compare(
@@ -127,6 +143,20 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         old.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         new.scripts.iter().map(|s| (s.vrrp.name.clone(), s)),
         script,
+    );
+    compare(
+        &mut changes,
+        Kind::File,
+        old.files.iter().map(|f| (f.name.clone(), f)),
+        new.files.iter().map(|f| (f.name.clone(), f)),
+        file,
+    );
+    compare(
+        &mut changes,
+        Kind::Process,
+        old.processes.iter().map(|p| (p.vrrp.name.clone(), p)),
+        new.processes.iter().map(|p| (p.vrrp.name.clone(), p)),
+        process,
     );
     compare(
         &mut changes,
@@ -152,6 +182,8 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let orders = [
         (Kind::Group, reordered(&old.groups, &new.groups, |g| &g.vrrp.name)),
         (Kind::Script, reordered(&old.scripts, &new.scripts, |s| &s.vrrp.name)),
+        (Kind::File, reordered(&old.files, &new.files, |f| &f.name)),
+        (Kind::Process, reordered(&old.processes, &new.processes, |p| &p.vrrp.name)),
         (Kind::Bfd, reordered(&old.bfd, &new.bfd, |s| &s.name)),
         (Kind::Service, reordered(&old.services, &new.services, |s| &s.lvs.id)),
     ];
@@ -220,6 +252,24 @@ fn script(old: &TrackedScript, new: &TrackedScript) -> Vec<Word> {
     ]
 }
 
+fn file(old: &TrackedFile, new: &TrackedFile) -> Vec<Word> {
+    let TrackedFile { name: _, path, init } = new;
+    vec![("file", Felt::Mastership, old.path != *path), ("init_file", Felt::Nothing, old.init != *init)]
+}
+
+fn process(old: &TrackedProcess, new: &TrackedProcess) -> Vec<Word> {
+    let TrackedProcess { vrrp, process, parameters, matching } = new;
+    let vrrp::Process { name: _, quorum, quorum_max, terminate_delay, fork_delay } = vrrp;
+    vec![
+        ("process", Felt::Mastership, (&old.process, &old.parameters) != (process, parameters)),
+        ("param_match", Felt::Mastership, old.matching != *matching),
+        ("quorum", Felt::Mastership, old.vrrp.quorum != *quorum),
+        ("quorum_max", Felt::Mastership, old.vrrp.quorum_max != *quorum_max),
+        ("terminate_delay", Felt::Mastership, old.vrrp.terminate_delay != *terminate_delay),
+        ("fork_delay", Felt::Mastership, old.vrrp.fork_delay != *fork_delay),
+    ]
+}
+
 fn session(old: &bfd::Instance, new: &bfd::Instance) -> Vec<Word> {
     let bfd::Instance { name: _, neighbour, source, min_rx, min_tx, idle_tx, multiplier, role, ttl, max_hops, hops } =
         new;
@@ -239,7 +289,8 @@ fn session(old: &bfd::Instance, new: &bfd::Instance) -> Vec<Word> {
 
 /// Something that is new or gone.
 fn whole(verb: Verb, kind: Kind, name: &str) -> Change {
-    let felt = if matches!(kind, Kind::Group | Kind::Script | Kind::Bfd) { Felt::Mastership } else { Felt::Nothing };
+    let decides = matches!(kind, Kind::Group | Kind::Script | Kind::File | Kind::Process | Kind::Bfd);
+    let felt = if decides { Felt::Mastership } else { Felt::Nothing };
     Change { verb, kind, what: format!("{} {name}", kind.keyword()), details: Vec::new(), felt }
 }
 

@@ -23,6 +23,10 @@ pub struct Config {
     pub groups: Vec<SyncGroup>,
     /// `vrrp_script`s that an instance or group tracks.
     pub scripts: Vec<TrackedScript>,
+    /// `track_file`s that an instance or group tracks.
+    pub files: Vec<TrackedFile>,
+    /// `vrrp_track_process`es that an instance or group tracks.
+    pub processes: Vec<TrackedProcess>,
     /// `bfd_instance`s in the order of the file; names unique.
     pub bfd: Vec<bfd::Instance>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
@@ -176,6 +180,63 @@ pub struct TrackedScript {
     pub interval: Duration,
     /// `timeout`, else `interval`.
     pub timeout: Duration,
+}
+
+/// A `track_file`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackedFile {
+    /// Its name; unique.
+    pub name: String,
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// `init_file`: what it holds when the daemon has started.
+    pub init: Option<InitFile>,
+}
+
+/// What a tracked file holds at first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InitFile {
+    /// The number in it.
+    pub value: i64,
+    /// Whether that is written where there is a file already.
+    pub overwrite: Overwrite,
+}
+
+/// Whether a file that is there is written anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Overwrite {
+    /// No.
+    Never,
+    /// `overwrite`
+    Always,
+}
+
+/// A `vrrp_track_process`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackedProcess {
+    /// Name, quorum and delays.
+    pub vrrp: vrrp::Process,
+    /// The process to look for.
+    pub process: String,
+    /// Its parameters.
+    pub parameters: Vec<String>,
+    /// How it is found.
+    pub matching: ProcessMatch,
+}
+
+/// How a tracked process is known among all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ProcessMatch {
+    /// By the name that the kernel has for it (`/proc/PID/comm`).
+    Name,
+    /// `full_command`: by the first word of its command line.
+    Program,
+    /// By that and all its parameters.
+    Exact,
+    /// `param_match partial`: by that and its first parameters.
+    Partial,
+    /// `param_match initial`: the same, and the last of these may go on.
+    Initial,
 }
 
 /// A `virtual_server` with what is not the director's decision.

@@ -90,7 +90,7 @@ enum Turn {
     TakeAddress,
     Service(Option<ServiceKey>, Edit),
     RemoveService(Option<ServiceKey>, Edit),
-    Script,
+    Tracked,
 }
 
 /// The order within a virtual server.
@@ -109,6 +109,8 @@ fn everything(config: &Config, held: &BTreeMap<Place, Held<'_>>) -> Vec<(Kind, S
     all.extend(held.keys().map(|place| (Kind::Address, shown(place))));
     all.extend(config.groups.iter().map(|g| (Kind::Group, format!("vrrp_sync_group {}", g.vrrp.name))));
     all.extend(config.scripts.iter().map(|s| (Kind::Script, format!("vrrp_script {}", s.vrrp.name))));
+    all.extend(config.files.iter().map(|f| (Kind::File, format!("track_file {}", f.name))));
+    all.extend(config.processes.iter().map(|p| (Kind::Process, format!("vrrp_track_process {}", p.vrrp.name))));
     all.extend(config.bfd.iter().map(|s| (Kind::Bfd, format!("bfd_instance {}", s.name))));
     for lvs in config.services.iter().map(|s| &s.lvs) {
         all.push((Kind::Service, format!("virtual_server {}", lvs.id)));
@@ -198,7 +200,7 @@ impl<'a> View<'a> {
             (Kind::Address, Verb::Removed) => Turn::RemoveAddress,
             (Kind::Address, _) => Turn::TakeAddress,
             (Kind::Group, _) => Turn::Group,
-            (Kind::Script, _) => Turn::Script,
+            (Kind::Script | Kind::File | Kind::Process, _) => Turn::Tracked,
             (Kind::Bfd, _) => Turn::Bfd,
             (Kind::Service, Verb::Removed) => {
                 Turn::RemoveService(self.old.services.get(what).and_then(|s| first_key(s)), Edit::Service)
@@ -306,7 +308,9 @@ impl<'a> View<'a> {
             Kind::Instance => self.instance(*verb, what, *felt).to_owned(),
             Kind::Service => self.service(*verb, what, *felt),
             Kind::Server => self.server(*verb, what, *felt),
-            Kind::Address | Kind::Global | Kind::Group | Kind::Script | Kind::Bfd => felt_of(*felt).to_owned(),
+            Kind::Address | Kind::Global | Kind::Group | Kind::Script | Kind::File | Kind::Process | Kind::Bfd => {
+                felt_of(*felt).to_owned()
+            }
         }
     }
 

@@ -36,6 +36,14 @@ vrrp_script t {
     script "/bin/false"
     user root
 }
+track_file f {
+    file /run/load
+    init_file 3
+}
+track_file g {
+    file /run/other
+    init_file 3 overwrite
+}
 bfd_instance P {
     neighbor_ip 192.0.2.30
     source_ip 192.0.2.31
@@ -62,6 +70,10 @@ vrrp_instance A {
     track_script {
         s weight -5
         t
+    }
+    track_file {
+        f
+        g weight 0 reverse
     }
     virtual_ipaddress {
         192.0.2.1/24 brd + label eth0:1
@@ -151,6 +163,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "V11",
                 "Master",
                 "Backup",
+                "Never",
                 "Udp",
                 "rr",
                 "Dr",

@@ -99,13 +99,18 @@ fn what_a_group_tracks_stands_in_the_group() {
     let text = format!(
         "vrrp_script S {{\nscript /bin/true\nweight -7 reverse\n}}\nvrrp_script UNUSED {{\nscript /bin/true\n}}\n{}\
          vrrp_sync_group G {{\ngroup {{\nA\n}}\nsync_group_tracking_weight\ntrack_script {{\nS noreverse\n}}\n}}\n",
-        instance("virtual_ipaddress {\n192.0.2.1\n}\ntrack_interface {\neth1 weight 5\n}")
-    );
+        instance(
+            "virtual_ipaddress {\n192.0.2.1\n}\ntrack_interface {\neth1 weight 5\n}\n\
+                  track_file {\nF noreverse\nG\n}"
+        )
+    ) + "track_file F {\nfile /f\nweight -3 reverse\n}\ntrack_file G {\nfile /g\n}\n";
     let meant = meant(&text);
     let tracked = json!([{ "name": "S", "weight": -7, "noreverse": true }]);
     holds(&meant["vrrp_sync_group"][0], &json!({ "name": "G", "group": ["A"], "track_script": tracked }));
     let own = json!([{ "interface": "eth1", "weight": 5 }]);
-    holds(&meant["vrrp_instance"][0], &json!({ "track_interface": own, "track_script": null }));
+    let files = json!([{ "name": "F", "weight": -3, "noreverse": true }, { "name": "G", "weight": 1 }]);
+    let expected = json!({ "track_interface": own, "track_file": files, "track_script": null });
+    holds(&meant["vrrp_instance"][0], &expected);
     let scripts = meant["vrrp_script"].as_array().unwrap();
     assert_eq!(scripts.len(), 1);
     holds(&scripts[0], &json!({ "name": "S", "interval": 1, "timeout": 1, "rise": 1, "fall": 1, "init_fail": false }));

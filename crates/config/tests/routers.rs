@@ -7,6 +7,7 @@ use common::{config, found, instance, said};
 use std::net::IpAddr;
 use std::time::Duration;
 use vipd_config::model::Config;
+use vipd_config::model::{InitFile, Overwrite};
 use vipd_vrrp::settings::{
     AddressFlag, Auth, Bearing, Family, Garp, Initial, Lifetime, Preempt, Transport, Version, VirtualAddress,
 };
@@ -360,6 +361,42 @@ fn trackers() {
 }
 
 #[test]
+fn tracked_files() {
+    let with = |file: &str, line: &str| {
+        format!("{}track_file f {{\n{file}\n}}\n", instance(&format!("track_file {{\n{line}\n}}")))
+    };
+    let bearing = |file: &str, line: &str| config(&with(file, line)).instances[0].vrrp.tracks[0].bearing;
+    assert_eq!(bearing("file /x", "f"), Bearing::Weight { weight: 1, reverse: false });
+    assert_eq!(bearing("file /x\nweight -254 reverse", "f"), Bearing::Weight { weight: -254, reverse: true });
+    assert_eq!(bearing("file /x\nweight 3 reverse", "f weight 0 noreverse"), Bearing::Fault { reverse: false });
+    assert_eq!(found(&with("file /x", "f weight 254")), none());
+    assert_eq!(found(&with("file /x", "f weight 255")), ["V0302:5"]);
+    assert_eq!(found(&with("file /x", "g")), ["V0406:5"]);
+    assert_eq!(found(&with("weight 3", "f")), ["V0401:8"]);
+    assert_eq!(found(&with("file x", "f")), ["V0404:9"]);
+    let file = |file: &str| config(&with(file, "f")).files.remove(0);
+    assert_eq!((file("file x").path, file("file x").init), ("/x".into(), None));
+    let init = |file: InitFile| (file.value, file.overwrite);
+    assert_eq!(file("file /x\ninit_file").init.map(init), Some((0, Overwrite::Never)));
+    assert_eq!(file("file /x\ninit_file -7 overwrite").init.map(init), Some((-7, Overwrite::Always)));
+    // The former name is the same block; what nothing tracks is left alone.
+    let former = with("file /x", "f").replace("track_file f", "vrrp_track_file f");
+    assert_eq!(config(&former).files.len(), 1);
+    assert!(config(&format!("{}track_file f {{\nfile /x\n}}\n", instance(""))).files.is_empty());
+}
+
+#[test]
+fn what_is_not_followed_yet_is_looked_at() {
+    let with = |line: &str| {
+        let tracks = instance(&format!("track_bfd {{\n{line}\n}}"));
+        format!("{tracks}bfd_instance b {{\nneighbor_ip 192.0.2.9\n}}\n")
+    };
+    assert!(config(&with("b")).instances[0].vrrp.tracks.is_empty(), "a session that nobody runs is never up");
+    assert!(found(&with("b weight 254")).contains(&"V0302:5".to_owned()));
+    assert!(found(&with("c")).contains(&"V0406:5".to_owned()));
+}
+
+#[test]
 fn scripts_that_nothing_tracks() {
     assert_eq!(found(&with_scripts("")), ["V0409:6"]);
     assert!(config(&with_scripts("")).scripts.is_empty());
@@ -393,6 +430,17 @@ fn sync_groups() {
     assert!(config(&weighed).instances[0].vrrp.tracks.is_empty());
     let allowed = group(&format!("{both}\nsync_group_tracking_weight"), "track_script {\ns\n}");
     assert_eq!((found(&allowed), config(&allowed).instances[0].vrrp.tracks.len()), (none(), 1));
+    // A file that weighs what it does by itself stays, and decides over FAULT; one with another weight goes.
+    let files = "track_file f {\nfile /x\n}\ntrack_file g {\nfile /y\n}\n";
+    let weighed = group(both, "track_file {\nf reverse\ng weight 2\n}") + files;
+    assert_eq!(found(&weighed).iter().filter(|f| f.starts_with("V0404")).count(), 2);
+    let tracks = &config(&weighed).instances[0].vrrp.tracks;
+    assert_eq!(
+        tracks.iter().map(|t| (t.what.name(), t.bearing)).collect::<Vec<_>>(),
+        [("f", Bearing::Fault { reverse: true })]
+    );
+    let of_all = config(&(group(&format!("{both}\ntrack_file {{\nf\n}}"), "") + files));
+    assert!(of_all.instances.iter().all(|i| i.vrrp.tracks[0].bearing == Bearing::Weight { weight: 1, reverse: false }));
     // The group's tracker reaches every member; with one of the member's own, it replaces that.
     let merged = config(&group(
         &format!("{both}\ntrack_script {{\ns weight 3\n}}\nsync_group_tracking_weight"),

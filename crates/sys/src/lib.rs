@@ -17,3 +17,4 @@ pub mod raw;
 pub mod sysctl;
 pub mod syslog;
 pub mod udp;
+pub mod watch;

@@ -2,7 +2,7 @@
 //! supervisor. A role never reads another role's bytes, only values that the supervisor passed on.
 //!
 //! ```text
-//!              Configure, Script, Ran, Ping, Query, Stop               Transition, Snapshot, Beat, Status
+//!              Configure, Script, File, Ping, Query, Stop              Transition, Snapshot, Beat, Status
 //!   supervisor ------------------------------------------> vrrp   ----------------------------------------> supervisor
 //!              Configure, Ran, Ping, Query, Stop           check        Verdicts, Run, Known, ...
 //!              Configure, Verdicts, Ping, Query, Stop      director     RealServer, Quorum, Snapshot, ...
@@ -31,6 +31,13 @@ pub(crate) enum ToRole {
         name: String,
         /// What it gave.
         exit: Exit,
+    },
+    /// What a tracked file says. To vrrp.
+    File {
+        /// Its name.
+        name: String,
+        /// The number in it, 0 if there is none.
+        value: i64,
     },
     /// The answer to `FromRole::Run`. To check.
     Ran {

@@ -72,6 +72,7 @@ fn own(role: RoleName, config: &Config) -> Config {
             instances: config.instances.clone(),
             groups: config.groups.clone(),
             scripts: config.scripts.clone(),
+            processes: config.processes.clone(),
             bfd: config.bfd.clone(),
             ..Config::default()
         },

@@ -4,7 +4,7 @@
 //! to call again).
 
 use crate::admit::Admitted;
-use crate::router::{Carried, Edge, Faults, Key, Name, Router, State, Timer, Wish};
+use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
 use crate::track::{self, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Priority};
@@ -287,7 +287,8 @@ impl Node {
         match input {
             Input::TickMasters => {
                 for i in 0..self.routers.len() {
-                    if matches!(self.routers[i].state, State::Master(_)) {
+                    // One that listens sends when it has read what waited: it may have stood still once more.
+                    if matches!(self.routers[i].state, State::Master(Master { listening: None, .. })) {
                         let wish = self.routers[i].tick(now);
                         self.grant(now, i, wish);
                     }
@@ -393,12 +394,12 @@ impl Node {
     fn grant(&mut self, now: Instant, i: usize, wish: Wish) {
         match wish {
             Wish::None => self.collect(i),
-            Wish::Announce => {
+            Wish::Announce { at } => {
                 self.collect(i);
                 let Some(g) = self.group_of[i] else { return };
                 for member in self.groups[g].members.clone() {
                     if member != i {
-                        self.routers[member].announce_lower(now);
+                        self.routers[member].announce_lower(now, at);
                         self.collect(member);
                     }
                 }

@@ -269,7 +269,10 @@ pub(crate) enum Wish {
         why: String,
     },
     /// A worse master was heard: siblings that are MASTER announce their addresses anew, too.
-    Announce,
+    Announce {
+        /// When.
+        at: Instant,
+    },
 }
 
 /// What another process, or the next configuration, needs to go on with this router.
@@ -405,6 +408,10 @@ impl Router {
                 let reply_after = if at > now { master.reply_after } else { now + REPLY_GAP };
                 let next_advert = at.min(master.next_advert).max(now);
                 self.state = State::Master(Master { next_advert, reply_after, ..master });
+                // While it was away another may have taken over and told the clients, and may give way without a word.
+                if away > Micros::ZERO {
+                    self.edges.push_back(Edge::Announce { repeat: self.settings.garp.master_repeat });
+                }
             }
             State::Master(_) => {
                 let why = format!("was not running for {away} as MASTER: listens before it serves again");
@@ -768,8 +775,11 @@ impl Router {
             return Wish::None;
         }
         let State::Master(master) = &mut self.state else { return Wish::None };
-        if now < master.reply_after {
-            return Wish::None;
+        let at = master.reply_after;
+        if now < at {
+            // It may have been that one's last word: no answer, but clients are to hear who is master.
+            self.announce_lower(now, at);
+            return Wish::Announce { at };
         }
         self.edges.push_back(Edge::LowerPriority { from: heard.address, priority: heard.priority });
         if !self.settings.lower_prio_no_advert {
@@ -777,8 +787,8 @@ impl Router {
         }
         let State::Master(master) = &mut self.state else { return Wish::None };
         master.reply_after = now + REPLY_GAP;
-        self.announce_lower(now);
-        Wish::Announce
+        self.announce_lower(now, now);
+        Wish::Announce { at: now }
     }
 
     /// A master that listens gives way to whoever else is one: preemption, if it is configured, then goes its usual way.
@@ -795,14 +805,21 @@ impl Router {
         Wish::Backup { why }
     }
 
-    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then.
-    pub(crate) fn announce_lower(&mut self, now: Instant) {
+    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then. Where there
+    /// is to be no later one, the first waits until `at`, the end of the gap between two answers.
+    pub(crate) fn announce_lower(&mut self, now: Instant, at: Instant) {
         let garp = &self.settings.garp;
         let State::Master(master) = &mut self.state else { return };
-        if garp.lower_prio_repeat > 0 && master.announce_lower.is_none() {
-            master.announce_lower = (garp.lower_prio_delay > Micros::ZERO).then(|| now + garp.lower_prio_delay);
-            self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
+        if garp.lower_prio_repeat == 0 || master.announce_lower.is_some() {
+            return;
         }
+        if garp.lower_prio_delay > Micros::ZERO {
+            master.announce_lower = Some(now + garp.lower_prio_delay);
+        } else if at > now {
+            master.announce_lower = Some(at);
+            return;
+        }
+        self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
     }
 
     /// An advert out of turn, at most one in `REPLY_GAP`.

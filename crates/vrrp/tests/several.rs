@@ -380,6 +380,52 @@ fn reload_after_reload_keeps_no_group_from_serving() {
 }
 
 #[test]
+fn a_master_that_comes_back_announces_its_addresses_and_a_reloaded_one_does_not() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let now = serve(&mut node);
+    let snapshot = node.snapshot(now);
+    let announced = |node: &mut Node| {
+        let announce = |a: &Action| matches!(a, Action::Router(_, Edge::Announce { .. }));
+        actions(node).iter().filter(|a| announce(a)).count()
+    };
+    // A peer may have taken over meanwhile, and clients send to it: it gives way without a word.
+    let later = now + Micros(2_000_000);
+    let mut next = Node::new(later, two(), links(OWN), Some((now, snapshot)), 0);
+    assert_eq!(names(&next), [Name::Master, Name::Master]);
+    assert_eq!(announced(&mut next), 2);
+    assert_eq!(announced(&mut reloaded(&node, later, two())), 0);
+}
+
+#[test]
+fn another_masters_last_word_right_after_an_answer_is_not_forgotten() {
+    for delay in [Micros::ZERO, Micros(5_000_000)] {
+        let mut settings = Settings { groups: vec![group()], ..two() };
+        settings.instances.iter_mut().for_each(|i| i.garp.lower_prio_delay = delay);
+        let mut node = Node::new(START, settings, links(OWN), None, 0);
+        let mut now = serve(&mut node);
+        // Until the second block of announcements is out.
+        for _ in 0..20 {
+            now = node.wake().unwrap().0;
+            node.handle(now, Input::Tick);
+        }
+        actions(&mut node);
+        // A good-bye is answered; a weaker master gives way within the gap between two answers.
+        for (after, priority) in [(0, 0), (20_000, 50)] {
+            now = now + Micros(after);
+            let word = heard(&node, 0, priority);
+            node.handle(now, word);
+        }
+        // Its clients are told, and those of the siblings: at once, or when the gap is over.
+        now = now + Micros(80_000);
+        node.handle(now, Input::Tick);
+        let announced =
+            actions(&mut node).iter().filter(|a| matches!(a, Action::Router(_, Edge::Announce { .. }))).count();
+        assert_eq!(announced, 2);
+        assert!(node.wake().unwrap().0 > now);
+    }
+}
+
+#[test]
 fn an_advert_lists_no_more_than_fits_its_link() {
     let many: Vec<String> = (1..=200).map(|i| format!("2001:db8::{i:x}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
@@ -397,4 +443,27 @@ fn an_advert_lists_no_more_than_fits_its_link() {
         assert_eq!(node.claims(0).count(), 200, "all are held");
         assert_eq!(node.routers()[0].source(), Some("fe80::ff:fe00:1".parse().unwrap()));
     }
+}
+
+#[test]
+fn a_master_that_stands_still_again_while_it_listens_reads_before_it_sends() {
+    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut now = serve(&mut node) + Micros::from_secs(6);
+    node.handle(now, Input::TickMasters);
+    node.handle(now, Input::Tick);
+    let stalled = |a: &Action| matches!(a, Action::Router(_, Edge::Stalled { .. }));
+    assert_eq!(actions(&mut node).iter().filter(|a| stalled(a)).count(), 2);
+    // The interval of listening passes while it stands still; another has taken over, and its adverts wait.
+    now = now + Micros::from_secs(2);
+    node.handle(now, Input::TickMasters);
+    let sent = |node: &mut Node| {
+        let send = |a: &Action| matches!(a, Action::Router(_, Edge::Send { .. }));
+        actions(node).iter().filter(|a| send(a)).count()
+    };
+    assert_eq!(sent(&mut node), 0);
+    let other = heard(&node, 0, 50);
+    node.handle(now, other);
+    node.handle(now, Input::Tick);
+    assert_eq!(names(&node), [Name::Backup, Name::Master]);
+    assert_eq!(sent(&mut node), 1, "nobody was heard there: it serves on");
 }

@@ -22,9 +22,15 @@ const SPOKEN: &[&str] = &[
     "preempt_delay",
     "track_interface",
     "track_script",
+    "track_file",
+    "track_process",
+    "track_bfd",
     "virtual_ipaddress",
     "virtual_ipaddress_excluded",
 ];
+
+/// The lists of what is tracked.
+const TRACKS: [&str; 5] = ["track_interface", "track_script", "track_file", "track_process", "track_bfd"];
 
 /// A `vrrp_instance`.
 pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) -> Option<Setting> {
@@ -66,7 +72,7 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         let members = || s.settings().iter().filter(|s| s.keyword == "group").flat_map(Setting::items);
         s.keyword == "vrrp_sync_group" && members().any(|m| m.value == Value::Text(name.clone()))
     });
-    for keyword in ["track_interface", "track_script"] {
+    for keyword in TRACKS {
         let theirs: Vec<&str> = group.map(|group| names(group, keyword)).unwrap_or_default();
         let own: Vec<&Track> = tracks(of, keyword).filter(|t| !theirs.contains(&t.what.name())).collect();
         if !own.is_empty() {
@@ -84,7 +90,7 @@ pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
     let mut made =
         vec![Setting::lines("group", Value::Flag(true), model.vrrp.members.iter().cloned().map(Value::Text))];
     told(&model.notify, &mut made);
-    for keyword in ["track_interface", "track_script"] {
+    for keyword in TRACKS {
         let names = names(written, keyword);
         let members = model.vrrp.members.iter().filter_map(|name| config.instance(name));
         let members: Vec<&Track> = members.flat_map(|i| tracks(&i.vrrp, keyword)).collect();
@@ -244,25 +250,31 @@ fn scope(scope: u8) -> Value {
     }
 }
 
-/// Files, processes and BFD sessions that a block follows: as they are written, each with its weight.
+/// What a block tracks and no role acts on yet: as it is written, each with its weight.
 fn followed(config: &Config, written: &Setting) -> Vec<Setting> {
-    let mut out = Vec::new();
-    for (keyword, block, usual) in
-        [("track_file", "track_file", 1), ("track_process", "vrrp_track_process", 0), ("track_bfd", "bfd_instance", 0)]
-    {
-        for setting in written.settings().iter().filter(|s| s.keyword == keyword) {
-            let mut setting = setting.clone();
-            if let Body::Lines(lines) = &mut setting.body {
-                lines.iter_mut().for_each(|line| weigh(config, line, block, usual));
-            }
-            out.push(setting);
+    let idle = written.settings().iter().filter(|s| s.idle.is_some() && TRACKS.contains(&s.keyword));
+    let weighed = |setting: &Setting| {
+        let mut setting = setting.clone();
+        if let Body::Lines(lines) = &mut setting.body {
+            lines.iter_mut().for_each(|line| weigh(config, line, block_of(setting.keyword)));
         }
+        setting
+    };
+    idle.map(weighed).collect()
+}
+
+/// The blocks whose names stand in a list.
+fn block_of(list: &str) -> &'static str {
+    match list {
+        "track_script" => "vrrp_script",
+        "track_process" => "vrrp_track_process",
+        "track_bfd" => "bfd_instance",
+        _ => "track_file",
     }
-    out
 }
 
 /// Gives a tracked object the weight of its block where the line has none.
-fn weigh(config: &Config, line: &mut Setting, block: &str, usual: i64) {
+fn weigh(config: &Config, line: &mut Setting, block: &str) {
     let Value::Options(options) = &mut line.value else { return };
     let Some((_, name)) = options.first() else { return };
     if options.iter().any(|(name, _)| *name == "weight") {
@@ -272,7 +284,7 @@ fn weigh(config: &Config, line: &mut Setting, block: &str, usual: i64) {
     let weight = named.and_then(|s| find(s.settings(), "weight")).map(|s| &s.value);
     let (weight, reverse) = match weight {
         Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
-        _ => (usual, false),
+        _ => (0, false),
     };
     options.insert(1, ("weight", Value::Number(weight.into())));
     if reverse && !options.iter().any(|(name, _)| matches!(*name, "reverse" | "noreverse")) {
@@ -348,7 +360,7 @@ fn trackers(config: &Config, keyword: &'static str, tracked: &[&Track]) -> Setti
             vec![(first, Value::Text(track.what.name().to_owned())), ("weight", Value::Number(weight.into()))];
         if reverse {
             options.push(("reverse", Value::Flag(true)));
-        } else if keyword == "track_script" && reverses(config, track.what.name()) {
+        } else if keyword != "track_interface" && reverses(config, block_of(keyword), track.what.name()) {
             options.push(("noreverse", Value::Flag(true)));
         }
         Value::Options(options)
@@ -356,9 +368,9 @@ fn trackers(config: &Config, keyword: &'static str, tracked: &[&Track]) -> Setti
     Setting::lines(keyword, Value::Flag(true), tracked.iter().map(line))
 }
 
-/// Whether a script is tracked with `reverse` unless told otherwise.
-fn reverses(config: &Config, script: &str) -> bool {
-    let named = |s: &&Setting| s.keyword == "vrrp_script" && s.value == Value::Text(script.to_owned());
+/// Whether a block is tracked with `reverse` unless told otherwise.
+fn reverses(config: &Config, block: &str, name: &str) -> bool {
+    let named = |s: &&Setting| s.keyword == block && s.value == Value::Text(name.to_owned());
     let weight = config.written.iter().find(named).and_then(|s| find(s.settings(), "weight"));
     matches!(weight.map(|w| &w.value), Some(Value::Weight { reverse: true, .. }))
 }

@@ -53,7 +53,7 @@ ROOT_ROWS:
         "Periodic check script usable by track_script."
     "vrrp_track_process" NamedBlock(&VRRP_TRACK_PROCESS), "NAME { }", "", "", NotYet("processes are not watched");
         "Process presence check usable by track_process."
-    "track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", NotYet("files are not watched");
+    "track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", Acts;
         "File whose integer content adjusts priority or weight."
     "vrrp_track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", OldName("track_file");
         "Another name of track_file."

@@ -42,7 +42,7 @@ VRRP_INSTANCE_ROWS:
         "Extra interfaces to follow."
     "track_script" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Scripts to follow."
-    "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("files are not watched");
+    "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Files to follow."
     "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
         "Process checks to follow."
@@ -214,7 +214,7 @@ VRRP_SYNC_GROUP_ROWS:
         "Interfaces that influence every member."
     "track_script" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Scripts that influence every member."
-    "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("files are not watched");
+    "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Files that influence every member."
     "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
         "Process checks that influence every member."
@@ -236,7 +236,9 @@ VRRP_SYNC_GROUP_ROWS:
     "global_tracking" Custom, "", "flag", "off", OldName("sync_group_tracking_weight");
         "Another name of sync_group_tracking_weight."
     "sync_group_tracking_weight" Flag, "", "flag", "off", Acts;
-        "Allow members to keep weighted trackers. A peer takes over only when it beats every member."
+        "Allow members to keep weighted trackers of their own: without it they are left out (keepalived still applies \
+         those of interfaces), but for files of weight 1, which decide over FAULT. A peer takes over only when it beats \
+         every member."
     "notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default for members' FIFO priority events."
 }

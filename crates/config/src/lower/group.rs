@@ -1,6 +1,6 @@
 //! `vrrp_sync_group`: members, and what the group adds to each.
 
-use super::track::Tracker;
+use super::track::{Trackable, Tracker};
 use super::{Lower, Named};
 use crate::diag::{Code, Level, Report};
 use crate::model::{Notify, SyncGroup};
@@ -35,7 +35,7 @@ impl Group<'_> {
 
 impl Lower<'_> {
     /// All groups, their members known to exist.
-    pub(super) fn groups<'a>(&mut self, root: &'a Nodes, instances: &Named<'_>, scripts: &Named<'_>) -> Vec<Group<'a>> {
+    pub(super) fn groups<'a>(&mut self, root: &'a Nodes, instances: &Named<'_>, of: &Trackable<'_>) -> Vec<Group<'a>> {
         let groups = Named::collect(self, root, "vrrp_sync_group", Level::Error);
         let mut owners: HashMap<&str, (Place, &str)> = HashMap::new();
         let mut out = Vec::new();
@@ -67,8 +67,7 @@ impl Lower<'_> {
                 members.push(word.text.clone());
             }
             let notify = self.notify(nodes, None);
-            let mut trackers = self.track_interfaces(nodes);
-            trackers.extend(self.track_scripts(nodes, scripts));
+            let trackers = self.trackers(nodes, of);
             if members.is_empty() {
                 if !nodes.flawed && nodes.lines("group").next().is_none() {
                     let message = format!("sync group `{name}` has no members and is left out");

@@ -1,25 +1,78 @@
-//! What instances follow: scripts, interfaces, and what either does to the priority.
+//! What instances follow: scripts, interfaces, files, processes, BFD sessions, and what each does to the priority.
 
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
+use crate::keyword::Standing;
 use crate::lex::words::{Line, Word};
-use crate::model::TrackedScript;
+use crate::model::{InitFile, Overwrite, ProcessMatch, TrackedFile, TrackedProcess, TrackedScript};
+use crate::setting;
 use crate::source::Place;
-use crate::tree::{Node, Nodes, Value, nearest};
+use crate::tree::{Body, Node, Nodes, Value, nearest};
 use crate::value;
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
-use vipd_vrrp::settings::{Bearing, Script, Track, Tracked};
-use vipd_vrrp::units::Priority;
+use vipd_vrrp::settings::{Bearing, Process, Script, Track, Tracked};
+use vipd_vrrp::units::{Micros, Priority};
 
 /// Objects that one instance or group tracks at most.
 const MAX_TRACKED: usize = 1000;
+
+/// What a file adds to the priority at least and at most.
+const FILE: (i64, i64) = (-253, 253);
 
 /// A tracked object and where it was said.
 #[derive(Clone)]
 pub(super) struct Tracker {
     pub(super) track: Track,
     pub(super) at: Place,
+}
+
+/// Objects of one kind, each a block with a name.
+struct Kind {
+    what: fn(String) -> Tracked,
+    /// The keyword of the blocks.
+    block: &'static str,
+    /// The keyword of the lists.
+    list: &'static str,
+    /// `weight` where neither the line nor the block has one.
+    weight: i16,
+    /// The largest that is taken, with either sign, and the largest that has an effect.
+    most: (i64, i16),
+    /// What is said of one that nothing tracks; `None` where others than instances may use it.
+    unused: Option<&'static str>,
+}
+
+static KINDS: [Kind; 4] = [
+    Kind {
+        what: Tracked::Script,
+        block: "vrrp_script",
+        list: "track_script",
+        weight: 0,
+        most: (254, 253),
+        unused: Some("it will not run"),
+    },
+    Kind { what: Tracked::File, block: "track_file", list: "track_file", weight: 1, most: (254, 254), unused: None },
+    Kind {
+        what: Tracked::Process,
+        block: "vrrp_track_process",
+        list: "track_process",
+        weight: 0,
+        most: (254, 254),
+        unused: Some("nobody looks for it"),
+    },
+    Kind { what: Tracked::Bfd, block: "bfd_instance", list: "track_bfd", weight: 0, most: (253, 253), unused: None },
+];
+
+/// The blocks that can be tracked, by kind.
+pub(super) struct Trackable<'a>([(&'static Kind, Named<'a>); 4]);
+
+/// What is tracked.
+pub(super) struct Used<'a> {
+    /// By instances.
+    pub(super) tracked: HashSet<&'a Tracked>,
+    /// The lists and the names in them, also those that could not be tracked: that was told already.
+    pub(super) named: HashSet<(&'a str, &'a str)>,
 }
 
 /// What a line behind a name may say.
@@ -30,7 +83,7 @@ struct Options {
 
 impl Lower<'_> {
     /// `[weight INT] [reverse|noreverse]`
-    fn track_options(&mut self, line: &Line, what: &str) -> Option<Options> {
+    fn track_options(&mut self, line: &Line, what: &Tracked, (most, effective): (i64, i16)) -> Option<Options> {
         let mut out = Options { weight: None, reverse: None };
         let mut words = line.words[1..].iter();
         while let Some(word) = words.next() {
@@ -40,17 +93,18 @@ impl Lower<'_> {
                         self.push(Report::error(Code::MissingValue, word.at, "`weight` needs a number"));
                         return None;
                     };
-                    let weight: i16 = narrow(self.take(value::int(number, "`weight`", -254, 254))?);
-                    if weight.abs() == 254 {
-                        let message = format!("`weight` {weight} is taken for {}", weight.signum() * 253);
+                    let weight: i16 = narrow(self.take(value::int(number, "`weight`", -most, most))?);
+                    let taken = weight.clamp(-effective, effective);
+                    if weight != taken {
+                        let message = format!("`weight` {weight} is taken for {taken}");
                         self.push(Report::warning(Code::Adjusted, number.at, message));
                     }
-                    out.weight = Some(weight.clamp(-253, 253));
+                    out.weight = Some(taken);
                 }
                 "reverse" => out.reverse = Some(true),
                 "noreverse" => out.reverse = Some(false),
                 _ => {
-                    self.push(self.stray(word, what));
+                    self.push(self.stray(word, what.kind()));
                     return None;
                 }
             }
@@ -67,43 +121,53 @@ impl Lower<'_> {
         }
     }
 
-    /// `track_interface` of an instance or group.
-    pub(super) fn track_interfaces(&mut self, nodes: &Nodes) -> Vec<Tracker> {
+    /// The blocks that can be tracked.
+    pub(super) fn trackable<'a>(&mut self, root: &'a Nodes) -> Trackable<'a> {
+        Trackable(KINDS.each_ref().map(|kind| (kind, Named::collect(self, root, kind.block, Level::Warning))))
+    }
+
+    /// Everything that an instance or group tracks. What no role acts on yet is looked at all the same.
+    pub(super) fn trackers(&mut self, nodes: &Nodes, of: &Trackable<'_>) -> Vec<Tracker> {
         let mut out: Vec<Tracker> = Vec::new();
         for line in nodes.lines("track_interface") {
             let first = &line.words[0];
             let name = value::device(first, "`track_interface`");
-            let (Some(name), Some(options)) = (self.take(name), self.track_options(line, "interface")) else {
-                continue;
-            };
+            let Some(what) = self.take(name).map(Tracked::Interface) else { continue };
+            let Some(options) = self.track_options(line, &what, (254, 253)) else { continue };
             let bearing = bearing(options.weight.unwrap_or(0), options.reverse.unwrap_or(false));
-            self.add(&mut out, Track { what: Tracked::Interface(name), bearing }, first.at);
+            self.add(&mut out, Track { what, bearing }, first.at);
+        }
+        for (kind, named) in &of.0 {
+            for node in nodes.all(kind.list) {
+                let Body::Lines(lines) = &node.body else { continue };
+                for line in lines {
+                    if let Some(track) = self.tracked(line, kind, named)
+                        && node.keyword.standing == Standing::Acts
+                    {
+                        self.add(&mut out, track, line.words[0].at);
+                    }
+                }
+            }
         }
         out
     }
 
-    /// `track_script` of an instance or group.
-    pub(super) fn track_scripts(&mut self, nodes: &Nodes, scripts: &Named<'_>) -> Vec<Tracker> {
-        let mut out: Vec<Tracker> = Vec::new();
-        for line in nodes.lines("track_script") {
-            let first = &line.words[0];
-            let Some(options) = self.track_options(line, "script") else {
-                continue;
-            };
-            let Some(script) = scripts.find(&first.text) else {
-                let message = format!("there is no vrrp_script `{}`", first.text);
-                let report = Report::error(Code::UnknownReference, first.at, message);
-                self.push(self.suggest(report, &first.text, scripts.names()));
-                continue;
-            };
-            let (weight, reverse) = match script.nodes().find("weight").map(|n| &n.value) {
-                Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
-                _ => (0, false),
-            };
-            let bearing = bearing(options.weight.unwrap_or(weight), options.reverse.unwrap_or(reverse));
-            self.add(&mut out, Track { what: Tracked::Script(first.text.clone()), bearing }, first.at);
-        }
-        out
+    /// A line that names a block.
+    fn tracked(&mut self, line: &Line, kind: &Kind, named: &Named<'_>) -> Option<Track> {
+        let first = &line.words[0];
+        let what = (kind.what)(first.text.clone());
+        let options = self.track_options(line, &what, kind.most)?;
+        let Some(node) = named.find(&first.text) else {
+            let message = format!("there is no {} `{}`", kind.block, first.text);
+            let report = Report::error(Code::UnknownReference, first.at, message);
+            self.push(self.suggest(report, &first.text, named.names()));
+            return None;
+        };
+        let (weight, reverse) = match node.nodes().find("weight").map(|n| &n.value) {
+            Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
+            _ => (kind.weight, false),
+        };
+        Some(Track { what, bearing: bearing(options.weight.unwrap_or(weight), options.reverse.unwrap_or(reverse)) })
     }
 
     fn add(&mut self, out: &mut Vec<Tracker>, track: Track, at: Place) {
@@ -118,53 +182,130 @@ impl Lower<'_> {
         }
     }
 
-    /// What nothing follows yet: the names are looked at all the same.
-    pub(super) fn idle(&mut self, root: &Nodes) {
-        for (kind, list) in
-            [("track_file", "track_file"), ("vrrp_track_process", "track_process"), ("bfd_instance", "track_bfd")]
-        {
-            let named = Named::collect(self, root, kind, Level::Warning);
-            let blocks = root.all("vrrp_instance").chain(root.all("vrrp_sync_group"));
-            for line in blocks.flat_map(|node| node.nodes().lines(list)) {
-                let name = &line.words[0];
-                if named.find(&name.text).is_none() {
-                    let report =
-                        Report::error(Code::UnknownReference, name.at, format!("there is no {kind} `{}`", name.text));
-                    self.push(self.suggest(report, &name.text, named.names()));
-                }
-            }
-        }
+    /// Every script that something tracks.
+    pub(super) fn scripts(&mut self, of: &Trackable<'_>, used: &Used<'_>) -> Vec<TrackedScript> {
+        let [scripts, ..] = &of.0;
+        self.used(scripts, used, Lower::tracked_script)
     }
 
-    /// Every `vrrp_script` that something tracks.
-    pub(super) fn scripts(
+    /// Every file that something tracks.
+    pub(super) fn files(&mut self, of: &Trackable<'_>, used: &Used<'_>) -> Vec<TrackedFile> {
+        let [_, files, ..] = &of.0;
+        self.used(files, used, Lower::tracked_file)
+    }
+
+    /// Every process that something tracks.
+    pub(super) fn processes(&mut self, of: &Trackable<'_>, used: &Used<'_>) -> Vec<TrackedProcess> {
+        let [_, _, processes, _] = &of.0;
+        self.used(processes, used, Lower::tracked_process)
+    }
+
+    /// What the blocks of one kind come to, as far as something tracks them.
+    fn used<T>(
         &mut self,
-        scripts: &Named<'_>,
-        used: &HashSet<String>,
-        named: &HashSet<&str>,
-    ) -> Vec<TrackedScript> {
+        (kind, named): &(&Kind, Named<'_>),
+        used: &Used<'_>,
+        made: fn(&mut Self, &str, &Node) -> Option<T>,
+    ) -> Vec<T> {
         let mut out = Vec::new();
-        for (name, node) in &scripts.list {
+        for (name, node) in &named.list {
             // Checked all the same: its mistakes are found before it is used.
-            let script = self.tracked_script(name, node);
-            if used.contains(*name) {
-                out.extend(script);
-            } else if !named.contains(name) && !self.findings.failed() {
-                let message = format!("nothing tracks the script `{name}`: it will not run");
+            let made = made(self, name, node);
+            let what = (kind.what)((*name).to_owned());
+            if used.tracked.contains(&what) {
+                out.extend(made);
+            } else if let Some(so) = kind.unused
+                && node.keyword.standing == Standing::Acts
+                && !used.named.contains(&(kind.list, *name))
+                && !self.findings.failed()
+            {
+                let message = format!("nothing tracks the {} `{name}`: {so}", what.kind());
                 let report = Report::warning(Code::Unused, node.argument(), message);
-                self.push(report.help("list it in the `track_script` block of an instance or group"));
+                self.push(report.help(format!("list it in the `{}` block of an instance or group", kind.list)));
             }
         }
         out
     }
 
+    /// Tells that a block has no value for the keyword it is there for.
+    fn lacks(&mut self, node: &Node, name: &str, what: &str, help: &str) {
+        if !node.nodes().flawed {
+            let message = format!("{} `{name}` {what}", node.keyword.name);
+            self.push(Report::error(Code::Missing, node.whole(), message).help(help));
+        }
+    }
+
+    fn tracked_file(&mut self, name: &str, node: &Node) -> Option<TrackedFile> {
+        let nodes = node.nodes();
+        let Some(text) = nodes.text("file") else {
+            self.lacks(node, name, "names no file", "file PATH");
+            return None;
+        };
+        let path = Path::new("/").join(text);
+        if !text.starts_with('/') {
+            let message = format!("a relative path is taken for {}", path.display());
+            self.push(Report::warning(Code::Adjusted, nodes.at("file", node.at), message));
+        }
+        let init = nodes.find("init_file").map(|node| {
+            let said = match &node.value {
+                Value::Typed(setting::Value::Options(options)) => options.as_slice(),
+                _ => &[],
+            };
+            let value = said.iter().find_map(|(_, value)| match value {
+                setting::Value::Number(n) => i64::try_from(*n).ok(),
+                _ => None,
+            });
+            let overwrite = said.iter().any(|(name, _)| *name == "overwrite");
+            InitFile {
+                value: value.unwrap_or(0),
+                overwrite: if overwrite { Overwrite::Always } else { Overwrite::Never },
+            }
+        });
+        Some(TrackedFile { name: name.to_owned(), path, init })
+    }
+
+    fn tracked_process(&mut self, name: &str, node: &Node) -> Option<TrackedProcess> {
+        let nodes = node.nodes();
+        let words = nodes.find("process").map(|n| n.words.as_slice()).unwrap_or_default();
+        let [process, parameters @ ..] = words else {
+            self.lacks(node, name, "names no process", "process NAME [PARAMETER...]");
+            return None;
+        };
+        let matching = match nodes.find("param_match").map(|_| nodes.text("param_match")) {
+            Some(Some("initial")) => ProcessMatch::Initial,
+            Some(Some(_)) => ProcessMatch::Partial,
+            Some(None) => ProcessMatch::Exact,
+            None if !parameters.is_empty() => ProcessMatch::Exact,
+            None if nodes.on("full_command") => ProcessMatch::Program,
+            None => ProcessMatch::Name,
+        };
+        let most = nodes.int("quorum_max").map(narrow::<u32>);
+        let quorum = nodes.int("quorum").map_or(u32::from(most != Some(0)), narrow);
+        let quorum_max = most.filter(|most| *most >= quorum);
+        if let (Some(most), None) = (most, quorum_max) {
+            let message = format!("`quorum_max` {most} is below the `quorum`, {quorum}: it would never be good");
+            let at = nodes.at("quorum_max", node.at);
+            self.push(Report::warning(Code::Adjusted, at, message).label("ignored"));
+        }
+        let delay = |name| Micros(nodes.micros(name).or(nodes.micros("delay")).unwrap_or(0));
+        Some(TrackedProcess {
+            vrrp: Process {
+                name: name.to_owned(),
+                quorum,
+                quorum_max,
+                terminate_delay: delay("terminate_delay"),
+                fork_delay: delay("fork_delay"),
+            },
+            process: process.text.clone(),
+            parameters: parameters.iter().map(|word| word.text.clone()).collect(),
+            matching,
+        })
+    }
+
     fn tracked_script(&mut self, name: &str, node: &Node) -> Option<TrackedScript> {
         let nodes = node.nodes();
         if nodes.find("script").is_none() {
-            if !nodes.flawed {
-                let report = Report::error(Code::Missing, node.whole(), format!("vrrp_script `{name}` runs nothing"));
-                self.push(report.help("script \"COMMAND\""));
-            }
+            self.lacks(node, name, "runs nothing", "script \"COMMAND\"");
             return None;
         }
         let command = self.program(nodes, "script", nodes.find("user"))?;
@@ -193,17 +334,20 @@ impl Lower<'_> {
 
     /// Tells of weights that never change the priority, whatever the others do: it stays within 1 to 254.
     pub(super) fn weigh(&mut self, all: &[Tracker], priority: Priority) {
-        let weight = |t: &Tracker| match t.track.bearing {
-            Bearing::Weight { weight, reverse } => i64::from(if reverse { -weight } else { weight }),
-            Bearing::Fault { .. } => 0,
+        let reach = |t: &Tracker| match t.track.bearing {
+            Bearing::Weight { .. } if matches!(t.track.what, Tracked::File(_)) => FILE,
+            Bearing::Weight { weight, reverse } => {
+                let adds = i64::from(if reverse { -weight } else { weight });
+                (adds.min(0), adds.max(0))
+            }
+            Bearing::Fault { .. } => (0, 0),
         };
         let base = i64::from(priority.0);
-        let (least, most) =
-            all.iter().map(weight).fold((base, base), |(low, high), w| (low + w.min(0), high + w.max(0)));
+        let (least, most) = all.iter().map(reach).fold((base, base), |(low, high), (l, h)| (low + l, high + h));
         for tracked in all {
-            let (why, help) = match weight(tracked) {
-                w if w > 0 && least >= 254 => ("without it that is never below 254, the most there is", "lower"),
-                w if w < 0 && most <= 1 => ("without it that is never above 1, the least there is", "higher"),
+            let (why, help) = match reach(tracked) {
+                (0, 1..) if least >= 254 => ("without it that is never below 254, the most there is", "lower"),
+                (..0, 0) if most <= 1 => ("without it that is never above 1, the least there is", "higher"),
                 _ => continue,
             };
             let message = format!("the weight of `{}` never changes the priority: {why}", tracked.track.what.name());
@@ -212,22 +356,23 @@ impl Lower<'_> {
         }
     }
 
-    /// Takes away what can't be weighed: an owner's priority never changes, and members of a group must not differ.
+    /// Takes away what can't be weighed: an owner's priority never changes, and members of a group must not differ. A file
+    /// that has the weight it has by itself stays, without.
     pub(super) fn unweigh(&mut self, tracked: &mut Vec<Tracker>, why: &str) {
-        tracked.retain(|t| {
-            let fine = matches!(t.track.bearing, Bearing::Fault { .. });
-            if !fine {
-                let message =
-                    format!("{} `{}` is tracked with a weight, and {why}", t.track.what.kind(), t.track.what.name());
-                self.findings.push(
-                    Report::warning(Code::Adjusted, t.at, message)
-                        .at_level(Level::Warning)
-                        .label("not tracked")
-                        .help("without a weight, a failure means FAULT")
-                        .help("to lower the priority of all members: track it in the `vrrp_sync_group`"),
-                );
+        tracked.retain_mut(|t| {
+            let Bearing::Weight { weight, reverse } = t.track.bearing else { return true };
+            let stays = matches!(t.track.what, Tracked::File(_)) && weight == 1;
+            let (kind, name) = (t.track.what.kind(), t.track.what.name());
+            let message = format!("{kind} `{name}` is tracked with a weight, and {why}");
+            let report = Report::warning(Code::Adjusted, t.at, message)
+                .label(if stays { "taken for `weight 0`" } else { "not tracked" })
+                .help("without a weight, a failure means FAULT")
+                .help("to lower the priority of all members: track it in the `vrrp_sync_group`");
+            self.findings.push(report);
+            if stays {
+                t.track.bearing = Bearing::Fault { reverse };
             }
-            fine
+            stays
         });
     }
 }

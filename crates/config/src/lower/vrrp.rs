@@ -1,7 +1,7 @@
 //! `vrrp_instance`: what a virtual router is told to be, and how its settings bear on each other.
 
 use super::group::Group;
-use super::track::Tracker;
+use super::track::{Trackable, Tracker, Used};
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Block;
@@ -35,34 +35,33 @@ struct Made {
 impl Lower<'_> {
     /// Instances, groups and tracked scripts.
     pub(super) fn vrrp(&mut self, root: &Nodes, config: &mut Config) {
-        let scripts = Named::collect(self, root, "vrrp_script", Level::Warning);
+        let trackable = self.trackable(root);
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
-        let groups = self.groups(root, &instances, &scripts);
-        self.idle(root);
+        let groups = self.groups(root, &instances, &trackable);
         let mut made: Vec<Made> = Vec::new();
         let joined: HashMap<&str, &Group<'_>> =
             groups.iter().flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g))).collect();
         for (name, node) in &instances.list {
             let group = joined.get(name).copied();
-            made.extend(self.instance(name, node, group, &scripts));
+            made.extend(self.instance(name, node, group, &trackable));
         }
         self.distinct(&made);
         self.shared(&made);
         config.instances = made.into_iter().map(|m| m.instance).collect();
         config.groups = groups.into_iter().map(Group::model).collect();
-        let mut used: HashSet<String> = HashSet::new();
-        for instance in &config.instances {
-            let scripts = instance.vrrp.tracks.iter().filter(|t| matches!(t.what, Tracked::Script(_)));
-            used.extend(scripts.map(|t| t.what.name().to_owned()));
-        }
-        // A script that is named but could not be tracked was told already.
         let blocks = instances.list.iter().map(|(_, node)| *node).chain(root.all("vrrp_sync_group"));
-        let named =
-            blocks.flat_map(|node| node.nodes().lines("track_script")).map(|l| l.words[0].text.as_str()).collect();
-        config.scripts = self.scripts(&scripts, &used, &named);
+        let lists = blocks.flat_map(|node| ["track_script", "track_process"].map(|list| (list, node.nodes())));
+        let named = lists.flat_map(|(list, nodes)| nodes.lines(list).map(move |l| (list, l.words[0].text.as_str())));
+        let used = Used {
+            tracked: config.instances.iter().flat_map(|i| &i.vrrp.tracks).map(|t| &t.what).collect(),
+            named: named.collect(),
+        };
+        config.scripts = self.scripts(&trackable, &used);
+        config.files = self.files(&trackable, &used);
+        config.processes = self.processes(&trackable, &used);
     }
 
-    fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, scripts: &Named<'_>) -> Option<Made> {
+    fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, of: &Trackable<'_>) -> Option<Made> {
         let nodes = node.nodes();
         let mode = match nodes.switch("strict_mode").unwrap_or(self.defaults.strict) {
             true => Mode::Strict,
@@ -86,7 +85,7 @@ impl Lower<'_> {
         let device = interface.as_deref().unwrap_or_default();
         let (addresses, excluded) = self.addresses(node, device, (version, family), mode);
         let garp = self.garp(nodes, mode);
-        let tracks = self.trackers(nodes, device, priority, group, scripts);
+        let tracks = self.tracks(nodes, device, priority, group, of);
         if strict && priority != Priority::OWNER && !nodes.on("accept") && !nodes.on("no_accept") && !nodes.flawed {
             let message =
                 "strict mode wants packets to the virtual addresses dropped on a router that does not own them";
@@ -436,16 +435,16 @@ impl Lower<'_> {
         }
     }
 
-    fn trackers(
+    fn tracks(
         &mut self,
         nodes: &Nodes,
         device: &str,
         priority: Priority,
         group: Option<&Group<'_>>,
-        scripts: &Named<'_>,
+        of: &Trackable<'_>,
     ) -> Vec<Track> {
         let is_own = |t: &Tracker| matches!(&t.track.what, Tracked::Interface(name) if name == device);
-        let mut trackers = self.track_interfaces(nodes);
+        let mut trackers = self.trackers(nodes, of);
         trackers.retain(|t| {
             if is_own(t) {
                 let message = format!("`{device}` is the instance's own interface, which is tracked anyway");
@@ -453,7 +452,6 @@ impl Lower<'_> {
             }
             !is_own(t)
         });
-        trackers.extend(self.track_scripts(nodes, scripts));
         if let Some(group) = group {
             if !group.weighs {
                 let why = "members of a sync group keep none of their own unless it says `sync_group_tracking_weight`";

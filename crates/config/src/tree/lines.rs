@@ -16,9 +16,6 @@ impl Parser<'_> {
     /// Checks the lines of a keyword's block that `lower` does not read.
     pub(super) fn check_lines(&mut self, keyword: &'static str, block: &'static Block, lines: &[Line]) {
         let checked = [
-            "track_file",
-            "track_process",
-            "track_bfd",
             "linkbeat_interfaces",
             "interface_up_down_delays",
             "static_routes",

@@ -192,7 +192,11 @@ impl Role {
                 self.sender.send(&FromRole::Done).await?;
                 return Ok(Go::Leave);
             }
-            ToRole::Script { .. } | ToRole::Verdicts(_) | ToRole::Mail { .. } | ToRole::Reply { .. } => {}
+            ToRole::Script { .. }
+            | ToRole::File { .. }
+            | ToRole::Verdicts(_)
+            | ToRole::Mail { .. }
+            | ToRole::Reply { .. } => {}
         }
         Ok(Go::On)
     }

@@ -139,7 +139,11 @@ impl Console {
                 self.sender.send(&FromRole::Done).await?;
                 return Ok(Turn::End);
             }
-            ToRole::Script { .. } | ToRole::Ran { .. } | ToRole::Verdicts(_) | ToRole::Query(_) => {
+            ToRole::Script { .. }
+            | ToRole::File { .. }
+            | ToRole::Ran { .. }
+            | ToRole::Verdicts(_)
+            | ToRole::Query(_) => {
                 warn!("the supervisor sent the console a message for another role; it was dropped");
             }
         }

@@ -228,7 +228,11 @@ impl Director {
                 self.sender.send(&FromRole::Done).await?;
                 return Ok(Go::Leave);
             }
-            ToRole::Script { .. } | ToRole::Ran { .. } | ToRole::Mail { .. } | ToRole::Reply { .. } => {}
+            ToRole::Script { .. }
+            | ToRole::File { .. }
+            | ToRole::Ran { .. }
+            | ToRole::Mail { .. }
+            | ToRole::Reply { .. } => {}
         }
         Ok(Go::On)
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!  ports (raw sockets) --datagram--> admit --+
 //!  netlink monitor -----link, address--------+--> Node::handle --> poll --> send, tell
-//!  supervisor ---script, Stop, Configure-----+                 --> claims --> apply::Addresses --> netlink, ARP
+//!  supervisor ---script, file, Configure-----+                 --> claims --> apply::Addresses --> netlink, ARP
 //! ```
 
 mod bfd;
@@ -353,6 +353,7 @@ impl Role {
                     let success = exit == crate::message::Exit::Status(0);
                     self.handle(now(), Input::Script(name, success, exit.to_string()));
                 }
+                ToRole::File { name, value } => self.handle(now(), Input::File(name, value)),
                 ToRole::Query(id) => {
                     let part = Box::new(self.status());
                     self.queue(&FromRole::Status { id, part });
@@ -378,7 +379,7 @@ impl Role {
             instances: config.instances.iter().map(|i| i.vrrp.clone()).collect(),
             groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
             scripts: config.scripts.iter().map(|s| s.vrrp.clone()).collect(),
-            processes: Vec::new(),
+            processes: config.processes.iter().map(|p| p.vrrp.clone()).collect(),
         };
         let now = now();
         let mut predecessor = None;

@@ -6,10 +6,12 @@
 //!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
+//!                                   +--> files: what tracked files say
 //!                                   +--> reload: another configuration; timed: at a time that a file says
 //! ```
 
 mod fifo;
+mod files;
 mod hooks;
 mod program;
 mod query;
@@ -97,6 +99,8 @@ pub(crate) enum Event {
     Gone { name: RoleName, generation: u64, how: String },
     /// A tracked script has run.
     Script { name: String, serial: u64, exit: Exit },
+    /// A tracked file has another value, or its first.
+    File { serial: u64, name: String, value: i64 },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read; or why not.
@@ -129,6 +133,7 @@ struct Supervisor {
     hooks: Hooks,
     scripts: BTreeMap<String, Script>,
     last_script: u64,
+    files: files::Files,
     programs: Arc<Semaphore>,
     /// `MISC_CHECK` programs that were killed and did not end.
     stuck: Vec<(MiscProbe, program::Leftover)>,
@@ -139,7 +144,7 @@ struct Supervisor {
     next_query: u64,
     pulse: u64,
     /// The files that the configuration was last read from.
-    files: Vec<PathBuf>,
+    sources: Vec<PathBuf>,
     reloading: Reload,
     timed: timed::Timed,
     /// Who waits for the next reload, and since when.
@@ -197,7 +202,7 @@ impl Supervisor {
     /// One that has started nothing yet.
     fn new(
         plan: Plan,
-        (config, memory, files): (Arc<Config>, Memory, Vec<PathBuf>),
+        (config, memory, sources): (Arc<Config>, Memory, Vec<PathBuf>),
         warnings: usize,
         pid_files: BTreeMap<RoleName, PidFile>,
         events: mpsc::Sender<Event>,
@@ -217,6 +222,7 @@ impl Supervisor {
             hooks: Hooks::default(),
             scripts: BTreeMap::new(),
             last_script: 0,
+            files: files::Files::default(),
             programs: Arc::new(Semaphore::new(PROGRAMS)),
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
@@ -224,7 +230,7 @@ impl Supervisor {
             queries: BTreeMap::new(),
             next_query: 0,
             pulse: 0,
-            files,
+            sources,
             reloading: Reload::No,
             timed: timed::Timed::default(),
             reload_askers: Vec::new(),
@@ -263,6 +269,7 @@ impl Supervisor {
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
         self.start_scripts();
+        self.follow_files(files::Start::Daemon);
         self.follow_time_file();
         self.end_marking();
         let mut last_pulse = Instant::now();
@@ -336,6 +343,11 @@ impl Supervisor {
                     let known = role.known(&part.config.services);
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
+                }
+                if name == RoleName::Vrrp {
+                    for told in self.files.told() {
+                        let _ = running.tell(&told); // its queue is empty
+                    }
                 }
                 if name == RoleName::Director {
                     let all = ToRole::Verdicts(self.verdicts.values().cloned().collect());
@@ -465,6 +477,10 @@ impl Supervisor {
                 if self.scripts.get(&name).is_some_and(|script| script.serial == serial) {
                     self.tell(RoleName::Vrrp, &ToRole::Script { name, exit });
                 }
+                None
+            }
+            Event::File { serial, name, value } => {
+                self.file_says(serial, name, value);
                 None
             }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
@@ -705,6 +721,7 @@ impl Supervisor {
                 }
                 Ok(Some(
                     Event::Script { .. }
+                    | Event::File { .. }
                     | Event::Ran { .. }
                     | Event::Loaded(_)
                     | Event::TimeFile(_)

@@ -1,5 +1,6 @@
 //! Reading the configuration again: off to the side, judged as a whole, taken as a whole or not at all.
 
+use super::files::Start;
 use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
@@ -119,7 +120,7 @@ impl Supervisor {
                 self.reloading = Reload::Reading(Reading { askers, deadline }, Next::Nothing);
                 info!("reading {} again", self.plan.file.display());
                 let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
-                let (known, mark) = (self.files.clone(), self.mark());
+                let (known, mark) = (self.sources.clone(), self.mark());
                 let (old, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
                 let read = tokio::task::spawn_blocking(move || {
                     let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref())?;
@@ -161,7 +162,7 @@ impl Supervisor {
             }
         };
         let warnings = warnings(&loaded);
-        self.files.clone_from(&loaded.files);
+        self.sources.clone_from(&loaded.files);
         match loaded.config {
             Some(config) if let Some(why) = vipd_config::plan::forbidden(&self.config, &config) => {
                 why.clone_into(&mut reloaded.findings);
@@ -363,6 +364,7 @@ impl Supervisor {
         }
         self.start_roles();
         self.start_scripts();
+        self.follow_files(Start::Reload);
         self.follow_time_file();
         if self.config.global.reload_file != self.old.global.reload_file {
             self.end_marking();

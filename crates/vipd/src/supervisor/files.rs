@@ -1,0 +1,313 @@
+//! Tracked files: what number stands in each. A thread of its own watches their directories and reads them, for a disk may
+//! hang; the supervisor does it, for the files may be ones that only root can read.
+
+use super::{Event, Supervisor};
+use crate::message::ToRole;
+use crate::supervisor::RoleName;
+use std::collections::BTreeMap;
+use std::fs::{Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+use vipd_config::model::{InitFile, Overwrite, TrackedFile};
+use vipd_sys::clock::monotonic_micros;
+use vipd_sys::poll::Poller;
+use vipd_sys::watch::{Directory, Told, Watcher};
+
+/// Bytes read of a file.
+const LONGEST: u64 = 128;
+
+/// The largest value, with either sign; a file that says more is not believed.
+const MOST: i64 = 1 << 31;
+
+/// How often the directories themselves are looked at, in microseconds: one may be missing, or another come in its place.
+const EVERY: u64 = 1_000_000;
+
+/// `O_NONBLOCK`, `O_NOCTTY`, `O_NOFOLLOW` (asm-generic/fcntl.h).
+const NONBLOCK: i32 = 0o4000;
+const NOCTTY: i32 = 0o400;
+const NOFOLLOW: i32 = 0o400_000;
+
+/// When the files of a configuration are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Start {
+    /// The daemon starts: `init_file` counts.
+    Daemon,
+    /// Another configuration came.
+    Reload,
+}
+
+/// The files that are followed and what they say.
+#[derive(Default)]
+pub(super) struct Files {
+    followed: Vec<TrackedFile>,
+    /// Tells what one thread says from what one before it says.
+    serial: u64,
+    /// Held for the thread: without it, it ends.
+    alive: Option<Arc<()>>,
+    values: BTreeMap<String, i64>,
+}
+
+impl Files {
+    /// The values, for a role that starts.
+    pub(super) fn told(&self) -> impl Iterator<Item = ToRole> + '_ {
+        self.values.iter().map(|(name, value)| ToRole::File { name: name.clone(), value: *value })
+    }
+}
+
+impl Supervisor {
+    /// Follows the files that the configuration in force names.
+    pub(super) fn follow_files(&mut self, start: Start) {
+        let vrrp = self.plan.roles.contains(&RoleName::Vrrp);
+        let wanted = if vrrp { self.config.files.clone() } else { Vec::new() };
+        if wanted == self.files.followed {
+            return;
+        }
+        self.files.values.retain(|name, _| wanted.iter().any(|f| f.name == *name));
+        self.files.serial += 1;
+        let alive = Arc::new(());
+        let follower = Follower {
+            serial: self.files.serial,
+            alive: Arc::downgrade(&alive),
+            events: self.events.clone(),
+            files: wanted.iter().cloned().map(File::new).collect(),
+            directories: BTreeMap::new(),
+        };
+        self.files.alive = Some(alive);
+        self.files.followed = wanted;
+        if follower.files.is_empty() {
+            return;
+        }
+        let thread = std::thread::Builder::new().name("files".to_owned());
+        if let Err(e) = thread.spawn(move || follower.run(start)) {
+            error!("tracked files can't be followed: {e}");
+        }
+    }
+
+    /// A file was read.
+    pub(super) fn file_says(&mut self, serial: u64, name: String, value: i64) {
+        if serial == self.files.serial {
+            self.files.values.insert(name.clone(), value);
+            self.tell(RoleName::Vrrp, &ToRole::File { name, value });
+        }
+    }
+}
+
+/// A followed file.
+struct File {
+    settings: TrackedFile,
+    directory: PathBuf,
+    /// What it said last.
+    value: Option<i64>,
+    /// What is wrong with it, told once.
+    trouble: Option<String>,
+}
+
+impl File {
+    fn new(settings: TrackedFile) -> File {
+        let directory = settings.path.parent().unwrap_or(&settings.path).to_path_buf();
+        File { settings, directory, value: None, trouble: None }
+    }
+
+    /// Reads it; a value that is another than before.
+    fn read(&mut self) -> Option<i64> {
+        let path = self.settings.path.display();
+        let (value, trouble) = match read(&self.settings.path) {
+            Ok(text) => match number(&text) {
+                Some(value) => (value, None),
+                None => (self.value.unwrap_or(0), Some("its number is beyond 32 bits and not believed".to_owned())),
+            },
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => (0, None),
+            Err(e) => (0, Some(format!("{e}; it counts as 0"))),
+        };
+        if let Some(why) = trouble.as_ref().filter(|_| trouble != self.trouble) {
+            warn!("track_file {} ({path}): {why}", self.settings.name);
+        }
+        self.trouble = trouble;
+        (self.value.replace(value) != Some(value)).then_some(value)
+    }
+}
+
+/// A directory of followed files, as it was when it was last looked at.
+#[derive(Default)]
+struct Place {
+    /// Device and number; `None`: it is not watched.
+    identity: Option<(u64, u64)>,
+    watch: Option<Directory>,
+    trouble: Option<String>,
+}
+
+/// The thread.
+struct Follower {
+    serial: u64,
+    alive: Weak<()>,
+    events: mpsc::Sender<Event>,
+    files: Vec<File>,
+    directories: BTreeMap<PathBuf, Place>,
+}
+
+impl Follower {
+    fn run(mut self, start: Start) {
+        if start == Start::Daemon {
+            for file in &self.files {
+                let TrackedFile { name, path, init } = &file.settings;
+                if let Some(Err(e)) = init.map(|init| write_first(path, init)) {
+                    warn!("track_file {name}: {} can't be made: {e}", path.display());
+                }
+            }
+        }
+        self.directories = self.files.iter().map(|f| (f.directory.clone(), Place::default())).collect();
+        let watcher = Watcher::open().and_then(|watcher| {
+            let poller = Poller::new()?;
+            poller.watch(&watcher, 0)?;
+            Ok((watcher, poller))
+        });
+        match watcher {
+            Ok((watcher, poller)) => self.follow(&watcher, poller),
+            Err(e) => {
+                warn!("inotify is not to be had ({e}): tracked files are read every second");
+                while self.read_where(|_| true).is_some() {
+                    std::thread::sleep(std::time::Duration::from_micros(EVERY));
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, watcher: &Watcher, mut poller: Poller) {
+        let mut ready = Vec::with_capacity(2);
+        let mut look_at = 0;
+        loop {
+            let now = monotonic_micros();
+            if now >= look_at {
+                look_at = now + EVERY;
+                if self.look_at_directories(watcher).is_none() {
+                    return;
+                }
+            }
+            let told = poller.wait(Some(look_at), &mut ready).and_then(|()| watcher.read());
+            let told = told.unwrap_or_else(|e| {
+                warn!("what happens to tracked files can't be read: {e}");
+                std::thread::sleep(std::time::Duration::from_micros(EVERY));
+                vec![Told::Lost]
+            });
+            for told in told {
+                let done = match told {
+                    Told::File(at, name) => {
+                        let here = |path: &Path| self.directories.get(path).is_some_and(|p| p.watch == Some(at));
+                        let here: Vec<PathBuf> = self.directories.keys().filter(|path| here(path)).cloned().collect();
+                        self.read_where(|f| here.contains(&f.directory) && f.settings.path.file_name() == Some(&name))
+                    }
+                    Told::Gone(at) => {
+                        for place in self.directories.values_mut().filter(|p| p.watch == Some(at)) {
+                            *place = Place::default();
+                        }
+                        look_at = 0;
+                        Some(())
+                    }
+                    Told::Lost => self.read_where(|_| true),
+                };
+                if done.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Watches directories that came, or came in the place of others, and reads the files in them. `None` at the end.
+    fn look_at_directories(&mut self, watcher: &Watcher) -> Option<()> {
+        let identity = |meta: Metadata| (meta.dev(), meta.ino());
+        for path in self.directories.keys().cloned().collect::<Vec<_>>() {
+            let found = std::fs::metadata(&path).ok().filter(Metadata::is_dir).map(identity);
+            let place = self.directories.get_mut(&path)?;
+            if found.is_some() && found == place.identity {
+                continue;
+            }
+            if let Some(old) = place.watch.take() {
+                watcher.forget(old);
+            }
+            let watch = watcher.watch(&path);
+            place.identity = found.filter(|_| watch.is_ok());
+            let trouble = watch.as_ref().err().map(ToString::to_string);
+            if let Some(why) = trouble.as_ref().filter(|_| trouble != place.trouble) {
+                warn!("{} can't be watched ({why}): its tracked files are read every second", path.display());
+            }
+            place.trouble = trouble;
+            place.watch = watch.ok();
+            // What happened before it was watched.
+            self.read_where(|f| f.directory == path)?;
+        }
+        self.alive.upgrade().map(drop)
+    }
+
+    /// Reads some of the files and tells what they say; `None` if nobody listens any more.
+    fn read_where(&mut self, these: impl Fn(&File) -> bool) -> Option<()> {
+        for file in self.files.iter_mut().filter(|f| these(f)) {
+            if let Some(value) = file.read() {
+                self.alive.upgrade()?;
+                let name = file.settings.name.clone();
+                self.events.blocking_send(Event::File { serial: self.serial, name, value }).ok()?;
+            }
+        }
+        self.alive.upgrade().map(drop)
+    }
+}
+
+/// The first bytes of a file. What is no file is not opened: to open it may do something, or wait.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let no_file = || io::Error::other("it is no file");
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(no_file());
+    }
+    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK | NOCTTY).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(no_file());
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The number that a text begins with, as C's `strtol` reads it: blanks, a sign, `0x` or `0` in front of other digits than
+/// decimal ones. 0 if it begins with none; `None` if it is beyond 32 bits.
+fn number(text: &[u8]) -> Option<i64> {
+    let text = text.trim_ascii_start();
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        _ => (1, text),
+    };
+    let (radix, digits) = match digits {
+        [b'0', b'x' | b'X', rest @ ..] if rest.first().is_some_and(u8::is_ascii_hexdigit) => (16, rest),
+        [b'0', ..] => (8, digits),
+        _ => (10, digits),
+    };
+    let digits = digits.iter().map_while(|b| char::from(*b).to_digit(radix));
+    let size = digits.fold(0_i64, |n, digit| n.saturating_mul(radix.into()).saturating_add(digit.into()));
+    (size <= MOST).then_some(sign * size)
+}
+
+/// `init_file`: writes a file that is not there, or any if told to. Nothing is written through a link in its place, nor into
+/// what is no file.
+fn write_first(path: &Path, init: InitFile) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o644).custom_flags(NONBLOCK | NOCTTY | NOFOLLOW);
+    match init.overwrite {
+        Overwrite::Never => options.create_new(true),
+        Overwrite::Always => options.create(true),
+    };
+    let mut file = match options.open(path) {
+        Err(e) if init.overwrite == Overwrite::Never && e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        opened => opened?,
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    file.set_len(0)?;
+    writeln!(file, "{}", init.value)
+}
+
+#[cfg(test)]
+mod tests;
