@@ -9,9 +9,9 @@ use std::rc::Rc;
 use vipd_vrrp::admit::{self, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::Datagram;
-use vipd_vrrp::router::{Edge, Name, State, Transition, packets};
+use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, packets};
 use vipd_vrrp::track::Link;
-use vipd_vrrp::units::{Centis, Instant, Priority};
+use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
 /// The time of day when the simulation begins, in seconds since 1970.
 const EPOCH: i64 = 1_700_000_000;
@@ -150,9 +150,9 @@ impl Host {
         }
         self.vrs = settings.instances.iter().map(scenario::number).collect();
         let day = EPOCH + self.wall + i64::try_from(now / 1_000_000).unwrap_or(0);
-        let sequence = u32::try_from(day).unwrap_or(u32::MAX >> 1);
+        let unix = Micros::from_secs(u64::try_from(day).unwrap_or(0));
         self.told = self.links.clone();
-        self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, sequence));
+        self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, unix));
         self.pulse = Pulse::Running;
         self.take_news(now);
         self.act();
@@ -349,7 +349,7 @@ impl Host {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
-        let mut known = router.known();
+        let mut known = router.known(Instant(now));
         if self.mutation == Some(Mutation::ReplaysBelieved) {
             known.sequence = 0;
         }
@@ -361,7 +361,11 @@ impl Host {
             }
         };
         let release = admitted.advert.priority == Priority::RELEASE;
-        self.effects.push(Effect::Believed(flight, admitted.sequence));
+        let number = match admitted.sequence {
+            Some(Sequence::Ah(number)) => Some(number),
+            Some(Sequence::Hmac(_)) | None => None,
+        };
+        self.effects.push(Effect::Believed(flight, number));
         match self.mutation {
             Some(Mutation::PriorityUnread) if !release => admitted.advert.priority = Priority(1),
             // (With a sequence number it would be taken for a replay that is believed later.)

@@ -7,9 +7,10 @@ use crate::wire::CLIENT;
 use crate::world::{Deaf, What, World};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vipd_vrrp::node::Input;
-use vipd_vrrp::router::{advert, packets};
+use vipd_vrrp::router::{Sequence, advert, packets};
 use vipd_vrrp::settings::{Auth, Family, Transport, Version};
 use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Centis, Priority};
 
 /// The end of a fault.
@@ -299,8 +300,13 @@ impl World {
         settings.auth = match (settings.auth, &settings.transport) {
             (Auth::Pass(_), _) => Auth::Pass(*b"guessed!"),
             (Auth::Ah(_), _) => {
-                sequence = Some(u32::MAX - 1);
+                sequence = Some(Sequence::Ah(u32::MAX - 1));
                 Auth::Ah(*b"guessed!")
+            }
+            (Auth::Hmac(mut auth), _) => {
+                auth.keys.values_mut().for_each(|key| key.0.fill(0));
+                sequence = Some(Sequence::Hmac(Stamp(u64::MAX >> 1)));
+                Auth::Hmac(auth)
             }
             (Auth::None, Transport::Multicast { .. }) => {
                 ttl = 254;
