@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::net::SocketAddr;
 use vipd_api::{
-    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus,
-    UnixTime,
+    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
+    ServiceStatus, UnixTime,
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
@@ -48,6 +48,13 @@ pub(crate) enum ToRole {
     },
     /// What check found. To director.
     Verdicts(Vec<Verdict>),
+    /// An operator's order; answer with `Steered`. To vrrp.
+    Steer {
+        /// Number for the answer.
+        id: u64,
+        /// What he wants.
+        order: Order,
+    },
     /// A mail to send. To console.
     Mail {
         /// Without the `[router_id]` in front, which the console adds.
@@ -163,6 +170,13 @@ pub(crate) enum FromRole {
         /// The role's part.
         part: Box<StatusPart>,
     },
+    /// The answer to `Steer`: what was done, or why not. From vrrp.
+    Steered {
+        /// Its number.
+        id: u64,
+        /// A sentence each.
+        done: Result<Vec<String>, String>,
+    },
     /// An operator asks. From console.
     Request {
         /// Number for the answer.
@@ -179,7 +193,7 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_) => role == RoleName::Vrrp,
+            FromRole::Transition(_) | FromRole::Steered { .. } => role == RoleName::Vrrp,
             FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,

@@ -193,6 +193,7 @@ impl Role {
                 return Ok(Go::Leave);
             }
             ToRole::Script { .. }
+            | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Verdicts(_)
             | ToRole::Mail { .. }

@@ -140,6 +140,7 @@ impl Console {
                 return Ok(Turn::End);
             }
             ToRole::Script { .. }
+            | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Ran { .. }
             | ToRole::Verdicts(_)

@@ -141,6 +141,8 @@ struct Supervisor {
     /// Some did not reach the director.
     verdicts_owed: bool,
     queries: BTreeMap<u64, Query>,
+    /// Orders that the vrrp role has not answered yet, and who gave them.
+    orders: BTreeMap<u64, Caller>,
     next_query: u64,
     pulse: u64,
     /// The files that the configuration was last read from.
@@ -228,6 +230,7 @@ impl Supervisor {
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
             queries: BTreeMap::new(),
+            orders: BTreeMap::new(),
             next_query: 0,
             pulse: 0,
             sources,
@@ -532,6 +535,9 @@ impl Supervisor {
         for id in waiting {
             self.arrived(id, name);
         }
+        if name == RoleName::Vrrp {
+            self.forget_orders();
+        }
         if name == RoleName::Console {
             self.forget_console();
             self.reload_askers.clear();
@@ -586,12 +592,14 @@ impl Supervisor {
                     self.arrived(id, name);
                 }
             }
+            FromRole::Steered { id, done } => self.steered(id, done),
             FromRole::Request { id, request } => {
                 let caller = Caller { console: generation, id };
                 match request {
                     Request::Status => self.ask(Asker::Operator(caller)),
                     Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
+                    Request::Steer(order) => self.steer(caller, order),
                 }
             }
             FromRole::Done => {}
