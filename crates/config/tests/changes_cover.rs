@@ -44,6 +44,14 @@ track_file g {
     file /run/other
     init_file 3 overwrite
 }
+vrrp_track_process p {
+    process nginx master
+    quorum_max 3
+    delay 2
+}
+vrrp_track_process q {
+    process nginx
+}
 vrrp_instance A {
     interface eth0
     virtual_router_id 7
@@ -64,6 +72,10 @@ vrrp_instance A {
     track_file {
         f
         g weight 0 reverse
+    }
+    track_process {
+        p
+        q weight 3
     }
     virtual_ipaddress {
         192.0.2.1/24 brd + label eth0:1
@@ -154,6 +166,8 @@ fn others(value: &Value) -> Vec<Value> {
                 "Master",
                 "Backup",
                 "Never",
+                "Exact",
+                "Partial",
                 "Udp",
                 "rr",
                 "Dr",

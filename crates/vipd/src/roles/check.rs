@@ -194,6 +194,7 @@ impl Role {
             }
             ToRole::Script { .. }
             | ToRole::File { .. }
+            | ToRole::Process { .. }
             | ToRole::Verdicts(_)
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
