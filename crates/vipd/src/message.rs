@@ -2,7 +2,7 @@
 //! supervisor. A role never reads another role's bytes, only values that the supervisor passed on.
 //!
 //! ```text
-//!              Configure, Script, File, Ping, Query, Stop              Transition, Snapshot, Beat, Status
+//!              Configure, Script, File, Process, Ping, Query, Stop     Transition, Snapshot, Beat, Status
 //!   supervisor ------------------------------------------> vrrp   ----------------------------------------> supervisor
 //!              Configure, Ran, Ping, Query, Stop           check        Verdicts, Run, Known, ...
 //!              Configure, Verdicts, Ping, Query, Stop      director     RealServer, Quorum, Snapshot, ...
@@ -19,6 +19,7 @@ use vipd_api::{
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
+use vipd_vrrp::track::Cause;
 
 /// From the supervisor to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +39,15 @@ pub(crate) enum ToRole {
         name: String,
         /// The number in it, 0 if there is none.
         value: i64,
+    },
+    /// So many of a tracked process run. To vrrp.
+    Process {
+        /// Its name.
+        name: String,
+        /// How many.
+        count: u32,
+        /// Why it is another number than before.
+        cause: Cause,
     },
     /// The answer to `FromRole::Run`. To check.
     Ran {

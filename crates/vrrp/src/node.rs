@@ -6,7 +6,7 @@
 use crate::admit::Admitted;
 use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
-use crate::track::{self, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
+use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Micros, Priority};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -47,8 +47,8 @@ pub enum Input {
     Script(String, bool, String),
     /// A tracked file was read: its value, 0 if there is none.
     File(String, i64),
-    /// So many of a tracked process run.
-    Process(String, u32),
+    /// So many of a tracked process run, and why it is another number than before.
+    Process(String, u32, Cause),
     /// A BFD session came up, or went down.
     Bfd(String, bool),
     /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
@@ -179,10 +179,7 @@ impl Node {
         let mut processes = BTreeMap::new();
         for process in settings.processes {
             let known = before.processes.iter().find(|(name, _)| *name == process.name);
-            let mut state = known.map_or_else(ProcessState::default, |(_, state)| *state);
-            if let Some(count) = state.count() {
-                state.counted(now, &process, count);
-            }
+            let state = known.map_or_else(ProcessState::default, |(_, state)| state.under(now, &process));
             processes.insert(process.name.clone(), (process, state));
         }
         let named = |(name, _): &(String, String)| routers.iter().any(|r| r.settings.name == *name);
@@ -362,9 +359,9 @@ impl Node {
                 self.learn(now, good.map(|good| (Tracked::Script(name), Known::of(good))));
             }
             Input::File(name, value) => self.learn(now, [(Tracked::File(name), Known::Value(value))]),
-            Input::Process(name, count) => {
+            Input::Process(name, count, cause) => {
                 let Some((settings, state)) = self.processes.get_mut(&name) else { return };
-                state.counted(now, settings, count);
+                state.counted(now, settings, count, cause);
                 let good = state.good();
                 self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
             }

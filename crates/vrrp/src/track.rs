@@ -10,7 +10,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-pub use process::ProcessState;
+pub use process::{Cause, ProcessState};
 pub use script::ScriptState;
 use serde::{Deserialize, Serialize};
 

@@ -195,6 +195,7 @@ impl Role {
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Process { .. }
             | ToRole::Verdicts(_)
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}

@@ -142,6 +142,7 @@ impl Console {
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Process { .. }
             | ToRole::Ran { .. }
             | ToRole::Verdicts(_)
             | ToRole::Query(_) => {

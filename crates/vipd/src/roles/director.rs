@@ -231,6 +231,7 @@ impl Director {
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Process { .. }
             | ToRole::Ran { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}

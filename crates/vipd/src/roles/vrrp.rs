@@ -371,6 +371,7 @@ impl Role {
                     let success = exit == crate::message::Exit::Status(0);
                     self.handle(now(), Input::Script(name, success, exit.to_string()));
                 }
+                ToRole::Process { name, count, cause } => self.handle(now(), Input::Process(name, count, cause)),
                 ToRole::File { name, value } => self.handle(now(), Input::File(name, value)),
                 ToRole::Query(id) => {
                     let part = Box::new(self.status());
