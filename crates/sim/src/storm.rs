@@ -1,15 +1,17 @@
 //! What goes wrong: one fault after the other, drawn from the seed, each with its end.
 
 use crate::host::{Flight, Origin, Pulse};
-use crate::scenario::{self, HOSTS, SCRIPT, WIRES, chance};
+use crate::scenario::{self, Clock, HOSTS, SCRIPT, WIRES, chance};
 use crate::tally::Kind;
 use crate::wire::CLIENT;
 use crate::world::{Deaf, What, World};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vipd_vrrp::node::Input;
-use vipd_vrrp::router::{advert, packets};
-use vipd_vrrp::settings::{Auth, Family, Transport, Version};
+use vipd_vrrp::router::{Sequence, advert, packets};
+use vipd_vrrp::settings::{Auth, Family, HmacAuth, HmacKey, Transport, Version};
 use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Centis, Priority};
 
 /// The end of a fault.
@@ -103,9 +105,15 @@ impl World {
             }
             Kind::ClockStep => {
                 let host = self.some_host()?;
-                let step = self.rng.i64(-200_000..=200_000);
-                self.note(|| format!("host {host}: the time of day jumps by {step} s"));
+                if self.scenario.vrs.iter().any(|vr| vr.clock == Clock::MustNotStep) {
+                    return None;
+                }
+                // Days, or seconds.
+                let most = if self.rng.bool() { 200_000_000_000 } else { 20_000_000 };
+                let step = self.rng.i64(-most..=most);
+                self.note(|| format!("host {host}: the time of day jumps by {step} us"));
                 self.hosts[host].wall += step;
+                self.news(host);
             }
             Kind::Theft => {
                 let host = self.some_host()?;
@@ -296,11 +304,18 @@ impl World {
         let (wire, family) = (self.scenario.vrs[vr].wire, self.scenario.vrs[vr].family);
         let mut source = scenario::address(family, wire, from);
         let (mut ttl, mut sequence) = (255, None);
+        let day = self.hosts[from].day(self.now);
         settings.auth = match (settings.auth, &settings.transport) {
             (Auth::Pass(_), _) => Auth::Pass(*b"guessed!"),
             (Auth::Ah(_), _) => {
-                sequence = Some(u32::MAX - 1);
+                sequence = Some(Sequence::Ah(u32::MAX - 1));
                 Auth::Ah(*b"guessed!")
+            }
+            (Auth::Hmac(auth), _) => {
+                sequence = Some(Sequence::Hmac(Stamp::of(day)));
+                let keys = BTreeMap::from([(auth.active, HmacKey(vec![9; 32]))]);
+                // Unsigned, or signed with a guess.
+                if self.rng.bool() { Auth::None } else { Auth::Hmac(HmacAuth { keys, ..auth }) }
             }
             (Auth::None, Transport::Multicast { .. }) => {
                 ttl = 254;
@@ -357,7 +372,10 @@ impl World {
         // With two hosts or more one may stay behind: the others are to do without it.
         let left = chance(&mut self.rng, 25).then(|| self.rng.usize(..self.hosts.len()));
         for host in 0..self.hosts.len() {
+            // All clocks are right again.
+            self.hosts[host].wall = 0;
             self.resume(host);
+            self.news(host);
             if self.hosts[host].pulse == Pulse::Dead {
                 self.start(host);
             }

@@ -75,7 +75,7 @@ impl World {
         let now = Instant(1_000_000);
         let node = |(i, priority): (usize, &u8)| {
             let link = Link { up: true, multicast: true, ipv4: Some(address(i)), link_local: None, mtu: 1500 };
-            Node::new(now, settings(*priority), BTreeMap::from([("eth0".to_owned(), link)]), None, 0)
+            Node::new(now, settings(*priority), BTreeMap::from([("eth0".to_owned(), link)]), None, Micros::ZERO)
         };
         let nodes = priorities.iter().enumerate().map(node).collect();
         World { now, nodes, flying: VecDeque::new(), lost: [[0; 3]; 3] }
@@ -114,7 +114,7 @@ impl World {
         }
         self.lost[from][to] = 0;
         let router = &self.nodes[to].routers()[0];
-        let admitted = admit(&router.settings, router.known(), &Datagram::parse(&packet).unwrap()).unwrap();
+        let admitted = admit(&router.settings, router.known(self.now), &Datagram::parse(&packet).unwrap()).unwrap();
         let both = self.masters().contains(&from) && self.masters().contains(&to);
         let goodbye = admitted.advert.priority == Priority::RELEASE;
         self.handle(to, Input::Advert(0, admitted));
