@@ -1,5 +1,5 @@
-//! BFD control packets as the network brings them, for a host with two sessions: each reads as what it is written as, and
-//! none makes the host do much.
+//! BFD control packets as the network brings them, for a host with two sessions: each reads as what it is written as,
+//! and none makes the host do much.
 #![no_main]
 
 use std::num::NonZeroU8;
@@ -16,7 +16,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         if let Ok(control) = Control::parse(bytes) {
             assert_eq!(Control::parse(&control.emit()), Ok(control));
         }
-        // Packets behind each other, each with a byte in front: what time passes, who sends it, whether it names a session.
+        // Packets behind each other, each with a byte in front: what time passes, who sends it, whether it names a
+        // session.
         let mut number = 0;
         let sessions = vec![session(2, Role::Active), session(3, Role::Passive)];
         let mut node = Node::new(Instant(1), sessions, Before::Nothing, &mut || {

@@ -1,5 +1,6 @@
-//! BFD sessions of vipd with vipd, Debian's keepalived and FRR's bfdd, over IPv4 and IPv6: they come up, a dead neighbour is
-//! missed within the detection time, a stop is told, and what is forged changes nothing.
+//! BFD sessions of vipd with vipd, Debian's keepalived and FRR's bfdd, over IPv4 and IPv6: they come up, a dead
+//! neighbour is missed within the detection time, a stop is told, what is forged changes nothing, and virtual routers
+//! follow.
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
@@ -8,6 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vipd_api::{BfdStatus, Status};
 use vipd_sys::udp::{Family, Sender};
+use vipd_tests::conf::{Instance, master_down};
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::frr::Frr;
 use vipd_tests::lab::{Host, Lab};
@@ -44,7 +46,8 @@ fn address(family: char, number: u8) -> IpAddr {
 fn session(family: char, own: u8, neighbour: u8) -> String {
     let (own, to) = (address(family, own), address(family, neighbour));
     format!(
-        "bfd_instance to{neighbour}v{family} {{\nneighbor_ip {to}\nsource_ip {own}\nmin_rx 50\nmin_tx 50\nmultiplier 3\n}}\n"
+        "bfd_instance to{neighbour}v{family} {{\nneighbor_ip {to}\nsource_ip {own}\nmin_rx 50\nmin_tx 50\n\
+         multiplier 3\n}}\n"
     )
 }
 
@@ -57,7 +60,8 @@ fn peers(own: u8, neighbour: u8) -> String {
     let one = |family| {
         let (own, to) = (address(family, own), address(family, neighbour));
         format!(
-            " peer {to} local-address {own}\n  receive-interval 50\n  transmit-interval 50\n  detect-multiplier 3\n  no shutdown\n !\n"
+            " peer {to} local-address {own}\n  receive-interval 50\n  transmit-interval 50\n  detect-multiplier 3\n  \
+             no shutdown\n !\n"
         )
     };
     format!("bfd\n{}{}!\n", one('4'), one('6'))
@@ -280,4 +284,55 @@ fn a_session_outlives_a_reload_and_its_process() {
         status(&neighbour).bfd.iter().any(|s| s.name == "to1v6" && s.why.contains("administratively down"))
     });
     assert_eq!(one(&neighbour, "to1v4").state, "Up");
+}
+
+/// A session with the neighbour, and two virtual routers that track it: one whose priority it moves, one that is in
+/// FAULT without it.
+fn tracking() -> String {
+    let weighed = Instance::new(3, 150, "0.3").with("track_bfd {\nto2v4 weight -60\n}").text();
+    let vital = Instance {
+        name: "VI_2".to_owned(),
+        vrid: 52,
+        addresses: vec!["10.77.0.102/32".to_owned()],
+        ..Instance::new(3, 150, "0.3").with("track_bfd {\nto2v6\n}")
+    };
+    both(1, 2) + &weighed + &vital.text()
+}
+
+#[test]
+fn virtual_routers_follow_their_sessions() {
+    let mut lab = Lab::new();
+    let (a, b) = (host(&mut lab, 1), host(&mut lab, 2));
+    let director = Director::start(Kind::Vipd, &a, &tracking());
+    let priority = || director.instance("VI_1").priority;
+    let state = || director.instance("VI_2").state;
+    let patience = Duration::from_secs_f64(master_down(3, 90, 0.3) + 4.0);
+    // A session that is not up yet counts as down.
+    director.wait_master("10.77.0.100", patience);
+    assert_eq!((priority(), state().as_str()), (90, "FAULT"));
+    assert!(director.instance("VI_2").why.contains("BFD session to2v6"), "{}", director.instance("VI_2").why);
+
+    for end in ["killed", "stopped"] {
+        let mut neighbour = Neighbour::start("frr", &b, 1);
+        director.wait_master("10.77.0.102", PATIENCE + patience);
+        wait_for("the weight is gone", PATIENCE, || priority() == 150);
+        // A reload that renames the sessions takes nothing down.
+        let before = director.instance("VI_2").since;
+        director.reload(&tracking().replace("to2v", end));
+        wait_for("the reload is taken", PATIENCE, || status(&director).bfd[0].name.starts_with(end));
+        assert_eq!((priority(), state().as_str()), (150, "MASTER"));
+        assert!((director.instance("VI_2").since - before).abs() < 0.1);
+
+        let gone = now();
+        match &mut neighbour {
+            Neighbour::Frr(frr) if end == "stopped" => frr.stop(),
+            Neighbour::Frr(_) | Neighbour::Director(_) => neighbour.kill(),
+        }
+        wait_for("the address leaves", Duration::from_secs(3), || !a.holds("10.77.0.102"));
+        wait_for("the weight counts", PATIENCE, || priority() == 90);
+        let fault = director.instance("VI_2");
+        println!("  {end}: FAULT after {:.3} s: {}", fault.since - gone, fault.why);
+        assert!(fault.state == "FAULT" && fault.since - gone < DETECTION + SLACK, "{fault:?}");
+        assert!(a.holds("10.77.0.100"), "nobody else wants it");
+    }
 }

@@ -1,5 +1,5 @@
-//! Bidirectional Forwarding Detection (RFC 5880) over one hop (RFC 5881) or several (RFC 5883), in asynchronous mode, as
-//! pure decisions.
+//! Bidirectional Forwarding Detection (RFC 5880) over one hop (RFC 5881) or several (RFC 5883), in asynchronous mode,
+//! as pure decisions.
 //!
 //! No socket, no clock, no log, nothing beyond `alloc`: time is an argument, bytes come in and go out as slices, and so
 //! does chance.

@@ -1,7 +1,7 @@
 //! All sessions of a host: whose a packet is, whether it may be believed, one queue of what to do.
 //!
-//! Four verbs: `handle` (something happened), `poll` (what to do now), `sessions` (the levels: who is up), `wake` (when to
-//! call again).
+//! Four verbs: `handle` (something happened), `poll` (what to do now), `sessions` (the levels: who is up), `wake`
+//! (when to call again).
 
 use crate::packet::{Control, Malformed};
 use crate::session::{Edge, Key, Rejected, Session, State, Timer};
@@ -150,8 +150,8 @@ pub struct Node {
 impl Node {
     /// A node with these sessions, going on from `before` with those that it had between the same addresses.
     ///
-    /// `settings`: names and keys are unique. `random`: numbers that nobody can foresee, from the operating system; they
-    /// name the sessions, so that a stranger who sees no packets can't speak for a neighbour.
+    /// `settings`: names and keys are unique. `random`: numbers that nobody can foresee, from the operating system;
+    /// they name the sessions, so that a stranger who sees no packets can't speak for a neighbour.
     pub fn new(now: Instant, settings: Vec<Instance>, before: Before, random: &mut dyn FnMut() -> u32) -> Node {
         let (mut before, paused) = match before {
             Before::Nothing => (Snapshot::default(), None),
@@ -264,8 +264,8 @@ impl Node {
         }
     }
 
-    /// Whose a packet is: of the session that it names, which then has to be between its addresses; if it names none, of
-    /// the one between its addresses (RFC 5880, 6.3; RFC 5881, 3).
+    /// Whose a packet is: of the session that it names, which then has to be between its addresses; if it names none,
+    /// of the one between its addresses (RFC 5880, 6.3; RFC 5881, 3).
     fn whose(&self, datagram: &Datagram<'_>, control: &Control) -> Result<usize, (Option<usize>, Reject)> {
         let Some(yours) = control.yours else {
             return self.between(datagram).ok_or((None, Reject::UnknownNeighbour));

@@ -1,5 +1,5 @@
-//! Control packets on the wire: bytes to value and back. Nothing here has an opinion on whose a packet is and whether it
-//! may be believed; that is `node`.
+//! Control packets on the wire: bytes to value and back. Nothing here has an opinion on whose a packet is and whether
+//! it may be believed; that is `node`.
 //!
 //! ```text
 //!  0                   1                   2                   3

@@ -1,5 +1,5 @@
-//! One session: its state with the data of that state, its timers, and what each input does to it. Whose a packet is and
-//! whether it may be believed is `node`'s.
+//! One session: its state with the data of that state, its timers, and what each input does to it. Whose a packet is
+//! and whether it may be believed is `node`'s.
 
 use crate::packet::{Control, Diagnostic, Exchange, LENGTH, StateName};
 use crate::settings::{Hops, Instance, Role};
@@ -63,8 +63,8 @@ pub enum Poll {
     Again,
 }
 
-/// The intervals of a session that is Up, as they are heeded now: while a poll sequence goes on they may differ from those
-/// of the settings, which the packets carry already (RFC 5880, 6.8.3).
+/// The intervals of a session that is Up, as they are heeded now: while a poll sequence goes on they may differ from
+/// those of the settings, which the packets carry already (RFC 5880, 6.8.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Agreed {
     /// We send no farther apart than this.
@@ -319,8 +319,8 @@ impl Session {
         self.settings = settings;
     }
 
-    /// Goes on after a pause in which nothing was heard and nothing sent: the neighbour has a whole detection time to be
-    /// heard in, and hears us at once.
+    /// Goes on after a pause in which nothing was heard and nothing sent: the neighbour has a whole detection time to
+    /// be heard in, and hears us at once.
     pub(crate) fn resume(&mut self, now: Instant) {
         match &mut self.state {
             State::Init { peer } | State::Up { peer, .. } => peer.heard = now,
@@ -399,8 +399,8 @@ impl Session {
         }
     }
 
-    /// When the next packet of the schedule is due: after the interval less a tenth to a quarter of it, by chance (RFC 5880,
-    /// 6.8.7).
+    /// When the next packet of the schedule is due: after the interval less a tenth to a quarter of it, by chance (RFC
+    /// 5880, 6.8.7).
     fn due(&self) -> Option<Instant> {
         let wanted = match &self.state {
             State::AdminDown { .. } => false,
@@ -432,8 +432,8 @@ impl Session {
         self.tick_sending(now);
     }
 
-    /// The neighbour has been silent for its detection time. What comes next may be another incarnation of it: nothing that
-    /// it said counts any more.
+    /// The neighbour has been silent for its detection time. What comes next may be another incarnation of it: nothing
+    /// that it said counts any more.
     fn miss(&mut self, now: Instant) {
         match &mut self.state {
             State::AdminDown { .. } => {}

@@ -1,5 +1,5 @@
-//! What a session is told to be. Pure data: the configuration lowers to these types and the machine reads them; every value
-//! here is already in range.
+//! What a session is told to be. Pure data: the configuration lowers to these types and the machine reads them; every
+//! value here is already in range.
 
 use crate::units::Micros;
 use alloc::string::String;
@@ -56,8 +56,8 @@ pub struct Instance {
     pub role: Role,
     /// `ttl`, `hoplimit` [255]: TTL or hop limit of what is sent.
     pub ttl: u8,
-    /// `max_hops` [0]: what comes may have lost so many of that. 0: nothing that crossed a router is believed (RFC 5881,
-    /// 5); 255: everything is.
+    /// `max_hops` [0]: what comes may have lost so many of that. 0: nothing that crossed a router is believed (RFC
+    /// 5881, 5); 255: everything is.
     pub max_hops: u8,
     /// `multihop`
     pub hops: Hops,

@@ -1,5 +1,5 @@
-//! Two systems against each other in virtual time, over a wire that loses, delays and cuts: by single stories, and by random
-//! lists of operations with what must hold whatever happens and what must follow when the faults have ended.
+//! Two systems against each other in virtual time, over a wire that loses, delays and cuts: by single stories, and by
+//! random lists of operations with what must hold whatever happens and what must follow when the faults have ended.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in a test a panic is the verdict
 
@@ -366,7 +366,8 @@ proptest! {
             apply(&mut world, op);
         }
         (world.cut, world.lose) = ([false; 2], 0);
-        // What was said in a neighbour's name counts until the neighbour speaks: it may have promised a packet in five seconds.
+        // What was said in a neighbour's name counts until the neighbour speaks: it may have promised a packet in five
+        // seconds.
         let patience = world.nodes.iter().filter_map(|n| n.sessions()[0].detection_time()).max().unwrap_or_default();
         world.pass(Micros(patience.0 + RECOVERY.0));
         prop_assert_eq!(world.states(), [Up, Up]);

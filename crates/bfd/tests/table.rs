@@ -1,5 +1,5 @@
-//! The table of states: every state of ours against every one of the neighbour (RFC 5880, 6.8.6), with what is sent at once
-//! and what the neighbour is told of the cause. No row is left to a default.
+//! The table of states: every state of ours against every one of the neighbour (RFC 5880, 6.8.6), with what is sent at
+//! once and what the neighbour is told of the cause. No row is left to a default.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in a test a panic is the verdict
 

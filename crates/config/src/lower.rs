@@ -85,7 +85,6 @@ pub(crate) fn lower(
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &mut config);
-    config.bfd = lower.sessions(&root);
     for own in config.instances.iter().map(|i| &i.vrrp) {
         for address in own.addresses.iter().chain(&own.excluded) {
             lower.held.entry(address.address).or_insert_with(|| own.name.clone());

@@ -432,11 +432,11 @@ fn tracked_files() {
 #[test]
 fn what_is_not_followed_yet_is_looked_at() {
     let with = |line: &str| {
-        let tracks = instance(&format!("track_bfd {{\n{line}\n}}"));
-        format!("{tracks}bfd_instance b {{\nneighbor_ip 192.0.2.9\n}}\n")
+        let tracks = instance(&format!("track_process {{\n{line}\n}}"));
+        format!("{tracks}vrrp_track_process b {{\nprocess x\n}}\n")
     };
-    assert!(config(&with("b")).instances[0].vrrp.tracks.is_empty(), "a session that nobody runs is never up");
-    assert!(found(&with("b weight 254")).contains(&"V0302:5".to_owned()));
+    assert!(config(&with("b")).instances[0].vrrp.tracks.is_empty(), "a process that nobody looks for never runs");
+    assert!(found(&with("b weight 255")).contains(&"V0302:5".to_owned()));
     assert!(found(&with("c")).contains(&"V0406:5".to_owned()));
 }
 

@@ -7,6 +7,7 @@ mod common;
 use common::{config, found};
 use vipd_bfd::settings::{Hops, Instance, Role};
 use vipd_bfd::units::Micros;
+use vipd_vrrp::settings::{Bearing, Track, Tracked};
 
 fn session(words: &str) -> Instance {
     config(&format!("bfd_instance peer {{\n{words}\n}}\n")).bfd.remove(0)
@@ -53,8 +54,8 @@ fn every_word_of_a_session_counts() {
     assert_eq!(made, expected);
 }
 
-/// keepalived sends a hop limit of 64 over IPv6 unless told otherwise, and so believes it; RFC 5881 wants 255. We send 255,
-/// and believe what either sends.
+/// keepalived sends a hop limit of 64 over IPv6 unless told otherwise, and so believes it; RFC 5881 wants 255. We send
+/// 255, and believe what either sends.
 #[test]
 fn how_far_a_packet_may_come() {
     for (words, ttl, least) in [
@@ -92,4 +93,54 @@ fn what_makes_no_session_is_refused() {
     let named = |n| format!("bfd_instance same {{\nneighbor_ip 192.0.2.{n}\n}}\n");
     assert_eq!(found(&(named(2) + &named(3))), ["V0402:4"]);
     assert_eq!(config(&(named(2) + &named(3))).bfd.len(), 1);
+}
+
+/// An instance that tracks sessions in these lines, in a group if that has lines too.
+fn tracking(own: &str, groups: &str) -> String {
+    let session =
+        |name: &str, n: u8, words: &str| format!("bfd_instance {name} {{\nneighbor_ip 192.0.2.{n}\n{words}\n}}\n");
+    let instance = |name: &str, vrid: u8| {
+        format!(
+            "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {vrid}\nvirtual_ipaddress {{\n192.0.2.1{vrid}\n\
+             }}\n\
+             track_bfd {{\n{own}\n}}\n}}\n"
+        )
+    };
+    let group = format!("vrrp_sync_group G {{\ngroup {{\nA\nB\n}}\ntrack_bfd {{\n{groups}\n}}\n}}\n");
+    session("plain", 2, "")
+        + &session("heavy", 3, "weight -30")
+        + &session("turned", 4, "weight 20 reverse")
+        + &session("both", 5, "vrrp\nchecker")
+        + &session("other", 6, "checker")
+        + &instance("A", 1)
+        + &if groups.is_empty() { String::new() } else { instance("B", 2) + &group }
+}
+
+#[test]
+fn instances_track_sessions() {
+    let tracks = |text: &str| config(text).instances.remove(0).vrrp.tracks;
+    let track = |name: &str, bearing| Track { what: Tracked::Bfd(name.to_owned()), bearing };
+    let (fault, weight) = (|reverse| Bearing::Fault { reverse }, |weight, reverse| Bearing::Weight { weight, reverse });
+    assert_eq!(
+        tracks(&tracking("plain\nheavy\nturned\nboth weight 5", "")),
+        [
+            track("plain", fault(false)),
+            track("heavy", weight(-30, false)),
+            track("turned", weight(20, true)),
+            track("both", weight(5, false)),
+        ]
+    );
+    assert_eq!(
+        tracks(&tracking("plain weight 253\nheavy weight 0 reverse\nturned noreverse", "")),
+        [track("plain", weight(253, false)), track("heavy", fault(true)), track("turned", weight(20, false))]
+    );
+    assert_eq!(
+        tracks(&tracking("", "plain\nheavy")),
+        [track("plain", fault(false)), track("heavy", weight(-30, false))]
+    );
+    assert_eq!(found(&tracking("plain weight 254", "")), ["V0302:29"]);
+    assert_eq!(found(&tracking("nobody", "")), ["V0406:29"]);
+    // One that tells the checks alone.
+    assert_eq!(found(&tracking("other", "")), ["V0404:29"]);
+    assert_eq!(tracks(&tracking("other", "")), []);
 }

@@ -6,8 +6,8 @@ use std::io;
 pub fn number() -> io::Result<u32> {
     let mut bytes = [0; 4];
     loop {
-        // SAFETY: needed because the libraries in use have no safe form of this call. It writes at most the given length
-        // into `bytes`, which lives through it.
+        // SAFETY: needed because the libraries in use have no safe form of this call. It writes at most the given
+        // length into `bytes`, which lives through it.
         match unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) } {
             4 => return Ok(u32::from_ne_bytes(bytes)),
             n if n >= 0 => {}

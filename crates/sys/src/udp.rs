@@ -88,8 +88,8 @@ impl Receiver {
         Ok(Receiver { socket })
     }
 
-    /// The next datagram; `None` if there is none. Longer ones are cut to the buffer. One that the kernel says too little
-    /// of is an error.
+    /// The next datagram; `None` if there is none. Longer ones are cut to the buffer. One that the kernel says too
+    /// little of is an error.
     pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
         let mut space = nix::cmsg_space!(libc::in6_pktinfo, libc::in_pktinfo, libc::c_int);
         let mut slices = [IoSliceMut::new(buffer)];
@@ -134,9 +134,9 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Opens it, non-blocking: what doesn't fit the queue is an error, never a wait. Sends from `source`, which need not
-    /// exist yet, or from whatever address the kernel chooses of that family; from one of these ports, the search for which
-    /// begins anywhere: at `chance`.
+    /// Opens it, non-blocking: what doesn't fit the queue is an error, never a wait. Sends from `source`, which need
+    /// not exist yet, or from whatever address the kernel chooses of that family; from one of these ports, the search
+    /// for which begins anywhere: at `chance`.
     pub fn open(
         family: Family,
         source: Option<IpAddr>,

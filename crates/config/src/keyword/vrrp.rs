@@ -46,7 +46,7 @@ VRRP_INSTANCE_ROWS:
         "Files to follow."
     "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
         "Process checks to follow."
-    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", NotYet("BFD sessions run, and are not tracked");
+    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", Acts;
         "BFD instances to follow."
     "mcast_src_ip" Ip(Family::Any), "IPADDR", "", "primary address of the interface", Acts;
         "Source address of adverts."
@@ -217,7 +217,7 @@ VRRP_SYNC_GROUP_ROWS:
         "Files that influence every member."
     "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
         "Process checks that influence every member."
-    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", NotYet("BFD sessions run, and are not tracked");
+    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", Acts;
         "BFD instances that influence every member."
     "notify_backup" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
         "Script for transition to BACKUP."

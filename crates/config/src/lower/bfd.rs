@@ -1,7 +1,7 @@
 //! `bfd_instance`: what a BFD session is told to be.
 
 use super::{Lower, Named, narrow};
-use crate::diag::{Code, Level, Report};
+use crate::diag::{Code, Report};
 use crate::tree::{Node, Nodes};
 use std::net::IpAddr;
 use std::num::NonZeroU8;
@@ -18,10 +18,9 @@ const LEAST_V6: u8 = 64;
 
 impl Lower<'_> {
     /// Every session, in the order of the file.
-    pub(super) fn sessions(&mut self, root: &Nodes) -> Vec<Instance> {
-        let named = Named::collect(self, root, "bfd_instance", Level::Warning);
+    pub(super) fn sessions(&mut self, named: &Named<'_>) -> Vec<Instance> {
         let mut made: Vec<(Instance, &Node)> = Vec::new();
-        for (name, node) in named.list {
+        for (name, node) in &named.list {
             let Some(session) = self.session(name, node) else { continue };
             if let Some((_, first)) = made.iter().find(|(other, _)| Key::of(other) == Key::of(&session)) {
                 let message = format!("there is already a session with {} from that address", session.neighbour);

@@ -67,6 +67,14 @@ static KINDS: [Kind; 4] = [
 /// The blocks that can be tracked, by kind.
 pub(super) struct Trackable<'a>([(&'static Kind, Named<'a>); 4]);
 
+impl<'a> Trackable<'a> {
+    /// The `bfd_instance`s.
+    pub(super) fn sessions(&self) -> &Named<'a> {
+        let [.., (_, sessions)] = &self.0;
+        sessions
+    }
+}
+
 /// What is tracked.
 pub(super) struct Used<'a> {
     /// By instances.
@@ -163,6 +171,12 @@ impl Lower<'_> {
             self.push(self.suggest(report, &first.text, named.names()));
             return None;
         };
+        if matches!(what, Tracked::Bfd(_)) && node.nodes().on("checker") && !node.nodes().on("vrrp") {
+            let message = format!("bfd_instance `{}` tells the checks alone", first.text);
+            let report = Report::warning(Code::Adjusted, first.at, message).label("not tracked");
+            self.push(report.help("with `vrrp` beside `checker` it tells both, without either too"));
+            return None;
+        }
         let (weight, reverse) = match node.nodes().find("weight").map(|n| &n.value) {
             Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
             _ => (kind.weight, false),

@@ -59,6 +59,7 @@ impl Lower<'_> {
         config.scripts = self.scripts(&trackable, &used);
         config.files = self.files(&trackable, &used);
         config.processes = self.processes(&trackable, &used);
+        config.bfd = self.sessions(trackable.sessions());
     }
 
     fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, of: &Trackable<'_>) -> Option<Made> {

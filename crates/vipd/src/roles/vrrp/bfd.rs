@@ -66,8 +66,8 @@ pub(super) struct Bfd {
 }
 
 impl Bfd {
-    /// Takes other sessions: those that are gone are told so, those that stay go on; what is up is asked anew (`levels`).
-    /// `predecessor`: what a process that is gone knew.
+    /// Takes other sessions: those that are gone are told so, those that stay go on; what is up is asked anew
+    /// (`levels`). `predecessor`: what a process that is gone knew.
     pub(super) fn configure(&mut self, settings: Vec<Instance>, predecessor: Option<Snapshot>) {
         for i in self.node.removed_by(&settings) {
             self.handle(Input::Remove(i));
