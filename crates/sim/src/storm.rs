@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::router::{Sequence, advert, packets};
 use vipd_vrrp::settings::{Auth, Family, HmacAuth, HmacKey, Transport, Version};
-use vipd_vrrp::track::Link;
+use vipd_vrrp::track::{Duty, Link};
 use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Centis, Priority};
 
@@ -27,6 +27,8 @@ pub(crate) enum Ending {
     Link(usize, usize),
     /// A virtual router of a host gets its sockets.
     Sockets(usize, usize),
+    /// A host serves again.
+    Duty(usize),
 }
 
 /// What an attacker sends.
@@ -102,6 +104,22 @@ impl World {
                 self.note(|| format!("host {host} stands still for {still} us"));
                 self.hosts[host].pulse = Pulse::Stalled;
                 self.ends(still, Ending::Resume(host));
+            }
+            Kind::HandOver => {
+                let host = self.some_host()?;
+                let i = self.rng.usize(..self.hosts[host].vrs.len().max(1));
+                let vr = *self.hosts[host].vrs.get(i)?;
+                self.note(|| format!("host {host}: the operator hands VI_{vr} over"));
+                self.hosts[host].handle(self.now, Input::HandOver(i));
+                self.after(host);
+            }
+            Kind::Maintenance => {
+                let host = self.some_host()?;
+                self.note(|| format!("host {host}: maintenance begins"));
+                self.hosts[host].handle(self.now, Input::Duty(Duty::Maintenance));
+                self.after(host);
+                let away = self.span(SECOND, 60 * SECOND);
+                self.ends(away, Ending::Duty(host));
             }
             Kind::ClockStep => {
                 let host = self.some_host()?;
@@ -360,6 +378,13 @@ impl World {
                     self.set_link(host, wire, Some(scenario::link(wire, host)));
                 }
             }
+            Ending::Duty(host) => {
+                if self.hosts[host].pulse == Pulse::Running {
+                    self.note(|| format!("host {host}: maintenance ends"));
+                    self.hosts[host].handle(self.now, Input::Duty(Duty::Serving));
+                    self.after(host);
+                }
+            }
             Ending::Sockets(host, vr) => self.set_deaf(host, vr, Deaf::No),
         }
     }
@@ -378,6 +403,10 @@ impl World {
             self.news(host);
             if self.hosts[host].pulse == Pulse::Dead {
                 self.start(host);
+            }
+            self.end(Ending::Duty(host));
+            for i in 0..self.hosts[host].vrs.len() {
+                self.hosts[host].handle(self.now, Input::TakeBack(i));
             }
             for wire in 0..WIRES.min(self.scenario.wires) {
                 self.end(Ending::Link(host, wire));
