@@ -122,6 +122,7 @@ codes! {
     UnknownUser Error "V0603" "a user or group does not exist",
     Unresolvable Warning "V0604" "a host name can't be resolved",
     SecretReadable Lint "V0605" "everybody can read a file with a password",
+    BadKey Error "V0607" "a key can't be read",
     NotYet Warning "V0901" "a keyword is read but not acted on yet",
     Refused Error "V0902" "a keyword that would break the service if it were ignored is not supported yet",
     Obsolete Lint "V0903" "a keyword has no use any more",

@@ -7,6 +7,7 @@ mod checker;
 mod forwarding;
 mod global;
 mod group;
+mod hmac;
 mod notify;
 mod script;
 mod server_group;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use vipd_config::model::Config;
 use vipd_config::model::{InitFile, Overwrite};
 use vipd_vrrp::settings::{
-    AddressFlag, Auth, Bearing, Family, Garp, Initial, Lifetime, Preempt, Transport, Version, VirtualAddress,
+    AddressFlag, AntiReplay, Auth, Bearing, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime, Preempt, Transport,
+    Version, VirtualAddress,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority};
 
@@ -228,6 +229,49 @@ fn the_first_address_says_the_family() {
         "version 2\nvirtual_ipaddress {\nfe80::1\n}\nauthentication {\nauth_type PASS\nauth_pass a\n}",
     ));
     assert_eq!(found, ["V0404:4", "V0405:8"]);
+}
+
+#[test]
+fn keys_that_sign_adverts() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let with = |lines: &str| one(&format!("auth_hmac {{\n{lines}\n}}")).auth;
+    let of = |lines: &str| match with(lines) {
+        Auth::Hmac(hmac) => hmac,
+        other => panic!("{other:?}"),
+    };
+    let hmac = of(&format!("key 1 {key}\nkey 7 hex:{}\nactive_key 7", "0f".repeat(64)));
+    assert_eq!((hmac.active, hmac.replay, hmac.mode), (7, AntiReplay::Time { window: 5 }, HmacMode::Enforce));
+    let keys: Vec<_> = hmac.keys.into_iter().map(|(id, key)| (id, key.0)).collect();
+    assert_eq!(keys, [(1, key.as_bytes().to_vec()), (7, vec![15; 64])]);
+    let hmac = of(&format!("key 1 {key}\nactive_key 1\nanti_replay monotonic\nmode receive-only"));
+    assert_eq!((hmac.replay, hmac.mode), (AntiReplay::Monotonic, HmacMode::ReceiveOnly));
+    let long =
+        one(&format!("version 3\nno_virtual_ipaddress\nadvert_int 4.9\nauth_hmac {{\nkey 1 {key}\nactive_key 1\n}}"))
+            .auth;
+    assert!(matches!(long, Auth::Hmac(HmacAuth { replay: AntiReplay::Time { window: 12 }, .. })), "{long:?}");
+    // From a file, with the end of its line.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    std::fs::write(&path, format!("hex:{}\n", "ab".repeat(32))).unwrap();
+    let lines = format!("key 3 file:{}\nactive_key 3", path.display());
+    assert_eq!(of(&lines).keys[&3].0, vec![0xab; 32]);
+    assert!(!format!("{:?}", with(&lines)).contains("171"), "keys are hidden");
+    // Two blocks are one.
+    let two = format!("auth_hmac {{\nkey 1 {key}\n}}\nauth_hmac {{\nactive_key 1\n}}");
+    assert!(matches!(one(&two).auth, Auth::Hmac(_)));
+    // What would leave adverts unsigned is refused.
+    let found = |lines: &str| found(&instance(&format!("auth_hmac {{\n{lines}\n}}")));
+    assert_eq!(found(&format!("key 1 {key}")), ["V0401:4"]);
+    assert_eq!(found(&format!("key 1 {key}\nactive_key 2")), ["V0406:6"]);
+    assert_eq!(found(&format!("key 1 {key}\nkey 1 {key}\nactive_key 1")), ["V0209:6"]);
+    std::fs::write(&path, "short\n").unwrap();
+    assert_eq!(found(&lines), ["V0607:5"]);
+    assert_eq!(found("key 3 file:/nonexistent/key\nactive_key 3"), ["V0607:5"]);
+    assert_eq!(found("key 3 file:/dev/zero\nactive_key 3"), ["V0607:5"]);
+    let both =
+        format!("authentication {{\nauth_type PASS\nauth_pass x\n}}\nauth_hmac {{\nkey 1 {key}\nactive_key 1\n}}");
+    assert!(matches!(one(&both).auth, Auth::Hmac(_)));
+    assert_eq!(common::found(&instance(&both)), ["V0405:4"]);
 }
 
 #[test]

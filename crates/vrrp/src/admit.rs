@@ -7,8 +7,11 @@
 
 use crate::auth::{self, AhFault, TtlCover};
 use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL, PROTOCOL_AH};
-use crate::settings::{Auth, Family, Instance, Transport, Version};
-use crate::units::{Centis, Vrid};
+use crate::router::Sequence;
+use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Transport, Version};
+use crate::trailer::{self, HmacFault, Stamp, Stamps, TRAILER};
+use crate::units::{Centis, Micros, Vrid};
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
@@ -19,8 +22,8 @@ pub struct Admitted {
     pub source: IpAddr,
     /// What it says.
     pub advert: Advert,
-    /// Sequence number of its authentication header.
-    pub sequence: Option<u32>,
+    /// Its place among the adverts of its sender, if it is authenticated so that it has one.
+    pub sequence: Option<Sequence>,
     /// What is odd about it though it is admitted.
     pub oddity: Option<Oddity>,
 }
@@ -93,6 +96,8 @@ pub enum Reject {
     Password,
     /// The authentication header is not believed.
     Ah(AhFault),
+    /// The keyed trailer is not believed, or there is none.
+    Hmac(HmacFault),
     /// Version 2: another interval than ours (RFC 3768, 7.1). Either version: none at all.
     Interval {
         /// The sender's.
@@ -120,6 +125,7 @@ impl Reject {
             Reject::AuthType { .. } => "auth_type",
             Reject::Password => "auth_password",
             Reject::Ah(_) => "auth_ah",
+            Reject::Hmac(fault) => fault.name(),
             Reject::Interval { .. } => "advert_interval",
             Reject::Checksum => "checksum",
             Reject::Destination(_) => "destination",
@@ -141,6 +147,7 @@ impl fmt::Display for Reject {
             Reject::AuthType { got, own } => write!(f, "authentication type {got}, ours is {own}"),
             Reject::Password => f.write_str("another password (auth_pass) than ours"),
             Reject::Ah(why) => why.fmt(f),
+            Reject::Hmac(why) => why.fmt(f),
             Reject::Interval { got, own } => {
                 write!(f, "advert_int {got}, ours is {own}; version 2 needs them equal, version 3 more than 0")
             }
@@ -162,23 +169,27 @@ pub fn vrid_of(datagram: &Datagram<'_>) -> Option<Vrid> {
 
 /// What an instance knows when it judges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Known {
+pub struct Known<'a> {
     /// Our own sending address.
     pub own: Option<IpAddr>,
     /// The highest authentication header sequence accepted so far.
     pub sequence: u32,
     /// How many of our addresses our own adverts list.
     pub listed: usize,
+    /// The stamps of keyed trailers heard so far.
+    pub stamps: &'a Stamps,
+    /// The time since 1970.
+    pub unix: Micros,
 }
 
 /// Judges a datagram for an instance.
-pub fn admit(settings: &Instance, known: Known, datagram: &Datagram<'_>) -> Result<Admitted, Reject> {
+pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> Result<Admitted, Reject> {
     let Datagram { source, destination, .. } = *datagram;
     if Family::of(source) != settings.family {
         return Err(Reject::Destination(destination));
     }
     let own_auth = match settings.auth {
-        Auth::None => AuthType::NONE,
+        Auth::None | Auth::Hmac(_) => AuthType::NONE,
         Auth::Pass(_) => AuthType::PASS,
         Auth::Ah(_) => AuthType::AH,
     };
@@ -193,17 +204,27 @@ pub fn admit(settings: &Instance, known: Known, datagram: &Datagram<'_>) -> Resu
     }
     // What is behind the authentication header is parsed, not believed, until the header was checked below.
     let pdu = if has_ah { datagram.payload.get(auth::AH_HEADER..).unwrap_or_default() } else { datagram.payload };
-    let advert = Advert::parse(pdu, Family::of(source)).map_err(Reject::Malformed)?;
+    let (pdu, trailer) = match (&settings.auth, packet::alone(pdu, settings.family)) {
+        (Auth::Hmac(_), Some(alone)) => match pdu.get(alone.len()..).map(<&[u8; TRAILER]>::try_from) {
+            Some(Ok(trailer)) => (alone, Some(trailer)),
+            Some(Err(_)) | None => (pdu, None),
+        },
+        (_, _) => (pdu, None),
+    };
+    let advert = Advert::parse(pdu, settings.family).map_err(Reject::Malformed)?;
     if advert.version != settings.version {
         return Err(Reject::Version { got: advert.version, own: settings.version });
     }
     let mut sequence = None;
+    if let Auth::Hmac(auth) = &settings.auth {
+        sequence = signed(settings, auth, source, pdu, trailer, known)?.map(Sequence::Hmac);
+    }
     if let Some(field) = advert.auth {
         if field.kind != own_auth {
             return Err(Reject::AuthType { got: field.kind, own: own_auth });
         }
         match &settings.auth {
-            Auth::None => {}
+            Auth::None | Auth::Hmac(_) => {}
             Auth::Pass(password) => {
                 if !auth::same(password, &field.data) {
                     return Err(Reject::Password);
@@ -212,7 +233,7 @@ pub fn admit(settings: &Instance, known: Known, datagram: &Datagram<'_>) -> Resu
             Auth::Ah(key) => {
                 let cover = if multicast { TtlCover::Kept } else { TtlCover::Zeroed };
                 let (_, got) = auth::open(datagram, cover, key, known.sequence).map_err(Reject::Ah)?;
-                sequence = Some(got);
+                sequence = Some(Sequence::Ah(got));
             }
         }
     }
@@ -221,7 +242,14 @@ pub fn admit(settings: &Instance, known: Known, datagram: &Datagram<'_>) -> Resu
     if unequal || advert.interval == Centis(0) {
         return Err(Reject::Interval { got: advert.interval, own: settings.advert_int });
     }
-    if !checksum_fits(&advert, pdu, source, destination, settings) {
+    let covered = match (packet::alone(pdu, settings.family), trailer) {
+        (Some(alone), None) => alone.to_vec(),
+        // Over IPv6 the sum goes to the end of the packet.
+        (Some(alone), Some(trailer)) if settings.family == Family::V6 => [alone, trailer].concat(),
+        (Some(alone), Some(_)) => alone.to_vec(),
+        (None, _) => Vec::new(),
+    };
+    if !checksum_fits(&advert, &covered, source, destination, settings) {
         return Err(Reject::Checksum);
     }
     if destination.is_multicast() != multicast {
@@ -242,6 +270,30 @@ pub fn admit(settings: &Instance, known: Known, datagram: &Datagram<'_>) -> Resu
     Ok(Admitted { source, advert, sequence, oddity })
 }
 
+/// The stamp of a keyed trailer; none if there is no trailer and need not be one.
+fn signed(
+    settings: &Instance,
+    auth: &HmacAuth,
+    source: IpAddr,
+    pdu: &[u8],
+    trailer: Option<&[u8; TRAILER]>,
+    known: Known<'_>,
+) -> Result<Option<Stamp>, Reject> {
+    let Some(trailer) = trailer else {
+        return match auth.mode {
+            HmacMode::Enforce => Err(Reject::Hmac(HmacFault::Missing)),
+            HmacMode::Permissive | HmacMode::ReceiveOnly => Ok(None),
+        };
+    };
+    if let Transport::Unicast { peers, .. } = &settings.transport
+        && !peers.iter().any(|p| p.address == source)
+    {
+        return Err(Reject::NotAPeer(source));
+    }
+    let stamp = trailer::verify(auth, source, pdu, trailer, known.stamps, known.unix);
+    stamp.map(Some).map_err(Reject::Hmac)
+}
+
 fn peek_auth_type(pdu: &[u8]) -> AuthType {
     match pdu {
         [first, _, _, _, kind, ..] if first >> 4 == 2 => AuthType(*kind),
@@ -250,7 +302,7 @@ fn peek_auth_type(pdu: &[u8]) -> AuthType {
 }
 
 fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAddr, settings: &Instance) -> bool {
-    let fits = |form| packet::checksum_fits(pdu, Family::of(source), form);
+    let fits = |form| packet::checksum_fits(pdu, form);
     match (advert.version, settings.family) {
         (Version::V2, Family::V4) => fits(ChecksumForm::Plain),
         (Version::V2 | Version::V3, Family::V6) => fits(ChecksumForm::Pseudo { source, destination }),

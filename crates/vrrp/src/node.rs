@@ -7,7 +7,7 @@ use crate::admit::Admitted;
 use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
 use crate::track::{self, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
-use crate::units::{Instant, Priority};
+use crate::units::{Instant, Micros, Priority};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -35,6 +35,8 @@ pub enum Input {
     /// Time passed and what had arrived by then was handled: everybody does what is due. A backup that did not run for a
     /// while must not take its master for gone with the master's adverts still unread.
     Tick,
+    /// The time since 1970, when it is known or was set anew: signed adverts carry it.
+    Clock(Micros),
     /// An advert for the router at this index was admitted.
     Advert(usize, Admitted),
     /// An interface changed; `None`: it is gone.
@@ -123,13 +125,13 @@ pub struct Node {
 
 impl Node {
     /// A node with what is known of the interfaces, going on from `before` where a router of it is still configured.
-    /// `sequence`: where the numbers of new authentication headers start; seconds since 1970 keep them rising over restarts.
+    /// `unix`: the time since 1970.
     pub fn new(
         now: Instant,
         settings: Settings,
         links: BTreeMap<String, Link>,
         before: Option<(Instant, Snapshot)>,
-        sequence: u32,
+        unix: Micros,
     ) -> Node {
         let (last_seen, before) = before.unwrap_or_default();
         let known: Vec<(Key, &str)> = before.routers.iter().map(|c| (c.key.clone(), c.name.as_str())).collect();
@@ -138,7 +140,7 @@ impl Node {
         let mut routers = Vec::with_capacity(settings.instances.len());
         let facts = Facts { links: links.clone(), ..Facts::default() };
         for (instance, predecessor) in settings.instances.into_iter().zip(predecessors) {
-            let mut router = Router::new(now, instance, sequence);
+            let mut router = Router::new(now, instance, unix);
             router.set_facts(&facts);
             if let Some(carried) = predecessor.and_then(|at| carried.get_mut(at)?.take()) {
                 router.resume(now, last_seen, carried);
@@ -307,6 +309,11 @@ impl Node {
                 for i in 0..self.routers.len() {
                     let wish = self.routers[i].tick(now);
                     self.grant(now, i, wish);
+                }
+            }
+            Input::Clock(unix) => {
+                for router in &mut self.routers {
+                    router.set_clock(now, unix);
                 }
             }
             Input::Advert(i, admitted) => {

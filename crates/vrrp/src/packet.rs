@@ -187,8 +187,15 @@ impl Advert {
         Ok(Advert { version, vrid, priority: Priority(header[field::PRIORITY]), interval, addresses, auth })
     }
 
-    /// The VRRP PDU with its checksum. Over IPv6 the kernel writes the checksum again (`IPV6_CHECKSUM`), to the same value.
+    /// The VRRP PDU with its checksum.
     pub fn emit(&self, form: ChecksumForm) -> Vec<u8> {
+        let mut pdu = self.unsummed();
+        write_checksum(&mut pdu, form);
+        pdu
+    }
+
+    /// The VRRP PDU with a checksum of 0.
+    pub(crate) fn unsummed(&self) -> Vec<u8> {
         let mut pdu = Vec::with_capacity(HEADER + self.addresses.len() * 16 + AUTH_DATA);
         let version = match self.version {
             Version::V2 => 2,
@@ -213,8 +220,6 @@ impl Advert {
         if let Some(auth) = self.auth {
             pdu.extend_from_slice(&auth.data);
         }
-        let sum = checksum(&pdu, form);
-        pdu[field::CHECKSUM].copy_from_slice(&sum.to_be_bytes());
         pdu
     }
 }
@@ -268,17 +273,22 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Whether the checksum of a PDU is right in this form. `pdu` is cut to the length its header gives, so that padding
-/// doesn't count.
-pub fn checksum_fits(pdu: &[u8], family: Family, form: ChecksumForm) -> bool {
-    let Some(header) = pdu.first_chunk::<HEADER>() else { return false };
-    let Some(pdu) = pdu.get(..length(header, family)) else { return false };
-    fold(sum(pdu, pseudo(pdu.len(), form))) == 0xffff
+/// A PDU without what may follow it: padding, or a keyed trailer. `None`: it is cut short.
+pub fn alone(pdu: &[u8], family: Family) -> Option<&[u8]> {
+    pdu.get(..length(pdu.first_chunk::<HEADER>()?, family))
 }
 
-/// The Internet checksum (RFC 1071) of a PDU whose checksum field is 0.
-fn checksum(pdu: &[u8], form: ChecksumForm) -> u16 {
-    !fold(sum(pdu, pseudo(pdu.len(), form)))
+/// Whether the checksum of all these bytes is right in this form.
+pub fn checksum_fits(covered: &[u8], form: ChecksumForm) -> bool {
+    covered.len() >= HEADER && fold(sum(covered, pseudo(covered.len(), form))) == 0xffff
+}
+
+/// Writes the Internet checksum (RFC 1071) of all these bytes, whose checksum field is 0.
+pub(crate) fn write_checksum(covered: &mut [u8], form: ChecksumForm) {
+    let sum = !fold(sum(covered, pseudo(covered.len(), form)));
+    if let Some(field) = covered.get_mut(field::CHECKSUM) {
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
 }
 
 fn pseudo(length: usize, form: ChecksumForm) -> u32 {

@@ -4,9 +4,10 @@
 use crate::admit::Admitted;
 use crate::admit::Known;
 use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
-use crate::settings::{Auth, Family, Instance, Preempt, Transport, Version};
+use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Preempt, Transport, Version};
 use crate::timers;
 use crate::track::Fault;
+use crate::trailer::{self, Stamp, Stamps};
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
 use crate::{auth, auth::TtlCover};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -225,8 +226,8 @@ pub enum Edge {
     Send {
         /// What.
         advert: Advert,
-        /// Sequence number, with `Auth::Ah`.
-        sequence: Option<u32>,
+        /// Its place among those we sent, with `Auth::Ah` and `Auth::Hmac`.
+        sequence: Option<Sequence>,
     },
     /// Announce the addresses by so many gratuitous ARPs each.
     Announce {
@@ -254,6 +255,15 @@ pub enum Edge {
         /// To.
         to: Priority,
     },
+}
+
+/// The place of an authenticated advert among all of its sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sequence {
+    /// The number of an authentication header.
+    Ah(u32),
+    /// The stamp of a keyed trailer.
+    Hmac(Stamp),
 }
 
 /// What an input asks of the siblings.
@@ -296,6 +306,9 @@ pub struct Carried {
     pub master_down: Micros,
     /// Authentication header sequences.
     pub sequences: Sequences,
+    /// Stamps of keyed trailers.
+    #[serde(default)]
+    pub stamps: Stamps,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
@@ -313,10 +326,6 @@ pub struct Sequences {
 }
 
 impl Sequences {
-    fn hear(&mut self, sequence: Option<u32>) {
-        self.heard = self.heard.max(sequence.unwrap_or(0));
-    }
-
     /// The next one to send: above all that anybody has sent for this router.
     fn next(&mut self) -> u32 {
         self.sent = self.sent.max(self.heard).saturating_add(1);
@@ -361,6 +370,9 @@ pub struct Router {
     pub(crate) mtu: u32,
     learned: Centis,
     sequences: Sequences,
+    stamps: Stamps,
+    /// What the time of day is ahead of `Instant`, in microseconds.
+    pub(crate) clock: i64,
     /// What it counted.
     pub counters: Counters,
     pub(crate) history: VecDeque<Transition>,
@@ -368,8 +380,10 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that was never heard of. `sequence`: where the authentication header's numbers start.
-    pub(crate) fn new(now: Instant, settings: Instance, sequence: u32) -> Router {
+    /// A router that was never heard of. `unix`: the time since 1970. Numbers of its authentication headers start there: above
+    /// all that an earlier life of this host sent.
+    pub(crate) fn new(now: Instant, settings: Instance, unix: Micros) -> Router {
+        let sequence = u32::try_from(unix.0 / 1_000_000).unwrap_or(u32::MAX >> 1);
         Router {
             state: State::Init,
             since: now,
@@ -379,6 +393,8 @@ impl Router {
             mtu: USUAL_MTU,
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
+            stamps: Stamps::new(),
+            clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
             counters: Counters::default(),
             history: VecDeque::new(),
             edges: VecDeque::new(),
@@ -392,6 +408,7 @@ impl Router {
         self.since = carried.since;
         self.why = carried.why;
         self.effective = carried.priority;
+        self.stamps = carried.stamps;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
@@ -447,6 +464,7 @@ impl Router {
             learned: self.learned,
             master_down: self.master_down(),
             sequences: self.sequences,
+            stamps: self.stamps.clone(),
             counters: self.counters.clone(),
             history: self.history.clone(),
         }
@@ -501,14 +519,29 @@ impl Router {
     }
 
     /// What it knows when it judges a packet.
-    pub fn known(&self) -> Known {
-        Known { own: self.source, sequence: self.sequences.heard, listed: self.listed() }
+    pub fn known(&self, now: Instant) -> Known<'_> {
+        let (own, sequence, stamps) = (self.source, self.sequences.heard, &self.stamps);
+        Known { own, sequence, listed: self.listed(), stamps, unix: self.unix(now) }
+    }
+
+    /// Takes note of the time since 1970.
+    pub(crate) fn set_clock(&mut self, now: Instant, unix: Micros) {
+        self.clock = unix.0.cast_signed().saturating_sub_unsigned(now.0);
+    }
+
+    /// The time since 1970.
+    fn unix(&self, now: Instant) -> Micros {
+        Micros(now.0.saturating_add_signed(self.clock))
     }
 
     /// How many of its addresses its adverts list: all that fit into one packet.
     pub fn listed(&self) -> usize {
         let Instance { version, family, ref auth, .. } = self.settings;
-        let header = if matches!(auth, Auth::Ah(_)) { auth::AH_HEADER } else { 0 };
+        let header = match auth {
+            Auth::None | Auth::Pass(_) => 0,
+            Auth::Ah(_) => auth::AH_HEADER,
+            Auth::Hmac(_) => trailer::TRAILER,
+        };
         self.settings.addresses.len().min(packet::room(self.mtu, version, family, header))
     }
 
@@ -567,7 +600,7 @@ impl Router {
     /// MASTER: the advert first, then the addresses, then everybody is told.
     pub(crate) fn serve(&mut self, now: Instant, why: String) {
         self.learned = self.settings.advert_int;
-        self.send(self.effective);
+        self.send(now, self.effective);
         let garp = &self.settings.garp;
         let after = |delay: Micros| (delay > Micros::ZERO).then(|| now + delay);
         let master = Master {
@@ -582,28 +615,30 @@ impl Router {
 
     /// FAULT; a master says good-bye first.
     pub(crate) fn fail(&mut self, now: Instant, faults: Faults) {
-        self.release();
+        self.release(now);
         let why = faults.to_string();
         self.transition(now, State::Fault(faults), why);
     }
 
     /// The end; a master says good-bye first.
     pub(crate) fn stop(&mut self, now: Instant, why: String) {
-        self.release();
+        self.release(now);
         self.transition(now, State::Stopped, why);
     }
 
     /// Priority 0, if MASTER and able to send. One that listens may no longer be the master, and says nothing.
-    pub(crate) fn release(&mut self) {
+    pub(crate) fn release(&mut self, now: Instant) {
         if matches!(self.state, State::Master(Master { listening: None, .. })) {
-            self.send(Priority::RELEASE);
+            self.send(now, Priority::RELEASE);
         }
     }
 
-    fn send(&mut self, priority: Priority) {
-        let sequence = match self.settings.auth {
-            Auth::Ah(_) => Some(self.sequences.next()),
-            Auth::None | Auth::Pass(_) => None,
+    fn send(&mut self, now: Instant, priority: Priority) {
+        let unix = self.unix(now);
+        let sequence = match &self.settings.auth {
+            Auth::Ah(_) => Some(Sequence::Ah(self.sequences.next())),
+            Auth::Hmac(HmacAuth { mode: HmacMode::ReceiveOnly, .. }) | Auth::None | Auth::Pass(_) => None,
+            Auth::Hmac(auth) => Some(Sequence::Hmac(self.stamps.next(unix, auth.replay))),
         };
         self.counters.adverts_sent += 1;
         if priority == Priority::RELEASE {
@@ -675,7 +710,7 @@ impl Router {
                     repeats = repeats.max(garp.lower_prio_repeat);
                 }
                 if advert_due {
-                    self.send(self.effective);
+                    self.send(now, self.effective);
                 }
                 if repeats > 0 {
                     self.edges.push_back(Edge::Announce { repeat: repeats });
@@ -697,7 +732,11 @@ impl Router {
             self.counters.priority_zero_received += 1;
         }
         let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
-        self.sequences.hear(admitted.sequence);
+        match admitted.sequence {
+            Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
+            Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
+            None => {}
+        }
         match self.state {
             State::Backup(_) => {
                 self.hear_as_backup(now, heard, advert.interval);
@@ -829,7 +868,7 @@ impl Router {
             return;
         }
         master.reply_after = now + REPLY_GAP;
-        self.send(self.effective);
+        self.send(now, self.effective);
     }
 
     /// A sibling's better master takes this one along, without a good-bye.
@@ -865,7 +904,7 @@ impl Master {
 pub fn advert(settings: &Instance, priority: Priority) -> Advert {
     let auth = match (settings.version, settings.family, &settings.auth) {
         (Version::V3, _, _) | (Version::V2, Family::V6, _) => None,
-        (Version::V2, Family::V4, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
+        (Version::V2, Family::V4, Auth::None | Auth::Hmac(_)) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
         (Version::V2, Family::V4, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
         (Version::V2, Family::V4, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
     };
@@ -885,18 +924,34 @@ pub fn packets(
     source: IpAddr,
     advert: &Advert,
     id: u16,
-    sequence: Option<u32>,
+    sequence: Option<Sequence>,
 ) -> Vec<(IpAddr, Vec<u8>)> {
+    let unsummed = advert.unsummed();
+    let trailer = match (&settings.auth, sequence) {
+        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => trailer::sign(auth, source, &unsummed, stamp).to_vec(),
+        (_, _) => Vec::new(),
+    };
     let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
         let form = match (advert.version, settings.family) {
             (Version::V2, Family::V4) => ChecksumForm::Plain,
             (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
         };
-        let mut pdu = advert.emit(form);
+        let mut pdu = unsummed.clone();
+        match settings.family {
+            Family::V4 => {
+                packet::write_checksum(&mut pdu, form);
+                pdu.extend_from_slice(&trailer);
+            }
+            // Over IPv6 the sum goes to the end of the packet.
+            Family::V6 => {
+                pdu.extend_from_slice(&trailer);
+                packet::write_checksum(&mut pdu, form);
+            }
+        }
         let mut packet = match (source, to) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
-                if let (Auth::Ah(key), Some(sequence)) = (&settings.auth, sequence) {
+                if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
                     return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
                 }
                 envelope.header(id, pdu.len()).to_vec()

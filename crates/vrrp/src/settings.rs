@@ -2,7 +2,7 @@
 //! and the machines read them; every value here is already in range.
 
 use crate::units::{Centis, Micros, Priority, Vrid};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -45,16 +45,65 @@ impl Family {
     }
 }
 
-/// Authentication of version 2 adverts over IPv4.
+/// Authentication of adverts.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Auth {
-    /// None (and the only one of version 3).
+    /// None.
     #[default]
     None,
-    /// Simple text, zero padded (RFC 2338, 10.2). Not a secret: it is on the wire as it is.
+    /// Version 2 over IPv4: simple text, zero padded (RFC 2338, 10.2). Not a secret: it is on the wire as it is.
     Pass([u8; 8]),
-    /// IP authentication header, HMAC-MD5-96 (RFC 2338, 10.3), key zero padded.
+    /// Version 2 over IPv4: IP authentication header, HMAC-MD5-96 (RFC 2338, 10.3), key zero padded.
     Ah([u8; 8]),
+    /// `auth_hmac`: a keyed trailer behind adverts of any version and family (keepalived 2.4).
+    Hmac(HmacAuth),
+}
+
+/// `auth_hmac`
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct HmacAuth {
+    /// `key`: those that are believed, by their numbers.
+    pub keys: BTreeMap<u8, HmacKey>,
+    /// `active_key`: the one that signs; one of `keys`.
+    pub active: u8,
+    /// `anti_replay`, `time_window`
+    pub replay: AntiReplay,
+    /// `mode`
+    pub mode: HmacMode,
+}
+
+/// A key of 32 to 64 bytes.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HmacKey(pub Vec<u8>);
+
+/// What is printed ends in logs.
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacKey(<hidden>)")
+    }
+}
+
+/// What keeps a recorded advert from being believed again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum AntiReplay {
+    /// Its time: no further from ours than this, and later than the last one of its sender.
+    Time {
+        /// Seconds, 1..=300.
+        window: u16,
+    },
+    /// Only that it is later than the last one of its sender.
+    Monotonic,
+}
+
+/// How adverts without a trailer are treated. One that is there is verified in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum HmacMode {
+    /// They are not believed.
+    Enforce,
+    /// They are believed; ours are signed.
+    Permissive,
+    /// They are believed, and ours are not signed either.
+    ReceiveOnly,
 }
 
 /// The kind alone: what is printed ends in logs.
@@ -64,6 +113,7 @@ impl fmt::Debug for Auth {
             Auth::None => "None",
             Auth::Pass(_) => "Pass(<hidden>)",
             Auth::Ah(_) => "Ah(<hidden>)",
+            Auth::Hmac(_) => "Hmac(<hidden>)",
         })
     }
 }

@@ -59,7 +59,7 @@ fn address(node: usize) -> [u8; 4] {
 
 fn fresh(now: Instant, settings: &Instance, node: usize) -> Node {
     let settings = Settings { instances: vec![settings.clone()], ..Settings::default() };
-    Node::new(now, settings, links(address(node)), None, 0)
+    Node::new(now, settings, links(address(node)), None, Micros::ZERO)
 }
 
 impl World {
@@ -182,7 +182,7 @@ impl World {
                 let before = Some((self.now, self.nodes[i].snapshot(self.now)));
                 let settings = Settings { instances: vec![self.settings[i].clone()], ..Settings::default() };
                 let name = self.nodes[i].routers()[0].state().name();
-                self.nodes[i] = Node::new(self.now, settings, links(address(i)), before, 0);
+                self.nodes[i] = Node::new(self.now, settings, links(address(i)), before, Micros::ZERO);
                 let after = self.nodes[i].routers()[0].state().name();
                 assert!(name == after || name == Name::Fault, "{name} became {after} by a restart");
                 self.drain(i);

@@ -9,9 +9,10 @@ use common::{UNKNOWN, instance, ipv6, virtual_address};
 use std::net::{IpAddr, Ipv4Addr};
 use vipd_vrrp::admit::{Admitted, Known, Reject, admit, vrid_of};
 use vipd_vrrp::packet::Datagram;
-use vipd_vrrp::router::{advert, packets};
-use vipd_vrrp::settings::{Auth, Instance, Peer, Transport, Version};
-use vipd_vrrp::units::Priority;
+use vipd_vrrp::router::{Sequence, advert, packets};
+use vipd_vrrp::settings::{AntiReplay, Auth, HmacAuth, HmacKey, HmacMode, Instance, Peer, Transport, Version};
+use vipd_vrrp::trailer::{Stamp, Stamps};
+use vipd_vrrp::units::{Micros, Priority};
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -23,7 +24,7 @@ struct Vector {
     from: IpAddr,
     priority: u8,
     id: u16,
-    sequence: Option<u32>,
+    sequence: Option<Sequence>,
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -61,14 +62,14 @@ fn vectors() -> Vec<Vector> {
         id: 1,
         sequence: None,
     };
-    let v = |name, hex, settings, from: Ipv4Addr, priority, id, sequence| Vector {
+    let v = |name, hex, settings, from: Ipv4Addr, priority, id, sequence: Option<u32>| Vector {
         name,
         hex,
         settings,
         from: from.into(),
         priority,
         id,
-        sequence,
+        sequence: sequence.map(Sequence::Ah),
     };
     let ah = || Auth::Ah(key("s3cr3tpw"));
     let peer = Peer { address: "2001:db8::2".parse().unwrap(), min_ttl: None, max_ttl: None };
@@ -259,6 +260,136 @@ fn what_others_send_is_admitted() {
     }
 }
 
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+/// When the signed packets were captured, in seconds since 1970.
+const CAPTURED: u64 = 0x6b03_4222;
+
+fn hmac(settings: Instance, replay: AntiReplay, mode: HmacMode) -> Instance {
+    let keys = [(7, HmacKey(bytes(KEY))), (9, HmacKey(vec![9; 32]))].into();
+    with(settings, Auth::Hmac(HmacAuth { keys, active: 7, replay, mode }))
+}
+
+/// Captured from keepalived 2.4.3: version 3 over IPv4, over IPv6, version 2, unicast.
+fn signed() -> Vec<(&'static str, &'static str, Instance, IpAddr, u16, u64)> {
+    let (v2, v3) = (Version::V2, Version::V3);
+    let link_local: IpAddr = "fe80::ff:fe00:a".parse().unwrap();
+    vec![
+        (
+            "hmac-v3v4",
+            "45c0003c00010000ff70187cc0000202e0000012314764010064055dc0000264010700006b03421614ef000025e8412fac55fa492f6608530f151ab4",
+            instance(v3, 71, 100, 100),
+            B.into(),
+            1,
+            0x6b03_4216_14ef_0000,
+        ),
+        (
+            "hmac-v3v6",
+            "6c094c5f003470fffe80000000000000000000fffe00000aff0200000000000000000000000000123148960100\
+             64a0c5fe800000000000000000000000010072010700006b03422109c60000d0434776146a1d23f53cf7ed54aa5846",
+            ipv6(instance(v3, 72, 150, 100), &["fe80::1:72"]),
+            link_local,
+            1,
+            0x6b03_4221_09c6_0000,
+        ),
+        (
+            "hmac-v2v4",
+            "45c0004400010000ff701875c0000201e0000012214996010001864fc00002640000000000000000010700006b03422c2edf0000c02a9e094776a28deeb2edf38b03da69",
+            instance(v2, 73, 150, 100),
+            A.into(),
+            1,
+            0x6b03_422c_2edf_0000,
+        ),
+        (
+            "hmac-v3uni",
+            "45c0003c00010000ff70368dc0000201c0000202314a96010064f16ac0000264010700006b034237566f0000ea3d281f1445b4da48479a6c356956bf",
+            unicast(instance(v3, 74, 150, 100), 255),
+            A.into(),
+            1,
+            0x6b03_4237_566f_0000,
+        ),
+    ]
+}
+
+#[test]
+fn signed_packets_are_written_byte_for_byte_and_admitted() {
+    for (name, hex, settings, from, id, stamp) in signed() {
+        let settings = hmac(settings, AntiReplay::Time { window: 30 }, HmacMode::Enforce);
+        let packet = bytes(&hex.replace(' ', ""));
+        let sequence = Some(Sequence::Hmac(Stamp(stamp)));
+        let sent = packets(&settings, from, &advert(&settings, settings.priority), id, sequence);
+        let mut captured = packet.clone();
+        if captured[0] >> 4 == 6 {
+            captured[1..4].fill(0);
+        }
+        assert_eq!(sent[0].1, captured, "{name}");
+        // The peer of a unicast instance is its sender here.
+        let settings = match settings.transport {
+            Transport::Unicast { ttl, check_source, .. } => {
+                let peers = vec![Peer { address: from, min_ttl: None, max_ttl: None }];
+                Instance { transport: Transport::Unicast { peers, ttl, check_source }, ..settings }
+            }
+            Transport::Multicast { .. } => settings,
+        };
+        let datagram = Datagram::parse(&packet).unwrap();
+        let known = Known { unix: Micros::from_secs(CAPTURED), ..UNKNOWN };
+        let got = admit(&settings, known, &datagram).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!((got.sequence, &got.advert), (sequence, &advert(&settings, settings.priority)), "{name}");
+        // No bit of what is signed can be turned over.
+        let body = if packet[0] >> 4 == 6 { 40 } else { 20 };
+        for at in body..packet.len() {
+            for bit in 0..8 {
+                let mut changed = packet.clone();
+                changed[at] ^= 1 << bit;
+                let judged = admit(&settings, known, &Datagram::parse(&changed).unwrap());
+                assert!(judged.is_err(), "{name}: byte {at} bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_reason_not_to_believe_a_signature() {
+    let (_, hex, settings, from, _, stamp) = signed().remove(0);
+    let window = AntiReplay::Time { window: 30 };
+    let enforce = hmac(settings.clone(), window, HmacMode::Enforce);
+    let packet = bytes(hex);
+    let at = |settings: &Instance, stamps: &Stamps, unix: u64, packet: &[u8]| {
+        let known = Known { unix: Micros::from_secs(unix), stamps, ..UNKNOWN };
+        admit(settings, known, &Datagram::parse(packet).unwrap()).map_err(|why| why.name())
+    };
+    let nobody = Stamps::new();
+    let right = at(&enforce, &nobody, CAPTURED, &packet);
+    assert!(right.is_ok());
+    let changed = |byte: usize, to: u8| {
+        let mut packet = packet.clone();
+        packet[32 + byte] = to;
+        at(&enforce, &nobody, CAPTURED, &packet).unwrap_err()
+    };
+    assert_eq!(changed(0, 2), "auth_ext_malformed");
+    assert_eq!(changed(3, 1), "auth_ext_malformed");
+    assert_eq!(changed(1, 8), "auth_ext_unknown_key");
+    assert_eq!(changed(1, 9), "auth_ext_invalid_hmac");
+    assert_eq!(changed(4, 0), "auth_ext_invalid_hmac", "the tag is judged before the time");
+    let seconds = stamp >> 32;
+    assert!(at(&enforce, &nobody, seconds + 30, &packet).is_ok());
+    assert_eq!(at(&enforce, &nobody, seconds + 31, &packet).unwrap_err(), "auth_ext_stale");
+    assert_eq!(at(&enforce, &nobody, seconds - 31, &packet).unwrap_err(), "auth_ext_stale");
+    let monotonic = hmac(settings.clone(), AntiReplay::Monotonic, HmacMode::Enforce);
+    assert!(at(&monotonic, &nobody, 0, &packet).is_ok(), "time plays no part");
+    // Unsigned ones.
+    let plain = packets(&settings, from, &advert(&settings, settings.priority), 1, None).remove(0).1;
+    assert_eq!(at(&enforce, &nobody, CAPTURED, &plain).unwrap_err(), "auth_ext_missing");
+    for mode in [HmacMode::Permissive, HmacMode::ReceiveOnly] {
+        let lenient = hmac(settings.clone(), window, mode);
+        assert!(at(&lenient, &nobody, CAPTURED, &plain).is_ok());
+        let mut forged = packet.clone();
+        forged[59] ^= 1;
+        assert_eq!(at(&lenient, &nobody, CAPTURED, &forged).unwrap_err(), "auth_ext_invalid_hmac");
+    }
+    // To a router without `auth_hmac` a signed one is too long.
+    assert_eq!(at(&settings, &nobody, CAPTURED, &packet).unwrap_err(), "packet_length");
+}
+
 /// One bit turned over anywhere: either the packet is not believed, or it still says the same.
 #[test]
 fn no_single_bit_changes_what_is_believed() {
@@ -322,7 +453,7 @@ fn each_reason_to_reject_has_its_packet() {
     };
     assert_eq!(ah("guess", 0).unwrap_err().name(), "auth_ah");
     assert_eq!(ah("s3cr3tpw", 1).unwrap_err().name(), "auth_ah");
-    assert_eq!(ah("s3cr3tpw", 0), Ok(Some(1)));
+    assert_eq!(ah("s3cr3tpw", 0), Ok(Some(Sequence::Ah(1))));
     // Unicast: strangers, and peers from too far away.
     let peer = Peer { address: A.into(), min_ttl: Some(250), max_ttl: None };
     let strict = |address: Ipv4Addr| Instance {

@@ -76,7 +76,7 @@ fn settings() -> Settings {
 
 fn start(from: Start) -> (Node, Instant) {
     let mut now = Instant(1000 * SECOND);
-    let mut node = Node::new(now, settings(), common::links(OWN), None, 0);
+    let mut node = Node::new(now, settings(), common::links(OWN), None, Micros::ZERO);
     if from != Start::Init {
         node.handle(now, Input::Script("vital".into(), true, "ok".into()));
     }
@@ -284,7 +284,7 @@ fn a_master_that_was_away_too_long_listens_first_and_one_that_was_not_goes_on() 
     assert_eq!(snapshot, node.snapshot(now));
     for (away, expected) in [(50_000, Name::Master), (2_900_000, Name::Master), (3_100_000, Name::Backup)] {
         let later = now + Micros(away);
-        let mut next = Node::new(later, settings(), common::links(OWN), Some((now, snapshot.clone())), 0);
+        let mut next = Node::new(later, settings(), common::links(OWN), Some((now, snapshot.clone())), Micros::ZERO);
         assert_eq!(next.routers()[0].state().name(), expected, "away for {away}");
         let first = does(&mut next);
         if expected == Name::Master {
@@ -299,7 +299,7 @@ fn a_master_that_was_away_too_long_listens_first_and_one_that_was_not_goes_on() 
     // A backup listens for a whole interval again.
     let (node, now) = start(Start::Backup);
     let later = now + Micros(3_000_000);
-    let next = Node::new(later, settings(), common::links(OWN), Some((now, node.snapshot(now))), 0);
+    let next = Node::new(later, settings(), common::links(OWN), Some((now, node.snapshot(now))), Micros::ZERO);
     assert_eq!(next.wake().unwrap().0, later + master_down(Version::V3, Priority(100), Centis(100), 3));
 }
 
@@ -358,7 +358,7 @@ fn a_group_moves_as_one() {
     let mut links = common::links(OWN);
     links.insert("eth1".into(), link([10, 1, 0, 5]));
     let mut now = Instant(SECOND);
-    let mut node = Node::new(now, settings, links, None, 0);
+    let mut node = Node::new(now, settings, links, None, Micros::ZERO);
     let states =
         |node: &Node| (node.routers()[0].state().name(), node.routers()[1].state().name(), node.groups()[0].state());
     // One hears a master, the other doesn't: neither takes over.

@@ -165,8 +165,7 @@ VRRP_INSTANCE_ROWS:
         "Receive buffer share of this instance."
     "authentication" Block(&AUTHENTICATION), "{ }", "", "none", Acts;
         "VRRPv2 authentication."
-    "auth_hmac" Block(&AUTH_HMAC), "{ }", "", "off",
-        Refused("peers that enforce it would reject the adverts and both would be master");
+    "auth_hmac" Block(&AUTH_HMAC), "{ }", "", "off", Acts;
         "Keyed trailer on adverts (extension)."
 }
 
@@ -189,7 +188,7 @@ pub(super) static AUTHENTICATION: Block =
 rows! {
 /// Words of `vrrp_instance/auth_hmac`.
 AUTH_HMAC_ROWS:
-    "key" Key, "ID VALUE|hex:HEX|file:PATH", "ID 1..255; 32..64 bytes", "", Acts;
+    "key" Key, "ID VALUE|hex:HEX|file:PATH|cred:NAME", "ID 1..255; 32..64 bytes; cred: from systemd's LoadCredential=", "", Acts;
         "Add a signing key."
     "active_key" Int(1, 255), "ID", "1..255", "none", Acts;
         "Key used for sending."

@@ -1,7 +1,7 @@
 //! `auth_hmac`: the keys that sign adverts, where they are kept, and how unsigned adverts are treated.
 
+use super::Lower;
 use super::vrrp::Mode;
-use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::Word;
 use crate::tree::{Node, Nodes};
@@ -75,7 +75,6 @@ impl Lower<'_> {
 
     /// The bytes of a key, whose form was judged; `None` if its file can't be used, which was told.
     fn key(&mut self, word: &Word) -> Option<Vec<u8>> {
-        self.check_secret(word.at);
         let text = word.text.as_str();
         let path = match (text.strip_prefix("file:"), text.strip_prefix("cred:")) {
             (Some(path), _) => PathBuf::from(path),
@@ -88,18 +87,23 @@ impl Lower<'_> {
                 };
                 Path::new(&directory).join(name)
             }
-            (None, None) => return Some(decode(text)),
+            (None, None) => {
+                self.check_secret(word.at);
+                return Some(decode(text));
+            }
         };
         match read(&path) {
             Ok((key, mode)) => {
                 if mode & 0o077 != 0 {
-                    let message = format!("{} may be read by others than its owner", path.display());
-                    self.push(Report::warning(Code::KeyExposed, word.at, message).help("chmod 600"));
+                    let message = "this file may be read by others than its owner";
+                    let report = Report::lint(Code::SecretReadable, word.at, message);
+                    self.push(report.help("chmod 600"));
                 }
                 Some(key)
             }
             Err(why) => {
-                let message = format!("no key can be read from {}: {why}", path.display());
+                // (Whatever stands behind `key` is hidden where it is shown.)
+                let message = format!("no key can be read from this file: {why}");
                 self.here(Report::error(Code::BadKey, word.at, message));
                 None
             }

@@ -80,7 +80,7 @@ impl Lower<'_> {
         let (priority, initial) = self.standing(nodes, mode);
         let preempt = self.preempt(nodes, priority, initial, mode);
         let advert_int = self.advert_int(nodes, version);
-        let (auth, initial) = self.auth(node, (version, family), mode, (priority, initial));
+        let (auth, initial) = self.auth(node, (version, family), mode, (priority, initial), advert_int);
         let transport = self.transport(node, mode, family);
         let source = self.source(nodes, &transport, family);
         let device = interface.as_deref().unwrap_or_default();
@@ -249,7 +249,16 @@ impl Lower<'_> {
         (version, family): (Version, Family),
         mode: Mode,
         (priority, initial): (Priority, Initial),
+        advert_int: Centis,
     ) -> (Auth, Initial) {
+        if node.nodes().find("auth_hmac").is_some() {
+            if let Some(block) = node.nodes().find("authentication") {
+                let message = "this authentication is not used: `auth_hmac` takes its place";
+                self.push(Report::warning(Code::AuthDropped, block.at, message));
+            }
+            let hmac = self.hmac(node.nodes(), mode, advert_int);
+            return (hmac.map_or(Auth::None, Auth::Hmac), initial);
+        }
         let Some(block) = node.nodes().find("authentication") else {
             return (Auth::None, initial);
         };

@@ -128,7 +128,7 @@ impl Ports {
 fn key(instance: &Instance, device: Device) -> Key {
     let protocol = match instance.auth {
         Auth::Ah(_) => PROTOCOL_AH,
-        Auth::None | Auth::Pass(_) => PROTOCOL,
+        Auth::None | Auth::Pass(_) | Auth::Hmac(_) => PROTOCOL,
     };
     let listen = match &instance.transport {
         Transport::Multicast { group } => Listen::Group(*group),

@@ -25,13 +25,13 @@ use vipd_api::{
     AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
 };
 use vipd_config::model::Config;
-use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
+use vipd_sys::clock::{monotonic_micros, unix_micros, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
-use vipd_vrrp::router::{Edge, Name, Router, State, packets};
+use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
 use vipd_vrrp::settings::{Tracked, Version};
 use vipd_vrrp::track::{Effect, Known, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
@@ -47,6 +47,9 @@ const FIRST_PORT: u64 = 16;
 /// that after a pause everything that waited is heard before a backup's patience is judged. Junk must not hold up a
 /// take-over for ever, so there is a bound; masters send between ports.
 const BURST: usize = 1024;
+
+/// A smaller step of the time of day is no news, in microseconds.
+const CLOCK_STEP: u64 = 1_000;
 
 /// How long after a refused socket it is tried again, in microseconds.
 const SOCKET_RETRY: u64 = 1_000_000;
@@ -131,6 +134,8 @@ struct Role {
     /// When sockets that could not be opened are tried again.
     sockets_at: Option<u64>,
     configured: bool,
+    /// What the time of day was ahead of the monotonic clock when the node was told, in microseconds.
+    clock: i64,
     /// A reload is taking instances away: their end is told as DELETED, and their addresses wait for the new configuration.
     removing: bool,
     stopping: bool,
@@ -148,7 +153,7 @@ impl Role {
             stream,
             decoder: Decoder::default(),
             poller,
-            node: Node::new(now(), nothing, BTreeMap::new(), None, 0),
+            node: Node::new(now(), nothing, BTreeMap::new(), None, Micros::ZERO),
             config: Config::default(),
             options: RoleOptions::default(),
             ports: Ports::default(),
@@ -163,6 +168,7 @@ impl Role {
             room: Room::Enough,
             sockets_at: None,
             configured: false,
+            clock: 0,
             removing: false,
             stopping: false,
         })
@@ -178,6 +184,7 @@ impl Role {
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
             let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
+            self.look_at_clock();
             self.tick(Input::TickMasters);
             self.bfd.tick_sending();
             for token in std::mem::take(&mut ready) {
@@ -207,6 +214,16 @@ impl Role {
             self.take_snapshot();
         }
         Ok(())
+    }
+
+    /// Signed adverts carry the time of day, which somebody may have set.
+    fn look_at_clock(&mut self) {
+        let (now, unix) = (now(), unix_micros());
+        let ahead = unix.cast_signed().saturating_sub_unsigned(now.0);
+        if ahead.abs_diff(self.clock) > CLOCK_STEP {
+            self.clock = ahead;
+            self.handle(now, Input::Clock(Micros(unix)));
+        }
     }
 
     fn tick(&mut self, whose: Input) {
@@ -294,7 +311,7 @@ impl Role {
         self.addresses.reconcile(claims);
     }
 
-    fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<u32>) {
+    fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
         let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
@@ -410,15 +427,13 @@ impl Role {
         self.addresses.manage(&settings.instances)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
-        // Numbers of a new authentication header start at the time of day: above all that an earlier life of this host sent.
-        let sequence = u32::try_from(unix_seconds()).unwrap_or(u32::MAX >> 1);
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
         if let Some((_, snapshot)) = &mut before {
             // Sessions are the same by their addresses; instances know them by the names that they have now.
             snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
             snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
         }
-        self.node = Node::new(now, settings, links, before, sequence);
+        self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.config = config;
         self.open_ports();
         self.act();
@@ -528,7 +543,7 @@ impl Role {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
-        match admit::admit(&router.settings, router.known(), &datagram) {
+        match admit::admit(&router.settings, router.known(now), &datagram) {
             Ok(admitted) => {
                 self.note_oddity(i, &admitted);
                 self.handle(now, Input::Advert(i, admitted));

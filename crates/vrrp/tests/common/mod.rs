@@ -8,13 +8,15 @@ use vipd_vrrp::admit::Known;
 use vipd_vrrp::node::{Node, Settings};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamps;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority, Vrid};
 
 /// The group of VRRP.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// What an instance knows that has heard and lost nothing.
-pub(crate) const UNKNOWN: Known = Known { own: None, sequence: 0, listed: usize::MAX };
+pub(crate) const UNKNOWN: Known<'static> =
+    Known { own: None, sequence: 0, listed: usize::MAX, stamps: &const { Stamps::new() }, unix: Micros::ZERO };
 
 /// A virtual address on eth0.
 pub(crate) fn virtual_address(address: IpAddr) -> VirtualAddress {
@@ -69,5 +71,5 @@ pub(crate) fn link(address: [u8; 4]) -> Link {
 /// A node with one instance.
 pub(crate) fn node(now: Instant, instance: Instance, address: [u8; 4]) -> Node {
     let settings = Settings { instances: vec![instance], ..Settings::default() };
-    Node::new(now, settings, links(address), None, 0)
+    Node::new(now, settings, links(address), None, Micros::ZERO)
 }
