@@ -356,8 +356,8 @@ BFD_INSTANCE_ROWS:
         "Missed packets before down."
     "passive" Flag, "", "flag", "off", Acts;
         "Wait for the peer to start."
-    "ttl" Int(1, 255), "INT", "1..255", "255 IPv4, 64 IPv6", Acts;
-        "TTL/hop limit sent."
+    "ttl" Int(1, 255), "INT", "1..255", "255", Acts;
+        "TTL/hop limit sent. Over IPv6, without it, 64 is believed too: what keepalived sends."
     "hoplimit" Custom, "INT", "1..255", "", SameAs("ttl");
         "Another name of ttl."
     "max_hops" Int(-1, 255), "INT", "-1..255", "0", Acts;
