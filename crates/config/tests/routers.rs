@@ -471,14 +471,17 @@ fn tracked_processes() {
 }
 
 #[test]
-fn what_is_not_followed_yet_is_looked_at() {
-    let with = |line: &str| {
-        let tracks = instance(&format!("track_process {{\n{line}\n}}"));
-        format!("{tracks}vrrp_track_process b {{\nprocess x\n}}\n")
-    };
-    assert!(config(&with("b")).instances[0].vrrp.tracks.is_empty(), "a process that nobody looks for never runs");
-    assert!(found(&with("b weight 255")).contains(&"V0302:5".to_owned()));
-    assert!(found(&with("c")).contains(&"V0406:5".to_owned()));
+fn what_is_tracked_is_defined_and_its_weight_fits() {
+    for (keyword, block, most) in [
+        ("track_process", "vrrp_track_process b {\nprocess x\n}\n", 254),
+        ("track_bfd", "bfd_instance b {\nneighbor_ip 192.0.2.9\n}\n", 253),
+    ] {
+        let with = |line: &str| format!("{}{block}", instance(&format!("{keyword} {{\n{line}\n}}")));
+        assert_eq!(config(&with("b")).instances[0].vrrp.tracks.len(), 1);
+        assert_eq!(found(&with(&format!("b weight -{most}"))), none());
+        assert!(found(&with(&format!("b weight {}", most + 1))).contains(&"V0302:5".to_owned()));
+        assert!(found(&with("c")).contains(&"V0406:5".to_owned()));
+    }
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn what_is_known_outlives_a_reload() {
     node.handle(START, Input::Process("web".into(), 1, Cause::Ended));
     let reloaded = |settings| {
         let before = Some((START, node.snapshot(START)));
-        Node::new(START + Micros(UNIT), settings, links([192, 0, 2, 1]), before, 0)
+        Node::new(START + Micros(UNIT), settings, links([192, 0, 2, 1]), before, Micros::ZERO)
     };
     assert_eq!(reloaded(all.clone()).process("web").unwrap().wake(), Some(START + Micros(2 * UNIT)));
     let mut fewer = all.clone();
