@@ -141,6 +141,7 @@ impl Console {
             }
             ToRole::Script { .. }
             | ToRole::File { .. }
+            | ToRole::Sessions(_)
             | ToRole::Ran { .. }
             | ToRole::Verdicts(_)
             | ToRole::Query(_) => {

@@ -230,6 +230,7 @@ impl Director {
             }
             ToRole::Script { .. }
             | ToRole::File { .. }
+            | ToRole::Sessions(_)
             | ToRole::Ran { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
