@@ -25,6 +25,28 @@ pub enum Request {
         /// A key used once: secrets are replaced by what it makes of them.
         nonce: String,
     },
+    /// Give what this host is MASTER of to its peers, or take it back.
+    Steer(Order),
+}
+
+/// What an operator wants of the virtual routers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// The instance or sync group of this name leaves MASTER to its peers, and whoever follows in peace.
+    HandOver {
+        /// Its name.
+        name: String,
+    },
+    /// The instance or sync group of this name preempts again, as configured.
+    TakeBack {
+        /// Its name.
+        name: String,
+    },
+    /// The host takes part in nothing until told otherwise.
+    Maintenance,
+    /// The end of it.
+    Serve,
 }
 
 /// The answer to a `Request`.
@@ -41,6 +63,11 @@ pub enum Reply {
         config: String,
         /// How the daemon reads its file.
         reading: Reading,
+    },
+    /// To `Request::Steer`.
+    Steered {
+        /// What was done, a sentence each.
+        done: Vec<String>,
     },
     /// The request could not be served: what was wrong and what to do.
     Error {

@@ -290,7 +290,7 @@ impl Config {
         self.services.iter().find(|s| &s.lvs.id == id).map(Arc::as_ref)
     }
 
-    /// What no role acts on yet, each with the blocks around it: `vrrp_instance VI_1 / track_process`.
+    /// What no role acts on yet, each with the blocks around it: `vrrp_instance VI_1 / virtual_rules`.
     pub fn idle(&self) -> Vec<(String, &Setting)> {
         setting::idle(&self.written)
     }

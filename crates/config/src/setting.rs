@@ -148,7 +148,7 @@ pub fn find<'a>(settings: &'a [Setting], keyword: &str) -> Option<&'a Setting> {
     settings.iter().find(|s| s.keyword == keyword)
 }
 
-/// Everything that nothing acts on yet, each with the blocks around it: `vrrp_instance VI_1 / track_process`.
+/// Everything that nothing acts on yet, each with the blocks around it: `vrrp_instance VI_1 / virtual_rules`.
 pub fn idle(settings: &[Setting]) -> Vec<(String, &Setting)> {
     let mut found = Vec::new();
     collect(settings, "", &mut found);

@@ -54,6 +54,14 @@ bfd_instance P {
 bfd_instance Q {
     neighbor_ip 192.0.2.32
 }
+vrrp_track_process p {
+    process nginx master
+    quorum_max 3
+    delay 2
+}
+vrrp_track_process q {
+    process nginx
+}
 vrrp_instance A {
     interface eth0
     virtual_router_id 7
@@ -74,6 +82,10 @@ vrrp_instance A {
     track_file {
         f
         g weight 0 reverse
+    }
+    track_process {
+        p
+        q weight 3
     }
     virtual_ipaddress {
         192.0.2.1/24 brd + label eth0:1
@@ -164,6 +176,8 @@ fn others(value: &Value) -> Vec<Value> {
                 "Master",
                 "Backup",
                 "Never",
+                "Exact",
+                "Partial",
                 "Udp",
                 "rr",
                 "Dr",

@@ -7,7 +7,7 @@ use common::{config, found, instance, said};
 use std::net::IpAddr;
 use std::time::Duration;
 use vipd_config::model::Config;
-use vipd_config::model::{InitFile, Overwrite};
+use vipd_config::model::{InitFile, Overwrite, ProcessMatch};
 use vipd_vrrp::settings::{
     AddressFlag, AntiReplay, Auth, Bearing, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime, Preempt, Transport,
     Version, VirtualAddress,
@@ -427,6 +427,47 @@ fn tracked_files() {
     let former = with("file /x", "f").replace("track_file f", "vrrp_track_file f");
     assert_eq!(config(&former).files.len(), 1);
     assert!(config(&format!("{}track_file f {{\nfile /x\n}}\n", instance(""))).files.is_empty());
+}
+
+#[test]
+fn tracked_processes() {
+    let with = |process: &str, line: &str| {
+        let tracks = instance(&format!("track_process {{\n{line}\n}}"));
+        format!("{tracks}vrrp_track_process p {{\n{process}\n}}\n")
+    };
+    let bearing = |process: &str, line: &str| config(&with(process, line)).instances[0].vrrp.tracks[0].bearing;
+    assert_eq!(bearing("process x", "p"), Bearing::Fault { reverse: false });
+    assert_eq!(bearing("process x\nweight 254", "p reverse"), Bearing::Weight { weight: 254, reverse: true });
+    let one = |lines: &str| config(&with(&format!("process {lines}"), "p")).processes.remove(0);
+    let all = one("nginx");
+    assert_eq!((all.process.as_str(), all.parameters.len(), all.matching), ("nginx", 0, ProcessMatch::Name));
+    assert_eq!((all.vrrp.quorum, all.vrrp.quorum_max), (1, None));
+    assert_eq!((all.vrrp.terminate_delay, all.vrrp.fork_delay), (Micros::ZERO, Micros::ZERO));
+    let quoted = one("\"/a b\" c \"d e\"");
+    assert_eq!((quoted.process.as_str(), quoted.parameters), ("/a b", vec!["c".to_owned(), "d e".to_owned()]));
+    for (lines, expected) in [
+        ("a b", ProcessMatch::Exact),
+        ("a\nfull_command", ProcessMatch::Program),
+        ("a b\nfull_command", ProcessMatch::Exact),
+        ("a\nparam_match", ProcessMatch::Exact),
+        ("a b\nparam_match partial", ProcessMatch::Partial),
+        ("a b\nparam_match initial", ProcessMatch::Initial),
+    ] {
+        assert_eq!(one(lines).matching, expected, "{lines}");
+    }
+    let delays = |lines: &str| (one(lines).vrrp.terminate_delay, one(lines).vrrp.fork_delay);
+    assert_eq!(delays("a\ndelay 2"), (Micros::from_secs(2), Micros::from_secs(2)));
+    assert_eq!(delays("a\ndelay 2\nfork_delay 0.5"), (Micros::from_secs(2), Micros(500_000)));
+    let quorum = |lines: &str| (one(lines).vrrp.quorum, one(lines).vrrp.quorum_max);
+    assert_eq!(quorum("a\nquorum_max 0"), (0, Some(0)));
+    assert_eq!(quorum("a\nquorum 2\nquorum_max 2"), (2, Some(2)));
+    assert_eq!(quorum("a\nquorum 2\nquorum_max 1"), (2, None));
+    assert_eq!(found(&with("process a\nquorum 2\nquorum_max 1", "p")), ["V0404:11"]);
+    assert_eq!(found(&with("process averyveryverylongname", "p")), ["V0404:9"]);
+    assert_eq!(found(&with("process averyveryverylongname\nfull_command", "p")), none());
+    assert_eq!(found(&with("quorum 2", "p")), ["V0401:8"]);
+    let unused = format!("{}vrrp_track_process p {{\nprocess a\n}}\n", instance(""));
+    assert_eq!((found(&unused), config(&unused).processes.len()), (vec!["V0409:6".to_owned()], 0));
 }
 
 #[test]

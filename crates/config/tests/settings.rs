@@ -61,25 +61,25 @@ fn routes_and_rules_are_taken_apart() {
 
 #[test]
 fn what_nothing_acts_on_is_found_by_its_place() {
-    let text = "vrrp_track_process P {\nprocess nginx\nquorum 2\n}\n\
+    let text = "garp_group {\ninterface eth0\ngarp_interval 2\n}\n\
                 global_defs {\nenable_traps\nvrrp_owner_ignore_adverts off\n}\n\
-                vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\ntrack_process {\nP weight 5\n}\n\
+                vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\nvirtual_rules {\nfrom 192.0.2.0/24 priority 5\n}\n\
                 virtual_ipaddress {\n192.0.2.7 no_track\n}\n}\n";
     let config = config(text);
     let idle = config.idle();
     let places: Vec<&str> = idle.iter().map(|(place, _)| place.as_str()).collect();
     // What is off is how things are.
     let expected = [
-        "vrrp_track_process P",
+        "garp_group",
         "global_defs / enable_traps",
-        "vrrp_instance VI_1 / track_process",
+        "vrrp_instance VI_1 / virtual_rules",
         "vrrp_instance VI_1 / virtual_ipaddress",
     ];
     assert_eq!(places, expected);
     let line = |setting: &Setting| setting.items().iter().map(|line| line.value.clone()).collect::<Vec<_>>();
-    let options = vec![("(name)", Value::Text("P".to_owned())), ("weight", Value::Number(5))];
-    assert_eq!(line(idle[2].1), [Value::Options(options)]);
-    assert_eq!(idle[0].1.find("quorum").map(|s| &s.value), Some(&Value::Number(2)));
+    let from = Value::Network([192, 0, 2, 0].into(), 24);
+    assert_eq!(line(idle[2].1), [Value::Options(vec![("from", from), ("priority", Value::Number(5))])]);
+    assert_eq!(idle[0].1.find("garp_interval").map(|s| &s.value), Some(&Value::Seconds(2_000_000)));
 }
 
 #[test]

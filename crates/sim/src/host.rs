@@ -4,20 +4,24 @@
 use crate::mutation::Mutation;
 use crate::scenario::{self, SCRIPT, VRS};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use vipd_vrrp::admit::{self, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, packets};
 use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamps;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
-/// The time of day when the simulation begins, in seconds since 1970.
-const EPOCH: i64 = 1_700_000_000;
+/// The time of day when the simulation begins, in microseconds since 1970.
+const EPOCH: i64 = 1_700_000_000_000_000;
 
 /// The least time between two snapshots, in microseconds, as in the role.
 const SNAPSHOT_GAP: u64 = 50_000;
+
+/// What is known of nobody.
+static NOBODY: Stamps = Stamps::new();
 
 /// Who made a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,8 +64,8 @@ pub(crate) enum Effect {
     Changed(usize, Transition),
     /// The priority in force changed.
     Priority(usize),
-    /// A packet was believed; the sequence number of its authentication header.
-    Believed(Flight, Option<u32>),
+    /// A packet was believed; its place among those of its sender.
+    Believed(Flight, Option<Sequence>),
     /// A packet was not believed.
     Rejected(Flight, Reject),
 }
@@ -99,8 +103,9 @@ pub(crate) struct Host {
     told: BTreeMap<String, Link>,
     /// Which virtual routers get no sockets.
     pub(crate) deaf: [bool; VRS],
-    /// How far the time of day is off, in seconds.
+    /// How far the time of day is off, in microseconds.
     pub(crate) wall: i64,
+    told_wall: i64,
     /// What the supervisor keeps for a successor, once somebody has asked for it.
     pub(crate) snapshot: Option<Snapshot>,
     /// Something is to go into a new snapshot.
@@ -129,6 +134,7 @@ impl Host {
             told: BTreeMap::new(),
             deaf: [false; VRS],
             wall: 0,
+            told_wall: 0,
             snapshot: None,
             stale: false,
             id: 0,
@@ -149,10 +155,8 @@ impl Host {
             settings.groups.clear();
         }
         self.vrs = settings.instances.iter().map(scenario::number).collect();
-        let day = EPOCH + self.wall + i64::try_from(now / 1_000_000).unwrap_or(0);
-        let unix = Micros::from_secs(u64::try_from(day).unwrap_or(0));
-        self.told = self.links.clone();
-        self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, unix));
+        (self.told, self.told_wall) = (self.links.clone(), self.wall);
+        self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, self.day(now)));
         self.pulse = Pulse::Running;
         self.take_news(now);
         self.act();
@@ -160,7 +164,20 @@ impl Host {
         self.stale = true;
     }
 
-    /// Takes note of what the kernel told since the last time, and opens the sockets that are missing.
+    /// The time of day, since 1970.
+    pub(crate) fn day(&self, now: u64) -> Micros {
+        Micros(now.saturating_add_signed(EPOCH + self.wall))
+    }
+
+    /// Tells the node when somebody has set the clock.
+    fn look_at_clock(&mut self, now: u64) {
+        if self.told_wall != self.wall {
+            self.told_wall = self.wall;
+            self.handle(now, Input::Clock(self.day(now)));
+        }
+    }
+
+    /// Takes note of what the kernel told since the last time and of the clock, and opens the sockets that are missing.
     pub(crate) fn take_news(&mut self, now: u64) {
         if self.told != self.links {
             let names: Vec<String> = self.told.keys().chain(self.links.keys()).cloned().collect();
@@ -172,6 +189,7 @@ impl Host {
             }
             self.told = self.links.clone();
         }
+        self.look_at_clock(now);
         for i in 0..self.vrs.len() {
             let opened = if self.deaf[self.vrs[i]] { Err("no descriptors".into()) } else { Ok(()) };
             self.handle(now, Input::Sockets(i, opened));
@@ -203,6 +221,7 @@ impl Host {
 
     /// One turn of the role's loop.
     pub(crate) fn turn(&mut self, now: u64) {
+        self.look_at_clock(now);
         let early = self.mutation == Some(Mutation::TickBeforeReading);
         self.tick(now, if early { Input::Tick } else { Input::TickMasters });
         while let Some(flight) = self.inbox.pop_front() {
@@ -349,9 +368,10 @@ impl Host {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
+        let (own, master) = (router.priority(), router.state().name() == Name::Master);
         let mut known = router.known(Instant(now));
         if self.mutation == Some(Mutation::ReplaysBelieved) {
-            known.sequence = 0;
+            (known.sequence, known.stamps) = (0, &NOBODY);
         }
         let mut admitted = match admit::admit(&router.settings, known, &datagram) {
             Ok(admitted) => admitted,
@@ -361,20 +381,14 @@ impl Host {
             }
         };
         let release = admitted.advert.priority == Priority::RELEASE;
-        let number = match admitted.sequence {
-            Some(Sequence::Ah(number)) => Some(number),
-            Some(Sequence::Hmac(_)) | None => None,
-        };
-        self.effects.push(Effect::Believed(flight, number));
+        self.effects.push(Effect::Believed(flight, admitted.sequence));
         match self.mutation {
             Some(Mutation::PriorityUnread) if !release => admitted.advert.priority = Priority(1),
             // (With a sequence number it would be taken for a replay that is believed later.)
             Some(Mutation::ReleaseUnheard) if release && admitted.sequence.is_none() => return,
-            Some(Mutation::TieUndecided) if router.state().name() == Name::Master => {
-                admitted.source = match admitted.source {
-                    IpAddr::V4(_) => Ipv4Addr::new(1, 1, 1, 1).into(),
-                    IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-                };
+            // The other one seems to be weaker, whatever its address.
+            Some(Mutation::TieUndecided) if admitted.advert.priority == own && master => {
+                admitted.advert.priority = Priority(own.0.saturating_sub(1));
             }
             _ => {}
         }

@@ -7,9 +7,10 @@ use crate::wire::{LONGEST_WAY, Wires};
 use std::fmt;
 use vipd_vrrp::admit::Reject;
 use vipd_vrrp::auth::AhFault;
-use vipd_vrrp::router::{Master, Name, Router, State};
+use vipd_vrrp::router::{Master, Name, Router, Sequence, State};
 use vipd_vrrp::settings::{Bearing, Instance, Preempt, Version};
 use vipd_vrrp::timers;
+use vipd_vrrp::trailer::{HmacFault, Stamp};
 use vipd_vrrp::units::Priority;
 
 /// How soon an address that somebody removed is back, in microseconds.
@@ -35,9 +36,9 @@ pub enum Law {
     Addresses,
     /// A state changes by a recorded transition with a reason, from the state that was.
     Recorded,
-    /// Nobody without the key is believed; with an authentication header no packet is believed twice.
+    /// Nobody without the key is believed; with an authentication header or `auth_hmac` no packet is believed twice.
     Attacker,
-    /// An honest advert is believed, unless its sequence number is below one that was accepted.
+    /// An honest advert is believed, unless its sequence number is below one that was accepted, or a clock is wrong.
     Honest,
     /// The members of a sync group hold the same state, and the group has it, too.
     Group,
@@ -106,12 +107,23 @@ struct Seat {
     owed: Option<u64>,
     /// The highest sequence number that was believed.
     sequence: u32,
+    /// By sender: the last stamp that was believed, and how far the clock was off then.
+    stamps: [(u64, i64); HOSTS],
     /// It stood still as MASTER for longer than any peer waits: it is to send nothing before.
     listens: u64,
 }
 
-const VACANT: Seat =
-    Seat { state: Name::Init, since: 0, sent: 0, due: 0, stronger: None, owed: None, sequence: 0, listens: 0 };
+const VACANT: Seat = Seat {
+    state: Name::Init,
+    since: 0,
+    sent: 0,
+    due: 0,
+    stronger: None,
+    owed: None,
+    sequence: 0,
+    stamps: [(0, 0); HOSTS],
+    listens: 0,
+};
 
 /// The account.
 pub(crate) struct Laws {
@@ -255,7 +267,8 @@ impl Laws {
                 (seat.since, seat.owed) = (now, None);
                 match transition.to {
                     Name::Backup => return Ok(()),
-                    Name::Stop => seat.sequence = 0, // no longer configured: its memory goes with it
+                    // No longer configured: its memory goes with it.
+                    Name::Stop => (seat.sequence, seat.stamps) = (0, [(0, 0); HOSTS]),
                     Name::Init | Name::Master | Name::Fault => {}
                 }
                 let stronger = seat.stronger.take();
@@ -266,8 +279,13 @@ impl Laws {
             }
             Effect::Believed(flight, sequence) => self.believed(now, index, host, flight, *sequence, all),
             Effect::Rejected(flight, why) => match (flight.origin, why) {
-                (Origin::Replayed | Origin::Forged, _) | (_, Reject::Ah(AhFault::Sequence { .. })) => {
-                    // Its own number is above all that it hears, but not all that others hear: they wait for it.
+                (Origin::Replayed | Origin::Forged, _)
+                | (
+                    _,
+                    Reject::Ah(AhFault::Sequence { .. }) | Reject::Hmac(HmacFault::Stale { .. } | HmacFault::Replay),
+                ) => {
+                    // Its own number is above all that it hears, but not all that others hear: they wait for it. Or a
+                    // clock is wrong.
                     if flight.origin == Origin::Honest {
                         self.disturb(flight.vr, flight.from, index, now);
                     }
@@ -284,19 +302,31 @@ impl Laws {
         index: usize,
         host: &Host,
         flight: &Flight,
-        sequence: Option<u32>,
+        sequence: Option<Sequence>,
         all: &Scenario,
     ) -> Result<(), Broken> {
         if flight.origin == Origin::Forged {
             return Err((Law::Attacker, format!("host {index} believes a forged packet")));
         }
         let seat = &mut self.seats[index][flight.vr];
-        if let Some(sequence) = sequence {
-            if sequence <= seat.sequence {
-                let text = format!("host {index} believes number {sequence} after {}", seat.sequence);
-                return Err((Law::Attacker, text));
+        match sequence {
+            Some(Sequence::Ah(sequence)) => {
+                if sequence <= seat.sequence {
+                    let text = format!("host {index} believes number {sequence} after {}", seat.sequence);
+                    return Err((Law::Attacker, text));
+                }
+                seat.sequence = sequence;
             }
-            seat.sequence = sequence;
+            Some(Sequence::Hmac(Stamp(stamp))) => {
+                // (A clock that was set may let old ones pass: that is not promised.)
+                let (last, wall) = seat.stamps[flight.from];
+                if stamp <= last && wall == host.wall {
+                    let text = format!("host {index} believes stamp {stamp:x} after {last:x}");
+                    return Err((Law::Attacker, text));
+                }
+                seat.stamps[flight.from] = (stamp, host.wall);
+            }
+            None => {}
         }
         let Some(router) = router(host, flight.vr) else { return Ok(()) };
         let vr = &all.vrs[flight.vr];

@@ -34,6 +34,20 @@ pub(crate) struct VirtualRouter {
     pub(crate) delay: u64,
     /// Whether it is in the sync group.
     pub(crate) grouped: bool,
+    /// How far from a receiver's clock the time of an advert may be, in microseconds: for so long an honest one may be
+    /// taken for a replay when the clocks have been wrong.
+    pub(crate) window: u64,
+    /// Whether it bears a step of the time of day.
+    pub(crate) clock: Clock,
+}
+
+/// Whether the time of day may be set back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Clock {
+    /// It may.
+    May,
+    /// `anti_replay monotonic`: who forgets what it sent, and has a clock that was set back, is believed by nobody.
+    MustNotStep,
 }
 
 /// A cluster.
@@ -168,13 +182,26 @@ impl Scenario {
             Version::V3 => one_of(rng, &[100, 100, 100, 100, 100, 100, 100, 200, 300, 50, 20, 10, 5]),
         });
         let auth = match version {
-            Version::V2 => one_of(rng, &[None, Some(1), Some(2)]),
-            Version::V3 => None,
+            Version::V2 => one_of(rng, &[0, 1, 2, 3]),
+            Version::V3 => one_of(rng, &[0, 0, 3]),
         };
         let auth = match auth {
-            None => Auth::None,
-            Some(1) => Auth::Pass(*b"password"),
-            Some(_) => Auth::Ah(*b"thekey00"),
+            0 => Auth::None,
+            1 => Auth::Pass(*b"password"),
+            2 => Auth::Ah(*b"thekey00"),
+            _ => Auth::Hmac(HmacAuth {
+                keys: BTreeMap::from([(1, HmacKey(vec![1; 32])), (2, HmacKey(vec![2; 48]))]),
+                active: rng.u8(1..=2),
+                replay: if rng.bool() { AntiReplay::Monotonic } else { AntiReplay::Time { window: rng.u16(10..=60) } },
+                mode: HmacMode::Enforce,
+            }),
+        };
+        let (window, clock) = match &auth {
+            Auth::Hmac(HmacAuth { replay: AntiReplay::Time { window }, .. }) => {
+                (u64::from(*window) * 1_000_000, Clock::May)
+            }
+            Auth::Hmac(HmacAuth { replay: AntiReplay::Monotonic, .. }) => (0, Clock::MustNotStep),
+            Auth::None | Auth::Pass(_) | Auth::Ah(_) => (0, Clock::May),
         };
         let preempt = match rng.u8(..10) {
             0..=5 => Preempt::After(Micros::ZERO),
@@ -229,7 +256,7 @@ impl Scenario {
             Preempt::Never => 0,
         };
         let master_down = timers::master_down(version, Priority(1), interval, adverts).0;
-        (VirtualRouter { wire, family, version, interval, master_down, delay, grouped }, instances)
+        (VirtualRouter { wire, family, version, interval, master_down, delay, grouped, window, clock }, instances)
     }
 
     /// Lets every host track a script, and perhaps the other wire.

@@ -1,15 +1,16 @@
 //! What goes wrong: one fault after the other, drawn from the seed, each with its end.
 
 use crate::host::{Flight, Origin, Pulse};
-use crate::scenario::{self, HOSTS, SCRIPT, WIRES, chance};
+use crate::scenario::{self, Clock, HOSTS, SCRIPT, WIRES, chance};
 use crate::tally::Kind;
 use crate::wire::CLIENT;
 use crate::world::{Deaf, What, World};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::router::{Sequence, advert, packets};
-use vipd_vrrp::settings::{Auth, Family, Transport, Version};
-use vipd_vrrp::track::Link;
+use vipd_vrrp::settings::{Auth, Family, HmacAuth, HmacKey, Transport, Version};
+use vipd_vrrp::track::{Duty, Link};
 use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Centis, Priority};
 
@@ -26,6 +27,8 @@ pub(crate) enum Ending {
     Link(usize, usize),
     /// A virtual router of a host gets its sockets.
     Sockets(usize, usize),
+    /// A host serves again.
+    Duty(usize),
 }
 
 /// What an attacker sends.
@@ -102,11 +105,33 @@ impl World {
                 self.hosts[host].pulse = Pulse::Stalled;
                 self.ends(still, Ending::Resume(host));
             }
+            Kind::HandOver => {
+                let host = self.some_host()?;
+                let i = self.rng.usize(..self.hosts[host].vrs.len().max(1));
+                let vr = *self.hosts[host].vrs.get(i)?;
+                self.note(|| format!("host {host}: the operator hands VI_{vr} over"));
+                self.hosts[host].handle(self.now, Input::HandOver(i));
+                self.after(host);
+            }
+            Kind::Maintenance => {
+                let host = self.some_host()?;
+                self.note(|| format!("host {host}: maintenance begins"));
+                self.hosts[host].handle(self.now, Input::Duty(Duty::Maintenance));
+                self.after(host);
+                let away = self.span(SECOND, 60 * SECOND);
+                self.ends(away, Ending::Duty(host));
+            }
             Kind::ClockStep => {
                 let host = self.some_host()?;
-                let step = self.rng.i64(-200_000..=200_000);
-                self.note(|| format!("host {host}: the time of day jumps by {step} s"));
+                if self.scenario.vrs.iter().any(|vr| vr.clock == Clock::MustNotStep) {
+                    return None;
+                }
+                // Days, or seconds.
+                let most = if self.rng.bool() { 200_000_000_000 } else { 20_000_000 };
+                let step = self.rng.i64(-most..=most);
+                self.note(|| format!("host {host}: the time of day jumps by {step} us"));
                 self.hosts[host].wall += step;
+                self.news(host);
             }
             Kind::Theft => {
                 let host = self.some_host()?;
@@ -297,16 +322,18 @@ impl World {
         let (wire, family) = (self.scenario.vrs[vr].wire, self.scenario.vrs[vr].family);
         let mut source = scenario::address(family, wire, from);
         let (mut ttl, mut sequence) = (255, None);
+        let day = self.hosts[from].day(self.now);
         settings.auth = match (settings.auth, &settings.transport) {
             (Auth::Pass(_), _) => Auth::Pass(*b"guessed!"),
             (Auth::Ah(_), _) => {
                 sequence = Some(Sequence::Ah(u32::MAX - 1));
                 Auth::Ah(*b"guessed!")
             }
-            (Auth::Hmac(mut auth), _) => {
-                auth.keys.values_mut().for_each(|key| key.0.fill(0));
-                sequence = Some(Sequence::Hmac(Stamp(u64::MAX >> 1)));
-                Auth::Hmac(auth)
+            (Auth::Hmac(auth), _) => {
+                sequence = Some(Sequence::Hmac(Stamp::of(day)));
+                let keys = BTreeMap::from([(auth.active, HmacKey(vec![9; 32]))]);
+                // Unsigned, or signed with a guess.
+                if self.rng.bool() { Auth::None } else { Auth::Hmac(HmacAuth { keys, ..auth }) }
             }
             (Auth::None, Transport::Multicast { .. }) => {
                 ttl = 254;
@@ -351,6 +378,13 @@ impl World {
                     self.set_link(host, wire, Some(scenario::link(wire, host)));
                 }
             }
+            Ending::Duty(host) => {
+                if self.hosts[host].pulse == Pulse::Running {
+                    self.note(|| format!("host {host}: maintenance ends"));
+                    self.hosts[host].handle(self.now, Input::Duty(Duty::Serving));
+                    self.after(host);
+                }
+            }
             Ending::Sockets(host, vr) => self.set_deaf(host, vr, Deaf::No),
         }
     }
@@ -363,9 +397,16 @@ impl World {
         // With two hosts or more one may stay behind: the others are to do without it.
         let left = chance(&mut self.rng, 25).then(|| self.rng.usize(..self.hosts.len()));
         for host in 0..self.hosts.len() {
+            // All clocks are right again.
+            self.hosts[host].wall = 0;
             self.resume(host);
+            self.news(host);
             if self.hosts[host].pulse == Pulse::Dead {
                 self.start(host);
+            }
+            self.end(Ending::Duty(host));
+            for i in 0..self.hosts[host].vrs.len() {
+                self.hosts[host].handle(self.now, Input::TakeBack(i));
             }
             for wire in 0..WIRES.min(self.scenario.wires) {
                 self.end(Ending::Link(host, wire));

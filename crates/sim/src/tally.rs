@@ -26,6 +26,10 @@ pub enum Kind {
     Stop,
     /// The host does nothing for a while.
     Stall,
+    /// The operator hands a virtual router over to the others.
+    HandOver,
+    /// The operator takes the host out of service, and back.
+    Maintenance,
     /// The time of day jumps.
     ClockStep,
     /// Somebody removes a virtual address.
@@ -50,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 22] = [
         Kind::Loss,
         Kind::Delay,
         Kind::Duplication,
@@ -61,6 +65,8 @@ impl Kind {
         Kind::HostCrash,
         Kind::Stop,
         Kind::Stall,
+        Kind::HandOver,
+        Kind::Maintenance,
         Kind::ClockStep,
         Kind::Theft,
         Kind::Junk,
@@ -85,6 +91,8 @@ impl Kind {
             Kind::HostCrash => "host crash",
             Kind::Stop => "stop and start",
             Kind::Stall => "stall",
+            Kind::HandOver => "hand-over",
+            Kind::Maintenance => "maintenance",
             Kind::ClockStep => "clock step",
             Kind::Theft => "address theft",
             Kind::Junk => "junk",

@@ -14,7 +14,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use vipd_vrrp::node::Settings;
-use vipd_vrrp::router::Name;
+use vipd_vrrp::router::{Carried, Name};
 use vipd_vrrp::track::Link;
 use vipd_vrrp::units::{Instant, Priority};
 
@@ -266,7 +266,8 @@ impl World {
     fn calm_down(&mut self) -> Result<(), Broken> {
         let script = self.scenario.hosts[0].scripts.first();
         let results = script.map_or(0, |s| u64::from(s.rise + s.fall) + 1);
-        let quiet = self.last_arrival.max(self.now) + results * self.scenario.script_every;
+        let window = self.scenario.vrs.iter().map(|vr| vr.window).max().unwrap_or(0);
+        let quiet = self.last_arrival.max(self.now) + (results * self.scenario.script_every).max(window);
         let patience = |vr: usize| {
             let own = &self.scenario.vrs[vr];
             // A group is as slow as its slowest member.
@@ -511,7 +512,8 @@ impl World {
         let how = if snapshot.is_some() { "with a snapshot" } else { "without memory" };
         self.note(|| format!("host {host}: the daemon starts {how}"));
         let mut left = [None; VRS];
-        for carried in snapshot.iter().flat_map(|s| &s.routers) {
+        let configured = |carried: &&Carried| self.hosts[host].config.instances.iter().any(|i| i.name == carried.name);
+        for carried in snapshot.iter().flat_map(|s| &s.routers).filter(configured) {
             let vr = carried.name.trim_start_matches("VI_").parse().unwrap_or(VRS);
             if let Some(left) = left.get_mut(vr) {
                 *left = Some((carried.state.name(), carried.sequences.heard));
@@ -577,7 +579,7 @@ impl World {
     }
 
     /// The kernel of a host has something to tell; one that stands still hears it later.
-    fn news(&mut self, host: usize) {
+    pub(crate) fn news(&mut self, host: usize) {
         if self.hosts[host].pulse == Pulse::Running {
             self.hosts[host].take_news(self.now);
             self.after(host);

@@ -114,7 +114,7 @@ impl World {
         }
         self.lost[from][to] = 0;
         let router = &self.nodes[to].routers()[0];
-        let admitted = admit(&router.settings, router.known(Instant(0)), &Datagram::parse(&packet).unwrap()).unwrap();
+        let admitted = admit(&router.settings, router.known(self.now), &Datagram::parse(&packet).unwrap()).unwrap();
         let both = self.masters().contains(&from) && self.masters().contains(&to);
         let goodbye = admitted.advert.priority == Priority::RELEASE;
         self.handle(to, Input::Advert(0, admitted));

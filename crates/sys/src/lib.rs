@@ -5,6 +5,7 @@
 
 pub mod announce;
 pub mod clock;
+pub mod connector;
 pub mod lease;
 pub mod netlink;
 pub mod netns;

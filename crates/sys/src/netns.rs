@@ -14,3 +14,8 @@ pub fn enter(name: &str) -> io::Result<()> {
     let file = File::open(&path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
 }
+
+/// Moves the calling thread into the network namespace of a process.
+pub fn enter_that_of(pid: u32) -> io::Result<()> {
+    Ok(setns(File::open(format!("/proc/{pid}/ns/net"))?, CloneFlags::CLONE_NEWNET)?)
+}

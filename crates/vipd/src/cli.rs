@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Reload(StatusArguments),
     /// Show what a reload with a file would do: exit status 0 nothing, 3 something, 2 no plan could be made.
     Plan(PlanArguments),
+    /// Hand an instance or sync group over to its peers: it leaves whoever follows in peace.
+    Switchover(Switchover),
+    /// Take this host out of all virtual routers, or back in.
+    Maintenance(Maintenance),
     /// Lay out configuration files: exit status 0 done, 1 some would change (with --check), 2 not possible.
     Fmt(Fmt),
     /// Explain the words of the configuration language.
@@ -162,6 +166,39 @@ pub(crate) struct StatusArguments {
     /// The daemon's control socket.
     #[arg(long, default_value = vipd_api::SOCKET)]
     pub(crate) socket: PathBuf,
+}
+
+/// `vipd switchover`
+#[derive(Args, Debug)]
+pub(crate) struct Switchover {
+    /// The vrrp_instance or vrrp_sync_group.
+    pub(crate) name: String,
+    /// Preempt again, as configured.
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// The daemon's control socket.
+    #[arg(long, default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+}
+
+/// `vipd maintenance`
+#[derive(Args, Debug)]
+pub(crate) struct Maintenance {
+    /// On: every instance gives up and takes nothing over. Off: they take part again.
+    #[arg(value_enum)]
+    pub(crate) switch: OnOff,
+    /// The daemon's control socket.
+    #[arg(long, default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+}
+
+/// A switch.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnOff {
+    /// On.
+    On,
+    /// Off.
+    Off,
 }
 
 /// `vipd role`

@@ -18,6 +18,7 @@ mod reload;
 mod roles;
 mod schedule;
 mod status;
+mod steer;
 mod supervisor;
 mod veil;
 
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         Some(Command::Check(arguments)) => check(&arguments),
         Some(Command::Config(arguments)) => config_command::run(&arguments),
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
+        Some(Command::Switchover(arguments)) => steer::switchover(&arguments),
+        Some(Command::Maintenance(arguments)) => steer::maintenance(&arguments),
         Some(Command::Plan(arguments)) => plan::run(&arguments),
         Some(Command::Fmt(arguments)) => fmt::run(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),

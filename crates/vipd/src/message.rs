@@ -2,7 +2,7 @@
 //! supervisor. A role never reads another role's bytes, only values that the supervisor passed on.
 //!
 //! ```text
-//!              Configure, Script, File, Ping, Query, Stop              Transition, Snapshot, Beat, Status
+//!              Configure, Script, File, Process, Ping, Query, Stop     Transition, Snapshot, Beat, Status
 //!   supervisor ------------------------------------------> vrrp   ----------------------------------------> supervisor
 //!              Configure, Ran, Ping, Query, Stop           check        Verdicts, Run, Known, ...
 //!              Configure, Verdicts, Ping, Query, Stop      director     RealServer, Quorum, Snapshot, ...
@@ -15,11 +15,12 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use vipd_api::{
-    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus,
-    UnixTime,
+    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
+    ServiceStatus, UnixTime,
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
+use vipd_vrrp::track::Cause;
 
 /// From the supervisor to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +43,15 @@ pub(crate) enum ToRole {
     },
     /// What `FromRole::Sessions` said. To check.
     Sessions(Sessions),
+    /// So many of a tracked process run. To vrrp.
+    Process {
+        /// Its name.
+        name: String,
+        /// How many.
+        count: u32,
+        /// Why it is another number than before.
+        cause: Cause,
+    },
     /// The answer to `FromRole::Run`. To check.
     Ran {
         /// The number of the request.
@@ -51,6 +61,13 @@ pub(crate) enum ToRole {
     },
     /// What check found. To director.
     Verdicts(Vec<Verdict>),
+    /// An operator's order; answer with `Steered`. To vrrp.
+    Steer {
+        /// Number for the answer.
+        id: u64,
+        /// What he wants.
+        order: Order,
+    },
     /// A mail to send. To console.
     Mail {
         /// Without the `[router_id]` in front, which the console adds.
@@ -171,6 +188,13 @@ pub(crate) enum FromRole {
         /// The role's part.
         part: Box<StatusPart>,
     },
+    /// The answer to `Steer`: what was done, or why not. From vrrp.
+    Steered {
+        /// Its number.
+        id: u64,
+        /// A sentence each.
+        done: Result<Vec<String>, String>,
+    },
     /// An operator asks. From console.
     Request {
         /// Number for the answer.
@@ -187,7 +211,7 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_) | FromRole::Sessions(_) => role == RoleName::Vrrp,
+            FromRole::Transition(_) | FromRole::Steered { .. } | FromRole::Sessions(_) => role == RoleName::Vrrp,
             FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,

@@ -6,7 +6,7 @@
 use crate::admit::Admitted;
 use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
-use crate::track::{self, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
+use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Micros, Priority};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -47,10 +47,17 @@ pub enum Input {
     Script(String, bool, String),
     /// A tracked file was read: its value, 0 if there is none.
     File(String, i64),
-    /// So many of a tracked process run.
-    Process(String, u32),
+    /// So many of a tracked process run, and why it is another number than before.
+    Process(String, u32, Cause),
     /// A BFD session came up, or went down.
     Bfd(String, bool),
+    /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
+    /// no master is heard, or when told so.
+    HandOver(usize),
+    /// It preempts again, as configured.
+    TakeBack(usize),
+    /// The operator works on this host, or has done.
+    Duty(Duty),
     /// This router is no longer configured: give up.
     Remove(usize),
     /// The daemon stops.
@@ -83,6 +90,9 @@ pub struct Snapshot {
     pub groups: Vec<(String, Name)>,
     /// Instances without a socket, and why: so it is until `Input::Sockets` says otherwise.
     pub deaf: Vec<(String, String)>,
+    /// Whether this host serves.
+    #[serde(default)]
+    pub duty: Duty,
 }
 
 /// What is to be done at a certain time.
@@ -169,10 +179,7 @@ impl Node {
         let mut processes = BTreeMap::new();
         for process in settings.processes {
             let known = before.processes.iter().find(|(name, _)| *name == process.name);
-            let mut state = known.map_or_else(ProcessState::default, |(_, state)| *state);
-            if let Some(count) = state.count() {
-                state.counted(now, &process, count);
-            }
+            let state = known.map_or_else(ProcessState::default, |(_, state)| state.under(now, &process));
             processes.insert(process.name.clone(), (process, state));
         }
         let named = |(name, _): &(String, String)| routers.iter().any(|r| r.settings.name == *name);
@@ -186,7 +193,7 @@ impl Node {
         for (process, state) in processes.values() {
             tracked.extend(state.good().map(|good| (Tracked::Process(process.name.clone()), Known::of(good))));
         }
-        let facts = Facts { links, tracked, deaf };
+        let facts = Facts { links, tracked, deaf, duty: before.duty };
         let actions = VecDeque::new();
         let mut node = Node { routers, groups, group_of, scripts, processes, facts, actions };
         node.join_groups(now);
@@ -222,8 +229,14 @@ impl Node {
             processes: self.processes.iter().map(|(name, (_, state))| (name.clone(), *state)).collect(),
             tracked: self.facts.tracked.iter().filter_map(plain).collect(),
             groups: self.groups.iter().map(|g| (g.settings.name.clone(), g.state)).collect(),
+            duty: self.facts.duty,
             deaf: self.facts.deaf.iter().map(|(name, why)| (name.clone(), why.clone())).collect(),
         }
+    }
+
+    /// Whether this host serves.
+    pub fn duty(&self) -> Duty {
+        self.facts.duty
     }
 
     /// The routers, in the order of the configuration.
@@ -346,13 +359,33 @@ impl Node {
                 self.learn(now, good.map(|good| (Tracked::Script(name), Known::of(good))));
             }
             Input::File(name, value) => self.learn(now, [(Tracked::File(name), Known::Value(value))]),
-            Input::Process(name, count) => {
+            Input::Process(name, count, cause) => {
                 let Some((settings, state)) = self.processes.get_mut(&name) else { return };
-                state.counted(now, settings, count);
+                state.counted(now, settings, count, cause);
                 let good = state.good();
                 self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
             }
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
+            Input::HandOver(i) => {
+                for i in self.family_of(i) {
+                    self.routers[i].hand_over(now);
+                    self.collect(i);
+                }
+                if let Some(g) = self.group_of.get(i).copied().flatten() {
+                    self.settle_group(g);
+                }
+            }
+            Input::TakeBack(i) => {
+                for i in self.family_of(i) {
+                    self.routers[i].take_back();
+                }
+            }
+            Input::Duty(duty) => {
+                if self.facts.duty != duty {
+                    self.facts.duty = duty;
+                    self.settle(now);
+                }
+            }
             Input::Remove(i) => {
                 if let Some(router) = self.routers.get_mut(i) {
                     router.stop(now, "no longer configured".to_string());
@@ -379,6 +412,15 @@ impl Node {
         }
         if changed {
             self.settle(now);
+        }
+    }
+
+    /// A router and its siblings.
+    fn family_of(&self, i: usize) -> Vec<usize> {
+        match self.group_of.get(i) {
+            Some(Some(g)) => self.groups[*g].members.clone(),
+            Some(None) => Vec::from([i]),
+            None => Vec::new(),
         }
     }
 

@@ -53,6 +53,9 @@ pub struct Backup {
     pub heard: Option<Heard>,
     /// The master-down interval is over, but a sibling is not ready.
     pub wants_master: bool,
+    /// The operator handed over: whoever serves now is left in peace, as with `nopreempt`.
+    #[serde(default)]
+    pub handed_over: bool,
 }
 
 /// Serving.
@@ -562,7 +565,8 @@ impl Router {
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
-        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false }
+        let handed_over = false;
+        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false, handed_over }
     }
 
     /// The one place where the state changes.
@@ -611,6 +615,23 @@ impl Router {
         let repeat = garp.master_repeat;
         self.transition(now, State::Master(master), why);
         self.edges.push_back(Edge::Announce { repeat });
+    }
+
+    /// The operator hands a master over: it says good-bye, and leaves whoever follows in peace. If nobody does, it serves again
+    /// after the master-down interval.
+    pub(crate) fn hand_over(&mut self, now: Instant) {
+        if matches!(self.state, State::Master(_)) {
+            self.release(now);
+            let backup = Backup { handed_over: true, ..self.listening(now, None) };
+            self.transition(now, State::Backup(backup), "the operator handed over".to_string());
+        }
+    }
+
+    /// It preempts again.
+    pub(crate) fn take_back(&mut self) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.handed_over = false;
+        }
     }
 
     /// FAULT; a master says good-bye first.
@@ -750,11 +771,12 @@ impl Router {
     fn hear_as_backup(&mut self, now: Instant, heard: Heard, interval: Centis) {
         let skew = self.skew();
         let lower = heard.priority < self.effective;
+        let State::Backup(backup) = &mut self.state else { return };
         let delay = match self.settings.preempt {
             Preempt::Never => None,
+            Preempt::After(_) if backup.handed_over => None,
             Preempt::After(delay) => Some(delay),
         };
-        let State::Backup(backup) = &mut self.state else { return };
         if heard.priority == Priority::RELEASE {
             backup.down = now + skew;
             backup.heard = Some(heard);

@@ -431,8 +431,8 @@ pub struct Process {
     pub quorum: u32,
     /// `quorum_max`: more are bad; `None`: there are never too many.
     pub quorum_max: Option<u32>,
-    /// `terminate_delay` [0]: how long it is still good when it no longer has its quorum.
+    /// `terminate_delay` [0]: how long one that has ended still counts.
     pub terminate_delay: Micros,
-    /// `fork_delay` [0]: how long it is still bad when it has its quorum again.
+    /// `fork_delay` [0]: how long one that was forked does not count yet.
     pub fork_delay: Micros,
 }

@@ -10,7 +10,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-pub use process::ProcessState;
+pub use process::{Cause, ProcessState};
 pub use script::ScriptState;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,18 @@ pub struct Facts {
     pub tracked: BTreeMap<Tracked, Known>,
     /// Instances without a socket to hear or to send by, by name, and why.
     pub deaf: BTreeMap<String, String>,
+    /// Whether the operator lets this host serve.
+    pub duty: Duty,
+}
+
+/// Whether a host takes part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Duty {
+    /// As configured.
+    #[default]
+    Serving,
+    /// The operator works on it: every instance gives up, and takes nothing over until he has done.
+    Maintenance,
 }
 
 impl Facts {
@@ -122,6 +134,8 @@ pub enum Fault {
     Tracked(Tracked, Known),
     /// A tracked object without weight has not been run, read or counted yet.
     Awaited(Tracked),
+    /// The operator works on this host.
+    Maintenance,
     /// Another instance of the sync group is in FAULT.
     Sibling(String),
     /// Another instance of the sync group waits for what it tracks.
@@ -159,6 +173,7 @@ impl fmt::Display for Fault {
             }
             Fault::Awaited(what @ Tracked::Script(_)) => write!(f, "tracked {what} has not run yet"),
             Fault::Awaited(what) => write!(f, "of tracked {what} nothing is known yet"),
+            Fault::Maintenance => f.write_str("in maintenance, until `vipd maintenance off`"),
             Fault::Sibling(i) => write!(f, "{i} of the same sync group is in FAULT"),
             Fault::SiblingAwaited(i) => write!(f, "{i} of the same sync group waits for what it tracks"),
         }
@@ -168,6 +183,9 @@ impl fmt::Display for Fault {
 /// What is wrong with an instance, its siblings left aside.
 pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
     let mut faults = BTreeSet::new();
+    if facts.duty == Duty::Maintenance {
+        faults.insert(Fault::Maintenance);
+    }
     let name = || settings.interface.clone();
     match facts.links.get(&settings.interface) {
         None => {

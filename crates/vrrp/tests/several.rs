@@ -11,6 +11,7 @@ use vipd_vrrp::node::{Action, Input, Node, Settings};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, Sequence, advert, packets};
 use vipd_vrrp::settings::*;
+use vipd_vrrp::track::Duty;
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
 const OWN: [u8; 4] = [192, 0, 2, 1];
@@ -544,4 +545,60 @@ fn stamp(sequence: Option<Sequence>) -> u64 {
         Some(Sequence::Hmac(stamp)) => stamp.0,
         other => panic!("not signed: {other:?}"),
     }
+}
+
+/// The operator's switchover: whoever follows is left in peace, until there is nobody, or until told.
+#[test]
+fn a_router_that_is_handed_over_leaves_its_follower_in_peace() {
+    let grouped = || {
+        let groups = vec![SyncGroup { name: "G".into(), members: vec!["VI_51".into(), "VI_52".into()] }];
+        Settings { groups, ..two() }
+    };
+    let mut node = Node::new(START, grouped(), links(OWN), None, Micros::ZERO);
+    let now = serve(&mut node);
+    node.handle(now, Input::HandOver(0));
+    let told = actions(&mut node);
+    let farewells =
+        |a: &&Action| matches!(a, Action::Router(_, Edge::Send { advert, .. }) if advert.priority == Priority(0));
+    assert_eq!(told.iter().filter(farewells).count(), 2, "siblings go along: {told:?}");
+    assert!(told.iter().any(|a| matches!(a, Action::Group(0, Name::Backup, _))), "{told:?}");
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
+    // A weaker one serves: it is not preempted, by a successor neither.
+    let mut at = now;
+    for _ in 0..10 {
+        at = at + Micros::from_secs(1);
+        for i in [0, 1] {
+            let weaker = heard(&node, i, 50);
+            node.handle(at, weaker);
+        }
+        node.handle(at, Input::Tick);
+        node = Node::new(at, grouped(), links(OWN), Some((at, node.snapshot(at))), Micros::ZERO);
+    }
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
+    // Until told.
+    node.handle(at, Input::TakeBack(1));
+    for _ in 0..4 {
+        at = at + Micros::from_secs(1);
+        for i in [0, 1] {
+            let weaker = heard(&node, i, 50);
+            node.handle(at, weaker);
+        }
+        node.handle(at, Input::Tick);
+    }
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+    // Or until nobody is heard.
+    node.handle(at, Input::HandOver(1));
+    let at = at + Micros::from_secs(5);
+    node.handle(at, Input::Tick);
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+
+    // Maintenance: nothing is taken over, whoever dies; its end is told as one.
+    node.handle(at, Input::Duty(Duty::Maintenance));
+    assert_eq!(names(&node), [Name::Fault, Name::Fault]);
+    assert!(node.routers()[0].why().contains("maintenance"), "{}", node.routers()[0].why());
+    let mut node = Node::new(at, grouped(), links(OWN), Some((at, node.snapshot(at))), Micros::ZERO);
+    node.handle(at + Micros::from_secs(60), Input::Tick);
+    assert_eq!(names(&node), [Name::Fault, Name::Fault]);
+    node.handle(at, Input::Duty(Duty::Serving));
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
 }

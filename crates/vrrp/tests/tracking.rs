@@ -8,7 +8,7 @@ use common::{instance, links};
 use vipd_vrrp::node::{Due, Input, Node, Settings};
 use vipd_vrrp::router::Name;
 use vipd_vrrp::settings::*;
-use vipd_vrrp::track::{Effect, Known};
+use vipd_vrrp::track::{Cause, Effect, Known};
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
 const START: Instant = Instant(1_000_000_000);
@@ -134,43 +134,57 @@ fn a_bfd_session_is_down_until_it_is_up() {
 fn a_process_is_good_within_its_quorum() {
     for (count, expected) in [(0, 80), (1, 80), (2, 100), (3, 100), (4, 80)] {
         let mut node = node(settings(process(), -20, false));
-        node.handle(START, Input::Process("web".into(), count));
+        node.handle(START, Input::Process("web".into(), count, Cause::Ended));
         assert_eq!(standing(&node), backup(expected), "the first count decides at once: {count}");
         assert_eq!(node.process("web").unwrap().count(), Some(count));
     }
     let mut node = node(settings(process(), 0, false));
-    node.handle(START, Input::Process("web".into(), 0));
+    node.handle(START, Input::Process("web".into(), 0, Cause::Seen));
     assert_eq!(standing(&node), fault("tracked process web has not its quorum"));
 }
 
 #[test]
 fn a_process_must_stay_away_for_its_delay() {
+    use Cause::{Ended, Forked, Seen};
     let mut node = node(settings(process(), 20, false));
-    let count = |node: &mut Node, at, count| node.handle(at, Input::Process("web".into(), count));
+    let count = |node: &mut Node, at, count, cause| node.handle(at, Input::Process("web".into(), count, cause));
     let due = |node: &Node| node.process("web").unwrap().wake();
-    count(&mut node, START, 2);
+    count(&mut node, START, 2, Seen);
     assert_eq!(standing(&node), backup(120));
-    count(&mut node, START, 1);
+    count(&mut node, START, 1, Ended);
     assert_eq!((standing(&node), due(&node)), (backup(120), Some(START + Micros(2 * UNIT))));
     assert_eq!(node.wake(), Some((START + Micros(2 * UNIT), Due::Process)));
     // More of the same moves nothing; what comes back in time was never away.
-    count(&mut node, START + Micros(UNIT), 0);
+    count(&mut node, START + Micros(UNIT), 0, Ended);
+    count(&mut node, START + Micros(UNIT), 0, Seen);
     assert_eq!(due(&node), Some(START + Micros(2 * UNIT)));
-    count(&mut node, START + Micros(UNIT), 2);
+    count(&mut node, START + Micros(UNIT), 2, Seen);
     assert_eq!((standing(&node), due(&node)), (backup(120), None));
-    // What stays away, or is too many, counts when its delay is over.
+    // What stays away counts when its delay is over.
     let lost = START + Micros(UNIT);
-    count(&mut node, lost, 4);
+    count(&mut node, lost, 1, Ended);
     node.handle(lost + Micros(2 * UNIT - 1), Input::Tick);
     assert_eq!(standing(&node), backup(120));
     node.handle(lost + Micros(2 * UNIT), Input::Tick);
     assert_eq!((standing(&node), due(&node)), (backup(100), None));
-    // Back again it has the other delay.
-    let back = lost + Micros(2 * UNIT);
-    count(&mut node, back, 3);
-    assert_eq!((standing(&node), due(&node)), (backup(100), Some(back + Micros(UNIT))));
-    node.handle(back + Micros(UNIT), Input::Tick);
+    // One that is forked has the other delay, in either direction: too many are no better than too few.
+    let forked = lost + Micros(2 * UNIT);
+    count(&mut node, forked, 3, Forked);
+    assert_eq!((standing(&node), due(&node)), (backup(100), Some(forked + Micros(UNIT))));
+    node.handle(forked + Micros(UNIT), Input::Tick);
     assert_eq!(standing(&node), backup(120));
+    let many = forked + Micros(UNIT);
+    count(&mut node, many, 4, Forked);
+    assert_eq!((standing(&node), due(&node)), (backup(120), Some(many + Micros(UNIT))));
+    count(&mut node, many, 5, Seen);
+    assert_eq!((standing(&node), due(&node)), (backup(120), Some(many + Micros(UNIT))), "the first decides");
+    count(&mut node, many, 3, Ended);
+    assert_eq!((standing(&node), due(&node)), (backup(120), None));
+    // What is another program now is not waited for.
+    for (now_run, priority) in [(4, 100), (2, 120), (0, 100), (2, 120)] {
+        count(&mut node, many, now_run, Seen);
+        assert_eq!((standing(&node), due(&node)), (backup(priority), None));
+    }
 }
 
 #[test]
@@ -180,7 +194,7 @@ fn what_is_known_outlives_a_reload() {
     all.instances[0].tracks.extend([weighs(process()), weighs(bfd())]);
     let mut node = node(all.clone());
     node.handle(START, Input::File("load".into(), 7));
-    node.handle(START, Input::Process("web".into(), 2));
+    node.handle(START, Input::Process("web".into(), 2, Cause::Seen));
     node.handle(START, Input::Bfd("peer".into(), true));
     assert_eq!(standing(&node), backup(127));
     while node.poll().is_some() {}
@@ -193,13 +207,21 @@ fn what_is_known_outlives_a_reload() {
     let mut same = reloaded(all.clone());
     assert_eq!(standing(&same), backup(127));
     assert_eq!(same.poll(), None, "a reload is no event");
-    // A larger quorum is not there, and that has its delay.
+    // A larger quorum is not there.
     let mut more = all.clone();
     more.processes[0].quorum = 3;
-    let mut more = reloaded(more);
-    assert_eq!(standing(&more), backup(127));
-    more.handle(START + Micros(2 * UNIT), Input::Tick);
-    assert_eq!(standing(&more), backup(117));
+    assert_eq!(standing(&reloaded(more)), backup(117));
+    // A delay that runs goes on, and is of no use where the new quorum is there.
+    node.handle(START, Input::Process("web".into(), 1, Cause::Ended));
+    let reloaded = |settings| {
+        let before = Some((START, node.snapshot(START)));
+        Node::new(START + Micros(UNIT), settings, links([192, 0, 2, 1]), before, 0)
+    };
+    assert_eq!(reloaded(all.clone()).process("web").unwrap().wake(), Some(START + Micros(2 * UNIT)));
+    let mut fewer = all.clone();
+    fewer.processes[0].quorum = 1;
+    let fewer = reloaded(fewer);
+    assert_eq!((standing(&fewer), fewer.process("web").unwrap().wake()), (backup(127), None));
     // What is no longer tracked is forgotten.
     let mut none = all;
     none.instances[0].tracks.clear();

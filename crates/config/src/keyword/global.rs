@@ -51,7 +51,7 @@ ROOT_ROWS:
         "One virtual router."
     "vrrp_script" NamedBlock(&VRRP_SCRIPT), "NAME { }", "", "", Acts;
         "Periodic check script usable by track_script."
-    "vrrp_track_process" NamedBlock(&VRRP_TRACK_PROCESS), "NAME { }", "", "", NotYet("processes are not watched");
+    "vrrp_track_process" NamedBlock(&VRRP_TRACK_PROCESS), "NAME { }", "", "", Acts;
         "Process presence check usable by track_process."
     "track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", Acts;
         "File whose integer content adjusts priority or weight."

@@ -44,7 +44,7 @@ VRRP_INSTANCE_ROWS:
         "Scripts to follow."
     "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Files to follow."
-    "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
+    "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Process checks to follow."
     "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", Acts;
         "BFD instances to follow."
@@ -215,7 +215,7 @@ VRRP_SYNC_GROUP_ROWS:
         "Scripts that influence every member."
     "track_file" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Files that influence every member."
-    "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", NotYet("processes are not watched");
+    "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Process checks that influence every member."
     "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", Acts;
         "BFD instances that influence every member."
@@ -312,9 +312,9 @@ VRRP_TRACK_PROCESS_ROWS:
     "delay" Seconds(1, 3_600_000_000), "SECONDS(dec)", "0.000001..3600", "0", Acts;
         "Sets fork_delay and terminate_delay."
     "terminate_delay" Seconds(1, 3_600_000_000), "SECONDS(dec)", "0.000001..3600", "0", Acts;
-        "Wait before reporting quorum lost."
+        "How long one that has ended still counts."
     "fork_delay" Seconds(1, 3_600_000_000), "SECONDS(dec)", "0.000001..3600", "0", Acts;
-        "Wait before reporting quorum gained."
+        "How long one that was forked does not count yet; what becomes another program counts at once."
     "full_command" Flag, "", "flag", "off", Acts;
         "Compare the full command line instead of the process name."
 }

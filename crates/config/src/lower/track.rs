@@ -19,6 +19,9 @@ use vipd_vrrp::units::{Micros, Priority};
 /// Objects that one instance or group tracks at most.
 const MAX_TRACKED: usize = 1000;
 
+/// Bytes of the name of a process that the kernel keeps.
+const NAME: usize = 15;
+
 /// What a file adds to the priority at least and at most.
 const FILE: (i64, i64) = (-253, 253);
 
@@ -294,6 +297,11 @@ impl Lower<'_> {
             None if nodes.on("full_command") => ProcessMatch::Program,
             None => ProcessMatch::Name,
         };
+        if matching == ProcessMatch::Name && process.text.len() > NAME {
+            let message = format!("the kernel keeps {NAME} bytes of the name of a process: no more are compared");
+            let report = Report::warning(Code::Adjusted, process.at, message);
+            self.push(report.help("`full_command` compares the first word of its command line"));
+        }
         let most = nodes.int("quorum_max").map(narrow::<u32>);
         let quorum = nodes.int("quorum").map_or(u32::from(most != Some(0)), narrow);
         let quorum_max = most.filter(|most| *most >= quorum);

@@ -201,7 +201,9 @@ impl Role {
                 self.tell().await?;
             }
             ToRole::Script { .. }
+            | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Process { .. }
             | ToRole::Verdicts(_)
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}

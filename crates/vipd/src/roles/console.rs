@@ -140,8 +140,10 @@ impl Console {
                 return Ok(Turn::End);
             }
             ToRole::Script { .. }
+            | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Sessions(_)
+            | ToRole::Process { .. }
             | ToRole::Ran { .. }
             | ToRole::Verdicts(_)
             | ToRole::Query(_) => {

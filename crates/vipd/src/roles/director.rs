@@ -229,8 +229,10 @@ impl Director {
                 return Ok(Go::Leave);
             }
             ToRole::Script { .. }
+            | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Sessions(_)
+            | ToRole::Process { .. }
             | ToRole::Ran { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}

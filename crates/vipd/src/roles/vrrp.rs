@@ -22,7 +22,8 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{debug, error, info, warn};
 use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, Order, ScriptStatus, TrackStatus,
+    TransitionStatus,
 };
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_micros, unix_time};
@@ -33,7 +34,7 @@ use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
 use vipd_vrrp::settings::{Tracked, Version};
-use vipd_vrrp::track::{Effect, Known, ProcessState};
+use vipd_vrrp::track::{Duty, Effect, Known, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
@@ -370,10 +371,15 @@ impl Role {
                     let success = exit == crate::message::Exit::Status(0);
                     self.handle(now(), Input::Script(name, success, exit.to_string()));
                 }
+                ToRole::Process { name, count, cause } => self.handle(now(), Input::Process(name, count, cause)),
                 ToRole::File { name, value } => self.handle(now(), Input::File(name, value)),
                 ToRole::Query(id) => {
                     let part = Box::new(self.status());
                     self.queue(&FromRole::Status { id, part });
+                }
+                ToRole::Steer { id, order } => {
+                    let done = self.steer(&order);
+                    self.queue(&FromRole::Steered { id, done });
                 }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
@@ -390,6 +396,68 @@ impl Role {
             }
         }
         Ok(())
+    }
+
+    /// Carries out an operator's order: what was done, or why not.
+    fn steer(&mut self, order: &Order) -> Result<Vec<String>, String> {
+        let now = now();
+        match order {
+            Order::HandOver { name } => {
+                let i = self.router_of(name)?;
+                let masters = self.masters(name);
+                if masters.is_empty() {
+                    let state = self.node.routers().get(i).map_or(Name::Init, |r| r.state().name());
+                    return Err(format!("{name} is {state} here: there is nothing to hand over"));
+                }
+                self.handle(now, Input::HandOver(i));
+                let told =
+                    |name| format!("{name} left MASTER; it preempts again after `vipd switchover --undo {name}`");
+                Ok(masters.into_iter().map(told).collect())
+            }
+            Order::TakeBack { name } => {
+                let i = self.router_of(name)?;
+                self.handle(now, Input::TakeBack(i));
+                Ok(vec![format!("{name} preempts again, as it is configured to")])
+            }
+            Order::Maintenance | Order::Serve => {
+                let duty = if *order == Order::Serve { Duty::Serving } else { Duty::Maintenance };
+                let before = self.node.duty();
+                self.handle(now, Input::Duty(duty));
+                let told = match (before == duty, duty) {
+                    (true, Duty::Maintenance) => "this host is in maintenance already",
+                    (true, Duty::Serving) => "this host was not in maintenance",
+                    (false, Duty::Maintenance) => {
+                        "this host gives up all it holds, and takes nothing over until `vipd \
+                                                   maintenance off` or the daemon is started anew"
+                    }
+                    (false, Duty::Serving) => "this host takes part again",
+                };
+                self.snapshot_due = true;
+                Ok(vec![told.to_owned()])
+            }
+        }
+    }
+
+    /// The instance of this name, or the first of the sync group of this name.
+    fn router_of(&self, name: &str) -> Result<usize, String> {
+        let member =
+            self.node.groups().iter().find(|g| g.settings.name == *name).and_then(|g| g.settings.members.first());
+        let name = member.map_or(name, String::as_str);
+        let found = self.node.routers().iter().position(|r| r.settings.name == *name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.node.routers().iter().map(|r| r.settings.name.as_str()).take(8).collect();
+            format!("there is no vrrp_instance or vrrp_sync_group `{name}`; there are: {}", known.join(", "))
+        })
+    }
+
+    /// Those of an instance and its siblings, or of a group, that are MASTER.
+    fn masters(&self, name: &str) -> Vec<String> {
+        let group = |i: usize| self.node.group_of(i).map(|g| g.settings.name.as_str());
+        let Ok(first) = self.router_of(name) else { return Vec::new() };
+        let routers = self.node.routers().iter().enumerate();
+        let akin = routers.filter(|(i, _)| *i == first || (group(*i).is_some() && group(*i) == group(first)));
+        let masters = akin.filter(|(_, r)| matches!(r.state(), State::Master(_)));
+        masters.map(|(_, r)| r.settings.name.clone()).collect()
     }
 
     /// Takes a configuration: the first one, perhaps with what a predecessor knew, or a new one in place of the old.

@@ -1,15 +1,14 @@
 //! Tracked files: what number stands in each. A thread of its own watches their directories and reads them, for a disk may
 //! hang; the supervisor does it, for the files may be ones that only root can read.
 
-use super::{Event, Supervisor};
+use super::followed::Lease;
+use super::{Event, RoleName, Supervisor};
 use crate::message::ToRole;
-use crate::supervisor::RoleName;
 use std::collections::BTreeMap;
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 use vipd_config::model::{InitFile, Overwrite, TrackedFile};
@@ -40,44 +39,18 @@ pub(super) enum Start {
     Reload,
 }
 
-/// The files that are followed and what they say.
-#[derive(Default)]
-pub(super) struct Files {
-    followed: Vec<TrackedFile>,
-    /// Tells what one thread says from what one before it says.
-    serial: u64,
-    /// Held for the thread: without it, it ends.
-    alive: Option<Arc<()>>,
-    values: BTreeMap<String, i64>,
-}
-
-impl Files {
-    /// The values, for a role that starts.
-    pub(super) fn told(&self) -> impl Iterator<Item = ToRole> + '_ {
-        self.values.iter().map(|(name, value)| ToRole::File { name: name.clone(), value: *value })
-    }
-}
-
 impl Supervisor {
     /// Follows the files that the configuration in force names.
     pub(super) fn follow_files(&mut self, start: Start) {
         let vrrp = self.plan.roles.contains(&RoleName::Vrrp);
         let wanted = if vrrp { self.config.files.clone() } else { Vec::new() };
-        if wanted == self.files.followed {
-            return;
-        }
-        self.files.values.retain(|name, _| wanted.iter().any(|f| f.name == *name));
-        self.files.serial += 1;
-        let alive = Arc::new(());
+        let Some(lease) = self.files.change(wanted.clone(), |f| &f.name) else { return };
         let follower = Follower {
-            serial: self.files.serial,
-            alive: Arc::downgrade(&alive),
+            lease,
             events: self.events.clone(),
-            files: wanted.iter().cloned().map(File::new).collect(),
+            files: wanted.into_iter().map(File::new).collect(),
             directories: BTreeMap::new(),
         };
-        self.files.alive = Some(alive);
-        self.files.followed = wanted;
         if follower.files.is_empty() {
             return;
         }
@@ -89,8 +62,7 @@ impl Supervisor {
 
     /// A file was read.
     pub(super) fn file_says(&mut self, serial: u64, name: String, value: i64) {
-        if serial == self.files.serial {
-            self.files.values.insert(name.clone(), value);
+        if self.files.heard(serial, &name, value) {
             self.tell(RoleName::Vrrp, &ToRole::File { name, value });
         }
     }
@@ -142,8 +114,7 @@ struct Place {
 
 /// The thread.
 struct Follower {
-    serial: u64,
-    alive: Weak<()>,
+    lease: Lease,
     events: mpsc::Sender<Event>,
     files: Vec<File>,
     directories: BTreeMap<PathBuf, Place>,
@@ -239,19 +210,18 @@ impl Follower {
             // What happened before it was watched.
             self.read_where(|f| f.directory == path)?;
         }
-        self.alive.upgrade().map(drop)
+        self.lease.holds().then_some(())
     }
 
     /// Reads some of the files and tells what they say; `None` if nobody listens any more.
     fn read_where(&mut self, these: impl Fn(&File) -> bool) -> Option<()> {
         for file in self.files.iter_mut().filter(|f| these(f)) {
             if let Some(value) = file.read() {
-                self.alive.upgrade()?;
                 let name = file.settings.name.clone();
-                self.events.blocking_send(Event::File { serial: self.serial, name, value }).ok()?;
+                self.events.blocking_send(Event::File { serial: self.lease.serial, name, value }).ok()?;
             }
         }
-        self.alive.upgrade().map(drop)
+        self.lease.holds().then_some(())
     }
 }
 

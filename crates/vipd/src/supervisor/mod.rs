@@ -6,13 +6,15 @@
 //!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
-//!                                   +--> files: what tracked files say
+//!                                   +--> files, processes: what is tracked, each in a thread of its own
 //!                                   +--> reload: another configuration; timed: at a time that a file says
 //! ```
 
 mod fifo;
 mod files;
+mod followed;
 mod hooks;
+mod processes;
 mod program;
 mod query;
 mod reading;
@@ -23,6 +25,7 @@ mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
+use followed::Followed;
 use hooks::{Direction, Hooks, Mail, credentials};
 use query::{Asker, Caller, Query};
 use reload::{Read, Reload, warnings};
@@ -40,12 +43,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 use vipd_api::{ConfigStatus, Reply, Request};
-use vipd_config::model::{Config, TrackedScript};
+use vipd_config::model::{Config, TrackedFile, TrackedProcess, TrackedScript};
 use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::pidfile::PidFile;
 use vipd_sys::process::{Asked, Credentials};
+use vipd_vrrp::track::Cause;
 
 /// How often the roles are asked for a sign of life.
 const PULSE: Duration = Duration::from_millis(200);
@@ -101,6 +105,8 @@ pub(crate) enum Event {
     Script { name: String, serial: u64, exit: Exit },
     /// A tracked file has another value, or its first.
     File { serial: u64, name: String, value: i64 },
+    /// So many of a tracked process run, other than before or for the first time.
+    Process { serial: u64, name: String, count: u32, cause: Cause },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read; or why not.
@@ -133,7 +139,8 @@ struct Supervisor {
     hooks: Hooks,
     scripts: BTreeMap<String, Script>,
     last_script: u64,
-    files: files::Files,
+    files: Followed<TrackedFile, i64>,
+    processes: Followed<TrackedProcess, u32>,
     programs: Arc<Semaphore>,
     /// `MISC_CHECK` programs that were killed and did not end.
     stuck: Vec<(MiscProbe, program::Leftover)>,
@@ -143,6 +150,8 @@ struct Supervisor {
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
+    /// Orders that the vrrp role has not answered yet, and who gave them.
+    orders: BTreeMap<u64, Caller>,
     next_query: u64,
     pulse: u64,
     /// The files that the configuration was last read from.
@@ -224,13 +233,15 @@ impl Supervisor {
             hooks: Hooks::default(),
             scripts: BTreeMap::new(),
             last_script: 0,
-            files: files::Files::default(),
+            files: Followed::default(),
+            processes: Followed::default(),
             programs: Arc::new(Semaphore::new(PROGRAMS)),
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
+            orders: BTreeMap::new(),
             next_query: 0,
             pulse: 0,
             sources,
@@ -273,6 +284,7 @@ impl Supervisor {
         self.start_roles();
         self.start_scripts();
         self.follow_files(files::Start::Daemon);
+        self.follow_processes();
         self.follow_time_file();
         self.end_marking();
         let mut last_pulse = Instant::now();
@@ -348,7 +360,11 @@ impl Supervisor {
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
                 if name == RoleName::Vrrp {
-                    for told in self.files.told() {
+                    let files = self.files.values().map(|(name, value)| ToRole::File { name: name.clone(), value });
+                    let counts = self.processes.values();
+                    let cause = Cause::Seen;
+                    let counts = counts.map(|(name, count)| ToRole::Process { name: name.clone(), count, cause });
+                    for told in files.chain(counts) {
                         let _ = running.tell(&told); // its queue is empty
                     }
                 }
@@ -489,6 +505,10 @@ impl Supervisor {
                 self.file_says(serial, name, value);
                 None
             }
+            Event::Process { serial, name, count, cause } => {
+                self.process_runs(serial, name, count, cause);
+                None
+            }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
                 if leftover.is_some() {
                     self.stuck.push((probe, leftover));
@@ -537,6 +557,9 @@ impl Supervisor {
             self.queries.iter().filter(|(_, q)| q.awaited.contains(&name)).map(|(i, _)| *i).collect();
         for id in waiting {
             self.arrived(id, name);
+        }
+        if name == RoleName::Vrrp {
+            self.forget_orders();
         }
         if name == RoleName::Console {
             self.forget_console();
@@ -598,12 +621,14 @@ impl Supervisor {
                     self.arrived(id, name);
                 }
             }
+            FromRole::Steered { id, done } => self.steered(id, done),
             FromRole::Request { id, request } => {
                 let caller = Caller { console: generation, id };
                 match request {
                     Request::Status => self.ask(Asker::Operator(caller)),
                     Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
+                    Request::Steer(order) => self.steer(caller, order),
                 }
             }
             FromRole::Done => {}
@@ -734,6 +759,7 @@ impl Supervisor {
                 Ok(Some(
                     Event::Script { .. }
                     | Event::File { .. }
+                    | Event::Process { .. }
                     | Event::Ran { .. }
                     | Event::Loaded(_)
                     | Event::TimeFile(_)

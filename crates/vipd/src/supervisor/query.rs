@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use vipd_api::{ConfigStatus, Reading, Reply, RoleStatus, Status};
+use vipd_api::{ConfigStatus, Order, Reading, Reply, RoleStatus, Status};
 
 /// An operator's request: the console's number of it, and which console that was. The next one counts anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +81,34 @@ impl Supervisor {
         });
     }
 
+    /// Passes an operator's order on to the role that can carry it out.
+    pub(super) fn steer(&mut self, caller: Caller, order: Order) {
+        if self.roles.get(&RoleName::Vrrp).is_none_or(|role| role.running.is_none()) {
+            let message = "no vrrp role runs: there is nothing to hand over".to_owned();
+            self.reply(caller, Reply::Error { message });
+            return;
+        }
+        self.next_query += 1;
+        let id = self.next_query;
+        self.orders.insert(id, caller);
+        info!("an operator orders: {order:?}");
+        self.tell(RoleName::Vrrp, &ToRole::Steer { id, order });
+    }
+
+    /// An order was carried out, or could not be.
+    pub(super) fn steered(&mut self, id: u64, done: Result<Vec<String>, String>) {
+        let Some(caller) = self.orders.remove(&id) else { return };
+        self.reply(caller, done.map_or_else(|message| Reply::Error { message }, |done| Reply::Steered { done }));
+    }
+
+    /// The role that had them is gone.
+    pub(super) fn forget_orders(&mut self) {
+        for caller in std::mem::take(&mut self.orders).into_values() {
+            let message = "the vrrp role ended before it answered: see `vipd status`".to_owned();
+            self.reply(caller, Reply::Error { message });
+        }
+    }
+
     /// Answers an operator, unless the console that asked for him is gone.
     pub(super) fn reply(&self, Caller { console, id }: Caller, reply: Reply) {
         if self.roles.get(&RoleName::Console).is_some_and(|role| role.generation == console) {
@@ -100,6 +128,7 @@ impl Supervisor {
     /// The console that asked is gone, and with it everybody who asked through it.
     pub(super) fn forget_console(&mut self) {
         self.queries.retain(|_, query| !matches!(query.asker, Asker::Operator(_)));
+        self.orders.clear();
     }
 
     /// Gives what has come to whoever asked.

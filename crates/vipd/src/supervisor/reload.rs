@@ -365,6 +365,7 @@ impl Supervisor {
         self.start_roles();
         self.start_scripts();
         self.follow_files(Start::Reload);
+        self.follow_processes();
         self.follow_time_file();
         if self.config.global.reload_file != self.old.global.reload_file {
             self.end_marking();

@@ -19,7 +19,7 @@ pub(super) const SEND: Duration = Duration::from_secs(5);
 /// How long the supervisor has to answer it: a configuration may be large.
 fn patience(request: &Request) -> Duration {
     match request {
-        Request::Status => Duration::from_secs(10),
+        Request::Status | Request::Steer(_) => Duration::from_secs(10),
         Request::Reload => Duration::from_secs(120),
         Request::Config { .. } => Duration::from_secs(30),
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
 use super::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -42,10 +43,9 @@ struct Followed {
 impl Followed {
     fn start(path: PathBuf, init: Option<InitFile>) -> Followed {
         let (events, queue) = mpsc::channel(8);
-        let alive = Arc::new(());
+        let (lease, alive) = Lease::for_test();
         let follower = Follower {
-            serial: 1,
-            alive: Arc::downgrade(&alive),
+            lease,
             events,
             files: vec![File::new(TrackedFile { name: "F".to_owned(), path, init })],
             directories: BTreeMap::new(),
