@@ -471,17 +471,6 @@ fn tracked_processes() {
 }
 
 #[test]
-fn what_is_not_followed_yet_is_looked_at() {
-    let with = |line: &str| {
-        let tracks = instance(&format!("track_process {{\n{line}\n}}"));
-        format!("{tracks}vrrp_track_process b {{\nprocess x\n}}\n")
-    };
-    assert!(config(&with("b")).instances[0].vrrp.tracks.is_empty(), "a process that nobody looks for never runs");
-    assert!(found(&with("b weight 255")).contains(&"V0302:5".to_owned()));
-    assert!(found(&with("c")).contains(&"V0406:5".to_owned()));
-}
-
-#[test]
 fn scripts_that_nothing_tracks() {
     assert_eq!(found(&with_scripts("")), ["V0409:6"]);
     assert!(config(&with_scripts("")).scripts.is_empty());
