@@ -48,6 +48,8 @@ struct Lower<'a> {
     secrets: std::collections::HashSet<String>,
     /// Virtual addresses, and the first instance that holds each.
     held: HashMap<IpAddr, String>,
+    /// BFD sessions that checks may follow, and those that they may not.
+    sessions: HashMap<String, bfd::Followers>,
     /// What the last `HTTP_GET` asks.
     http: Option<Arc<HttpProbe>>,
     /// What may still be made by copying: trackers of groups, entries of server groups.
@@ -79,6 +81,7 @@ pub(crate) fn lower(
         unguarded: None,
         secrets: std::collections::HashSet::new(),
         held: HashMap::new(),
+        sessions: HashMap::new(),
         http: None,
         copies: MAX_COPIES,
     };

@@ -17,7 +17,8 @@ fn around(path: &str) -> String {
     let service = "virtual_server 192.0.2.1 80 {\nsorry_server 192.0.2.98 80\n%\nreal_server 192.0.2.2 80 {\nTCP_CHECK {\n}\n}\n}";
     let server = "virtual_server 192.0.2.1 80 {\nreal_server 192.0.2.2 80 {\n%\n}\n}";
     let defined = "track_file F {\nfile /tmp/x\n}\nvrrp_script S {\nscript /bin/true\n}\n\
-                   vrrp_track_process P {\nprocess x\n}\nbfd_instance B {\nneighbor_ip 192.0.2.3\n}\n";
+                   vrrp_track_process P {\nprocess x\n}\nbfd_instance B {\nneighbor_ip 192.0.2.3\n}\n\
+                   bfd_instance word {\nneighbor_ip 192.0.2.5\n}\n";
     let inside = |outer: &str, block: &str| outer.replace('%', &format!("{block} {{\n%\n}}"));
     let text = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["", ""] => "%".to_owned(),
@@ -37,6 +38,7 @@ fn around(path: &str) -> String {
         ["virtual_server", "real_server", "MISC_CHECK"] => {
             server.replace('%', "MISC_CHECK {\nmisc_path /bin/true\n%\n}")
         }
+        ["virtual_server", "real_server", "BFD_CHECK"] => server.replace('%', "BFD_CHECK {\nname B\n%\n}"),
         ["virtual_server", "real_server", rest @ ..] => {
             rest.iter().fold(server.to_owned(), |text, block| inside(&text, block))
         }

@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{config, found};
+use common::{config, found, options, read};
 use vipd_bfd::settings::{Hops, Instance, Role};
 use vipd_bfd::units::Micros;
+use vipd_lvs::settings::Probe;
 use vipd_vrrp::settings::{Bearing, Track, Tracked};
 
 fn session(words: &str) -> Instance {
@@ -143,4 +144,43 @@ fn instances_track_sessions() {
     // One that tells the checks alone.
     assert_eq!(found(&tracking("other", "")), ["V0404:29"]);
     assert_eq!(tracks(&tracking("other", "")), []);
+}
+
+/// A real server with these checks, and sessions for them.
+fn following(checks: &str) -> String {
+    let session =
+        |name: &str, n: u8, words: &str| format!("bfd_instance {name} {{\nneighbor_ip 192.0.2.{n}\n{words}\n}}\n");
+    let sessions = session("plain", 2, "") + &session("both", 3, "vrrp\nchecker") + &session("routers", 4, "vrrp");
+    format!(
+        "{sessions}virtual_server 192.0.2.1 80 {{\nprotocol TCP\nreal_server 10.0.0.1 80 {{\nretry 3\n{checks}\n}}\n}}\n"
+    )
+}
+
+#[test]
+fn real_servers_follow_sessions() {
+    let check = |name: &str| format!("BFD_CHECK {{\nname {name}\n}}");
+    let made =
+        config(&following(&(check("plain") + "\n" + &check("both")))).services[0].lvs.real_servers[0].checkers.clone();
+    let probes: Vec<(&str, &Probe, u32)> = made.iter().map(|c| (c.kind(), &c.probe, c.retry)).collect();
+    let (plain, both) = (Probe::Bfd("plain".to_owned()), Probe::Bfd("both".to_owned()));
+    assert_eq!(probes, [("BFD_CHECK", &plain, 0), ("BFD_CHECK", &both, 0)]);
+    assert_eq!(found(&following(&check("nobody"))), ["V0406:19"]);
+    assert_eq!(found(&following("BFD_CHECK {\n}")), ["V0401:18"]);
+    assert_eq!(found(&following(&(check("plain") + "\n" + &check("plain")))), ["V0209:22"]);
+    assert_eq!(found(&following(&check("routers"))), ["V0404:19"]);
+}
+
+/// A virtual server that nobody touched is read again all the same: the session that it refers to may be gone.
+#[test]
+fn a_reference_is_looked_at_again() {
+    let text = following("BFD_CHECK {\nname plain\n}");
+    let before = read(&text);
+    let next = text.replace("bfd_instance plain", "bfd_instance other");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("test.conf");
+    std::fs::write(&file, &text).unwrap();
+    let first = vipd_config::load_again(&file, &options(), None);
+    assert_eq!((first.failed(), before.failed()), (false, false));
+    std::fs::write(&file, next).unwrap();
+    assert!(vipd_config::load_again(&file, &options(), first.config.as_ref().zip(Some(&first.memory))).failed());
 }

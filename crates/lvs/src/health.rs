@@ -193,7 +193,7 @@ impl Health {
                         // start to start, as in the original.
                         let from = match self.settings.probe {
                             Probe::Tcp | Probe::Http(_) => now,
-                            Probe::Misc(_) => started,
+                            Probe::Misc(_) | Probe::Bfd(_) => started,
                         };
                         from + self.settings.delay_before_retry
                     }

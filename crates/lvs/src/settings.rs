@@ -253,7 +253,7 @@ pub struct RealServer {
 pub struct Checker {
     /// What is probed.
     pub probe: Probe,
-    /// Where it connects to: `connect_ip`/`connect_port`, else the real server. Unused by `Probe::Misc`.
+    /// Where it connects to: `connect_ip`/`connect_port`, else the real server. Unused by `Probe::Misc` and `Probe::Bfd`.
     pub target: SocketAddr,
     /// `bindto` and `bind_port` (port 0: any).
     pub bind: Option<SocketAddr>,
@@ -283,6 +283,7 @@ impl Checker {
             Probe::Http(http) if http.tls.is_some() => "SSL_GET",
             Probe::Http(_) => "HTTP_GET",
             Probe::Misc(_) => "MISC_CHECK",
+            Probe::Bfd(_) => "BFD_CHECK",
         }
     }
 
@@ -309,6 +310,8 @@ pub enum Probe {
     Http(Arc<HttpProbe>),
     /// `MISC_CHECK`
     Misc(Arc<MiscProbe>),
+    /// `BFD_CHECK`: the BFD session of that name. Nothing is sent to the server.
+    Bfd(String),
 }
 
 /// `HTTP_GET` and `SSL_GET`.

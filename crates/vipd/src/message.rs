@@ -12,6 +12,7 @@
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use vipd_api::{
     BfdStatus, CheckStatus, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
@@ -40,6 +41,8 @@ pub(crate) enum ToRole {
         /// The number in it, 0 if there is none.
         value: i64,
     },
+    /// What `FromRole::Sessions` said. To check.
+    Sessions(Sessions),
     /// So many of a tracked process run. To vrrp.
     Process {
         /// Its name.
@@ -102,6 +105,9 @@ pub(crate) struct Configure {
     pub(crate) options: RoleOptions,
 }
 
+/// BFD sessions by name, and whether they are up. One that never was isn't there: a check that follows it waits.
+pub(crate) type Sessions = BTreeMap<String, bool>;
+
 /// What a role knows of virtual servers, for its successor: opaque to the supervisor.
 pub(crate) type Known = Vec<(VirtualServerId, Box<RawValue>)>;
 
@@ -144,6 +150,8 @@ pub(crate) enum FromRole {
     Known(Known),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
+    /// The BFD sessions that have been up; whenever one comes up, goes down or goes away. From vrrp.
+    Sessions(Sessions),
     /// Run the program of this `MISC_CHECK` and answer with `Ran`. From check.
     Run {
         /// Number for the answer.
@@ -203,7 +211,7 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_) | FromRole::Steered { .. } => role == RoleName::Vrrp,
+            FromRole::Transition(_) | FromRole::Steered { .. } | FromRole::Sessions(_) => role == RoleName::Vrrp,
             FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,

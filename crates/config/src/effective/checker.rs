@@ -30,6 +30,9 @@ pub(super) fn checks(real: &RealServer, written: &Setting, above: &Setting, made
 
 /// A check as it runs.
 fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<Setting> {
+    if let Probe::Bfd(name) = &checker.probe {
+        return block(words, written.settings(), vec![text("name", name), switch("alpha", checker.alpha)], &[]);
+    }
     let mut made = vec![
         seconds("delay_loop", micros(checker.delay_loop)),
         number("retry", checker.retry),
@@ -65,8 +68,8 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
             }
             made.push(switch("misc_dynamic", misc.dynamic));
         }
-        // No words of its own.
-        Probe::Tcp => {}
+        // No words of its own, or no others.
+        Probe::Tcp | Probe::Bfd(_) => {}
     }
     block(words, written.settings(), made, &spoken)
 }

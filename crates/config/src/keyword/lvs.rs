@@ -186,8 +186,7 @@ REAL_SERVER_ROWS:
     "FILE_CHECK" Block(&FILE_CHECK), "{ }", "", "",
         NotYet("this check does not run; the server is judged by its other checks only");
         "Follow a track_file."
-    "BFD_CHECK" Block(&BFD_CHECK), "{ }", "", "",
-        NotYet("this check does not run; the server is judged by its other checks only");
+    "BFD_CHECK" Block(&BFD_CHECK), "{ }", "", "", Acts;
         "Follow a BFD instance."
 }
 

@@ -16,11 +16,34 @@ const TTL: u8 = 255;
 /// The least hop limit that is believed over IPv6 without `hoplimit`: what keepalived sends then.
 const LEAST_V6: u8 = 64;
 
+/// Who may follow a session, by its words `vrrp` and `checker`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followers {
+    /// Virtual routers alone: `vrrp`.
+    Routers,
+    /// Checks alone: `checker`.
+    Checks,
+    /// Either: both words, or neither.
+    Any,
+}
+
+impl Followers {
+    /// Those of a `bfd_instance`.
+    pub(super) fn of(nodes: &Nodes) -> Followers {
+        match (nodes.on("vrrp"), nodes.on("checker")) {
+            (true, false) => Followers::Routers,
+            (false, true) => Followers::Checks,
+            (true, true) | (false, false) => Followers::Any,
+        }
+    }
+}
+
 impl Lower<'_> {
     /// Every session, in the order of the file.
     pub(super) fn sessions(&mut self, named: &Named<'_>) -> Vec<Instance> {
         let mut made: Vec<(Instance, &Node)> = Vec::new();
         for (name, node) in &named.list {
+            self.sessions.insert((*name).to_owned(), Followers::of(node.nodes()));
             let Some(session) = self.session(name, node) else { continue };
             if let Some((_, first)) = made.iter().find(|(other, _)| Key::of(other) == Key::of(&session)) {
                 let message = format!("there is already a session with {} from that address", session.neighbour);

@@ -1,6 +1,7 @@
 //! The checks of a real server: what each takes from the server, the server from its virtual server, and the defaults
 //! of its kind.
 
+use super::bfd::Followers;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::source::Place;
@@ -58,6 +59,7 @@ impl Lower<'_> {
                     probe.and_then(|probe| self.network(node, &chain, address, 3, probe))
                 }
                 "MISC_CHECK" => self.misc(node, &chain, address),
+                "BFD_CHECK" => self.follow(node, &chain, address, &out),
                 _ => {
                     idle |= name.ends_with("_CHECK");
                     continue;
@@ -161,6 +163,38 @@ impl Lower<'_> {
             groups: command.groups.clone(),
         }));
         Some(checker)
+    }
+
+    /// A check that follows a BFD session: it has no pace of its own, and no patience.
+    fn follow(&mut self, node: &Node, chain: &Chain<'_>, server: SocketAddr, before: &[Checker]) -> Option<Checker> {
+        let Some(name) = chain.own.text("name") else {
+            if !chain.own.flawed {
+                let report = Report::error(Code::Missing, node.whole(), "`BFD_CHECK` follows nothing");
+                self.push(report.help("name BFD_INSTANCE"));
+            }
+            return None;
+        };
+        let at = chain.own.find("name").map_or(node.at, Node::argument);
+        let Some(followers) = self.sessions.get(name).copied() else {
+            let report = Report::error(Code::UnknownReference, at, format!("there is no bfd_instance `{name}`"));
+            let names: Vec<String> = self.sessions.keys().cloned().collect();
+            self.push(self.suggest(report, name, names.iter().map(String::as_str)));
+            return None;
+        };
+        if followers == Followers::Routers {
+            let message = format!("bfd_instance `{name}` tells the virtual routers alone");
+            let report = Report::warning(Code::Adjusted, at, message).label("not followed");
+            self.push(report.help("with `checker` beside `vrrp` it tells both, without either too"));
+            return None;
+        }
+        let probe = Probe::Bfd(name.to_owned());
+        if before.iter().any(|c| c.probe == probe) {
+            let message = format!("bfd_instance `{name}` is followed twice for this server");
+            self.push(Report::warning(Code::Repeated, at, message).label("ignored"));
+            return None;
+        }
+        let checker = self.pace(chain, probe, server, Habits { retry: 0, before_retry: Duration::from_secs(1) });
+        Some(Checker { retry: 0, ..checker })
     }
 
     fn http(&mut self, node: &Node, chain: &Chain<'_>) -> Option<Probe> {

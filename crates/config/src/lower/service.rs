@@ -71,7 +71,9 @@ impl Lower<'_> {
                 hoisted.extend(more.into_iter().filter(|n| n.keyword.name == "virtual_server"));
                 let Some(service) = self.next_service(&unfolded, &groups, &mut users) else { continue };
                 let group = unfolded.words.first().is_some_and(|w| w.text == "group");
-                lasts = !group && self.findings.count() == found && !unfolded.runs_programs();
+                let refers = service.lvs.real_servers.iter().flat_map(|r| &r.checkers);
+                let refers = refers.into_iter().any(|c| matches!(c.probe, Probe::Bfd(_)));
+                lasts = !group && !refers && self.findings.count() == found && !unfolded.runs_programs();
                 Arc::new(service)
             };
             let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));

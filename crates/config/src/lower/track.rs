@@ -1,5 +1,6 @@
 //! What instances follow: scripts, interfaces, files, processes, BFD sessions, and what each does to the priority.
 
+use super::bfd::Followers;
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Standing;
@@ -174,7 +175,7 @@ impl Lower<'_> {
             self.push(self.suggest(report, &first.text, named.names()));
             return None;
         };
-        if matches!(what, Tracked::Bfd(_)) && node.nodes().on("checker") && !node.nodes().on("vrrp") {
+        if matches!(what, Tracked::Bfd(_)) && Followers::of(node.nodes()) == Followers::Checks {
             let message = format!("bfd_instance `{}` tells the checks alone", first.text);
             let report = Report::warning(Code::Adjusted, first.at, message).label("not tracked");
             self.push(report.help("with `vrrp` beside `checker` it tells both, without either too"));

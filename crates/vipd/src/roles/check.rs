@@ -8,7 +8,7 @@
 //! ```
 
 use crate::channel::{self, Outbox, Receiver, Sender};
-use crate::message::{self, Configure, Exit, FromRole, StatusPart, ToRole, Verdict};
+use crate::message::{self, Configure, Exit, FromRole, Sessions, StatusPart, ToRole, Verdict};
 use serde_json::value::to_raw_value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
@@ -116,6 +116,8 @@ struct Role {
     changed: BTreeSet<Server>,
     /// Servers of a new configuration, of which is soon told what is known by then.
     owed: BTreeSet<Server>,
+    /// The BFD sessions that have been up.
+    sessions: Sessions,
     configured: bool,
 }
 
@@ -136,6 +138,7 @@ impl Role {
             kept: None,
             changed: BTreeSet::new(),
             owed: BTreeSet::new(),
+            sessions: Sessions::new(),
             configured: false,
         }
     }
@@ -192,6 +195,11 @@ impl Role {
                 self.sender.send(&FromRole::Done).await?;
                 return Ok(Go::Leave);
             }
+            ToRole::Sessions(sessions) => {
+                self.sessions = sessions;
+                self.follow_all();
+                self.tell().await?;
+            }
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
@@ -229,7 +237,8 @@ impl Role {
             self.sender.send(&FromRole::Ready).await?;
         }
         self.keep_at = Some(now());
-        Ok(())
+        self.follow_all(); // another session, perhaps
+        self.tell().await
     }
 
     /// What this role knew until now of a virtual server, which is left without any check.
@@ -396,6 +405,10 @@ impl Role {
     async fn start(&mut self, serial: u64) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial) else { return Ok(()) };
         let settings = check.health.settings().clone();
+        if let Probe::Bfd(_) = settings.probe {
+            self.follow(serial);
+            return self.tell().await;
+        }
         if let Probe::Misc(probe) = settings.probe {
             return self.sender.send(&FromRole::Run { id: serial, probe: MiscProbe::clone(&probe) }).await;
         }
@@ -407,6 +420,27 @@ impl Role {
             let _ = results.send(Ran { serial, outcome }).await;
         });
         Ok(())
+    }
+
+    /// Every check that follows a BFD session takes what is known of it.
+    fn follow_all(&mut self) {
+        let follows = |check: &Check| matches!(check.health.settings().probe, Probe::Bfd(_));
+        let serials = self.checks.iter().filter(|(_, check)| follows(check)).map(|(serial, _)| *serial);
+        serials.collect::<Vec<_>>().into_iter().for_each(|serial| self.follow(serial));
+    }
+
+    /// A check that follows a BFD session takes what is known of it; before that has ever been up it waits.
+    fn follow(&mut self, serial: u64) {
+        let Some(check) = self.checks.get_mut(&serial) else { return };
+        let Probe::Bfd(name) = &check.health.settings().probe else { return };
+        let name = name.clone();
+        self.due.remove(&(check.health.wake(), serial));
+        (check.running, check.started) = (true, now());
+        match self.sessions.get(&name) {
+            Some(true) => self.ran(serial, Outcome::Pass { detail: format!("BFD session {name} is up"), weight: None }),
+            Some(false) => self.ran(serial, Outcome::Fail { why: format!("BFD session {name} is down") }),
+            None => {}
+        }
     }
 
     /// A check has run; what changed by it is kept for `tell`.
@@ -565,7 +599,7 @@ async fn probe(settings: &Checker) -> Outcome {
                 }
             }
         }
-        Probe::Misc(_) => return Outcome::Fail { why: "a program can't be run here".to_owned() },
+        Probe::Misc(_) | Probe::Bfd(_) => return Outcome::Fail { why: "nothing can be sent for it".to_owned() },
     }
     Outcome::Pass { detail, weight: None }
 }

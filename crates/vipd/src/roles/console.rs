@@ -142,6 +142,7 @@ impl Console {
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Sessions(_)
             | ToRole::Process { .. }
             | ToRole::Ran { .. }
             | ToRole::Verdicts(_)

@@ -231,6 +231,7 @@ impl Director {
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Sessions(_)
             | ToRole::Process { .. }
             | ToRole::Ran { .. }
             | ToRole::Mail { .. }

@@ -388,7 +388,11 @@ impl Role {
                     self.say_last_words();
                     return Ok(());
                 }
-                ToRole::Ran { .. } | ToRole::Verdicts(_) | ToRole::Mail { .. } | ToRole::Reply { .. } => {}
+                ToRole::Sessions(_)
+                | ToRole::Ran { .. }
+                | ToRole::Verdicts(_)
+                | ToRole::Mail { .. }
+                | ToRole::Reply { .. } => {}
             }
         }
         Ok(())
@@ -507,6 +511,7 @@ impl Role {
         self.act();
         self.reconcile();
         self.announce_new();
+        self.queue(&FromRole::Sessions(self.bfd.known()));
         if !self.configured {
             self.configured = true;
             self.queue(&FromRole::Ready);
@@ -554,7 +559,11 @@ impl Role {
 
     /// Lets the instances that track them know which BFD sessions came up or went down.
     fn follow_sessions(&mut self) {
-        for (name, up) in self.bfd.news() {
+        let news = self.bfd.news();
+        if !news.is_empty() {
+            self.queue(&FromRole::Sessions(self.bfd.known()));
+        }
+        for (name, up) in news {
             self.handle(now(), Input::Bfd(name, up));
         }
     }

@@ -23,7 +23,7 @@ mod role;
 mod timed;
 mod view;
 
-use crate::message::{Configure, Exit, FromRole, RoleOptions, ToRole, Transition, Verdict};
+use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
 use followed::Followed;
 use hooks::{Direction, Hooks, Mail, credentials};
@@ -147,6 +147,8 @@ struct Supervisor {
     verdicts: BTreeMap<(VirtualServerId, SocketAddr), Verdict>,
     /// Some did not reach the director.
     verdicts_owed: bool,
+    /// What the vrrp role last said of its BFD sessions.
+    sessions: Sessions,
     queries: BTreeMap<u64, Query>,
     /// Orders that the vrrp role has not answered yet, and who gave them.
     orders: BTreeMap<u64, Caller>,
@@ -237,6 +239,7 @@ impl Supervisor {
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
+            sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
             next_query: 0,
@@ -364,6 +367,9 @@ impl Supervisor {
                     for told in files.chain(counts) {
                         let _ = running.tell(&told); // its queue is empty
                     }
+                }
+                if name == RoleName::Check {
+                    let _ = running.tell(&ToRole::Sessions(self.sessions.clone())); // the same
                 }
                 if name == RoleName::Director {
                     let all = ToRole::Verdicts(self.verdicts.values().cloned().collect());
@@ -587,6 +593,12 @@ impl Supervisor {
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Known(known) => role.known.extend(known),
             FromRole::Transition(transition) => self.transition(&transition),
+            FromRole::Sessions(sessions) => {
+                if self.sessions != sessions {
+                    self.sessions = sessions;
+                    self.tell(RoleName::Check, &ToRole::Sessions(self.sessions.clone()));
+                }
+            }
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {
                 for verdict in &verdicts {

@@ -297,3 +297,42 @@ fn a_reload_that_changes_nothing_for_a_server_tells_nothing_of_it() {
         }
     });
 }
+
+#[test]
+fn a_server_follows_a_bfd_session() {
+    run(async {
+        let text = |name: &str, alpha: &str| {
+            let check = format!("BFD_CHECK {{\n name {name}\n {alpha}\n }}");
+            let sessions =
+                "bfd_instance one {\n neighbor_ip 192.0.2.8\n}\nbfd_instance two {\n neighbor_ip 192.0.2.9\n}\n";
+            format!("{sessions}{}", ONE.replace("TCP_CHECK {\n        }", &check))
+        };
+        for (alpha, at_first) in [("", true), ("alpha", false)] {
+            let mut stage = Stage::new(&text("one", alpha), Known::new()).await;
+            assert_eq!(stage.verdict().await.0, at_first, "{alpha}");
+            // Told of again, and of another one: nothing new.
+            for (sessions, expected) in [
+                (vec![("two", false)], None),
+                (vec![("one", true)], Some((true, "BFD session one is up"))),
+                (vec![("one", true), ("two", false)], None),
+                (vec![("one", false)], Some((false, "BFD session one is down"))),
+                (vec![("one", true), ("two", false)], Some((true, "BFD session one is up"))),
+            ] {
+                let sessions = sessions.into_iter().map(|(name, up)| (name.to_owned(), up)).collect();
+                stage.role.handle(ToRole::Sessions(sessions)).await.unwrap();
+                match expected {
+                    Some((alive, why)) => assert_eq!(stage.verdict().await, (alive, why.to_owned())),
+                    None => assert!(stage.role.changed.is_empty()),
+                }
+            }
+            // The next regular run, whenever it comes, says the same; so does a reload; another session is another matter.
+            let serial = stage.serials()[0];
+            stage.role.start(serial).await.unwrap();
+            assert!(stage.alive());
+            stage.configure(&text("one", alpha).replace("delay_loop 10", "delay_loop 5"), Known::new()).await;
+            assert!(stage.alive());
+            stage.configure(&text("two", alpha), Known::new()).await;
+            assert_eq!(stage.verdict().await, (false, "BFD session two is down".to_owned()));
+        }
+    });
+}

@@ -7,6 +7,7 @@
 //! ```
 
 use super::{Clocks, now};
+use crate::message::Sessions;
 use crate::rate::Limit;
 use std::io;
 use std::net::SocketAddr;
@@ -220,6 +221,12 @@ impl Bfd {
     /// Each session, and whether it is up.
     pub(super) fn levels(&self) -> impl Iterator<Item = (String, bool)> {
         self.node.sessions().iter().map(|s| (s.settings.name.clone(), s.state().name() == StateName::Up))
+    }
+
+    /// The sessions that have been up, as checks are told of them.
+    pub(super) fn known(&self) -> Sessions {
+        let been_up = self.node.sessions().iter().filter(|s| s.counters.became_up > 0);
+        been_up.map(|s| (s.settings.name.clone(), s.state().name() == StateName::Up)).collect()
     }
 
     /// Whether a successor needs other things than the last time this was asked.
