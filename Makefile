@@ -4,7 +4,7 @@ CARGO ?= cargo
 VM := tools/ipvs-vm
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test test-unit test-fuzz test-lab test-vm fuzz docs bench lint clean
+.PHONY: help setup build demo test test-unit test-fuzz test-lab test-vm fuzz sim docs bench lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ lint: ## format and lints, warnings are errors
 	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-test-unit: ## rings 1 and 2: golden bytes, tables, properties, each crate by itself
+test-unit: ## rings 1 to 3: golden bytes, tables, properties, simulated clusters, each crate by itself
 	$(CARGO) nextest run --locked --workspace --exclude vipd-tests
 
 test-fuzz: setup ## ring 6 in short: 20 seconds of hostile bytes for each parser
@@ -47,6 +47,15 @@ FUZZ_SECONDS ?= 60
 
 fuzz: setup ## hostile bytes for each parser: FUZZ_SECONDS=3600 for hours
 	tools/fuzz $(FUZZ_SECONDS)
+
+# Simulated clusters, one hour each, from seed FIRST on; so many at once.
+SEEDS ?= 1000
+FIRST ?= 1
+JOBS ?= 1
+
+sim: ## clusters in virtual time, with faults: SEEDS=20000 for 20,000 hours and more, FIRST=n for other ones, JOBS=n at once
+	$(CARGO) build --locked --release -p vipd-sim
+	$(TARGET)/release/vipd-sim --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
 docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5, the JSON schema, fuzz/keywords.dict
 	UPDATE=1 $(CARGO) test --locked -q -p vipd-config --test generated

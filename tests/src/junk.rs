@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use vipd_sys::netlink::Netlink;
 use vipd_sys::raw::{Device, Sender};
-use vipd_vrrp::packet::{Advert, AuthField, AuthType, ChecksumForm, Ipv4Envelope, PROTOCOL};
+use vipd_vrrp::packet::{Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
 use vipd_vrrp::settings::Version;
 use vipd_vrrp::units::{Centis, Priority, Vrid};
 
@@ -13,7 +13,7 @@ pub fn storm(vrid: u8, every: Duration, duration: Duration) -> std::io::Result<u
     let links = Netlink::open()?.links()?;
     let eth0 = links.iter().find(|l| l.name == "eth0");
     let index = eth0.map(|l| l.index).ok_or_else(|| std::io::Error::other("no eth0"))?;
-    let sender = Sender::open(&Device { name: "eth0".to_owned(), index })?;
+    let sender = Sender::open(&Device { name: "eth0".to_owned(), index }, GROUP.into())?;
     let vrid = Vrid::new(vrid).ok_or_else(|| std::io::Error::other("virtual router id 0"))?;
     let packets = packets(vrid);
     let start = Instant::now();
@@ -22,7 +22,7 @@ pub fn storm(vrid: u8, every: Duration, duration: Duration) -> std::io::Result<u
         if start.elapsed() >= duration {
             break;
         }
-        sender.send(packet, GROUP)?;
+        sender.send(packet, GROUP.into())?;
         sent += 1;
         std::thread::sleep(every);
     }
@@ -44,8 +44,8 @@ fn packets(vrid: Vrid) -> Vec<Vec<u8>> {
     };
     let wrap = |pdu: &[u8], ttl: u8| {
         let source = Ipv4Addr::new(10, 77, 0, 9);
-        let envelope = Ipv4Envelope { source, destination: GROUP, ttl, protocol: PROTOCOL, id: 7 };
-        let mut packet = envelope.header(pdu.len()).to_vec();
+        let envelope = Envelope { source, destination: GROUP, ttl, protocol: PROTOCOL };
+        let mut packet = envelope.header(7, pdu.len()).to_vec();
         packet.extend_from_slice(pdu);
         packet
     };

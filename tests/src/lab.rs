@@ -125,6 +125,20 @@ impl Host {
         format!("10.77.0.{}", self.number)
     }
 
+    /// Its IPv6 address on the wire, once `with_ipv6` was called.
+    pub fn ipv6(&self) -> String {
+        format!("2001:db8:77::{}", self.number)
+    }
+
+    /// Gives eth0 an IPv6 address beside the link-local one that it has by itself, and waits until that may be used.
+    pub fn with_ipv6(&self) {
+        self.ip(&format!("addr add {}/64 dev eth0 nodad", self.ipv6()));
+        crate::wait_for("duplicate address detection ends", std::time::Duration::from_secs(10), || {
+            let all = self.ip("-o -6 addr show dev eth0");
+            all.contains("fe80::") && !all.contains("tentative")
+        });
+    }
+
     /// A path for a file of this host.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
@@ -208,7 +222,7 @@ impl Host {
 
     /// Whether it holds an address.
     pub fn holds(&self, address: &str) -> bool {
-        let all = self.ip("-o -4 addr show");
+        let all = self.ip("-o addr show");
         all.split_whitespace().any(|word| word.split('/').next() == Some(address) && word.contains('/'))
     }
 }

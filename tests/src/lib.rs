@@ -12,6 +12,7 @@
 pub mod conf;
 pub mod control;
 pub mod director;
+pub mod frr;
 pub mod junk;
 pub mod lab;
 pub mod means;

@@ -6,7 +6,8 @@ use rustix::process::Signal;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use vipd_vrrp::packet::{Advert, Family, Ipv4Datagram};
+use vipd_vrrp::packet::{Advert, Datagram};
+use vipd_vrrp::settings::Family;
 
 /// A capture that runs.
 pub struct Capture {
@@ -27,9 +28,9 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 pub enum What {
     /// An advert, from there. (Behind an authentication header too; its checksum isn't looked at.)
-    Advert(Ipv4Addr, Advert),
-    /// An address is announced.
-    Gratuitous(Ipv4Addr),
+    Advert(IpAddr, Advert),
+    /// An address is announced, by gratuitous ARP or to all nodes as a neighbour.
+    Gratuitous(IpAddr),
     /// A TCP connection begins, to that address: a check.
     Syn(Ipv4Addr),
 }
@@ -40,7 +41,9 @@ impl Capture {
         let file = host.path("capture.pcap");
         let mut command = host.command("tcpdump");
         command.args(["-Z", "root", "-U", "--immediate-mode", "-B", "16384", "-n", "-p", "-i", "eth0", "-w"]);
-        command.arg(&file).arg("proto 112 or proto 51 or arp or tcp[tcpflags] == tcp-syn");
+        command.arg(&file).arg(
+            "proto 112 or proto 51 or arp or tcp[tcpflags] == tcp-syn or (icmp6 and ip6[40] == 136 and dst ff02::1)",
+        );
         let proc = host.spawn("tcpdump.log", &mut command);
         crate::wait_for("tcpdump listens", Duration::from_secs(10), || proc.output().contains("listening on"));
         Capture { proc, file }
@@ -87,23 +90,31 @@ fn understand(frame: &[u8]) -> Option<What> {
         [0x08, 0x06] => {
             let sender = <[u8; 4]>::try_from(rest.get(14..18)?).ok()?;
             let target = <[u8; 4]>::try_from(rest.get(24..28)?).ok()?;
-            (sender == target).then(|| What::Gratuitous(sender.into()))
+            (sender == target).then(|| What::Gratuitous(IpAddr::from(sender)))
         }
         [0x08, 0x00] => {
             if rest.get(9) == Some(&6) {
                 let to = <[u8; 4]>::try_from(rest.get(16..20)?).ok()?;
                 return Some(What::Syn(to.into()));
             }
-            let datagram = Ipv4Datagram::parse(rest).ok()?;
+            let datagram = Datagram::parse(rest).ok()?;
             let pdu = if datagram.protocol == 51 { datagram.payload.get(24..)? } else { datagram.payload };
             Some(What::Advert(datagram.source, Advert::parse(pdu, Family::V4).ok()?))
+        }
+        [0x86, 0xdd] => {
+            let datagram = Datagram::parse(rest).ok()?;
+            if datagram.protocol == 58 {
+                let target = <[u8; 16]>::try_from(datagram.payload.get(8..24)?).ok()?;
+                return Some(What::Gratuitous(IpAddr::from(target)));
+            }
+            Some(What::Advert(datagram.source, Advert::parse(datagram.payload, Family::V6).ok()?))
         }
         _ => None,
     }
 }
 
 /// The adverts of a capture: when, from where, with what priority.
-pub fn adverts(frames: &[Frame]) -> Vec<(f64, Ipv4Addr, u8)> {
+pub fn adverts(frames: &[Frame]) -> Vec<(f64, IpAddr, u8)> {
     let one = |f: &Frame| match &f.what {
         What::Advert(from, advert) => Some((f.at, *from, advert.priority.0)),
         What::Gratuitous(_) | What::Syn(_) => None,
@@ -119,7 +130,7 @@ pub fn connections(frames: &[Frame], to: Ipv4Addr) -> Vec<f64> {
 /// The announcements of a capture: when, and of what.
 pub fn announcements(frames: &[Frame]) -> Vec<(f64, IpAddr)> {
     let one = |f: &Frame| match &f.what {
-        What::Gratuitous(address) => Some((f.at, IpAddr::V4(*address))),
+        What::Gratuitous(address) => Some((f.at, *address)),
         What::Advert(..) | What::Syn(_) => None,
     };
     frames.iter().filter_map(one).collect()
@@ -128,7 +139,7 @@ pub fn announcements(frames: &[Frame]) -> Vec<(f64, IpAddr)> {
 /// The longest time in which two hosts were both masters by what they sent, in seconds. A host counts as master from its
 /// first advert with a priority above 0 to the last one that follows within two intervals and a half.
 pub fn two_masters(frames: &[Frame], interval: f64) -> f64 {
-    let mut reigns: Vec<(Ipv4Addr, f64, f64)> = Vec::new();
+    let mut reigns: Vec<(IpAddr, f64, f64)> = Vec::new();
     for (at, from, priority) in adverts(frames) {
         let current = reigns.iter_mut().rev().find(|(host, _, _)| *host == from);
         match current {

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vipd_tests::conf::{AH, Instance, PASS, master_down, skew};
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::Lab;
-use vipd_tests::wire::{Capture, adverts, two_masters};
+use vipd_tests::wire::{Capture, adverts, announcements, two_masters};
 
 /// What a shared machine may add to any time.
 const SLACK: f64 = 1.0;
@@ -20,69 +20,107 @@ fn patience(seconds: f64) -> Duration {
 /// The stronger node in one seat, the weaker in the other; every way of losing the stronger one.
 #[track_caller]
 fn round(strong: Kind, weak: Kind, version: u8, interval: &str, extra: &str) {
+    let conf = |priority| Instance::new(version, priority, interval).with(extra);
+    round_for("10.77.0.100/32", strong, weak, conf);
+}
+
+/// The same for routers whose address (the last one, with its length) is this.
+#[track_caller]
+fn round_for(network: &str, strong: Kind, weak: Kind, conf: impl Fn(u8) -> Instance) {
+    let (vip, _) = network.split_once('/').expect("a length");
+    let Instance { version, advert_int: interval, .. } = conf(100);
     let seconds: f64 = interval.parse().expect("an interval");
     let mut lab = Lab::new();
     let (one, two, client) = (lab.host(1), lab.host(2), lab.host(3));
-    let conf = |priority| Instance::new(version, priority, interval).with(extra).text();
-    let (high, low) = (conf(150), conf(100));
+    if vip.contains(':') {
+        for host in [&one, &two] {
+            host.with_ipv6();
+        }
+    }
+    let (high, low) = (conf(150).text(), conf(100).text());
     let capture = Capture::start(&client);
     let down = master_down(version, 100, seconds);
 
     let mut a = Director::start(strong, &one, &high);
     let mut b = Director::start(weak, &two, &low);
-    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
-    assert!(!two.holds(VIP), "both hold the address");
+    a.wait_master(vip, patience(master_down(version, 150, seconds)));
+    assert!(!two.holds(vip), "both hold the address");
 
     // A planned stop: priority 0, the weaker one waits its skew and no more.
     a.terminate();
-    let took = b.wait_master(VIP, patience(skew(version, 100, seconds))).as_secs_f64();
+    let took = b.wait_master(vip, patience(skew(version, 100, seconds))).as_secs_f64();
     println!("  planned stop: {took:.3} s, by the formula {:.3} s", skew(version, 100, seconds));
     assert!(took < skew(version, 100, seconds) + SLACK);
     a.stop();
-    assert!(!one.holds(VIP), "a stopped director keeps the address:\n{}", a.log());
+    assert!(!one.holds(vip), "a stopped director keeps the address:\n{}", a.log());
 
     // It comes back and preempts.
     let mut a = Director::start(strong, &one, &high);
-    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
-    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    a.wait_master(vip, patience(master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(vip));
 
     // Killed, every process of it: the address stays on the dead host, the weaker takes it after the interval.
     a.kill();
-    let took = b.wait_master(VIP, patience(down)).as_secs_f64();
+    let took = b.wait_master(vip, patience(down)).as_secs_f64();
     println!("  killed: {took:.3} s, by the formula {down:.3} s");
     assert!(took < down + SLACK);
-    one.ip("addr flush dev eth0 label eth0 to 10.77.0.100/32");
+    one.ip(&format!("addr del {network} dev eth0"));
 
     // Hung, and awake again.
     let mut a = Director::start(strong, &one, &high);
-    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
-    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    a.wait_master(vip, patience(master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(vip));
     a.hang();
-    let took = b.wait_master(VIP, patience(down)).as_secs_f64();
+    let took = b.wait_master(vip, patience(down)).as_secs_f64();
     println!("  hung: {took:.3} s, by the formula {down:.3} s");
     assert!(took < down + SLACK);
+    let woke = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     a.resume();
-    vipd_tests::wait_for("one of them gives way", patience(2.0 * down), || one.holds(VIP) != two.holds(VIP));
+    vipd_tests::wait_for("one of them gives way", patience(2.0 * down), || one.holds(vip) != two.holds(vip));
 
     // Unplugged: it knows at once, and gives the address up.
-    a.wait_master(VIP, patience(2.0 * down));
-    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    a.wait_master(vip, patience(2.0 * down));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(vip));
     one.cable_out();
-    let took = b.wait_master(VIP, patience(down)).as_secs_f64();
+    let took = b.wait_master(vip, patience(down)).as_secs_f64();
     println!("  unplugged: {took:.3} s, by the formula {down:.3} s");
     assert!(took < down + SLACK);
-    vipd_tests::wait_for("the unplugged one lets go", patience(1.0), || !one.holds(VIP));
+    vipd_tests::wait_for("the unplugged one lets go", patience(1.0), || !one.holds(vip));
     one.cable_in();
-    a.wait_master(VIP, patience(master_down(version, 150, seconds)));
-    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(VIP));
+    a.wait_master(vip, patience(master_down(version, 150, seconds)));
+    vipd_tests::wait_for("the weaker gives way", patience(seconds), || !two.holds(vip));
 
     a.stop();
     b.stop();
-    assert!(!one.holds(VIP) && !two.holds(VIP), "a stopped director keeps the address");
+    assert!(!one.holds(vip) && !two.holds(vip), "a stopped director keeps the address");
     let frames = capture.end();
+    let announced = announcements(&frames).iter().filter(|(_, address)| address.to_string() == vip).count();
+    assert!(announced >= 5, "{announced} announcements of {vip}");
+    let first = adverts(&frames).into_iter().find(|(at, _, priority)| *at > woke && *priority == 150);
+    let first = first.map_or(f64::INFINITY, |(at, _, _)| at - woke);
+    println!("  first advert of the one that woke: after {first:.3} s");
+    if strong == Kind::Vipd {
+        assert!(first > seconds, "it did not listen to who had taken over");
+    }
     let both = two_masters(&frames, seconds);
     println!("  adverts seen: {}, longest with two masters: {both:.3} s", adverts(&frames).len());
     assert!(both < down + SLACK, "two masters for {both:.3} s");
+}
+
+/// An IPv6 router with a link-local address before the one that clients use, as the RFC has it.
+fn ipv6(priority: u8) -> Instance {
+    let addresses = vec!["fe80::1:51/64".to_owned(), "2001:db8:77::100/64".to_owned()];
+    Instance { addresses, ..Instance::new(3, priority, "0.3") }
+}
+
+#[test]
+fn vipd_over_keepalived_ipv6() {
+    round_for("2001:db8:77::100/64", Kind::Vipd, Kind::Keepalived, ipv6);
+}
+
+#[test]
+fn keepalived_over_vipd_ipv6() {
+    round_for("2001:db8:77::100/64", Kind::Keepalived, Kind::Vipd, ipv6);
 }
 
 #[test]

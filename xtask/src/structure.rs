@@ -14,21 +14,24 @@ use std::process::Command;
 /// Which of the workspace's own crates a crate may depend on, for tests too.
 const EDGES: &[(&str, &[&str])] = &[
     ("vipd-vrrp", &[]),
+    ("vipd-bfd", &[]),
     ("vipd-lvs", &[]),
-    ("vipd-config", &["vipd-vrrp", "vipd-lvs"]),
+    ("vipd-config", &["vipd-vrrp", "vipd-bfd", "vipd-lvs"]),
     ("vipd-check", &[]),
     ("vipd-ipvs", &[]),
     ("vipd-sys", &[]),
     ("vipd-api", &[]),
-    ("vipd", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
+    ("vipd", &["vipd-vrrp", "vipd-bfd", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
+    // For tests alone: nobody may depend on it.
+    ("vipd-sim", &["vipd-vrrp"]),
     ("xtask", &[]),
-    ("vipd-fuzz", &["vipd-vrrp", "vipd-config"]),
+    ("vipd-fuzz", &["vipd-vrrp", "vipd-bfd", "vipd-config"]),
     // End to end: it drives the program from outside and may look at anything but the program's inside.
     ("vipd-tests", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
 ];
 
 /// The crates that decide and do nothing else: `no_std`, and only these dependencies outside their tests.
-const PURE: (&[&str], &[&str]) = (&["vipd-vrrp", "vipd-lvs"], &["serde", "hmac", "md-5"]);
+const PURE: (&[&str], &[&str]) = (&["vipd-vrrp", "vipd-bfd", "vipd-lvs"], &["serde", "hmac", "md-5", "sha2"]);
 
 /// The crate that may hold unsafe code.
 const UNSAFE: &str = "vipd-sys";

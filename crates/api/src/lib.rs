@@ -108,6 +108,12 @@ pub struct Status {
     pub groups: Vec<GroupStatus>,
     /// The tracked scripts.
     pub scripts: Vec<ScriptStatus>,
+    /// The BFD sessions.
+    #[serde(default)]
+    pub bfd: Vec<BfdStatus>,
+    /// BFD packets for no session that were not believed, by reason.
+    #[serde(default)]
+    pub bfd_rejected: Vec<(String, u64)>,
     /// The data plane; `None` if there are no virtual servers.
     pub plane: Option<PlaneStatus>,
     /// The virtual servers.
@@ -246,7 +252,7 @@ pub struct TransitionStatus {
 }
 
 /// Counters of an instance.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Adverts accepted.
     pub adverts_received: u64,
@@ -262,6 +268,12 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Addresses put back after somebody removed them.
     pub addresses_restored: u64,
+    /// Times it did not run for so long as MASTER that its backups may have taken over.
+    #[serde(default)]
+    pub stalled: u64,
+    /// How long after its time an advert was sent at the most, in seconds.
+    #[serde(default)]
+    pub latest_advert_secs: f64,
     /// Packets that were not admitted, by reason.
     pub rejected: Vec<(String, u64)>,
 }
@@ -286,6 +298,62 @@ pub struct ScriptStatus {
     pub state: String,
     /// What the last run gave.
     pub last: Option<String>,
+}
+
+/// One `bfd_instance`. Times in seconds.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct BfdStatus {
+    /// Its name.
+    pub name: String,
+    /// `AdminDown`, `Down`, `Init` or `Up`; `UNKNOWN` while the vrrp role doesn't answer.
+    pub state: String,
+    /// Since when.
+    pub since: UnixTime,
+    /// Why it is in that state.
+    pub why: String,
+    /// `neighbor_ip`
+    pub neighbour: Option<IpAddr>,
+    /// `source_ip`
+    pub source: Option<IpAddr>,
+    /// `multihop`
+    pub multihop: bool,
+    /// The neighbour's state, as it says; `None` while it is not heard.
+    pub peer_state: Option<String>,
+    /// Why that changed the last time, as it says.
+    pub peer_diagnostic: Option<String>,
+    /// Our discriminator.
+    pub discriminator: u32,
+    /// The neighbour's discriminator.
+    pub peer_discriminator: Option<u32>,
+    /// How far apart we send at most; `None`: the neighbour wants nothing.
+    pub interval: Option<f64>,
+    /// How long the neighbour may be silent; `None` while it is not heard.
+    pub detection_time: Option<f64>,
+    /// Why we can't send, if so.
+    pub problem: Option<String>,
+    /// When the machine wants to be called again, in seconds from now, and why.
+    pub next: Option<NextStatus>,
+    /// Counters.
+    pub counters: BfdCounters,
+    /// The last transitions, oldest first.
+    pub history: Vec<TransitionStatus>,
+}
+
+/// Counters of a BFD session.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct BfdCounters {
+    /// Packets believed.
+    pub packets_received: u64,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets that could not be sent.
+    pub packets_unsent: u64,
+    /// Times it came up.
+    pub became_up: u64,
+    /// Times it left that state.
+    pub left_up: u64,
+    /// Packets that were not believed, by reason.
+    pub rejected: Vec<(String, u64)>,
 }
 
 /// The data plane.

@@ -8,6 +8,7 @@ use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use vipd_bfd::settings as bfd;
 use vipd_lvs::settings::{RealServer, VirtualServer};
 use vipd_vrrp::settings as vrrp;
 use vipd_vrrp::settings::VirtualAddress;
@@ -36,6 +37,7 @@ pub enum Kind {
     Script,
     File,
     Process,
+    Bfd,
     Service,
     Server,
 }
@@ -51,6 +53,7 @@ impl Kind {
             Kind::Script => "vrrp_script",
             Kind::File => "track_file",
             Kind::Process => "vrrp_track_process",
+            Kind::Bfd => "bfd_instance",
             Kind::Service => "virtual_server",
             Kind::Server => "real_server",
         }
@@ -114,8 +117,17 @@ type Word = (&'static str, Felt, bool);
 pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
     // Each settings type is taken apart where it is compared, so that no field is forgotten.
-    let Config { global: _, instances: _, groups: _, scripts: _, files: _, processes: _, services: _, written: _ } =
-        new;
+    let Config {
+        global: _,
+        instances: _,
+        groups: _,
+        scripts: _,
+        files: _,
+        processes: _,
+        bfd: _,
+        services: _,
+        written: _,
+    } = new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     instances(old, new, &mut changes);
     compare(
@@ -146,6 +158,13 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         new.processes.iter().map(|p| (p.vrrp.name.clone(), p)),
         process,
     );
+    compare(
+        &mut changes,
+        Kind::Bfd,
+        old.bfd.iter().map(|s| (s.name.clone(), s)),
+        new.bfd.iter().map(|s| (s.name.clone(), s)),
+        session,
+    );
     let named = |service: &Service| service.lvs.id.to_string();
     compare(
         &mut changes,
@@ -165,6 +184,7 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         (Kind::Script, reordered(&old.scripts, &new.scripts, |s| &s.vrrp.name)),
         (Kind::File, reordered(&old.files, &new.files, |f| &f.name)),
         (Kind::Process, reordered(&old.processes, &new.processes, |p| &p.vrrp.name)),
+        (Kind::Bfd, reordered(&old.bfd, &new.bfd, |s| &s.name)),
         (Kind::Service, reordered(&old.services, &new.services, |s| &s.lvs.id)),
     ];
     for (kind, _) in orders.into_iter().filter(|(_, reordered)| *reordered) {
@@ -250,9 +270,26 @@ fn process(old: &TrackedProcess, new: &TrackedProcess) -> Vec<Word> {
     ]
 }
 
+fn session(old: &bfd::Instance, new: &bfd::Instance) -> Vec<Word> {
+    let bfd::Instance { name: _, neighbour, source, min_rx, min_tx, idle_tx, multiplier, role, ttl, max_hops, hops } =
+        new;
+    vec![
+        ("neighbor_ip", Felt::Mastership, old.neighbour != *neighbour),
+        ("source_ip", Felt::Mastership, old.source != *source),
+        ("min_rx", Felt::Nothing, old.min_rx != *min_rx),
+        ("min_tx", Felt::Nothing, old.min_tx != *min_tx),
+        ("idle_tx", Felt::Nothing, old.idle_tx != *idle_tx),
+        ("multiplier", Felt::Nothing, old.multiplier != *multiplier),
+        ("passive", Felt::Nothing, old.role != *role),
+        ("ttl", Felt::Mastership, old.ttl != *ttl),
+        ("max_hops", Felt::Mastership, old.max_hops != *max_hops),
+        ("multihop", Felt::Mastership, old.hops != *hops),
+    ]
+}
+
 /// Something that is new or gone.
 fn whole(verb: Verb, kind: Kind, name: &str) -> Change {
-    let decides = matches!(kind, Kind::Group | Kind::Script | Kind::File | Kind::Process);
+    let decides = matches!(kind, Kind::Group | Kind::Script | Kind::File | Kind::Process | Kind::Bfd);
     let felt = if decides { Felt::Mastership } else { Felt::Nothing };
     Change { verb, kind, what: format!("{} {name}", kind.keyword()), details: Vec::new(), felt }
 }
@@ -374,6 +411,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         name: _,
         vrid: _,
         interface: _,
+        family: _,
         addresses: _,
         excluded: _,
         version,

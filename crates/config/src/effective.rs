@@ -11,6 +11,7 @@ mod vrrp;
 use crate::keyword::{Args, Block, Keyword, ROOT, Standing};
 use crate::model::Config;
 use crate::setting::{Body, Setting, Value, find};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The whole configuration as it is in force.
 pub fn effective(config: &Config) -> Vec<Setting> {
@@ -36,7 +37,7 @@ pub fn effective(config: &Config) -> Vec<Setting> {
             "virtual_server" => out.extend(services.next(setting)),
             "bfd_instance" | "vrrp_track_process" => {
                 let of = inner(&ROOT, setting.keyword);
-                let settings = block(of, setting.settings(), vrrp::derived(setting), &["delay"]);
+                let settings = block(of, setting.settings(), vrrp::derived(config, setting), &["delay"]);
                 out.push(Setting { body: Body::Block(settings), ..setting.clone() });
             }
             "static_ipaddress" => out.push(vrrp::stays(setting, &globals)),
@@ -64,11 +65,14 @@ fn global(config: &Config, written: &[Setting]) -> Vec<Setting> {
         let timeout = i128::from(mail.connect_timeout.as_secs());
         made.push(Setting::new("smtp_connect_timeout", Value::Number(timeout)));
     }
-    let multicast = match find(written, "vrrp_mcast_group4").map(|s| &s.value) {
-        Some(group) => group.clone(),
-        None => Value::Address([224, 0, 0, 18].into()),
-    };
-    made.push(Setting::new("vrrp_mcast_group4", multicast));
+    let groups = [
+        ("vrrp_mcast_group4", Ipv4Addr::new(224, 0, 0, 18).into()),
+        ("vrrp_mcast_group6", Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12).into()),
+    ];
+    for (name, usual) in groups {
+        let said = find(written, name).map(|s| s.value.clone());
+        made.push(Setting::new(name, said.unwrap_or(Value::Address(usual))));
+    }
     if switched(written, "vrrp_min_garp") == Some(true) {
         for (name, least) in [("vrrp_garp_master_repeat", 1), ("vrrp_garp_master_delay", 0)] {
             if find(written, name).is_none() {

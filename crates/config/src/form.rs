@@ -105,6 +105,14 @@ pub(crate) fn key(words: &[Word], what: &str) -> Result<(), Report> {
             digits.len() / 2
         }
         (None, Some(path)) if path.starts_with('/') => return Ok(()),
+        (None, None) if text.starts_with("cred:") => {
+            let name = text.trim_start_matches("cred:");
+            if name.is_empty() || name.contains('/') {
+                let report = Report::error(Code::BadName, value.at, format!("{what}: this names no credential"));
+                return Err(report.help("cred:NAME, the name that LoadCredential= gives it"));
+            }
+            return Ok(());
+        }
         (None, Some(_)) => {
             let report =
                 Report::error(Code::BadWord, value.at, format!("{what}: the path of a key's file is absolute"));

@@ -2,10 +2,12 @@
 //! Everything that keepalived corrects or drops in silence is told.
 
 mod address;
+mod bfd;
 mod checker;
 mod forwarding;
 mod global;
 mod group;
+mod hmac;
 mod notify;
 mod script;
 mod server_group;

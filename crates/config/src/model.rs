@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use vipd_bfd::settings as bfd;
 use vipd_lvs::settings::{VirtualServer, VirtualServerId};
 use vipd_vrrp::settings as vrrp;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub files: Vec<TrackedFile>,
     /// `vrrp_track_process`es that an instance or group tracks.
     pub processes: Vec<TrackedProcess>,
+    /// `bfd_instance`s in the order of the file; names unique.
+    pub bfd: Vec<bfd::Instance>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
     /// configuration before.
     pub services: Vec<Arc<Service>>,

@@ -46,7 +46,7 @@ pub fn forbidden(running: &Config, next: &Config) -> Option<&'static str> {
     if next.global.net_namespace != running.global.net_namespace {
         return Some("net_namespace can't change while the daemon runs: restart it");
     }
-    let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
+    let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty() && config.bfd.is_empty();
     // What an editor leaves on a full disk is a file like any other, and would give everything up.
     (empty(next) && !empty(running))
         .then_some("there is no vrrp_instance and no virtual_server in it: to give up everything, stop the daemon")
@@ -85,6 +85,7 @@ enum Turn {
     RemoveAddress,
     Instance,
     Group,
+    Bfd,
     GiveUpAddress,
     TakeAddress,
     Service(Option<ServiceKey>, Edit),
@@ -110,6 +111,7 @@ fn everything(config: &Config, held: &BTreeMap<Place, Held<'_>>) -> Vec<(Kind, S
     all.extend(config.scripts.iter().map(|s| (Kind::Script, format!("vrrp_script {}", s.vrrp.name))));
     all.extend(config.files.iter().map(|f| (Kind::File, format!("track_file {}", f.name))));
     all.extend(config.processes.iter().map(|p| (Kind::Process, format!("vrrp_track_process {}", p.vrrp.name))));
+    all.extend(config.bfd.iter().map(|s| (Kind::Bfd, format!("bfd_instance {}", s.name))));
     for lvs in config.services.iter().map(|s| &s.lvs) {
         all.push((Kind::Service, format!("virtual_server {}", lvs.id)));
         all.extend(lvs.real_servers.iter().map(|r| (Kind::Server, format!("real_server {} of {}", r.address, lvs.id))));
@@ -199,6 +201,7 @@ impl<'a> View<'a> {
             (Kind::Address, _) => Turn::TakeAddress,
             (Kind::Group, _) => Turn::Group,
             (Kind::Script | Kind::File | Kind::Process, _) => Turn::Tracked,
+            (Kind::Bfd, _) => Turn::Bfd,
             (Kind::Service, Verb::Removed) => {
                 Turn::RemoveService(self.old.services.get(what).and_then(|s| first_key(s)), Edit::Service)
             }
@@ -305,7 +308,7 @@ impl<'a> View<'a> {
             Kind::Instance => self.instance(*verb, what, *felt).to_owned(),
             Kind::Service => self.service(*verb, what, *felt),
             Kind::Server => self.server(*verb, what, *felt),
-            Kind::Address | Kind::Global | Kind::Group | Kind::Script | Kind::File | Kind::Process => {
+            Kind::Address | Kind::Global | Kind::Group | Kind::Script | Kind::File | Kind::Process | Kind::Bfd => {
                 felt_of(*felt).to_owned()
             }
         }

@@ -52,6 +52,16 @@ vrrp_track_process p {
 vrrp_track_process q {
     process nginx
 }
+bfd_instance P {
+    neighbor_ip 192.0.2.30
+    source_ip 192.0.2.31
+    passive
+    multihop
+    max_hops 3
+}
+bfd_instance Q {
+    neighbor_ip 192.0.2.32
+}
 vrrp_instance A {
     interface eth0
     virtual_router_id 7
@@ -172,8 +182,12 @@ fn others(value: &Value) -> Vec<Value> {
                 "rr",
                 "Dr",
                 "Inet6",
+                "V6",
+                "Single",
+                "Active",
             ];
             others.extend(words.map(|word| json!(word)));
+            others.push(json!({ "Secs": 9 }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });
             let rest = json!({ "argv": ["/x"], "timeout": second, "dynamic": false, "uid": 0, "gid": 0, "groups": [] });

@@ -321,6 +321,15 @@ fn holds(text: &str) {
 }
 
 #[test]
+fn an_empty_line_parts_no_line_from_what_it_stands_beside() {
+    let laid_out = "@there b {\n@^there c {\n    d\n}\n";
+    for between in ["", "\n", "  \n\n"] {
+        assert_eq!(formatted(&format!("@there b {{\n{between}@^there c {{\nd\n{between}}}\n")), laid_out);
+    }
+    holds("\u{b}A\n@there b {\n\n@^there c }\n}\n");
+}
+
+#[test]
 fn an_include_behind_a_brace_keeps_its_pattern() {
     holds("@there } includer a  \"b  c\"   d\n");
     holds("a {\n@here } include x  y\n");

@@ -4,10 +4,14 @@
 mod common;
 
 use common::{config, found, instance, said};
+use std::net::IpAddr;
 use std::time::Duration;
 use vipd_config::model::Config;
 use vipd_config::model::{InitFile, Overwrite, ProcessMatch};
-use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Preempt, Transport, Version};
+use vipd_vrrp::settings::{
+    AddressFlag, AntiReplay, Auth, Bearing, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime, Preempt, Transport,
+    Version, VirtualAddress,
+};
 use vipd_vrrp::units::{Centis, Micros, Priority};
 
 fn one(lines: &str) -> vipd_vrrp::settings::Instance {
@@ -192,18 +196,98 @@ fn what_is_needed() {
 }
 
 #[test]
-fn ipv6_routers_are_an_error() {
+fn the_first_address_says_the_family() {
+    let family = |lines: &str| {
+        let c = config(&instance(lines));
+        let i = &c.instances[0].vrrp;
+        (i.family, i.version, i.transport.clone())
+    };
+    let group = |group: &str| Transport::Multicast { group: group.parse().unwrap() };
+    let v6 = (Family::V6, Version::V3, group("ff02::12"));
+    assert_eq!(family("virtual_ipaddress {\n2001:db8::1/64\n}"), v6);
+    assert_eq!(family("virtual_ipaddress {\n2001:db8::1/64\n}\nvirtual_ipaddress_excluded {\n192.0.2.1\n}"), v6);
+    assert_eq!(family("native_ipv6\nvirtual_ipaddress {\nfe80::1/64\n}"), v6);
+    let v6_of = |address: &str| (Family::V6, Version::V3, group(address));
+    assert_eq!(family("virtual_ipaddress {\nfe80::1\n}\nmcast_dst_ip ff02::99"), v6_of("ff02::99"));
+    let v4 = (Family::V4, Version::V2, group("224.0.0.18"));
+    assert_eq!(family("virtual_ipaddress {\n192.0.2.1\n}\nvirtual_ipaddress_excluded {\n2001:db8::1\n}"), v4);
+    let (family, _, transport) =
+        family("no_virtual_ipaddress\nunicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}");
+    let Transport::Unicast { peers, ttl: 255, .. } = transport else { panic!("{transport:?}") };
+    assert_eq!((family, peers[0].address), (Family::V6, "2001:db8::2".parse::<IpAddr>().unwrap()));
     for lines in [
-        "virtual_ipaddress {\n2001:db8::1/64\n}",
-        "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
-        "unicast_peer {\n2001:db8::2\n}",
-        "mcast_src_ip 2001:db8::1",
-        "mcast_dst_ip ff02::12",
+        "virtual_ipaddress {\n2001:db8::1/64\n192.0.2.1\n}",
+        "virtual_ipaddress {\n192.0.2.1\n}\nunicast_peer {\n2001:db8::2\n}",
+        "virtual_ipaddress {\n192.0.2.1\n}\nmcast_src_ip 2001:db8::1",
+        "virtual_ipaddress {\n192.0.2.1\n}\nmcast_dst_ip ff02::12",
     ] {
         let found = found(&instance(lines));
-        assert!(found.iter().any(|f| f.starts_with("V0408")), "{lines}: {found:?}");
+        assert!(found.iter().any(|f| f.starts_with("V0306")), "{lines}: {found:?}");
     }
-    assert_eq!(found(&instance("native_ipv6")), ["V0902:4"]);
+    // Version 2 over IPv6 is the original's own; its password has no room there.
+    let found = found(&instance(
+        "version 2\nvirtual_ipaddress {\nfe80::1\n}\nauthentication {\nauth_type PASS\nauth_pass a\n}",
+    ));
+    assert_eq!(found, ["V0404:4", "V0405:8"]);
+}
+
+#[test]
+fn keys_that_sign_adverts() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let with = |lines: &str| one(&format!("auth_hmac {{\n{lines}\n}}")).auth;
+    let of = |lines: &str| match with(lines) {
+        Auth::Hmac(hmac) => hmac,
+        other => panic!("{other:?}"),
+    };
+    let hmac = of(&format!("key 1 {key}\nkey 7 hex:{}\nactive_key 7", "0f".repeat(64)));
+    assert_eq!((hmac.active, hmac.replay, hmac.mode), (7, AntiReplay::Time { window: 5 }, HmacMode::Enforce));
+    let keys: Vec<_> = hmac.keys.into_iter().map(|(id, key)| (id, key.0)).collect();
+    assert_eq!(keys, [(1, key.as_bytes().to_vec()), (7, vec![15; 64])]);
+    let hmac = of(&format!("key 1 {key}\nactive_key 1\nanti_replay monotonic\nmode receive-only"));
+    assert_eq!((hmac.replay, hmac.mode), (AntiReplay::Monotonic, HmacMode::ReceiveOnly));
+    let long =
+        one(&format!("version 3\nno_virtual_ipaddress\nadvert_int 4.9\nauth_hmac {{\nkey 1 {key}\nactive_key 1\n}}"))
+            .auth;
+    assert!(matches!(long, Auth::Hmac(HmacAuth { replay: AntiReplay::Time { window: 12 }, .. })), "{long:?}");
+    // From a file, with the end of its line.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    std::fs::write(&path, format!("hex:{}\n", "ab".repeat(32))).unwrap();
+    let lines = format!("key 3 file:{}\nactive_key 3", path.display());
+    assert_eq!(of(&lines).keys[&3].0, vec![0xab; 32]);
+    assert!(!format!("{:?}", with(&lines)).contains("171"), "keys are hidden");
+    // Two blocks are one.
+    let two = format!("auth_hmac {{\nkey 1 {key}\n}}\nauth_hmac {{\nactive_key 1\n}}");
+    assert!(matches!(one(&two).auth, Auth::Hmac(_)));
+    // What would leave adverts unsigned is refused.
+    let found = |lines: &str| found(&instance(&format!("auth_hmac {{\n{lines}\n}}")));
+    assert_eq!(found(&format!("key 1 {key}")), ["V0401:4"]);
+    assert_eq!(found(&format!("key 1 {key}\nactive_key 2")), ["V0406:6"]);
+    assert_eq!(found(&format!("key 1 {key}\nkey 1 {key}\nactive_key 1")), ["V0209:6"]);
+    std::fs::write(&path, "short\n").unwrap();
+    assert_eq!(found(&lines), ["V0607:5"]);
+    assert_eq!(found("key 3 file:/nonexistent/key\nactive_key 3"), ["V0607:5"]);
+    assert_eq!(found("key 3 file:/dev/zero\nactive_key 3"), ["V0607:5"]);
+    let both =
+        format!("authentication {{\nauth_type PASS\nauth_pass x\n}}\nauth_hmac {{\nkey 1 {key}\nactive_key 1\n}}");
+    assert!(matches!(one(&both).auth, Auth::Hmac(_)));
+    assert_eq!(common::found(&instance(&both)), ["V0405:4"]);
+}
+
+#[test]
+fn address_options_reach_the_kernel() {
+    let c = config(&instance(
+        "virtual_ipaddress {\nfe80::1/64\n2001:db8::1\n2001:db8::2/64 preferred_lft 60 -nodad home mngtmpaddr\n}\n\
+         virtual_ipaddress_excluded {\n192.0.2.1/24 peer 192.0.2.9 noprefixroute autojoin preferred_lft forever\n}",
+    ));
+    let i = &c.instances[0].vrrp;
+    let of = |a: &VirtualAddress| (a.preferred, a.flags.iter().copied().collect::<Vec<_>>(), a.peer);
+    assert_eq!(of(&i.addresses[0]), (Lifetime::Forever, vec![], None));
+    assert_eq!(of(&i.addresses[1]), (Lifetime::Secs(0), vec![], None));
+    let flags = vec![AddressFlag::Dad, AddressFlag::Home, AddressFlag::ManageTemporary];
+    assert_eq!(of(&i.addresses[2]), (Lifetime::Secs(60), flags, None));
+    let flags = vec![AddressFlag::NoPrefixRoute, AddressFlag::AutoJoin];
+    assert_eq!(of(&i.excluded[0]), (Lifetime::Forever, flags, Some("192.0.2.9".parse().unwrap())));
 }
 
 #[test]
@@ -225,8 +309,8 @@ fn address_options() {
         assert!(common::read(&vip(bad)).config.is_none(), "{bad}");
     }
     assert!(said(&vip("192.0.2.1 192.0.2.2")).contains("one address a line"));
-    assert_eq!(found(&vip("192.0.2.1 no_track home")), ["V0901:5", "V0901:5"]);
-    assert_eq!(found(&vip("192.0.2.1 peer 192.0.2.2")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 no_track home -nodad")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 peer 2001:db8::2")), ["V0306:5"]);
     assert_eq!(one("virtual_ipaddress {\n192.0.2.1 scope 7\n}").addresses[0].scope, 7);
 }
 
@@ -384,17 +468,6 @@ fn tracked_processes() {
     assert_eq!(found(&with("quorum 2", "p")), ["V0401:8"]);
     let unused = format!("{}vrrp_track_process p {{\nprocess a\n}}\n", instance(""));
     assert_eq!((found(&unused), config(&unused).processes.len()), (vec!["V0409:6".to_owned()], 0));
-}
-
-#[test]
-fn what_is_not_followed_yet_is_looked_at() {
-    let with = |line: &str| {
-        let tracks = instance(&format!("track_bfd {{\n{line}\n}}"));
-        format!("{tracks}bfd_instance b {{\nneighbor_ip 192.0.2.9\n}}\n")
-    };
-    assert!(config(&with("b")).instances[0].vrrp.tracks.is_empty(), "a session that nobody runs is never up");
-    assert!(found(&with("b weight 254")).contains(&"V0302:5".to_owned()));
-    assert!(found(&with("c")).contains(&"V0406:5".to_owned()));
 }
 
 #[test]

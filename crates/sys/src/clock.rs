@@ -12,9 +12,10 @@ pub fn monotonic_micros() -> u64 {
     })
 }
 
-/// Whole seconds since 1970 (UTC).
-pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+/// Microseconds since 1970 (UTC). May jump when the clock is set.
+pub fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Seconds since 1970 (UTC), with a fraction. May jump when the clock is set.

@@ -3,7 +3,7 @@
 //!
 //! This is the only crate with `unsafe` code. Each block says why it is needed and why it is sound.
 
-pub mod arp;
+pub mod announce;
 pub mod clock;
 pub mod connector;
 pub mod lease;
@@ -13,6 +13,9 @@ pub mod pidfile;
 pub mod poll;
 pub mod privilege;
 pub mod process;
+pub mod random;
 pub mod raw;
+pub mod sysctl;
 pub mod syslog;
+pub mod udp;
 pub mod watch;

@@ -3,7 +3,7 @@
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -52,6 +52,30 @@ pub struct Address {
     pub broadcast: Option<Ipv4Addr>,
     /// Label, IPv4.
     pub label: Option<String>,
+    /// The other end of a point-to-point link; the prefix is then the peer's.
+    pub peer: Option<IpAddr>,
+    /// Seconds for which it may be the source of new connections; `None`: as long as it is there.
+    pub preferred: Option<u32>,
+    /// `IFA_F_*` (linux/if_addr.h).
+    pub flags: u32,
+}
+
+/// Flags of an address (linux/if_addr.h).
+pub mod flag {
+    /// `IFA_F_NODAD`: no duplicate address detection.
+    pub const NODAD: u32 = 0x02;
+    /// `IFA_F_DADFAILED`: somebody else has it.
+    pub const DADFAILED: u32 = 0x08;
+    /// `IFA_F_HOMEADDRESS`
+    pub const HOME: u32 = 0x10;
+    /// `IFA_F_TENTATIVE`: duplicate address detection is not over.
+    pub const TENTATIVE: u32 = 0x40;
+    /// `IFA_F_MANAGETEMPADDR`
+    pub const MANAGE_TEMPORARY: u32 = 0x100;
+    /// `IFA_F_NOPREFIXROUTE`
+    pub const NO_PREFIX_ROUTE: u32 = 0x200;
+    /// `IFA_F_MCAUTOJOIN`
+    pub const AUTO_JOIN: u32 = 0x400;
 }
 
 /// A change that the kernel tells of.
@@ -266,19 +290,27 @@ fn link(message: &LinkMessage) -> Option<Link> {
 }
 
 fn address(message: &AddressMessage) -> Option<Address> {
-    let (mut local, mut peer, mut broadcast, mut label) = (None, None, None, None);
+    let (mut local, mut peer, mut broadcast, mut label, mut preferred) = (None, None, None, None, None);
+    let mut flags = u32::from(message.header.flags.bits());
     for attribute in &message.attributes {
         match attribute {
             AddressAttribute::Local(a) => local = Some(*a),
             AddressAttribute::Address(a) => peer = Some(*a),
             AddressAttribute::Broadcast(a) => broadcast = Some(*a),
             AddressAttribute::Label(l) => label = Some(l.clone()),
-            _ => {} // times, flags and the like
+            AddressAttribute::CacheInfo(times) => {
+                preferred = Some(times.ifa_preferred).filter(|seconds| *seconds != u32::MAX);
+            }
+            AddressAttribute::Flags(all) => flags = all.bits(),
+            _ => {} // who made it and the like
         }
     }
     Some(Address {
         index: message.header.index,
         address: local.or(peer)?,
+        peer: peer.filter(|peer| local.is_some_and(|local| local != *peer)),
+        preferred,
+        flags,
         prefix: message.header.prefix_len,
         scope: message.header.scope.into(),
         broadcast,
@@ -296,8 +328,17 @@ fn message(address: &Address) -> AddressMessage {
     message.header.index = address.index;
     message.header.scope = AddressScope::from(address.scope);
     message.attributes.push(AddressAttribute::Local(address.address));
-    message.attributes.push(AddressAttribute::Address(address.address));
+    message.attributes.push(AddressAttribute::Address(address.peer.unwrap_or(address.address)));
     message.attributes.extend(address.broadcast.map(AddressAttribute::Broadcast));
     message.attributes.extend(address.label.clone().map(AddressAttribute::Label));
+    if address.flags != 0 {
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::from_bits_retain(address.flags)));
+    }
+    if let Some(preferred) = address.preferred {
+        let mut times = CacheInfo::default();
+        times.ifa_preferred = preferred;
+        times.ifa_valid = u32::MAX;
+        message.attributes.push(AddressAttribute::CacheInfo(times));
+    }
     message
 }

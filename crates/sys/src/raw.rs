@@ -1,10 +1,11 @@
-//! Raw IPv4 sockets, for protocols of their own below TCP and UDP: one kind that hears a protocol on an interface, one that
+//! Raw IP sockets, for protocols of their own beside TCP and UDP: one kind that hears a protocol on an interface, one that
 //! sends whole packets out of it.
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, IoSliceMut, Read};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// The interface a socket is tied to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,45 +20,115 @@ pub struct Device {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Listen {
     /// A multicast group, joined on the interface.
-    Group(Ipv4Addr),
-    /// Unicast to this local address (which need not exist yet), or to any.
-    Unicast(Option<Ipv4Addr>),
+    Group(IpAddr),
+    /// Unicast to this local address (which need not exist yet), or to any if it is unspecified.
+    Unicast(IpAddr),
+}
+
+impl Listen {
+    fn address(self) -> IpAddr {
+        match self {
+            Listen::Group(address) | Listen::Unicast(address) => address,
+        }
+    }
+}
+
+/// A datagram as a receiver gives it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Received<'a> {
+    /// Over IPv4: the whole datagram, IP header included.
+    Whole(&'a [u8]),
+    /// Over IPv6: what follows the headers, and what they said.
+    Payload {
+        /// Sender.
+        source: Ipv6Addr,
+        /// Where it was sent.
+        destination: Ipv6Addr,
+        /// Hop limit.
+        hop_limit: u8,
+        /// What follows.
+        payload: &'a [u8],
+    },
 }
 
 /// Hears an IP protocol on one interface.
 pub struct Receiver {
     socket: Socket,
+    /// IPv6: room for what the kernel says beside a datagram.
+    beside: Option<Vec<u8>>,
 }
 
 impl Receiver {
     /// Opens it, non-blocking. `room`: receive buffer in bytes, a bound for what may pile up.
     pub fn open(device: &Device, protocol: u8, listen: Listen, room: usize) -> io::Result<Receiver> {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
+        let address = listen.address();
+        let domain = if address.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(room)?;
         socket.bind_device(Some(device.name.as_bytes()))?;
-        socket.set_multicast_all_v4(false)?;
-        let local = match listen {
-            Listen::Group(group) => {
+        if address.is_ipv4() {
+            socket.set_multicast_all_v4(false)?;
+        } else {
+            socket.set_multicast_all_v6(false)?;
+            socket.set_recv_hoplimit_v6(true)?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+        }
+        match listen {
+            Listen::Group(IpAddr::V4(group)) => {
                 socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(device.index))?;
-                group
             }
-            Listen::Unicast(local) => {
-                socket.set_freebind_v4(true)?;
-                local.unwrap_or(Ipv4Addr::UNSPECIFIED)
-            }
-        };
-        socket.bind(&SocketAddrV4::new(local, 0).into())?;
-        Ok(Receiver { socket })
+            Listen::Group(IpAddr::V6(group)) => socket.join_multicast_v6(&group, device.index)?,
+            Listen::Unicast(IpAddr::V4(_)) => socket.set_freebind_v4(true)?,
+            Listen::Unicast(IpAddr::V6(_)) => socket.set_freebind_v6(true)?,
+        }
+        socket.bind(&place(address, device.index).into())?;
+        let beside = address.is_ipv6().then(|| nix::cmsg_space!(libc::in6_pktinfo, libc::c_int));
+        Ok(Receiver { socket, beside })
     }
 
-    /// The next datagram, IP header included; `None` if there is none. Longer ones are cut to the buffer, which the
-    /// header's own length then shows.
-    pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+    /// The next datagram; `None` if there is none. Longer ones are cut to the buffer, which their own length then shows.
+    pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
+        if let Some(beside) = &mut self.beside {
+            return receive_v6(&self.socket, beside, buffer);
+        }
         match self.socket.read(buffer) {
-            Ok(n) => Ok(Some(&buffer[..n])),
+            Ok(n) => Ok(Some(Received::Whole(&buffer[..n]))),
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
             Err(e) => Err(e),
+        }
+    }
+}
+
+fn receive_v6<'a>(socket: &Socket, beside: &mut [u8], buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
+    let (length, source, destination, hop_limit) = {
+        let mut room = [IoSliceMut::new(buffer)];
+        let got = match recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut room, Some(beside), MsgFlags::empty()) {
+            Ok(got) => got,
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let (mut destination, mut hop_limit) = (Ipv6Addr::UNSPECIFIED, 0);
+        for message in got.cmsgs()? {
+            match message {
+                ControlMessageOwned::Ipv6PacketInfo(info) => destination = Ipv6Addr::from(info.ipi6_addr.s6_addr),
+                ControlMessageOwned::Ipv6HopLimit(limit) => hop_limit = u8::try_from(limit).unwrap_or(0),
+                _ => {} // not asked for
+            }
+        }
+        (got.bytes, got.address.map_or(Ipv6Addr::UNSPECIFIED, |a| a.ip()), destination, hop_limit)
+    };
+    let payload = buffer.get(..length).unwrap_or_default();
+    Ok(Some(Received::Payload { source, destination, hop_limit, payload }))
+}
+
+/// An address as a raw socket takes it: an IPv6 one of a link alone needs that link.
+fn place(address: IpAddr, device: u32) -> SocketAddr {
+    match address {
+        IpAddr::V4(_) => SocketAddr::new(address, 0),
+        IpAddr::V6(v6) => {
+            let scoped = v6.is_unicast_link_local() || v6.is_multicast();
+            SocketAddrV6::new(v6, 0, 0, if scoped { device } else { 0 }).into()
         }
     }
 }
@@ -68,26 +139,32 @@ impl AsFd for Receiver {
     }
 }
 
-/// Sends whole IPv4 packets out of one interface; hears nothing.
+/// Sends whole IP packets of one family out of one interface; hears nothing.
 pub struct Sender {
     socket: Socket,
+    device: u32,
 }
 
 impl Sender {
-    /// Opens it, non-blocking: what doesn't fit the queue is an error, never a wait.
-    pub fn open(device: &Device) -> io::Result<Sender> {
+    /// Opens it, non-blocking: what doesn't fit the queue is an error, never a wait. `like`: an address of the family.
+    pub fn open(device: &Device, like: IpAddr) -> io::Result<Sender> {
+        let domain = if like.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
         // IPPROTO_RAW: header included, and nothing is ever received.
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
+        let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
         socket.set_nonblocking(true)?;
         socket.bind_device(Some(device.name.as_bytes()))?;
-        socket.set_multicast_loop_v4(false)?;
-        Ok(Sender { socket })
+        if like.is_ipv4() {
+            socket.set_multicast_loop_v4(false)?;
+        } else {
+            socket.set_multicast_loop_v6(false)?;
+        }
+        Ok(Sender { socket, device: device.index })
     }
 
     /// Sends a packet with its IP header. Multicast goes out of the interface without asking the routing table.
-    pub fn send(&self, packet: &[u8], to: Ipv4Addr) -> io::Result<()> {
+    pub fn send(&self, packet: &[u8], to: IpAddr) -> io::Result<()> {
         let flags = if to.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
-        let sent = self.socket.send_to_with_flags(packet, &SocketAddrV4::new(to, 0).into(), flags)?;
+        let sent = self.socket.send_to_with_flags(packet, &place(to, self.device).into(), flags)?;
         if sent == packet.len() { Ok(()) } else { Err(io::Error::other("the packet was cut")) }
     }
 }

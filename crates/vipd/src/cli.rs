@@ -210,7 +210,7 @@ pub(crate) struct Daemon {
     /// Only health checks and the director: no VRRP.
     #[arg(short = 'C', long)]
     pub(crate) check: bool,
-    /// No BFD.
+    /// No BFD sessions.
     #[arg(short = 'B', long = "no_bfd")]
     pub(crate) no_bfd: bool,
     /// Run every role even if the configuration has nothing for it.

@@ -313,6 +313,7 @@ fn supervisor_plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan 
     let role_options = RoleOptions {
         keep_addresses: arguments.dont_release_vrrp,
         keep_ipvs: arguments.dont_release_ipvs,
+        no_bfd: arguments.no_bfd,
         log_addresses: arguments.address_monitoring,
         socket: absolute(&arguments.socket).display().to_string(),
     };

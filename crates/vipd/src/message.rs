@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::net::SocketAddr;
 use vipd_api::{
-    CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus, UnixTime,
+    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, PlaneStatus, Reply, Request, ScriptStatus, ServiceStatus,
+    UnixTime,
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
@@ -115,6 +116,8 @@ pub(crate) struct RoleOptions {
     pub(crate) keep_addresses: bool,
     /// `-I`: leave the kernel's IPVS table at a stop.
     pub(crate) keep_ipvs: bool,
+    /// `-B`: no BFD.
+    pub(crate) no_bfd: bool,
     /// `-a`: log every change of an address.
     pub(crate) log_addresses: bool,
     /// Where the control socket is.
@@ -210,6 +213,10 @@ pub(crate) enum StatusPart {
         groups: Vec<GroupStatus>,
         /// Tracked scripts.
         scripts: Vec<ScriptStatus>,
+        /// BFD sessions.
+        bfd: Vec<BfdStatus>,
+        /// BFD packets for no session that were not believed, by reason.
+        bfd_rejected: Vec<(String, u64)>,
     },
     /// From check: the checks of each real server, to be joined with what the director tells.
     Check(Vec<(VirtualServerId, SocketAddr, Vec<CheckStatus>)>),

@@ -11,11 +11,16 @@ pub(crate) fn veil(config: &mut Config, key: &[u8]) {
         match &mut instance.vrrp.auth {
             Auth::None => {}
             Auth::Pass(secret) | Auth::Ah(secret) => *secret = veiled(secret, key),
+            Auth::Hmac(hmac) => {
+                for secret in hmac.keys.values_mut() {
+                    secret.0 = veiled(&secret.0, key).to_vec();
+                }
+            }
         }
     }
 }
 
-fn veiled(secret: &[u8; 8], key: &[u8]) -> [u8; 8] {
+fn veiled(secret: &[u8], key: &[u8]) -> [u8; 8] {
     let mut out = [0; 8];
     // A key of any length will do.
     if let Ok(mut mac) = Hmac::<md5::Md5>::new_from_slice(key) {

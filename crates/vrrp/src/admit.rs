@@ -6,11 +6,12 @@
 //! secret depends on it, and a version 3 checksum is accepted in both forms that exist in the field.
 
 use crate::auth::{self, AhFault, TtlCover};
-use crate::packet::{
-    self, Advert, AuthType, ChecksumForm, Family, Ipv4Datagram, Malformed, NotIpv4, PROTOCOL, PROTOCOL_AH,
-};
-use crate::settings::{Auth, Instance, Transport, Version};
-use crate::units::{Centis, Vrid};
+use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL, PROTOCOL_AH};
+use crate::router::Sequence;
+use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Transport, Version};
+use crate::trailer::{self, HmacFault, Stamp, Stamps, TRAILER};
+use crate::units::{Centis, Micros, Vrid};
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
@@ -21,8 +22,8 @@ pub struct Admitted {
     pub source: IpAddr,
     /// What it says.
     pub advert: Advert,
-    /// Sequence number of its authentication header.
-    pub sequence: Option<u32>,
+    /// Its place among the adverts of its sender, if it is authenticated so that it has one.
+    pub sequence: Option<Sequence>,
     /// What is odd about it though it is admitted.
     pub oddity: Option<Oddity>,
 }
@@ -64,8 +65,8 @@ impl fmt::Display for Oddity {
 /// Why a packet is not believed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reject {
-    /// Not IPv4.
-    NotIpv4(NotIpv4),
+    /// Not an IP datagram.
+    NotIp(NotIp),
     /// Not an advert.
     Malformed(Malformed),
     /// Multicast with another TTL than 255: it may have crossed a router (RFC 9568, 5.1.1.3).
@@ -95,6 +96,8 @@ pub enum Reject {
     Password,
     /// The authentication header is not believed.
     Ah(AhFault),
+    /// The keyed trailer is not believed, or there is none.
+    Hmac(HmacFault),
     /// Version 2: another interval than ours (RFC 3768, 7.1). Either version: none at all.
     Interval {
         /// The sender's.
@@ -104,7 +107,7 @@ pub enum Reject {
     },
     /// The checksum doesn't fit, in no known form.
     Checksum,
-    /// Multicast to a unicast instance or the other way round.
+    /// Multicast to a unicast instance or the other way round, or of another family.
     Destination(IpAddr),
     /// Not one of the configured peers.
     NotAPeer(IpAddr),
@@ -114,7 +117,7 @@ impl Reject {
     /// The name that counts it.
     pub fn name(&self) -> &'static str {
         match self {
-            Reject::NotIpv4(_) | Reject::Malformed(Malformed::Length { .. }) => "packet_length",
+            Reject::NotIp(_) | Reject::Malformed(Malformed::Length { .. }) => "packet_length",
             Reject::Malformed(Malformed::Version(_)) | Reject::Version { .. } => "version",
             Reject::Malformed(Malformed::Type(_)) => "type",
             Reject::Malformed(Malformed::Vrid) => "vrid",
@@ -122,6 +125,7 @@ impl Reject {
             Reject::AuthType { .. } => "auth_type",
             Reject::Password => "auth_password",
             Reject::Ah(_) => "auth_ah",
+            Reject::Hmac(fault) => fault.name(),
             Reject::Interval { .. } => "advert_interval",
             Reject::Checksum => "checksum",
             Reject::Destination(_) => "destination",
@@ -133,7 +137,7 @@ impl Reject {
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reject::NotIpv4(why) => write!(f, "not an IPv4 datagram ({why:?})"),
+            Reject::NotIp(why) => write!(f, "not an IP datagram ({why:?})"),
             Reject::Malformed(why) => why.fmt(f),
             Reject::Ttl(ttl) => write!(f, "TTL {ttl} instead of 255: it crossed a router or is forged"),
             Reject::PeerTtl { got, accepted } => {
@@ -143,6 +147,7 @@ impl fmt::Display for Reject {
             Reject::AuthType { got, own } => write!(f, "authentication type {got}, ours is {own}"),
             Reject::Password => f.write_str("another password (auth_pass) than ours"),
             Reject::Ah(why) => why.fmt(f),
+            Reject::Hmac(why) => why.fmt(f),
             Reject::Interval { got, own } => {
                 write!(f, "advert_int {got}, ours is {own}; version 2 needs them equal, version 3 more than 0")
             }
@@ -153,8 +158,8 @@ impl fmt::Display for Reject {
     }
 }
 
-/// The virtual router that an IPv4 datagram claims to be for, before anything of it is believed.
-pub fn vrid_of(datagram: &Ipv4Datagram<'_>) -> Option<Vrid> {
+/// The virtual router that a datagram claims to be for, before anything of it is believed.
+pub fn vrid_of(datagram: &Datagram<'_>) -> Option<Vrid> {
     match datagram.protocol {
         PROTOCOL => packet::peek_vrid(datagram.payload),
         PROTOCOL_AH => packet::peek_vrid(datagram.payload.get(auth::AH_HEADER..)?),
@@ -162,18 +167,29 @@ pub fn vrid_of(datagram: &Ipv4Datagram<'_>) -> Option<Vrid> {
     }
 }
 
-/// Judges an IPv4 datagram for an instance. `last_sequence` is the highest authentication header sequence accepted so far;
-/// `own` our own sending address.
-pub fn admit(
-    settings: &Instance,
-    own: Option<IpAddr>,
-    last_sequence: u32,
-    datagram: &Ipv4Datagram<'_>,
-) -> Result<Admitted, Reject> {
-    let source = IpAddr::V4(datagram.source);
-    let destination = IpAddr::V4(datagram.destination);
+/// What an instance knows when it judges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known<'a> {
+    /// Our own sending address.
+    pub own: Option<IpAddr>,
+    /// The highest authentication header sequence accepted so far.
+    pub sequence: u32,
+    /// How many of our addresses our own adverts list.
+    pub listed: usize,
+    /// The stamps of keyed trailers heard so far.
+    pub stamps: &'a Stamps,
+    /// The time since 1970.
+    pub unix: Micros,
+}
+
+/// Judges a datagram for an instance.
+pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> Result<Admitted, Reject> {
+    let Datagram { source, destination, .. } = *datagram;
+    if Family::of(source) != settings.family {
+        return Err(Reject::Destination(destination));
+    }
     let own_auth = match settings.auth {
-        Auth::None => AuthType::NONE,
+        Auth::None | Auth::Hmac(_) => AuthType::NONE,
         Auth::Pass(_) => AuthType::PASS,
         Auth::Ah(_) => AuthType::AH,
     };
@@ -188,17 +204,27 @@ pub fn admit(
     }
     // What is behind the authentication header is parsed, not believed, until the header was checked below.
     let pdu = if has_ah { datagram.payload.get(auth::AH_HEADER..).unwrap_or_default() } else { datagram.payload };
-    let advert = Advert::parse(pdu, Family::V4).map_err(Reject::Malformed)?;
+    let (pdu, trailer) = match (&settings.auth, packet::alone(pdu, settings.family)) {
+        (Auth::Hmac(_), Some(alone)) => match pdu.get(alone.len()..).map(<&[u8; TRAILER]>::try_from) {
+            Some(Ok(trailer)) => (alone, Some(trailer)),
+            Some(Err(_)) | None => (pdu, None),
+        },
+        (_, _) => (pdu, None),
+    };
+    let advert = Advert::parse(pdu, settings.family).map_err(Reject::Malformed)?;
     if advert.version != settings.version {
         return Err(Reject::Version { got: advert.version, own: settings.version });
     }
     let mut sequence = None;
+    if let Auth::Hmac(auth) = &settings.auth {
+        sequence = signed(settings, auth, source, pdu, trailer, known)?.map(Sequence::Hmac);
+    }
     if let Some(field) = advert.auth {
         if field.kind != own_auth {
             return Err(Reject::AuthType { got: field.kind, own: own_auth });
         }
         match &settings.auth {
-            Auth::None => {}
+            Auth::None | Auth::Hmac(_) => {}
             Auth::Pass(password) => {
                 if !auth::same(password, &field.data) {
                     return Err(Reject::Password);
@@ -206,8 +232,8 @@ pub fn admit(
             }
             Auth::Ah(key) => {
                 let cover = if multicast { TtlCover::Kept } else { TtlCover::Zeroed };
-                let (_, got) = auth::open(datagram, cover, key, last_sequence).map_err(Reject::Ah)?;
-                sequence = Some(got);
+                let (_, got) = auth::open(datagram, cover, key, known.sequence).map_err(Reject::Ah)?;
+                sequence = Some(Sequence::Ah(got));
             }
         }
     }
@@ -216,7 +242,14 @@ pub fn admit(
     if unequal || advert.interval == Centis(0) {
         return Err(Reject::Interval { got: advert.interval, own: settings.advert_int });
     }
-    if !checksum_fits(&advert, pdu, source, destination, settings) {
+    let covered = match (packet::alone(pdu, settings.family), trailer) {
+        (Some(alone), None) => alone.to_vec(),
+        // Over IPv6 the sum goes to the end of the packet.
+        (Some(alone), Some(trailer)) if settings.family == Family::V6 => [alone, trailer].concat(),
+        (Some(alone), Some(_)) => alone.to_vec(),
+        (None, _) => Vec::new(),
+    };
+    if !checksum_fits(&advert, &covered, source, destination, settings) {
         return Err(Reject::Checksum);
     }
     if destination.is_multicast() != multicast {
@@ -232,8 +265,33 @@ pub fn admit(
             }
         }
     }
-    let oddity = if own == Some(source) { Some(Oddity::OwnAddress(source)) } else { oddity(settings, &advert) };
+    let own = known.own == Some(source);
+    let oddity = if own { Some(Oddity::OwnAddress(source)) } else { oddity(settings, known.listed, &advert) };
     Ok(Admitted { source, advert, sequence, oddity })
+}
+
+/// The stamp of a keyed trailer; none if there is no trailer and need not be one.
+fn signed(
+    settings: &Instance,
+    auth: &HmacAuth,
+    source: IpAddr,
+    pdu: &[u8],
+    trailer: Option<&[u8; TRAILER]>,
+    known: Known<'_>,
+) -> Result<Option<Stamp>, Reject> {
+    let Some(trailer) = trailer else {
+        return match auth.mode {
+            HmacMode::Enforce => Err(Reject::Hmac(HmacFault::Missing)),
+            HmacMode::Permissive | HmacMode::ReceiveOnly => Ok(None),
+        };
+    };
+    if let Transport::Unicast { peers, .. } = &settings.transport
+        && !peers.iter().any(|p| p.address == source)
+    {
+        return Err(Reject::NotAPeer(source));
+    }
+    let stamp = trailer::verify(auth, source, pdu, trailer, known.stamps, known.unix);
+    stamp.map(Some).map_err(Reject::Hmac)
 }
 
 fn peek_auth_type(pdu: &[u8]) -> AuthType {
@@ -244,10 +302,11 @@ fn peek_auth_type(pdu: &[u8]) -> AuthType {
 }
 
 fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAddr, settings: &Instance) -> bool {
-    let fits = |form| packet::checksum_fits(pdu, Family::V4, form);
-    match advert.version {
-        Version::V2 => fits(ChecksumForm::Plain),
-        Version::V3 => {
+    let fits = |form| packet::checksum_fits(pdu, form);
+    match (advert.version, settings.family) {
+        (Version::V2, Family::V4) => fits(ChecksumForm::Plain),
+        (Version::V2 | Version::V3, Family::V6) => fits(ChecksumForm::Pseudo { source, destination }),
+        (Version::V3, Family::V4) => {
             // Releases of keepalived up to 1.3.5 sum the group into unicast adverts; 224.0.0.18 is what they know.
             let group = match settings.transport {
                 Transport::Multicast { group } => group,
@@ -260,16 +319,17 @@ fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAdd
     }
 }
 
-fn oddity(settings: &Instance, advert: &Advert) -> Option<Oddity> {
+fn oddity(settings: &Instance, listed: usize, advert: &Advert) -> Option<Oddity> {
     if advert.interval != settings.advert_int {
         return Some(Oddity::Interval { got: advert.interval, own: settings.advert_int });
     }
     if settings.skip_check_adv_addr {
         return None;
     }
-    if advert.addresses.len() != settings.addresses.len() {
-        return Some(Oddity::AddressCount { got: advert.addresses.len(), own: settings.addresses.len() });
+    let own = settings.addresses.get(..listed).unwrap_or(&settings.addresses);
+    if advert.addresses.len() != own.len() {
+        return Some(Oddity::AddressCount { got: advert.addresses.len(), own: own.len() });
     }
-    let missing = settings.addresses.iter().map(|a| a.address).find(|a| !advert.addresses.contains(a));
+    let missing = own.iter().map(|a| a.address).find(|a| !advert.addresses.contains(a));
     missing.map(Oddity::AddressMissing)
 }

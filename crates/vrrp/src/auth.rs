@@ -7,9 +7,10 @@
 //! keepalived zeroes the TTL for the integrity check value of unicast adverts only, against RFC 4302, which zeroes it
 //! always; its form is the one on the wires of this world, so it is ours.
 
-use crate::packet::{Ipv4Datagram, Ipv4Envelope, PROTOCOL, PROTOCOL_AH};
+use crate::packet::{Datagram, Envelope, PROTOCOL, PROTOCOL_AH};
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
@@ -59,9 +60,16 @@ impl fmt::Display for AhFault {
 }
 
 /// A whole IPv4 packet, IP header and authentication header included, around a VRRP PDU.
-pub fn seal(envelope: Ipv4Envelope, cover: TtlCover, key: &[u8; 8], sequence: u32, pdu: &[u8]) -> Vec<u8> {
-    let envelope = Ipv4Envelope { protocol: PROTOCOL_AH, ..envelope };
-    let header = envelope.header(AH_HEADER + pdu.len());
+pub fn seal(
+    envelope: Envelope<Ipv4Addr>,
+    id: u16,
+    cover: TtlCover,
+    key: &[u8; 8],
+    sequence: u32,
+    pdu: &[u8],
+) -> Vec<u8> {
+    let envelope = Envelope { protocol: PROTOCOL_AH, ..envelope };
+    let header = envelope.header(id, AH_HEADER + pdu.len());
     let mut packet = Vec::with_capacity(header.len() + AH_HEADER + pdu.len());
     packet.extend_from_slice(&header);
     packet.extend_from_slice(&[PROTOCOL, 4, 0, 0]);
@@ -79,7 +87,7 @@ pub fn seal(envelope: Ipv4Envelope, cover: TtlCover, key: &[u8; 8], sequence: u3
 
 /// Checks the authentication header of a datagram; the VRRP PDU behind it and its sequence number.
 pub fn open<'a>(
-    datagram: &Ipv4Datagram<'a>,
+    datagram: &Datagram<'a>,
     cover: TtlCover,
     key: &[u8; 8],
     last: u32,
@@ -92,7 +100,7 @@ pub fn open<'a>(
     if !same(&want, &ah[ICV]) {
         return Err(AhFault::Icv);
     }
-    if ah[4..8] != datagram.source.octets() {
+    if IpAddr::from([ah[4], ah[5], ah[6], ah[7]]) != datagram.source {
         return Err(AhFault::Spi);
     }
     let got = u32::from_be_bytes([ah[8], ah[9], ah[10], ah[11]]);

@@ -21,4 +21,5 @@ pub mod router;
 pub mod settings;
 pub mod timers;
 pub mod track;
+pub mod trailer;
 pub mod units;

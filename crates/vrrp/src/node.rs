@@ -4,10 +4,10 @@
 //! to call again).
 
 use crate::admit::Admitted;
-use crate::router::{Carried, Edge, Faults, Key, Name, Router, State, Timer, Wish};
+use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
-use crate::track::{self, Cause, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
-use crate::units::{Instant, Priority};
+use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
+use crate::units::{Instant, Micros, Priority};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -35,6 +35,8 @@ pub enum Input {
     /// Time passed and what had arrived by then was handled: everybody does what is due. A backup that did not run for a
     /// while must not take its master for gone with the master's adverts still unread.
     Tick,
+    /// The time since 1970, when it is known or was set anew: signed adverts carry it.
+    Clock(Micros),
     /// An advert for the router at this index was admitted.
     Advert(usize, Admitted),
     /// An interface changed; `None`: it is gone.
@@ -49,6 +51,13 @@ pub enum Input {
     Process(String, u32, Cause),
     /// A BFD session came up, or went down.
     Bfd(String, bool),
+    /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
+    /// no master is heard, or when told so.
+    HandOver(usize),
+    /// It preempts again, as configured.
+    TakeBack(usize),
+    /// The operator works on this host, or has done.
+    Duty(Duty),
     /// This router is no longer configured: give up.
     Remove(usize),
     /// The daemon stops.
@@ -81,6 +90,9 @@ pub struct Snapshot {
     pub groups: Vec<(String, Name)>,
     /// Instances without a socket, and why: so it is until `Input::Sockets` says otherwise.
     pub deaf: Vec<(String, String)>,
+    /// Whether this host serves.
+    #[serde(default)]
+    pub duty: Duty,
 }
 
 /// What is to be done at a certain time.
@@ -123,13 +135,13 @@ pub struct Node {
 
 impl Node {
     /// A node with what is known of the interfaces, going on from `before` where a router of it is still configured.
-    /// `sequence`: where the numbers of new authentication headers start; seconds since 1970 keep them rising over restarts.
+    /// `unix`: the time since 1970.
     pub fn new(
         now: Instant,
         settings: Settings,
         links: BTreeMap<String, Link>,
         before: Option<(Instant, Snapshot)>,
-        sequence: u32,
+        unix: Micros,
     ) -> Node {
         let (last_seen, before) = before.unwrap_or_default();
         let known: Vec<(Key, &str)> = before.routers.iter().map(|c| (c.key.clone(), c.name.as_str())).collect();
@@ -138,7 +150,7 @@ impl Node {
         let mut routers = Vec::with_capacity(settings.instances.len());
         let facts = Facts { links: links.clone(), ..Facts::default() };
         for (instance, predecessor) in settings.instances.into_iter().zip(predecessors) {
-            let mut router = Router::new(now, instance, sequence);
+            let mut router = Router::new(now, instance, unix);
             router.set_facts(&facts);
             if let Some(carried) = predecessor.and_then(|at| carried.get_mut(at)?.take()) {
                 router.resume(now, last_seen, carried);
@@ -181,7 +193,7 @@ impl Node {
         for (process, state) in processes.values() {
             tracked.extend(state.good().map(|good| (Tracked::Process(process.name.clone()), Known::of(good))));
         }
-        let facts = Facts { links, tracked, deaf };
+        let facts = Facts { links, tracked, deaf, duty: before.duty };
         let actions = VecDeque::new();
         let mut node = Node { routers, groups, group_of, scripts, processes, facts, actions };
         node.join_groups(now);
@@ -217,8 +229,14 @@ impl Node {
             processes: self.processes.iter().map(|(name, (_, state))| (name.clone(), *state)).collect(),
             tracked: self.facts.tracked.iter().filter_map(plain).collect(),
             groups: self.groups.iter().map(|g| (g.settings.name.clone(), g.state)).collect(),
+            duty: self.facts.duty,
             deaf: self.facts.deaf.iter().map(|(name, why)| (name.clone(), why.clone())).collect(),
         }
+    }
+
+    /// Whether this host serves.
+    pub fn duty(&self) -> Duty {
+        self.facts.duty
     }
 
     /// The routers, in the order of the configuration.
@@ -284,7 +302,8 @@ impl Node {
         match input {
             Input::TickMasters => {
                 for i in 0..self.routers.len() {
-                    if matches!(self.routers[i].state, State::Master(_)) {
+                    // One that listens sends when it has read what waited: it may have stood still once more.
+                    if matches!(self.routers[i].state, State::Master(Master { listening: None, .. })) {
                         let wish = self.routers[i].tick(now);
                         self.grant(now, i, wish);
                     }
@@ -303,6 +322,11 @@ impl Node {
                 for i in 0..self.routers.len() {
                     let wish = self.routers[i].tick(now);
                     self.grant(now, i, wish);
+                }
+            }
+            Input::Clock(unix) => {
+                for router in &mut self.routers {
+                    router.set_clock(now, unix);
                 }
             }
             Input::Advert(i, admitted) => {
@@ -342,6 +366,26 @@ impl Node {
                 self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
             }
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
+            Input::HandOver(i) => {
+                for i in self.family_of(i) {
+                    self.routers[i].hand_over(now);
+                    self.collect(i);
+                }
+                if let Some(g) = self.group_of.get(i).copied().flatten() {
+                    self.settle_group(g);
+                }
+            }
+            Input::TakeBack(i) => {
+                for i in self.family_of(i) {
+                    self.routers[i].take_back();
+                }
+            }
+            Input::Duty(duty) => {
+                if self.facts.duty != duty {
+                    self.facts.duty = duty;
+                    self.settle(now);
+                }
+            }
             Input::Remove(i) => {
                 if let Some(router) = self.routers.get_mut(i) {
                     router.stop(now, "no longer configured".to_string());
@@ -371,6 +415,15 @@ impl Node {
         }
     }
 
+    /// A router and its siblings.
+    fn family_of(&self, i: usize) -> Vec<usize> {
+        match self.group_of.get(i) {
+            Some(Some(g)) => self.groups[*g].members.clone(),
+            Some(None) => Vec::from([i]),
+            None => Vec::new(),
+        }
+    }
+
     /// Moves the edges of a router into the node's queue.
     fn collect(&mut self, i: usize) {
         while let Some(edge) = self.routers[i].edges.pop_front() {
@@ -390,12 +443,12 @@ impl Node {
     fn grant(&mut self, now: Instant, i: usize, wish: Wish) {
         match wish {
             Wish::None => self.collect(i),
-            Wish::Announce => {
+            Wish::Announce { at } => {
                 self.collect(i);
                 let Some(g) = self.group_of[i] else { return };
                 for member in self.groups[g].members.clone() {
                     if member != i {
-                        self.routers[member].announce_lower(now);
+                        self.routers[member].announce_lower(now, at);
                         self.collect(member);
                     }
                 }
@@ -566,7 +619,9 @@ impl Router {
     fn set_facts(&mut self, facts: &Facts) {
         let link = facts.links.get(&self.settings.interface);
         // A lost address is kept for the priority-0 advert that may still get out.
-        self.source = self.settings.source.or(link.and_then(|l| l.address)).or(self.source);
+        let family = self.settings.family;
+        self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);
+        self.mtu = link.map_or(self.mtu, |l| l.mtu);
         let priority = track::effective_priority(&self.settings, facts);
         if self.history.is_empty() && matches!(self.state, State::Init) {
             self.effective = priority; // the first facts are no change

@@ -15,7 +15,7 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 
-use crate::settings::Version;
+use crate::settings::{Family, Version};
 use crate::units::{Centis, Priority, Vrid};
 use alloc::vec::Vec;
 use core::fmt;
@@ -31,6 +31,12 @@ const HEADER: usize = 8;
 const AUTH_DATA: usize = 8;
 /// Bytes of an IPv4 header without options.
 const IPV4_HEADER: usize = 20;
+/// Bytes of an IPv6 header without extension headers.
+const IPV6_HEADER: usize = 40;
+/// Bytes of an Ethernet header.
+const ETHERNET_HEADER: usize = 14;
+/// Type of service or traffic class of adverts: internetwork control (RFC 2474, 4.2.2.1).
+const TRAFFIC_CLASS: u8 = 0xc0;
 /// The least payload that Ethernet doesn't pad, in bytes.
 const ETHERNET_MINIMUM: usize = 46;
 
@@ -138,32 +144,6 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The address family of a packet; decides the size of the addresses within.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
-    /// IPv4
-    V4,
-    /// IPv6
-    V6,
-}
-
-impl Family {
-    /// The family of an address.
-    pub fn of(address: IpAddr) -> Family {
-        match address {
-            IpAddr::V4(_) => Family::V4,
-            IpAddr::V6(_) => Family::V6,
-        }
-    }
-
-    fn size(self) -> usize {
-        match self {
-            Family::V4 => 4,
-            Family::V6 => 16,
-        }
-    }
-}
-
 /// Only the virtual router id, to find whom a packet is for before anything of it is believed.
 pub fn peek_vrid(pdu: &[u8]) -> Option<Vrid> {
     Vrid::new(*pdu.get(field::VRID)?)
@@ -207,8 +187,15 @@ impl Advert {
         Ok(Advert { version, vrid, priority: Priority(header[field::PRIORITY]), interval, addresses, auth })
     }
 
-    /// The VRRP PDU with its checksum. Over IPv6 the kernel writes the checksum again (`IPV6_CHECKSUM`), to the same value.
+    /// The VRRP PDU with its checksum.
     pub fn emit(&self, form: ChecksumForm) -> Vec<u8> {
+        let mut pdu = self.unsummed();
+        write_checksum(&mut pdu, form);
+        pdu
+    }
+
+    /// The VRRP PDU with a checksum of 0.
+    pub(crate) fn unsummed(&self) -> Vec<u8> {
         let mut pdu = Vec::with_capacity(HEADER + self.addresses.len() * 16 + AUTH_DATA);
         let version = match self.version {
             Version::V2 => 2,
@@ -233,8 +220,6 @@ impl Advert {
         if let Some(auth) = self.auth {
             pdu.extend_from_slice(&auth.data);
         }
-        let sum = checksum(&pdu, form);
-        pdu[field::CHECKSUM].copy_from_slice(&sum.to_be_bytes());
         pdu
     }
 }
@@ -262,6 +247,19 @@ fn length(header: &[u8; HEADER], family: Family) -> usize {
     HEADER + usize::from(header[field::COUNT]) * family.size() + auth
 }
 
+/// How many addresses an advert can list on a link with this MTU: the count is a byte, and adverts are never fragmented. Counted
+/// as the original counts it, with the Ethernet header, so that both list the same ones.
+pub fn room(mtu: u32, version: Version, family: Family, authentication_header: usize) -> usize {
+    let ip = match family {
+        Family::V4 => IPV4_HEADER,
+        Family::V6 => IPV6_HEADER,
+    };
+    let data = if version == Version::V2 && family == Family::V4 { AUTH_DATA } else { 0 };
+    let taken = ETHERNET_HEADER + ip + authentication_header + HEADER + data;
+    let left = usize::try_from(mtu).unwrap_or(usize::MAX).saturating_sub(taken);
+    (left / family.size()).clamp(1, usize::from(u8::MAX))
+}
+
 /// Equal, or longer by Ethernet's padding: only frames below the minimum are padded.
 fn length_fits(got: usize, want: usize) -> bool {
     got == want || (got > want && want + IPV4_HEADER < ETHERNET_MINIMUM && got + IPV4_HEADER <= ETHERNET_MINIMUM)
@@ -275,17 +273,22 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Whether the checksum of a PDU is right in this form. `pdu` is cut to the length its header gives, so that padding
-/// doesn't count.
-pub fn checksum_fits(pdu: &[u8], family: Family, form: ChecksumForm) -> bool {
-    let Some(header) = pdu.first_chunk::<HEADER>() else { return false };
-    let Some(pdu) = pdu.get(..length(header, family)) else { return false };
-    fold(sum(pdu, pseudo(pdu.len(), form))) == 0xffff
+/// A PDU without what may follow it: padding, or a keyed trailer. `None`: it is cut short.
+pub fn alone(pdu: &[u8], family: Family) -> Option<&[u8]> {
+    pdu.get(..length(pdu.first_chunk::<HEADER>()?, family))
 }
 
-/// The Internet checksum (RFC 1071) of a PDU whose checksum field is 0.
-fn checksum(pdu: &[u8], form: ChecksumForm) -> u16 {
-    !fold(sum(pdu, pseudo(pdu.len(), form)))
+/// Whether the checksum of all these bytes is right in this form.
+pub fn checksum_fits(covered: &[u8], form: ChecksumForm) -> bool {
+    covered.len() >= HEADER && fold(sum(covered, pseudo(covered.len(), form))) == 0xffff
+}
+
+/// Writes the Internet checksum (RFC 1071) of all these bytes, whose checksum field is 0.
+pub(crate) fn write_checksum(covered: &mut [u8], form: ChecksumForm) {
+    let sum = !fold(sum(covered, pseudo(covered.len(), form)));
+    if let Some(field) = covered.get_mut(field::CHECKSUM) {
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
 }
 
 fn pseudo(length: usize, form: ChecksumForm) -> u32 {
@@ -319,29 +322,29 @@ fn fold(mut total: u32) -> u16 {
     u16::try_from(total).unwrap_or(u16::MAX) // folded: fits
 }
 
-/// An IPv4 datagram taken apart.
+/// A datagram taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ipv4Datagram<'a> {
+pub struct Datagram<'a> {
     /// Sender.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// Where it was sent.
-    pub destination: Ipv4Addr,
-    /// Time to live.
+    pub destination: IpAddr,
+    /// Time to live or hop limit.
     pub ttl: u8,
-    /// IP protocol.
+    /// IP protocol or next header.
     pub protocol: u8,
-    /// The IP header with its options.
+    /// The IP header with its options; empty where a socket doesn't give it (IPv6).
     pub header: &'a [u8],
-    /// What follows it, cut to the total length that the header gives.
+    /// What follows it, cut to the length that the header gives.
     pub payload: &'a [u8],
 }
 
-/// Why bytes are no IPv4 datagram.
+/// Why bytes are no IP datagram.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum NotIpv4 {
+pub enum NotIp {
     /// Too short for a header.
     Short,
-    /// Version isn't 4.
+    /// Version is neither 4 nor 6.
     Version,
     /// Header length below 20 or beyond the end.
     HeaderLength,
@@ -349,62 +352,97 @@ pub enum NotIpv4 {
     TotalLength,
 }
 
-impl<'a> Ipv4Datagram<'a> {
-    /// Reads what a raw socket gives: the whole datagram from its IP header on.
-    pub fn parse(bytes: &'a [u8]) -> Result<Ipv4Datagram<'a>, NotIpv4> {
-        let fixed = bytes.first_chunk::<IPV4_HEADER>().ok_or(NotIpv4::Short)?;
-        if fixed[0] >> 4 != 4 {
-            return Err(NotIpv4::Version);
+impl<'a> Datagram<'a> {
+    /// Reads a whole datagram from its IP header on. Extension headers of IPv6 are left in the payload: VRRP has none.
+    pub fn parse(bytes: &'a [u8]) -> Result<Datagram<'a>, NotIp> {
+        match bytes.first().ok_or(NotIp::Short)? >> 4 {
+            4 => Datagram::parse_ipv4(bytes),
+            6 => Datagram::parse_ipv6(bytes),
+            _ => Err(NotIp::Version),
         }
+    }
+
+    fn parse_ipv4(bytes: &'a [u8]) -> Result<Datagram<'a>, NotIp> {
+        let fixed = bytes.first_chunk::<IPV4_HEADER>().ok_or(NotIp::Short)?;
         let header_length = usize::from(fixed[0] & 0x0f) * 4;
         if header_length < IPV4_HEADER {
-            return Err(NotIpv4::HeaderLength);
+            return Err(NotIp::HeaderLength);
         }
-        let header = bytes.get(..header_length).ok_or(NotIpv4::HeaderLength)?;
+        let header = bytes.get(..header_length).ok_or(NotIp::HeaderLength)?;
         let total = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-        let payload = bytes.get(header_length..total).ok_or(NotIpv4::TotalLength)?;
-        Ok(Ipv4Datagram {
-            source: Ipv4Addr::new(fixed[12], fixed[13], fixed[14], fixed[15]),
-            destination: Ipv4Addr::new(fixed[16], fixed[17], fixed[18], fixed[19]),
+        let payload = bytes.get(header_length..total).ok_or(NotIp::TotalLength)?;
+        Ok(Datagram {
+            source: Ipv4Addr::new(fixed[12], fixed[13], fixed[14], fixed[15]).into(),
+            destination: Ipv4Addr::new(fixed[16], fixed[17], fixed[18], fixed[19]).into(),
             ttl: fixed[8],
             protocol: fixed[9],
             header,
             payload,
         })
     }
+
+    fn parse_ipv6(bytes: &'a [u8]) -> Result<Datagram<'a>, NotIp> {
+        let (header, rest) = bytes.split_first_chunk::<IPV6_HEADER>().ok_or(NotIp::Short)?;
+        let address = |from: usize| {
+            let sixteen = header.get(from..).and_then(|b| b.first_chunk::<16>()).copied();
+            IpAddr::from(sixteen.unwrap_or_default())
+        };
+        let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+        Ok(Datagram {
+            source: address(8),
+            destination: address(24),
+            ttl: header[7],
+            protocol: header[6],
+            header,
+            payload: rest.get(..length).ok_or(NotIp::TotalLength)?,
+        })
+    }
 }
 
-/// What an IPv4 header needs to be told.
+/// What an IP header needs to be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ipv4Envelope {
+pub struct Envelope<A> {
     /// Sender.
-    pub source: Ipv4Addr,
+    pub source: A,
     /// Receiver.
-    pub destination: Ipv4Addr,
-    /// Time to live.
+    pub destination: A,
+    /// Time to live or hop limit.
     pub ttl: u8,
-    /// IP protocol.
+    /// IP protocol or next header.
     pub protocol: u8,
-    /// Identification.
-    pub id: u16,
 }
 
-impl Ipv4Envelope {
-    /// The header for a payload of this many bytes: type of service 0xc0 (internetwork control), no fragmentation field,
-    /// no options, checksum filled in.
-    pub fn header(&self, payload: usize) -> [u8; IPV4_HEADER] {
+impl Envelope<Ipv4Addr> {
+    /// The header for a payload of this many bytes, with this identification: type of service 0xc0 (internetwork control),
+    /// no fragmentation field, no options, checksum filled in.
+    pub fn header(&self, id: u16, payload: usize) -> [u8; IPV4_HEADER] {
         let mut header = [0; IPV4_HEADER];
         header[0] = 0x45;
-        header[1] = 0xc0;
+        header[1] = TRAFFIC_CLASS;
         let total = u16::try_from(IPV4_HEADER + payload).unwrap_or(u16::MAX);
         header[2..4].copy_from_slice(&total.to_be_bytes());
-        header[4..6].copy_from_slice(&self.id.to_be_bytes());
+        header[4..6].copy_from_slice(&id.to_be_bytes());
         header[8] = self.ttl;
         header[9] = self.protocol;
         header[12..16].copy_from_slice(&self.source.octets());
         header[16..20].copy_from_slice(&self.destination.octets());
         let checksum = !fold(sum(&header, 0));
         header[10..12].copy_from_slice(&checksum.to_be_bytes());
+        header
+    }
+}
+
+impl Envelope<Ipv6Addr> {
+    /// The header for a payload of this many bytes: traffic class 0xc0, no flow label (RFC 8200, 3).
+    pub fn header(&self, payload: usize) -> [u8; IPV6_HEADER] {
+        let mut header = [0; IPV6_HEADER];
+        header[0] = 6 << 4 | TRAFFIC_CLASS >> 4;
+        header[1] = TRAFFIC_CLASS << 4;
+        header[4..6].copy_from_slice(&u16::try_from(payload).unwrap_or(u16::MAX).to_be_bytes());
+        header[6] = self.protocol;
+        header[7] = self.ttl;
+        header[8..24].copy_from_slice(&self.source.octets());
+        header[24..40].copy_from_slice(&self.destination.octets());
         header
     }
 }

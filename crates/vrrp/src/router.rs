@@ -2,10 +2,12 @@
 //! several instances at once (sync groups, shared facts) is `node`'s.
 
 use crate::admit::Admitted;
-use crate::packet::{Advert, AuthField, AuthType, ChecksumForm, Ipv4Envelope, PROTOCOL};
-use crate::settings::{Auth, Instance, Preempt, Transport, Version};
+use crate::admit::Known;
+use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
+use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Preempt, Transport, Version};
 use crate::timers;
 use crate::track::Fault;
+use crate::trailer::{self, Stamp, Stamps};
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
 use crate::{auth, auth::TtlCover};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -13,8 +15,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
+
+/// The MTU of a link that is not there yet.
+const USUAL_MTU: u32 = 1500;
 
 /// Transitions kept for the operator.
 const HISTORY: usize = 32;
@@ -48,6 +53,9 @@ pub struct Backup {
     pub heard: Option<Heard>,
     /// The master-down interval is over, but a sibling is not ready.
     pub wants_master: bool,
+    /// The operator handed over: whoever serves now is left in peace, as with `nopreempt`.
+    #[serde(default)]
+    pub handed_over: bool,
 }
 
 /// Serving.
@@ -63,6 +71,18 @@ pub struct Master {
     pub announce_lower: Option<Instant>,
     /// Before this no lower-priority advert is answered again.
     pub reply_after: Instant,
+    /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
+    #[serde(default)]
+    pub listening: Option<Listening>,
+}
+
+/// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listening {
+    /// For how long it had sent nothing.
+    pub silent: Micros,
+    /// When it sends again if nobody was heard.
+    pub until: Instant,
 }
 
 /// What is wrong: never empty, so a FAULT without a reason can't be written down.
@@ -164,6 +184,12 @@ pub struct Counters {
     pub released_master: u64,
     pub priority_zero_received: u64,
     pub priority_zero_sent: u64,
+    /// How often it did not run for so long as MASTER that its backups may have taken over.
+    #[serde(default)]
+    pub stalled: u64,
+    /// How long after its time an advert was sent at the most.
+    #[serde(default)]
+    pub latest_advert: Micros,
 }
 
 /// Why a router wants to be called at a certain time.
@@ -173,6 +199,8 @@ pub enum Timer {
     MasterDown,
     /// An advert is due.
     Advert,
+    /// A master that did not run for a while has listened long enough.
+    Listening,
     /// The second block of gratuitous ARP.
     AnnounceDelayed,
     /// A refreshing block of gratuitous ARP.
@@ -186,6 +214,7 @@ impl fmt::Display for Timer {
         f.write_str(match self {
             Timer::MasterDown => "the master counts as gone",
             Timer::Advert => "the next advert is due",
+            Timer::Listening => "nobody else was heard after a stall",
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
@@ -200,8 +229,8 @@ pub enum Edge {
     Send {
         /// What.
         advert: Advert,
-        /// Sequence number, with `Auth::Ah`.
-        sequence: Option<u32>,
+        /// Its place among those we sent, with `Auth::Ah` and `Auth::Hmac`.
+        sequence: Option<Sequence>,
     },
     /// Announce the addresses by so many gratuitous ARPs each.
     Announce {
@@ -217,6 +246,11 @@ pub enum Edge {
         /// Its priority.
         priority: Priority,
     },
+    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again.
+    Stalled {
+        /// For how long it had sent nothing.
+        silent: Micros,
+    },
     /// The priority in force changed.
     PriorityChanged {
         /// From.
@@ -224,6 +258,15 @@ pub enum Edge {
         /// To.
         to: Priority,
     },
+}
+
+/// The place of an authenticated advert among all of its sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sequence {
+    /// The number of an authentication header.
+    Ah(u32),
+    /// The stamp of a keyed trailer.
+    Hmac(Stamp),
 }
 
 /// What an input asks of the siblings.
@@ -239,7 +282,10 @@ pub(crate) enum Wish {
         why: String,
     },
     /// A worse master was heard: siblings that are MASTER announce their addresses anew, too.
-    Announce,
+    Announce {
+        /// When.
+        at: Instant,
+    },
 }
 
 /// What another process, or the next configuration, needs to go on with this router.
@@ -263,6 +309,9 @@ pub struct Carried {
     pub master_down: Micros,
     /// Authentication header sequences.
     pub sequences: Sequences,
+    /// Stamps of keyed trailers.
+    #[serde(default)]
+    pub stamps: Stamps,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
@@ -280,10 +329,6 @@ pub struct Sequences {
 }
 
 impl Sequences {
-    fn hear(&mut self, sequence: Option<u32>) {
-        self.heard = self.heard.max(sequence.unwrap_or(0));
-    }
-
     /// The next one to send: above all that anybody has sent for this router.
     fn next(&mut self) -> u32 {
         self.sent = self.sent.max(self.heard).saturating_add(1);
@@ -295,6 +340,7 @@ impl Sequences {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Key {
     vrid: Vrid,
+    family: Family,
     interface: String,
     group: Option<IpAddr>,
     unicast_source: Option<IpAddr>,
@@ -307,7 +353,8 @@ impl Key {
             Transport::Multicast { group } => (Some(group), None),
             Transport::Unicast { .. } => (None, settings.source),
         };
-        Key { vrid: settings.vrid, interface: settings.interface.clone(), group, unicast_source }
+        let Instance { vrid, family, ref interface, .. } = *settings;
+        Key { vrid, family, interface: interface.clone(), group, unicast_source }
     }
 }
 
@@ -322,8 +369,13 @@ pub struct Router {
     pub(crate) effective: Priority,
     /// The address adverts are sent from; `None` only in FAULT.
     pub(crate) source: Option<IpAddr>,
+    /// Largest packet of its interface in bytes.
+    pub(crate) mtu: u32,
     learned: Centis,
     sequences: Sequences,
+    stamps: Stamps,
+    /// What the time of day is ahead of `Instant`, in microseconds.
+    pub(crate) clock: i64,
     /// What it counted.
     pub counters: Counters,
     pub(crate) history: VecDeque<Transition>,
@@ -331,16 +383,21 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that was never heard of. `sequence`: where the authentication header's numbers start.
-    pub(crate) fn new(now: Instant, settings: Instance, sequence: u32) -> Router {
+    /// A router that was never heard of. `unix`: the time since 1970. Numbers of its authentication headers start there: above
+    /// all that an earlier life of this host sent.
+    pub(crate) fn new(now: Instant, settings: Instance, unix: Micros) -> Router {
+        let sequence = u32::try_from(unix.0 / 1_000_000).unwrap_or(u32::MAX >> 1);
         Router {
             state: State::Init,
             since: now,
             why: "started".to_string(),
             effective: settings.priority,
             source: None,
+            mtu: USUAL_MTU,
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
+            stamps: Stamps::new(),
+            clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
             counters: Counters::default(),
             history: VecDeque::new(),
             edges: VecDeque::new(),
@@ -354,6 +411,7 @@ impl Router {
         self.since = carried.since;
         self.why = carried.why;
         self.effective = carried.priority;
+        self.stamps = carried.stamps;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
@@ -370,6 +428,10 @@ impl Router {
                 let reply_after = if at > now { master.reply_after } else { now + REPLY_GAP };
                 let next_advert = at.min(master.next_advert).max(now);
                 self.state = State::Master(Master { next_advert, reply_after, ..master });
+                // While it was away another may have taken over and told the clients, and may give way without a word.
+                if away > Micros::ZERO {
+                    self.edges.push_back(Edge::Announce { repeat: self.settings.garp.master_repeat });
+                }
             }
             State::Master(_) => {
                 let why = format!("was not running for {away} as MASTER: listens before it serves again");
@@ -405,6 +467,7 @@ impl Router {
             learned: self.learned,
             master_down: self.master_down(),
             sequences: self.sequences,
+            stamps: self.stamps.clone(),
             counters: self.counters.clone(),
             history: self.history.clone(),
         }
@@ -435,11 +498,6 @@ impl Router {
         self.source
     }
 
-    /// Highest sequence number of the authentication header accepted.
-    pub fn sequence(&self) -> u32 {
-        self.sequences.heard
-    }
-
     /// The recorded transitions, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &Transition> {
         self.history.iter()
@@ -449,6 +507,7 @@ impl Router {
     pub fn wake(&self) -> Option<(Instant, Timer)> {
         match &self.state {
             State::Backup(b) => Some((b.down, Timer::MasterDown)),
+            State::Master(Master { listening: Some(listening), .. }) => Some((listening.until, Timer::Listening)),
             State::Master(m) => [
                 Some((m.next_advert, Timer::Advert)),
                 m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
@@ -462,6 +521,40 @@ impl Router {
         }
     }
 
+    /// What it knows when it judges a packet.
+    pub fn known(&self, now: Instant) -> Known<'_> {
+        let (own, sequence, stamps) = (self.source, self.sequences.heard, &self.stamps);
+        Known { own, sequence, listed: self.listed(), stamps, unix: self.unix(now) }
+    }
+
+    /// Takes note of the time since 1970.
+    pub(crate) fn set_clock(&mut self, now: Instant, unix: Micros) {
+        self.clock = unix.0.cast_signed().saturating_sub_unsigned(now.0);
+    }
+
+    /// The time since 1970.
+    fn unix(&self, now: Instant) -> Micros {
+        Micros(now.0.saturating_add_signed(self.clock))
+    }
+
+    /// How many of its addresses its adverts list: all that fit into one packet.
+    pub fn listed(&self) -> usize {
+        let Instance { version, family, ref auth, .. } = self.settings;
+        let header = match auth {
+            Auth::None | Auth::Pass(_) => 0,
+            Auth::Ah(_) => auth::AH_HEADER,
+            Auth::Hmac(_) => trailer::TRAILER,
+        };
+        self.settings.addresses.len().min(packet::room(self.mtu, version, family, header))
+    }
+
+    /// The advert it sends with this priority.
+    fn advert(&self, priority: Priority) -> Advert {
+        let mut advert = advert(&self.settings, priority);
+        advert.addresses.truncate(self.listed());
+        advert
+    }
+
     fn skew(&self) -> Micros {
         timers::skew(self.settings.version, self.effective, self.learned)
     }
@@ -472,7 +565,8 @@ impl Router {
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
-        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false }
+        let handed_over = false;
+        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false, handed_over }
     }
 
     /// The one place where the state changes.
@@ -510,7 +604,7 @@ impl Router {
     /// MASTER: the advert first, then the addresses, then everybody is told.
     pub(crate) fn serve(&mut self, now: Instant, why: String) {
         self.learned = self.settings.advert_int;
-        self.send(self.effective);
+        self.send(now, self.effective);
         let garp = &self.settings.garp;
         let after = |delay: Micros| (delay > Micros::ZERO).then(|| now + delay);
         let master = Master {
@@ -523,36 +617,55 @@ impl Router {
         self.edges.push_back(Edge::Announce { repeat });
     }
 
+    /// The operator hands a master over: it says good-bye, and leaves whoever follows in peace. If nobody does, it serves again
+    /// after the master-down interval.
+    pub(crate) fn hand_over(&mut self, now: Instant) {
+        if matches!(self.state, State::Master(_)) {
+            self.release(now);
+            let backup = Backup { handed_over: true, ..self.listening(now, None) };
+            self.transition(now, State::Backup(backup), "the operator handed over".to_string());
+        }
+    }
+
+    /// It preempts again.
+    pub(crate) fn take_back(&mut self) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.handed_over = false;
+        }
+    }
+
     /// FAULT; a master says good-bye first.
     pub(crate) fn fail(&mut self, now: Instant, faults: Faults) {
-        self.release();
+        self.release(now);
         let why = faults.to_string();
         self.transition(now, State::Fault(faults), why);
     }
 
     /// The end; a master says good-bye first.
     pub(crate) fn stop(&mut self, now: Instant, why: String) {
-        self.release();
+        self.release(now);
         self.transition(now, State::Stopped, why);
     }
 
-    /// Priority 0, if MASTER and able to send.
-    pub(crate) fn release(&mut self) {
-        if matches!(self.state, State::Master(_)) {
-            self.send(Priority::RELEASE);
+    /// Priority 0, if MASTER and able to send. One that listens may no longer be the master, and says nothing.
+    pub(crate) fn release(&mut self, now: Instant) {
+        if matches!(self.state, State::Master(Master { listening: None, .. })) {
+            self.send(now, Priority::RELEASE);
         }
     }
 
-    fn send(&mut self, priority: Priority) {
-        let sequence = match self.settings.auth {
-            Auth::Ah(_) => Some(self.sequences.next()),
-            Auth::None | Auth::Pass(_) => None,
+    fn send(&mut self, now: Instant, priority: Priority) {
+        let unix = self.unix(now);
+        let sequence = match &self.settings.auth {
+            Auth::Ah(_) => Some(Sequence::Ah(self.sequences.next())),
+            Auth::Hmac(HmacAuth { mode: HmacMode::ReceiveOnly, .. }) | Auth::None | Auth::Pass(_) => None,
+            Auth::Hmac(auth) => Some(Sequence::Hmac(self.stamps.next(unix, auth.replay))),
         };
         self.counters.adverts_sent += 1;
         if priority == Priority::RELEASE {
             self.counters.priority_zero_sent += 1;
         }
-        self.edges.push_back(Edge::Send { advert: advert(&self.settings, priority), sequence });
+        self.edges.push_back(Edge::Send { advert: self.advert(priority), sequence });
     }
 
     /// The priority in force is now this; a running master-down interval moves with it.
@@ -573,6 +686,7 @@ impl Router {
     /// Time has come for whatever is due.
     pub(crate) fn tick(&mut self, now: Instant) -> Wish {
         let interval = self.settings.advert_int.micros();
+        let patience = self.master_down();
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
@@ -581,7 +695,24 @@ impl Router {
                 Wish::Master
             }
             State::Master(master) => {
+                if master.listening.is_some_and(|l| now < l.until) {
+                    return Wish::None;
+                }
                 let advert_due = master.next_advert <= now;
+                if advert_due && master.listening.take().is_none() {
+                    let late = now - master.next_advert;
+                    self.counters.latest_advert = self.counters.latest_advert.max(late);
+                    // Backups count from the last advert, which was an interval before this one was due.
+                    let silent = Micros(interval.0.saturating_add(late.0));
+                    if silent > patience {
+                        let until = now + interval;
+                        self.counters.stalled += 1;
+                        master.next_advert = until;
+                        master.listening = Some(Listening { silent, until });
+                        self.edges.push_back(Edge::Stalled { silent });
+                        return Wish::None;
+                    }
+                }
                 if advert_due {
                     // In step with the schedule, unless that is already missed by an interval or more.
                     let next = master.next_advert + interval;
@@ -600,7 +731,7 @@ impl Router {
                     repeats = repeats.max(garp.lower_prio_repeat);
                 }
                 if advert_due {
-                    self.send(self.effective);
+                    self.send(now, self.effective);
                 }
                 if repeats > 0 {
                     self.edges.push_back(Edge::Announce { repeat: repeats });
@@ -622,7 +753,11 @@ impl Router {
             self.counters.priority_zero_received += 1;
         }
         let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
-        self.sequences.hear(admitted.sequence);
+        match admitted.sequence {
+            Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
+            Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
+            None => {}
+        }
         match self.state {
             State::Backup(_) => {
                 self.hear_as_backup(now, heard, advert.interval);
@@ -636,11 +771,12 @@ impl Router {
     fn hear_as_backup(&mut self, now: Instant, heard: Heard, interval: Centis) {
         let skew = self.skew();
         let lower = heard.priority < self.effective;
+        let State::Backup(backup) = &mut self.state else { return };
         let delay = match self.settings.preempt {
             Preempt::Never => None,
+            Preempt::After(_) if backup.handed_over => None,
             Preempt::After(delay) => Some(delay),
         };
-        let State::Backup(backup) = &mut self.state else { return };
         if heard.priority == Priority::RELEASE {
             backup.down = now + skew;
             backup.heard = Some(heard);
@@ -669,6 +805,9 @@ impl Router {
     }
 
     fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
+        if let State::Master(Master { listening: Some(Listening { silent, .. }), .. }) = self.state {
+            return self.hear_as_stalled(now, heard, interval, silent);
+        }
         if heard.priority == Priority::RELEASE {
             // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
             self.answer(now);
@@ -697,8 +836,11 @@ impl Router {
             return Wish::None;
         }
         let State::Master(master) = &mut self.state else { return Wish::None };
-        if now < master.reply_after {
-            return Wish::None;
+        let at = master.reply_after;
+        if now < at {
+            // It may have been that one's last word: no answer, but clients are to hear who is master.
+            self.announce_lower(now, at);
+            return Wish::Announce { at };
         }
         self.edges.push_back(Edge::LowerPriority { from: heard.address, priority: heard.priority });
         if !self.settings.lower_prio_no_advert {
@@ -706,18 +848,39 @@ impl Router {
         }
         let State::Master(master) = &mut self.state else { return Wish::None };
         master.reply_after = now + REPLY_GAP;
-        self.announce_lower(now);
-        Wish::Announce
+        self.announce_lower(now, now);
+        Wish::Announce { at: now }
     }
 
-    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then.
-    pub(crate) fn announce_lower(&mut self, now: Instant) {
+    /// A master that listens gives way to whoever else is one: preemption, if it is configured, then goes its usual way.
+    fn hear_as_stalled(&mut self, now: Instant, heard: Heard, interval: Centis, silent: Micros) -> Wish {
+        if heard.priority == Priority::RELEASE || self.source == Some(heard.address) {
+            return Wish::None;
+        }
+        if self.settings.version == Version::V3 {
+            self.learned = interval.max(LEAST_LEARNED);
+        }
+        let why = format!("was not running for {silent}, and {} has taken over", heard.address);
+        let backup = self.listening(now, Some(heard));
+        self.transition(now, State::Backup(backup), why.clone());
+        Wish::Backup { why }
+    }
+
+    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then. Where there
+    /// is to be no later one, the first waits until `at`, the end of the gap between two answers.
+    pub(crate) fn announce_lower(&mut self, now: Instant, at: Instant) {
         let garp = &self.settings.garp;
         let State::Master(master) = &mut self.state else { return };
-        if garp.lower_prio_repeat > 0 && master.announce_lower.is_none() {
-            master.announce_lower = (garp.lower_prio_delay > Micros::ZERO).then(|| now + garp.lower_prio_delay);
-            self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
+        if garp.lower_prio_repeat == 0 || master.announce_lower.is_some() {
+            return;
         }
+        if garp.lower_prio_delay > Micros::ZERO {
+            master.announce_lower = Some(now + garp.lower_prio_delay);
+        } else if at > now {
+            master.announce_lower = Some(at);
+            return;
+        }
+        self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
     }
 
     /// An advert out of turn, at most one in `REPLY_GAP`.
@@ -727,7 +890,7 @@ impl Router {
             return;
         }
         master.reply_after = now + REPLY_GAP;
-        self.send(self.effective);
+        self.send(now, self.effective);
     }
 
     /// A sibling's better master takes this one along, without a good-bye.
@@ -754,17 +917,18 @@ impl Master {
             announce_refresh: None,
             announce_lower: None,
             reply_after: Instant(0),
+            listening: None,
         }
     }
 }
 
-/// The advert an instance sends with this priority.
+/// The advert an instance sends with this priority, with all its addresses.
 pub fn advert(settings: &Instance, priority: Priority) -> Advert {
-    let auth = match (settings.version, &settings.auth) {
-        (Version::V3, _) => None,
-        (Version::V2, Auth::None) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
-        (Version::V2, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
-        (Version::V2, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
+    let auth = match (settings.version, settings.family, &settings.auth) {
+        (Version::V3, _, _) | (Version::V2, Family::V6, _) => None,
+        (Version::V2, Family::V4, Auth::None | Auth::Hmac(_)) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
+        (Version::V2, Family::V4, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
+        (Version::V2, Family::V4, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
     };
     Advert {
         version: settings.version,
@@ -776,40 +940,57 @@ pub fn advert(settings: &Instance, priority: Priority) -> Advert {
     }
 }
 
-/// The IPv4 packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
+/// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
 pub fn packets(
     settings: &Instance,
-    source: Ipv4Addr,
+    source: IpAddr,
     advert: &Advert,
     id: u16,
-    sequence: Option<u32>,
-) -> Vec<(Ipv4Addr, Vec<u8>)> {
-    let one = |destination: Ipv4Addr, ttl: u8, cover: TtlCover| {
-        let form = match advert.version {
-            Version::V2 => ChecksumForm::Plain,
-            Version::V3 => ChecksumForm::Pseudo { source: source.into(), destination: destination.into() },
+    sequence: Option<Sequence>,
+) -> Vec<(IpAddr, Vec<u8>)> {
+    let unsummed = advert.unsummed();
+    let trailer = match (&settings.auth, sequence) {
+        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => trailer::sign(auth, source, &unsummed, stamp).to_vec(),
+        (_, _) => Vec::new(),
+    };
+    let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
+        let form = match (advert.version, settings.family) {
+            (Version::V2, Family::V4) => ChecksumForm::Plain,
+            (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
         };
-        let pdu = advert.emit(form);
-        let envelope = Ipv4Envelope { source, destination, ttl, protocol: PROTOCOL, id };
-        let packet = match (&settings.auth, sequence) {
-            (Auth::Ah(key), Some(sequence)) => auth::seal(envelope, cover, key, sequence, &pdu),
-            (Auth::None | Auth::Pass(_) | Auth::Ah(_), _) => {
-                let mut packet = envelope.header(pdu.len()).to_vec();
-                packet.extend_from_slice(&pdu);
-                packet
+        let mut pdu = unsummed.clone();
+        match settings.family {
+            Family::V4 => {
+                packet::write_checksum(&mut pdu, form);
+                pdu.extend_from_slice(&trailer);
             }
+            // Over IPv6 the sum goes to the end of the packet.
+            Family::V6 => {
+                pdu.extend_from_slice(&trailer);
+                packet::write_checksum(&mut pdu, form);
+            }
+        }
+        let mut packet = match (source, to) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
+                if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
+                    return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
+                }
+                envelope.header(id, pdu.len()).to_vec()
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
+            }
+            // The configuration has no such pair.
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         };
-        (destination, packet)
+        packet.append(&mut pdu);
+        Some((to, packet))
     };
     match &settings.transport {
-        Transport::Multicast { group: IpAddr::V4(group) } => Vec::from([one(*group, 255, TtlCover::Kept)]),
-        Transport::Multicast { group: IpAddr::V6(_) } => Vec::new(),
-        Transport::Unicast { peers, ttl, .. } => peers
-            .iter()
-            .filter_map(|peer| match peer.address {
-                IpAddr::V4(to) => Some(one(to, *ttl, TtlCover::Zeroed)),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
+        Transport::Multicast { group } => one(*group, 255, TtlCover::Kept).into_iter().collect(),
+        Transport::Unicast { peers, ttl, .. } => {
+            peers.iter().filter_map(|peer| one(peer.address, *ttl, TtlCover::Zeroed)).collect()
+        }
     }
 }

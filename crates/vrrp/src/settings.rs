@@ -2,6 +2,7 @@
 //! and the machines read them; every value here is already in range.
 
 use crate::units::{Centis, Micros, Priority, Vrid};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,16 +18,92 @@ pub enum Version {
     V3,
 }
 
-/// Authentication of version 2 adverts.
+/// The address family of a virtual router: of its adverts and of the addresses that they list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+
+    /// Bytes of an address.
+    pub fn size(self) -> usize {
+        match self {
+            Family::V4 => 4,
+            Family::V6 => 16,
+        }
+    }
+}
+
+/// Authentication of adverts.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Auth {
-    /// None (and the only one of version 3).
+    /// None.
     #[default]
     None,
-    /// Simple text, zero padded (RFC 2338, 10.2). Not a secret: it is on the wire as it is.
+    /// Version 2 over IPv4: simple text, zero padded (RFC 2338, 10.2). Not a secret: it is on the wire as it is.
     Pass([u8; 8]),
-    /// IP authentication header, HMAC-MD5-96 (RFC 2338, 10.3), key zero padded.
+    /// Version 2 over IPv4: IP authentication header, HMAC-MD5-96 (RFC 2338, 10.3), key zero padded.
     Ah([u8; 8]),
+    /// `auth_hmac`: a keyed trailer behind adverts of any version and family (keepalived 2.4).
+    Hmac(HmacAuth),
+}
+
+/// `auth_hmac`
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct HmacAuth {
+    /// `key`: those that are believed, by their numbers.
+    pub keys: BTreeMap<u8, HmacKey>,
+    /// `active_key`: the one that signs; one of `keys`.
+    pub active: u8,
+    /// `anti_replay`, `time_window`
+    pub replay: AntiReplay,
+    /// `mode`
+    pub mode: HmacMode,
+}
+
+/// A key of 32 to 64 bytes.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HmacKey(pub Vec<u8>);
+
+/// What is printed ends in logs.
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacKey(<hidden>)")
+    }
+}
+
+/// What keeps a recorded advert from being believed again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum AntiReplay {
+    /// Its time: no further from ours than this, and later than the last one of its sender.
+    Time {
+        /// Seconds, 1..=300.
+        window: u16,
+    },
+    /// Only that it is later than the last one of its sender.
+    Monotonic,
+}
+
+/// How adverts without a trailer are treated. One that is there is verified in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum HmacMode {
+    /// They are not believed.
+    Enforce,
+    /// They are believed; ours are signed.
+    Permissive,
+    /// They are believed, and ours are not signed either.
+    ReceiveOnly,
 }
 
 /// The kind alone: what is printed ends in logs.
@@ -36,6 +113,7 @@ impl fmt::Debug for Auth {
             Auth::None => "None",
             Auth::Pass(_) => "Pass(<hidden>)",
             Auth::Ah(_) => "Ah(<hidden>)",
+            Auth::Hmac(_) => "Hmac(<hidden>)",
         })
     }
 }
@@ -106,6 +184,52 @@ pub struct VirtualAddress {
     pub label: Option<String>,
     /// `scope`.
     pub scope: Scope,
+    /// `peer`: the other end of a point-to-point link; the prefix is then the peer's.
+    pub peer: Option<IpAddr>,
+    /// `preferred_lft`: for how long it may be chosen as the source of new connections.
+    pub preferred: Lifetime,
+    /// What else the kernel is to do with it.
+    pub flags: BTreeSet<AddressFlag>,
+}
+
+impl VirtualAddress {
+    /// An address as a line without any option makes it.
+    pub fn plain(address: IpAddr, prefix: u8, device: String) -> VirtualAddress {
+        let preferred = Lifetime::usual(address, prefix);
+        let (broadcast, label, scope, peer, flags) = (None, None, 0, None, BTreeSet::new());
+        VirtualAddress { address, prefix, device, broadcast, label, scope, peer, preferred, flags }
+    }
+}
+
+/// The preferred lifetime of an address (RFC 4862, 5.5.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Lifetime {
+    /// As long as it is there.
+    Forever,
+    /// For so many seconds; 0: never, it is deprecated from the start.
+    Secs(u32),
+}
+
+impl Lifetime {
+    /// What an address has whose line says nothing: a host's virtual IPv6 address is no source that the kernel may choose.
+    pub fn usual(address: IpAddr, prefix: u8) -> Lifetime {
+        if address.is_ipv6() && prefix == 128 { Lifetime::Secs(0) } else { Lifetime::Forever }
+    }
+}
+
+/// Flags of an address (`IFA_F_*`, linux/if_addr.h).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum AddressFlag {
+    /// `-nodad`: IPv6 duplicate address detection is done, which keeps the address unusable for a second or so.
+    Dad,
+    /// `home`: a mobile node's home address.
+    Home,
+    /// `mngtmpaddr`: temporary addresses are made from it.
+    ManageTemporary,
+    /// `noprefixroute`: no route to its prefix.
+    NoPrefixRoute,
+    /// `autojoin`: the multicast group is joined.
+    AutoJoin,
 }
 
 /// Gratuitous ARP timing of an instance (defaults of keepalived in brackets).
@@ -123,8 +247,10 @@ pub struct Garp {
     pub lower_prio_repeat: u32,
     /// `garp_lower_prio_delay` [master_delay].
     pub lower_prio_delay: Micros,
-    /// `garp_interval` [0]: least time between two packets on one interface.
+    /// `garp_interval` [0]: least time between two gratuitous ARPs on one interface.
     pub interval: Micros,
+    /// `gna_interval` [0]: least time between two unsolicited neighbour advertisements on one interface.
+    pub gna_interval: Micros,
 }
 
 impl Default for Garp {
@@ -137,6 +263,7 @@ impl Default for Garp {
             lower_prio_repeat: 5,
             lower_prio_delay: Micros::from_secs(5),
             interval: Micros::ZERO,
+            gna_interval: Micros::ZERO,
         }
     }
 }
@@ -233,6 +360,8 @@ pub struct Instance {
     pub vrid: Vrid,
     /// `interface`
     pub interface: String,
+    /// Family of its adverts: that of `virtual_ipaddress`.
+    pub family: Family,
     /// `version`
     pub version: Version,
     /// `priority`, 1..=255.
@@ -247,7 +376,8 @@ pub struct Instance {
     pub auth: Auth,
     /// Multicast or unicast.
     pub transport: Transport,
-    /// `mcast_src_ip` or `unicast_src_ip`; `None`: first address of the interface.
+    /// `mcast_src_ip` or `unicast_src_ip`; `None`: first IPv4 address of the interface, or its
+    /// link-local one.
     pub source: Option<IpAddr>,
     /// `virtual_ipaddress`, in the order of the file: on the wire and on the host.
     pub addresses: Vec<VirtualAddress>,

@@ -4,12 +4,12 @@
 mod process;
 mod script;
 
-use crate::settings::{Bearing, Instance, Track, Tracked};
+use crate::settings::{Bearing, Family, Instance, Track, Tracked};
 use crate::units::Priority;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub use process::{Cause, ProcessState};
 pub use script::ScriptState;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,22 @@ pub struct Link {
     pub up: bool,
     /// Whether it can multicast.
     pub multicast: bool,
-    /// Its first address that an advert can be sent from.
-    pub address: Option<IpAddr>,
+    /// Its first IPv4 address that an advert can be sent from.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its link-local address, once duplicate address detection has let it pass.
+    pub link_local: Option<Ipv6Addr>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+}
+
+impl Link {
+    /// The address that adverts of this family are sent from (RFC 9568, 5.1.1.1 and 5.1.2.1).
+    pub fn source(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.ipv4.map(IpAddr::V4),
+            Family::V6 => self.link_local.map(IpAddr::V6),
+        }
+    }
 }
 
 /// What is known of a tracked object.
@@ -73,6 +87,18 @@ pub struct Facts {
     pub tracked: BTreeMap<Tracked, Known>,
     /// Instances without a socket to hear or to send by, by name, and why.
     pub deaf: BTreeMap<String, String>,
+    /// Whether the operator lets this host serve.
+    pub duty: Duty,
+}
+
+/// Whether a host takes part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Duty {
+    /// As configured.
+    #[default]
+    Serving,
+    /// The operator works on it: every instance gives up, and takes nothing over until he has done.
+    Maintenance,
 }
 
 impl Facts {
@@ -108,6 +134,8 @@ pub enum Fault {
     Tracked(Tracked, Known),
     /// A tracked object without weight has not been run, read or counted yet.
     Awaited(Tracked),
+    /// The operator works on this host.
+    Maintenance,
     /// Another instance of the sync group is in FAULT.
     Sibling(String),
     /// Another instance of the sync group waits for what it tracks.
@@ -145,6 +173,7 @@ impl fmt::Display for Fault {
             }
             Fault::Awaited(what @ Tracked::Script(_)) => write!(f, "tracked {what} has not run yet"),
             Fault::Awaited(what) => write!(f, "of tracked {what} nothing is known yet"),
+            Fault::Maintenance => f.write_str("in maintenance, until `vipd maintenance off`"),
             Fault::Sibling(i) => write!(f, "{i} of the same sync group is in FAULT"),
             Fault::SiblingAwaited(i) => write!(f, "{i} of the same sync group waits for what it tracks"),
         }
@@ -154,6 +183,9 @@ impl fmt::Display for Fault {
 /// What is wrong with an instance, its siblings left aside.
 pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
     let mut faults = BTreeSet::new();
+    if facts.duty == Duty::Maintenance {
+        faults.insert(Fault::Maintenance);
+    }
     let name = || settings.interface.clone();
     match facts.links.get(&settings.interface) {
         None => {
@@ -163,7 +195,7 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
             if !link.up && settings.track_primary {
                 faults.insert(Fault::InterfaceDown(name()));
             }
-            if settings.source.or(link.address).is_none() {
+            if settings.source.or(link.source(settings.family)).is_none() {
                 faults.insert(Fault::NoAddress(name()));
             }
             if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {

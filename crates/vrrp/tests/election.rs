@@ -5,12 +5,13 @@
 
 mod common;
 
-use common::{instance, link, links};
+use common::{UNKNOWN, instance, link, links};
 use proptest::prelude::*;
 use std::collections::VecDeque;
-use vipd_vrrp::admit::admit;
+use std::net::IpAddr;
+use vipd_vrrp::admit::{Known, admit};
 use vipd_vrrp::node::{Action, Input, Node, Settings};
-use vipd_vrrp::packet::Ipv4Datagram;
+use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, packets};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::timers::master_down;
@@ -58,7 +59,7 @@ fn address(node: usize) -> [u8; 4] {
 
 fn fresh(now: Instant, settings: &Instance, node: usize) -> Node {
     let settings = Settings { instances: vec![settings.clone()], ..Settings::default() };
-    Node::new(now, settings, links(address(node)), None, 0)
+    Node::new(now, settings, links(address(node)), None, Micros::ZERO)
 }
 
 impl World {
@@ -89,7 +90,7 @@ impl World {
         while let Some(action) = self.nodes[i].poll() {
             match action {
                 Action::Router(0, Edge::Send { advert, sequence }) => {
-                    for (_, packet) in packets(&self.settings[i], address(i).into(), &advert, 1, sequence) {
+                    for (_, packet) in packets(&self.settings[i], IpAddr::from(address(i)), &advert, 1, sequence) {
                         if self.lose > 0 {
                             self.lose -= 1;
                         } else if !self.cut[i] {
@@ -116,9 +117,9 @@ impl World {
             if i == from || self.cut[i] {
                 continue;
             }
-            let datagram = Ipv4Datagram::parse(packet).unwrap();
+            let datagram = Datagram::parse(packet).unwrap();
             let own = self.nodes[i].routers()[0].source();
-            match admit(&self.settings[i], own, 0, &datagram) {
+            match admit(&self.settings[i], Known { own, ..UNKNOWN }, &datagram) {
                 Ok(mut admitted) => {
                     if !self.honest {
                         // The sender seems to have the lowest address of all: ties are decided the wrong way.
@@ -181,7 +182,7 @@ impl World {
                 let before = Some((self.now, self.nodes[i].snapshot(self.now)));
                 let settings = Settings { instances: vec![self.settings[i].clone()], ..Settings::default() };
                 let name = self.nodes[i].routers()[0].state().name();
-                self.nodes[i] = Node::new(self.now, settings, links(address(i)), before, 0);
+                self.nodes[i] = Node::new(self.now, settings, links(address(i)), before, Micros::ZERO);
                 let after = self.nodes[i].routers()[0].state().name();
                 assert!(name == after || name == Name::Fault, "{name} became {after} by a restart");
                 self.drain(i);
@@ -195,8 +196,8 @@ impl World {
                 for i in 0..n {
                     let before = self.nodes[i].wake();
                     let junk = [byte; 60];
-                    if let Ok(datagram) = Ipv4Datagram::parse(&junk) {
-                        assert!(admit(&self.settings[i], None, 0, &datagram).is_err());
+                    if let Ok(datagram) = Datagram::parse(&junk) {
+                        assert!(admit(&self.settings[i], UNKNOWN, &datagram).is_err());
                     }
                     assert_eq!(self.nodes[i].wake(), before);
                 }
@@ -267,8 +268,8 @@ proptest! {
             instance(Version::V3, 51, 100, 100),
             Instance { auth: Auth::Ah([1; 8]), ..instance(Version::V2, 51, 100, 100) },
         ];
-        if let Ok(datagram) = Ipv4Datagram::parse(&bytes) {
-            let _ = admit(&settings[at], None, 0, &datagram);
+        if let Ok(datagram) = Datagram::parse(&bytes) {
+            let _ = admit(&settings[at], UNKNOWN, &datagram);
         }
         let mut packet = bytes;
         if packet.len() >= 20 {
@@ -276,8 +277,8 @@ proptest! {
             let total = (packet.len() as u16).to_be_bytes();
             packet[2..4].copy_from_slice(&total);
             (packet[8], packet[9]) = (255, if at == 2 { 51 } else { 112 });
-            let datagram = Ipv4Datagram::parse(&packet).unwrap();
-            prop_assert!(admit(&settings[at], None, 0, &datagram).is_err(), "random bytes were believed");
+            let datagram = Datagram::parse(&packet).unwrap();
+            prop_assert!(admit(&settings[at], UNKNOWN, &datagram).is_err(), "random bytes were believed");
         }
     }
 }

@@ -5,13 +5,14 @@
 
 mod common;
 
-use common::{instance, virtual_address};
+use common::{UNKNOWN, instance, ipv6, virtual_address};
 use std::net::{IpAddr, Ipv4Addr};
-use vipd_vrrp::admit::{Admitted, Reject, admit, vrid_of};
-use vipd_vrrp::packet::{Advert, ChecksumForm, Family, Ipv4Datagram, checksum_fits};
-use vipd_vrrp::router::{advert, packets};
-use vipd_vrrp::settings::{Auth, Instance, Peer, Transport, Version};
-use vipd_vrrp::units::Priority;
+use vipd_vrrp::admit::{Admitted, Known, Reject, admit, vrid_of};
+use vipd_vrrp::packet::Datagram;
+use vipd_vrrp::router::{Sequence, advert, packets};
+use vipd_vrrp::settings::{AntiReplay, Auth, HmacAuth, HmacKey, HmacMode, Instance, Peer, Transport, Version};
+use vipd_vrrp::trailer::{Stamp, Stamps};
+use vipd_vrrp::units::{Micros, Priority};
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -20,10 +21,10 @@ struct Vector {
     name: &'static str,
     hex: &'static str,
     settings: Instance,
-    from: Ipv4Addr,
+    from: IpAddr,
     priority: u8,
     id: u16,
-    sequence: Option<u32>,
+    sequence: Option<Sequence>,
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -52,16 +53,27 @@ fn with(settings: Instance, auth: Auth) -> Instance {
 
 /// Those that keepalived sends and that this crate sends the same, to the last bit.
 fn vectors() -> Vec<Vector> {
-    let v = |name, hex, settings, from, priority, id, sequence| Vector {
+    let v6 = |name, hex, settings: Instance, from: &str| Vector {
+        name,
+        hex,
+        priority: settings.priority.0,
+        settings,
+        from: from.parse().unwrap(),
+        id: 1,
+        sequence: None,
+    };
+    let v = |name, hex, settings, from: Ipv4Addr, priority, id, sequence: Option<u32>| Vector {
         name,
         hex,
         settings,
-        from,
+        from: from.into(),
         priority,
         id,
-        sequence,
+        sequence: sequence.map(Sequence::Ah),
     };
     let ah = || Auth::Ah(key("s3cr3tpw"));
+    let peer = Peer { address: "2001:db8::2".parse().unwrap(), min_ttl: None, max_ttl: None };
+    let to6 = Transport::Unicast { peers: vec![peer], ttl: 64, check_source: false };
     let (v2, v3) = (Version::V2, Version::V3);
     vec![
         v(
@@ -154,12 +166,30 @@ fn vectors() -> Vec<Vector> {
             1,
             Some(1),
         ),
+        v6(
+            "v3-v6",
+            "6c094c5f002870fffe80000000000000000000fffe00000aff0200000000000000000000000000123137960200320dccfe80000000000000000000000001005520010db8000000000000000000000100",
+            ipv6(instance(v3, 55, 150, 50), &["fe80::1:55", "2001:db8::100"]),
+            "fe80::ff:fe00:a",
+        ),
+        v6(
+            "v3-uni6",
+            "6c0669330018704020010db800000000000000000000000120010db8000000000000000000000002313c96010064ada720010db8000000000000000000000100",
+            Instance { transport: to6, ..ipv6(instance(v3, 60, 150, 100), &["2001:db8::100"]) },
+            "2001:db8::1",
+        ),
+        v6(
+            "v2-v6",
+            "6c094c5f002870fffe80000000000000000000fffe00000aff020000000000000000000000000012213e960200011de9fe80000000000000000000000001006220010db8000000000000000000000100",
+            ipv6(instance(v2, 62, 150, 100), &["fe80::1:62", "2001:db8::100"]),
+            "fe80::ff:fe00:a",
+        ),
     ]
 }
 
 fn admitted(settings: &Instance, packet: &[u8]) -> Result<Admitted, Reject> {
-    let datagram = Ipv4Datagram::parse(packet).map_err(Reject::NotIpv4)?;
-    admit(settings, Some([192, 0, 2, 77].into()), 0, &datagram)
+    let datagram = Datagram::parse(packet).map_err(Reject::NotIp)?;
+    admit(settings, UNKNOWN, &datagram)
 }
 
 #[test]
@@ -167,8 +197,11 @@ fn keepalived_packets_are_written_byte_for_byte() {
     for v in vectors() {
         let sent = packets(&v.settings, v.from, &advert(&v.settings, Priority(v.priority)), v.id, v.sequence);
         assert_eq!(sent.len(), 1, "{}", v.name);
-        let hex: String = sent[0].1.iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(hex, v.hex, "{}", v.name);
+        let mut captured = bytes(v.hex);
+        if captured[0] >> 4 == 6 {
+            captured[1..4].fill(0); // keepalived leaves the flow label to the kernel
+        }
+        assert_eq!(sent[0].1, captured, "{}", v.name);
     }
 }
 
@@ -176,10 +209,10 @@ fn keepalived_packets_are_written_byte_for_byte() {
 fn keepalived_packets_are_read_and_admitted() {
     for v in vectors() {
         let packet = bytes(v.hex);
-        let datagram = Ipv4Datagram::parse(&packet).unwrap();
+        let datagram = Datagram::parse(&packet).unwrap();
         assert_eq!(vrid_of(&datagram), Some(v.settings.vrid), "{}", v.name);
         let got = admitted(&v.settings, &packet).unwrap_or_else(|e| panic!("{}: {e}", v.name));
-        assert_eq!(got.source, IpAddr::V4(v.from));
+        assert_eq!(got.source, v.from);
         assert_eq!(got.advert, advert(&v.settings, Priority(v.priority)), "{}", v.name);
         assert_eq!((got.sequence, got.oddity), (v.sequence, None), "{}", v.name);
         // Ethernet pads short frames: what the padding says counts for nothing.
@@ -208,39 +241,153 @@ fn what_others_send_is_admitted() {
             "45c000286c684000ff706c28c0000202e0000012213664010001b862c00002640000000000000000",
             frr(Version::V2),
         ),
+        (
+            "frr-v3v6",
+            "6c03767f001870fffe80000000000000f72364039b2f3025ff020000000000000000000000000012313664010064171120010db8000000000000000000000100",
+            ipv6(frr(Version::V3), &["2001:db8::100"]),
+        ),
     ] {
         let packet = bytes(hex);
         let got = admitted(&settings, &packet).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(got.advert.addresses, [IpAddr::from([192, 0, 2, 100])], "{name}");
+        assert_eq!(got.advert.addresses, [settings.addresses[0].address], "{name}");
         // FRR's PDU is ours, whatever its IP header says.
         if name.starts_with("frr") {
-            let datagram = Ipv4Datagram::parse(&packet).unwrap();
-            let sent = packets(&settings, B, &got.advert, 1, None);
-            assert_eq!(Ipv4Datagram::parse(&sent[0].1).unwrap().payload, datagram.payload, "{name}");
+            let datagram = Datagram::parse(&packet).unwrap();
+            let sent =
+                packets(&settings, if name == "frr-v3v6" { datagram.source } else { B.into() }, &got.advert, 1, None);
+            assert_eq!(Datagram::parse(&sent[0].1).unwrap().payload, datagram.payload, "{name}");
+        }
+    }
+}
+
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+/// When the signed packets were captured, in seconds since 1970.
+const CAPTURED: u64 = 0x6b03_4222;
+
+fn hmac(settings: Instance, replay: AntiReplay, mode: HmacMode) -> Instance {
+    let keys = [(7, HmacKey(bytes(KEY))), (9, HmacKey(vec![9; 32]))].into();
+    with(settings, Auth::Hmac(HmacAuth { keys, active: 7, replay, mode }))
+}
+
+/// Captured from keepalived 2.4.3: version 3 over IPv4, over IPv6, version 2, unicast.
+fn signed() -> Vec<(&'static str, &'static str, Instance, IpAddr, u16, u64)> {
+    let (v2, v3) = (Version::V2, Version::V3);
+    let link_local: IpAddr = "fe80::ff:fe00:a".parse().unwrap();
+    vec![
+        (
+            "hmac-v3v4",
+            "45c0003c00010000ff70187cc0000202e0000012314764010064055dc0000264010700006b03421614ef000025e8412fac55fa492f6608530f151ab4",
+            instance(v3, 71, 100, 100),
+            B.into(),
+            1,
+            0x6b03_4216_14ef_0000,
+        ),
+        (
+            "hmac-v3v6",
+            "6c094c5f003470fffe80000000000000000000fffe00000aff0200000000000000000000000000123148960100\
+             64a0c5fe800000000000000000000000010072010700006b03422109c60000d0434776146a1d23f53cf7ed54aa5846",
+            ipv6(instance(v3, 72, 150, 100), &["fe80::1:72"]),
+            link_local,
+            1,
+            0x6b03_4221_09c6_0000,
+        ),
+        (
+            "hmac-v2v4",
+            "45c0004400010000ff701875c0000201e0000012214996010001864fc00002640000000000000000010700006b03422c2edf0000c02a9e094776a28deeb2edf38b03da69",
+            instance(v2, 73, 150, 100),
+            A.into(),
+            1,
+            0x6b03_422c_2edf_0000,
+        ),
+        (
+            "hmac-v3uni",
+            "45c0003c00010000ff70368dc0000201c0000202314a96010064f16ac0000264010700006b034237566f0000ea3d281f1445b4da48479a6c356956bf",
+            unicast(instance(v3, 74, 150, 100), 255),
+            A.into(),
+            1,
+            0x6b03_4237_566f_0000,
+        ),
+    ]
+}
+
+#[test]
+fn signed_packets_are_written_byte_for_byte_and_admitted() {
+    for (name, hex, settings, from, id, stamp) in signed() {
+        let settings = hmac(settings, AntiReplay::Time { window: 30 }, HmacMode::Enforce);
+        let packet = bytes(&hex.replace(' ', ""));
+        let sequence = Some(Sequence::Hmac(Stamp(stamp)));
+        let sent = packets(&settings, from, &advert(&settings, settings.priority), id, sequence);
+        let mut captured = packet.clone();
+        if captured[0] >> 4 == 6 {
+            captured[1..4].fill(0);
+        }
+        assert_eq!(sent[0].1, captured, "{name}");
+        // The peer of a unicast instance is its sender here.
+        let settings = match settings.transport {
+            Transport::Unicast { ttl, check_source, .. } => {
+                let peers = vec![Peer { address: from, min_ttl: None, max_ttl: None }];
+                Instance { transport: Transport::Unicast { peers, ttl, check_source }, ..settings }
+            }
+            Transport::Multicast { .. } => settings,
+        };
+        let datagram = Datagram::parse(&packet).unwrap();
+        let known = Known { unix: Micros::from_secs(CAPTURED), ..UNKNOWN };
+        let got = admit(&settings, known, &datagram).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!((got.sequence, &got.advert), (sequence, &advert(&settings, settings.priority)), "{name}");
+        // No bit of what is signed can be turned over.
+        let body = if packet[0] >> 4 == 6 { 40 } else { 20 };
+        for at in body..packet.len() {
+            for bit in 0..8 {
+                let mut changed = packet.clone();
+                changed[at] ^= 1 << bit;
+                let judged = admit(&settings, known, &Datagram::parse(&changed).unwrap());
+                assert!(judged.is_err(), "{name}: byte {at} bit {bit}");
+            }
         }
     }
 }
 
 #[test]
-fn ipv6_pdus_are_read_and_written() {
-    for (hex, source, destination) in [
-        (
-            "6c094c5f002870fffe80000000000000000000fffe00000aff0200000000000000000000000000123137960200320dccfe80000000000000000000000001005520010db8000000000000000000000100",
-            "fe80::ff:fe00:a",
-            "ff02::12",
-        ),
-        (
-            "6c0669330018704020010db800000000000000000000000120010db8000000000000000000000002313c96010064ada720010db8000000000000000000000100",
-            "2001:db8::1",
-            "2001:db8::2",
-        ),
-    ] {
-        let packet = bytes(hex);
-        let pdu = &packet[40..];
-        let form = ChecksumForm::Pseudo { source: source.parse().unwrap(), destination: destination.parse().unwrap() };
-        assert!(checksum_fits(pdu, Family::V6, form));
-        assert_eq!(Advert::parse(pdu, Family::V6).unwrap().emit(form), pdu);
+fn each_reason_not_to_believe_a_signature() {
+    let (_, hex, settings, from, _, stamp) = signed().remove(0);
+    let window = AntiReplay::Time { window: 30 };
+    let enforce = hmac(settings.clone(), window, HmacMode::Enforce);
+    let packet = bytes(hex);
+    let at = |settings: &Instance, stamps: &Stamps, unix: u64, packet: &[u8]| {
+        let known = Known { unix: Micros::from_secs(unix), stamps, ..UNKNOWN };
+        admit(settings, known, &Datagram::parse(packet).unwrap()).map_err(|why| why.name())
+    };
+    let nobody = Stamps::new();
+    let right = at(&enforce, &nobody, CAPTURED, &packet);
+    assert!(right.is_ok());
+    let changed = |byte: usize, to: u8| {
+        let mut packet = packet.clone();
+        packet[32 + byte] = to;
+        at(&enforce, &nobody, CAPTURED, &packet).unwrap_err()
+    };
+    assert_eq!(changed(0, 2), "auth_ext_malformed");
+    assert_eq!(changed(3, 1), "auth_ext_malformed");
+    assert_eq!(changed(1, 8), "auth_ext_unknown_key");
+    assert_eq!(changed(1, 9), "auth_ext_invalid_hmac");
+    assert_eq!(changed(4, 0), "auth_ext_invalid_hmac", "the tag is judged before the time");
+    let seconds = stamp >> 32;
+    assert!(at(&enforce, &nobody, seconds + 30, &packet).is_ok());
+    assert_eq!(at(&enforce, &nobody, seconds + 31, &packet).unwrap_err(), "auth_ext_stale");
+    assert_eq!(at(&enforce, &nobody, seconds - 31, &packet).unwrap_err(), "auth_ext_stale");
+    let monotonic = hmac(settings.clone(), AntiReplay::Monotonic, HmacMode::Enforce);
+    assert!(at(&monotonic, &nobody, 0, &packet).is_ok(), "time plays no part");
+    // Unsigned ones.
+    let plain = packets(&settings, from, &advert(&settings, settings.priority), 1, None).remove(0).1;
+    assert_eq!(at(&enforce, &nobody, CAPTURED, &plain).unwrap_err(), "auth_ext_missing");
+    for mode in [HmacMode::Permissive, HmacMode::ReceiveOnly] {
+        let lenient = hmac(settings.clone(), window, mode);
+        assert!(at(&lenient, &nobody, CAPTURED, &plain).is_ok());
+        let mut forged = packet.clone();
+        forged[59] ^= 1;
+        assert_eq!(at(&lenient, &nobody, CAPTURED, &forged).unwrap_err(), "auth_ext_invalid_hmac");
     }
+    // To a router without `auth_hmac` a signed one is too long.
+    assert_eq!(at(&settings, &nobody, CAPTURED, &packet).unwrap_err(), "packet_length");
 }
 
 /// One bit turned over anywhere: either the packet is not believed, or it still says the same.
@@ -265,8 +412,9 @@ fn no_single_bit_changes_what_is_believed() {
             }
         }
         believed.dedup();
-        // What is left: fields of the IP header that say nothing about the advert, and which the kernel sums up.
-        assert!(believed.iter().all(|at| *at < 20), "{}: {believed:?}", v.name);
+        // What is left: fields of the IP header that say nothing about the advert, and which the kernel judges.
+        let header = if packet[0] >> 4 == 6 { 40 } else { 20 };
+        assert!(believed.iter().all(|at| *at < header), "{}: {believed:?}", v.name);
         println!("{}: believed with another byte at {believed:?}", v.name);
     }
 }
@@ -291,7 +439,7 @@ fn each_reason_to_reject_has_its_packet() {
     assert_eq!(changed(25, 2), "advert_interval");
     assert_eq!(changed(26, 0), "checksum");
     assert_eq!(changed(32, b'x'), "auth_password");
-    let own = admit(&settings, Some(A.into()), 0, &Ipv4Datagram::parse(&right).unwrap());
+    let own = admit(&settings, Known { own: Some(A.into()), ..UNKNOWN }, &Datagram::parse(&right).unwrap());
     assert_eq!(own.unwrap().oddity, Some(vipd_vrrp::admit::Oddity::OwnAddress(A.into())));
     let v3 = Instance { version: Version::V3, auth: Auth::None, ..settings.clone() };
     assert_eq!(admitted(&v3, &right).unwrap_err().name(), "version");
@@ -301,11 +449,11 @@ fn each_reason_to_reject_has_its_packet() {
     let sealed = bytes(vectors()[3].hex);
     let ah = |text, last| {
         let settings = with(instance(Version::V2, 53, 150, 100), Auth::Ah(key(text)));
-        admit(&settings, None, last, &Ipv4Datagram::parse(&sealed).unwrap()).map(|a| a.sequence)
+        admit(&settings, Known { sequence: last, ..UNKNOWN }, &Datagram::parse(&sealed).unwrap()).map(|a| a.sequence)
     };
     assert_eq!(ah("guess", 0).unwrap_err().name(), "auth_ah");
     assert_eq!(ah("s3cr3tpw", 1).unwrap_err().name(), "auth_ah");
-    assert_eq!(ah("s3cr3tpw", 0), Ok(Some(1)));
+    assert_eq!(ah("s3cr3tpw", 0), Ok(Some(Sequence::Ah(1))));
     // Unicast: strangers, and peers from too far away.
     let peer = Peer { address: A.into(), min_ttl: Some(250), max_ttl: None };
     let strict = |address: Ipv4Addr| Instance {
@@ -323,4 +471,10 @@ fn each_reason_to_reject_has_its_packet() {
     far[8] = 200;
     assert_eq!(admitted(&strict(A), &far).unwrap_err().name(), "ttl");
     assert_eq!(admitted(&instance(Version::V3, 56, 100, 100), &uni).unwrap_err().name(), "destination");
+    // The other family, and from too far away in it.
+    let v6 = bytes(vectors()[10].hex);
+    assert_eq!(admitted(&instance(Version::V3, 55, 100, 50), &v6).unwrap_err().name(), "destination");
+    let mut far = v6.clone();
+    far[7] = 254;
+    assert_eq!(admitted(&vectors()[10].settings, &far).unwrap_err().name(), "ttl");
 }

@@ -4,13 +4,14 @@
 
 mod common;
 
-use common::{instance, link, links, node};
-use std::net::{IpAddr, Ipv4Addr};
+use common::{instance, ipv6, link, links, node};
+use std::net::IpAddr;
 use vipd_vrrp::admit::{Admitted, admit};
 use vipd_vrrp::node::{Action, Input, Node, Settings};
-use vipd_vrrp::packet::Ipv4Datagram;
-use vipd_vrrp::router::{Edge, Name, advert, packets};
+use vipd_vrrp::packet::Datagram;
+use vipd_vrrp::router::{Edge, Name, Sequence, advert, packets};
 use vipd_vrrp::settings::*;
+use vipd_vrrp::track::Duty;
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
 const OWN: [u8; 4] = [192, 0, 2, 1];
@@ -54,14 +55,14 @@ fn group() -> SyncGroup {
 
 #[test]
 fn a_group_that_a_reload_forms_of_a_master_and_a_backup_is_elected_as_one() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let mut now = serve(&mut node);
     let stronger = heard(&node, 1, 200);
     node.handle(now, stronger);
     assert_eq!(names(&node), [Name::Master, Name::Backup]);
     let settings = Settings { groups: vec![group()], ..two() };
     let before = Some((now, node.snapshot(now)));
-    let mut node = Node::new(now, settings, links(OWN), before, 0);
+    let mut node = Node::new(now, settings, links(OWN), before, Micros::ZERO);
     assert_eq!(names(&node), [Name::Backup, Name::Backup]);
     assert_eq!(node.groups()[0].state(), Name::Backup);
     assert!(
@@ -78,17 +79,17 @@ fn a_group_that_a_reload_forms_of_a_master_and_a_backup_is_elected_as_one() {
 
 #[test]
 fn a_group_that_a_reload_forms_of_masters_is_master() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let now = serve(&mut node);
     let settings = Settings { groups: vec![group()], ..two() };
-    let node = Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), 0);
+    let node = Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), Micros::ZERO);
     assert_eq!(names(&node), [Name::Master, Name::Master]);
     assert_eq!(node.groups()[0].state(), Name::Master);
 }
 
 #[test]
 fn a_lower_advert_makes_the_whole_group_announce() {
-    let mut node = Node::new(START, Settings { groups: vec![group()], ..two() }, links(OWN), None, 0);
+    let mut node = Node::new(START, Settings { groups: vec![group()], ..two() }, links(OWN), None, Micros::ZERO);
     let now = serve(&mut node) + Micros(500_000);
     let lower = heard(&node, 0, 50);
     node.handle(now, lower);
@@ -111,7 +112,7 @@ fn an_instance_without_a_socket_is_in_fault_until_it_has_one() {
     assert!(actions(&mut node).is_empty(), "told once");
     // A reload changes nothing of that.
     let settings = Settings { instances: vec![instance(Version::V3, 51, 100, 100)], ..Settings::default() };
-    let mut node = Node::new(START, settings, links(OWN), Some((START, node.snapshot(START))), 0);
+    let mut node = Node::new(START, settings, links(OWN), Some((START, node.snapshot(START))), Micros::ZERO);
     assert_eq!(names(&node), [Name::Fault]);
     assert!(actions(&mut node).is_empty(), "nothing has changed");
     node.handle(START, Input::Sockets(0, Ok(())));
@@ -120,13 +121,13 @@ fn an_instance_without_a_socket_is_in_fault_until_it_has_one() {
 
 #[test]
 fn only_masters_are_due_before_what_has_arrived_is_read() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let now = serve(&mut node);
     let stronger = heard(&node, 1, 200);
     node.handle(now, stronger);
     actions(&mut node);
     // Both are overdue: this process did not run.
-    let late = now + Micros(60_000_000);
+    let late = now + Micros(3_609_375); // just as long as a backup waits
     node.handle(late, Input::TickMasters);
     let sent =
         |actions: &[Action]| actions.iter().filter(|a| matches!(a, Action::Router(_, Edge::Send { .. }))).count();
@@ -145,19 +146,19 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
     let settings = Instance { auth: key(b"s3cr3tpw"), ..instance(Version::V2, 51, 100, 100) };
     let sealed = |sequence: u32| {
         let advert = advert(&settings, Priority(200));
-        packets(&settings, Ipv4Addr::from(OTHER), &advert, 1, Some(sequence)).remove(0).1
+        packets(&settings, IpAddr::from(OTHER), &advert, 1, Some(Sequence::Ah(sequence))).remove(0).1
     };
     let mut node = Node::new(
         START,
         Settings { instances: vec![settings.clone()], ..Settings::default() },
         links(OWN),
         None,
-        1_700_000_000,
+        Micros::from_secs(1_700_000_000),
     );
     let hear = |node: &mut Node, sequence: u32| {
         let packet = sealed(sequence);
-        let datagram = Ipv4Datagram::parse(&packet).unwrap();
-        let admitted = admit(&settings, None, node.routers()[0].sequence(), &datagram)?;
+        let datagram = Datagram::parse(&packet).unwrap();
+        let admitted = admit(&settings, node.routers()[0].known(START), &datagram)?;
         node.handle(START, Input::Advert(0, admitted));
         Ok::<(), vipd_vrrp::admit::Reject>(())
     };
@@ -169,7 +170,7 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
         Settings { instances: vec![settings.clone()], ..Settings::default() },
         links(OWN),
         Some((START, node.snapshot(START))),
-        1_700_000_500,
+        Micros::from_secs(1_700_000_500),
     );
     assert!(hear(&mut again, 8).is_err(), "a successor remembers what was heard");
     assert!(hear(&mut again, 9).is_ok());
@@ -179,7 +180,7 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
         Action::Router(0, Edge::Send { sequence, .. }) => sequence,
         _ => None,
     });
-    assert_eq!(sent, Some(1_700_000_501));
+    assert_eq!(sent, Some(Sequence::Ah(1_700_000_501)));
 }
 
 #[test]
@@ -195,13 +196,14 @@ fn unicast_instances_that_differ_by_their_peers_alone_keep_their_own_state() {
     };
     let all = || vec![to("a", [192, 0, 2, 11]), to("b", [192, 0, 2, 12]), to("c", [192, 0, 2, 13])];
     let settings = |instances| Settings { instances, ..Settings::default() };
-    let mut node = Node::new(START, settings(all()), links(OWN), None, 0);
+    let mut node = Node::new(START, settings(all()), links(OWN), None, Micros::ZERO);
     let now = serve(&mut node);
     let stronger = heard(&node, 2, 200);
     node.handle(now, stronger);
     let rest = settings(all().into_iter().skip(1).collect());
     assert_eq!(node.removed_by(&rest), [0]);
-    let after = Node::new(now, rest, [("eth0".to_owned(), link(OWN))].into(), Some((now, node.snapshot(now))), 0);
+    let after =
+        Node::new(now, rest, [("eth0".to_owned(), link(OWN))].into(), Some((now, node.snapshot(now))), Micros::ZERO);
     assert_eq!(names(&after), [Name::Master, Name::Backup]);
 }
 
@@ -225,12 +227,12 @@ fn the_interfaces_of_the_addresses_count_like_the_instances_own() {
 }
 
 fn reloaded(node: &Node, now: Instant, settings: Settings) -> Node {
-    Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), 0)
+    Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), Micros::ZERO)
 }
 
 #[test]
 fn reload_after_reload_keeps_no_dead_masters_place() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let stronger = heard(&node, 0, 200);
     node.handle(START, stronger);
     let down = node.wake().unwrap().0;
@@ -249,32 +251,32 @@ fn reload_after_reload_keeps_no_dead_masters_place() {
 #[test]
 fn a_reload_moves_the_time_to_wait_with_the_interval() {
     let slower = |centis| Settings { instances: vec![instance(Version::V2, 51, 100, centis)], ..Settings::default() };
-    let node = Node::new(START, slower(100), links(OWN), None, 0);
+    let node = Node::new(START, slower(100), links(OWN), None, Micros::ZERO);
     let down = node.wake().unwrap().0;
     let now = START + Micros(1_000_000);
     assert_eq!(reloaded(&node, now, slower(300)).wake().unwrap().0, down + Micros(6_000_000));
-    let node = Node::new(START, slower(1000), links(OWN), None, 0);
+    let node = Node::new(START, slower(1000), links(OWN), None, Micros::ZERO);
     let faster = reloaded(&node, now, slower(100)).wake().unwrap().0;
     assert!(faster >= now && faster < now + Micros(4_000_000), "{faster:?}");
     // Nobody was heard: there is no interval of a master to keep.
     let v3 = |centis| Settings { instances: vec![instance(Version::V3, 51, 100, centis)], ..Settings::default() };
-    let node = Node::new(START, v3(1000), links(OWN), None, 0);
+    let node = Node::new(START, v3(1000), links(OWN), None, Micros::ZERO);
     assert!(reloaded(&node, now, v3(10)).wake().unwrap().0 < now + Micros(400_000));
 }
 
 #[test]
 fn a_process_that_was_away_gives_the_master_a_whole_interval() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let stronger = heard(&node, 0, 200);
     node.handle(START, stronger);
     let now = START + Micros(3_000_000);
-    let next = Node::new(now, two(), links(OWN), Some((START, node.snapshot(START))), 0);
+    let next = Node::new(now, two(), links(OWN), Some((START, node.snapshot(START))), Micros::ZERO);
     assert!(next.wake().unwrap().0 > now + Micros(3_000_000));
 }
 
 #[test]
 fn a_storm_of_reloads_is_no_storm_of_adverts() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let mut now = serve(&mut node);
     let mut sent = 0;
     for _ in 0..1000 {
@@ -293,7 +295,7 @@ fn a_storm_of_reloads_is_no_storm_of_adverts() {
 
 #[test]
 fn the_first_advert_after_a_reload_is_at_once() {
-    let mut node = Node::new(START, two(), links(OWN), None, 0);
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let now = serve(&mut node) + Micros(300_000);
     let mut node = reloaded(&node, now, two());
     assert_eq!(node.wake().unwrap().0, now);
@@ -312,7 +314,7 @@ fn a_script_whose_numbers_change_stays_good_or_bad() {
     };
     let run = |node: &mut Node, success| node.handle(START, Input::Script("chk".into(), success, "told".into()));
     let priority = |node: &Node| node.routers()[0].priority().0;
-    let mut node = Node::new(START, settings(script(1, 1)), links(OWN), None, 0);
+    let mut node = Node::new(START, settings(script(1, 1)), links(OWN), None, Micros::ZERO);
     run(&mut node, true);
     assert_eq!(priority(&node), 120);
     actions(&mut node);
@@ -330,7 +332,7 @@ fn a_script_whose_numbers_change_stays_good_or_bad() {
         assert_eq!(priority(&node), expected);
     }
     // One that has not run yet begins as one.
-    let node = Node::new(START, settings(script(1, 1)), links(OWN), None, 0);
+    let node = Node::new(START, settings(script(1, 1)), links(OWN), None, Micros::ZERO);
     let mut node = reloaded(&node, START, settings(script(5, 5)));
     run(&mut node, true);
     assert_eq!(priority(&node), 120);
@@ -346,7 +348,7 @@ fn a_renamed_instance_takes_no_others_place() {
         one
     };
     let settings = |instances| Settings { instances, ..Settings::default() };
-    let mut node = Node::new(START, settings(vec![unicast("A", 8), unicast("B", 9)]), links(OWN), None, 0);
+    let mut node = Node::new(START, settings(vec![unicast("A", 8), unicast("B", 9)]), links(OWN), None, Micros::ZERO);
     serve(&mut node);
     let stronger = heard(&node, 1, 200);
     node.handle(START, stronger);
@@ -364,7 +366,7 @@ fn a_renamed_instance_takes_no_others_place() {
 #[test]
 fn reload_after_reload_keeps_no_group_from_serving() {
     let settings = || Settings { groups: vec![group()], ..two() };
-    let mut node = Node::new(START, settings(), links(OWN), None, 0);
+    let mut node = Node::new(START, settings(), links(OWN), None, Micros::ZERO);
     // The master of the one was heard two seconds longer than that of the other.
     let stronger = heard(&node, 0, 200);
     node.handle(START, stronger);
@@ -377,4 +379,226 @@ fn reload_after_reload_keeps_no_group_from_serving() {
         node.handle(now, Input::Tick);
     }
     assert_eq!(names(&node), [Name::Master, Name::Master]);
+}
+
+#[test]
+fn a_master_that_comes_back_announces_its_addresses_and_a_reloaded_one_does_not() {
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
+    let now = serve(&mut node);
+    let snapshot = node.snapshot(now);
+    let announced = |node: &mut Node| {
+        let announce = |a: &Action| matches!(a, Action::Router(_, Edge::Announce { .. }));
+        actions(node).iter().filter(|a| announce(a)).count()
+    };
+    // A peer may have taken over meanwhile, and clients send to it: it gives way without a word.
+    let later = now + Micros(2_000_000);
+    let mut next = Node::new(later, two(), links(OWN), Some((now, snapshot)), Micros::ZERO);
+    assert_eq!(names(&next), [Name::Master, Name::Master]);
+    assert_eq!(announced(&mut next), 2);
+    assert_eq!(announced(&mut reloaded(&node, later, two())), 0);
+}
+
+#[test]
+fn another_masters_last_word_right_after_an_answer_is_not_forgotten() {
+    for delay in [Micros::ZERO, Micros(5_000_000)] {
+        let mut settings = Settings { groups: vec![group()], ..two() };
+        settings.instances.iter_mut().for_each(|i| i.garp.lower_prio_delay = delay);
+        let mut node = Node::new(START, settings, links(OWN), None, Micros::ZERO);
+        let mut now = serve(&mut node);
+        // Until the second block of announcements is out.
+        for _ in 0..20 {
+            now = node.wake().unwrap().0;
+            node.handle(now, Input::Tick);
+        }
+        actions(&mut node);
+        // A good-bye is answered; a weaker master gives way within the gap between two answers.
+        for (after, priority) in [(0, 0), (20_000, 50)] {
+            now = now + Micros(after);
+            let word = heard(&node, 0, priority);
+            node.handle(now, word);
+        }
+        // Its clients are told, and those of the siblings: at once, or when the gap is over.
+        now = now + Micros(80_000);
+        node.handle(now, Input::Tick);
+        let announced =
+            actions(&mut node).iter().filter(|a| matches!(a, Action::Router(_, Edge::Announce { .. }))).count();
+        assert_eq!(announced, 2);
+        assert!(node.wake().unwrap().0 > now);
+    }
+}
+
+#[test]
+fn an_advert_lists_no_more_than_fits_its_link() {
+    let many: Vec<String> = (1..=200).map(|i| format!("2001:db8::{i:x}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (mtu, listed) in [(1500, 89), (9000, 200), (100, 2), (10, 1)] {
+        let settings =
+            Settings { instances: vec![ipv6(instance(Version::V3, 7, 100, 100), &many)], ..Settings::default() };
+        let link = vipd_vrrp::track::Link { mtu, ..link(OWN) };
+        let mut node = Node::new(START, settings, [("eth0".to_owned(), link)].into(), None, Micros::ZERO);
+        node.handle(START + Micros::from_secs(10), Input::Tick);
+        let sent = actions(&mut node).into_iter().find_map(|action| match action {
+            Action::Router(0, Edge::Send { advert, .. }) => Some(advert.addresses.len()),
+            Action::Router(..) | Action::Group(..) => None,
+        });
+        assert_eq!(sent, Some(listed), "with an MTU of {mtu}");
+        assert_eq!(node.claims(0).count(), 200, "all are held");
+        assert_eq!(node.routers()[0].source(), Some("fe80::ff:fe00:1".parse().unwrap()));
+    }
+}
+
+#[test]
+fn a_master_that_stands_still_again_while_it_listens_reads_before_it_sends() {
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
+    let mut now = serve(&mut node) + Micros::from_secs(6);
+    node.handle(now, Input::TickMasters);
+    node.handle(now, Input::Tick);
+    let stalled = |a: &Action| matches!(a, Action::Router(_, Edge::Stalled { .. }));
+    assert_eq!(actions(&mut node).iter().filter(|a| stalled(a)).count(), 2);
+    // The interval of listening passes while it stands still; another has taken over, and its adverts wait.
+    now = now + Micros::from_secs(2);
+    node.handle(now, Input::TickMasters);
+    let sent = |node: &mut Node| {
+        let send = |a: &Action| matches!(a, Action::Router(_, Edge::Send { .. }));
+        actions(node).iter().filter(|a| send(a)).count()
+    };
+    assert_eq!(sent(&mut node), 0);
+    let other = heard(&node, 0, 50);
+    node.handle(now, other);
+    node.handle(now, Input::Tick);
+    assert_eq!(names(&node), [Name::Backup, Name::Master]);
+    assert_eq!(sent(&mut node), 1, "nobody was heard there: it serves on");
+}
+
+/// Signed adverts of a sender go up whatever its clock does, and none is believed twice, by a successor neither.
+#[test]
+fn signed_adverts_are_in_order_and_none_is_believed_twice() {
+    const UNIX: Micros = Micros::from_secs(1_700_000_000);
+    let window = AntiReplay::Time { window: 5 };
+    let with = |replay, mode| {
+        let auth = HmacAuth { keys: [(3, HmacKey(vec![7; 32]))].into(), active: 3, replay, mode };
+        Instance { auth: Auth::Hmac(auth), ..instance(Version::V3, 51, 100, 100) }
+    };
+    let new = |settings: &Instance, address, before, unix| {
+        let settings = Settings { instances: vec![settings.clone()], ..Settings::default() };
+        Node::new(START, settings, links(address), before, unix)
+    };
+    // Everything that a node sends up to a time, as packets.
+    let sent = |node: &mut Node, address: [u8; 4], until: Instant| {
+        let settings = node.routers()[0].settings.clone();
+        let mut all = Vec::new();
+        while let Some((at, _)) = node.wake().filter(|(at, _)| *at <= until) {
+            node.handle(at, Input::Tick);
+            for action in actions(node) {
+                if let Action::Router(0, Edge::Send { advert, sequence }) = action {
+                    all.push((sequence, packets(&settings, address.into(), &advert, 1, sequence).remove(0).1));
+                }
+            }
+        }
+        all
+    };
+    let enforce = with(window, HmacMode::Enforce);
+    let mut sender = new(&enforce, OWN, None, UNIX);
+    let first = sent(&mut sender, OWN, START + Micros::from_secs(8));
+    // The clock goes back two seconds: the stamps go on. Then an hour: they begin anew, or nobody would believe them.
+    let at = START + Micros::from_secs(8);
+    sender.handle(at, Input::Clock(Micros(UNIX.0 + 6_000_000)));
+    let second = sent(&mut sender, OWN, at + Micros::from_secs(3));
+    let stamps: Vec<u64> = first.iter().chain(&second).map(|(sequence, _)| stamp(*sequence)).collect();
+    assert!(stamps.is_sorted_by(|a, b| a < b) && stamps.len() >= 6, "{stamps:?}");
+    let at = at + Micros::from_secs(3);
+    sender.handle(at, Input::Clock(UNIX));
+    sender.handle(at, Input::Clock(Micros(UNIX.0 - 3_600_000_000)));
+    let third = sent(&mut sender, OWN, at + Micros::from_secs(1));
+    assert_eq!(stamp(third[0].0) >> 32, UNIX.0 / 1_000_000 - 3600);
+
+    // A receiver whose clock agrees believes each once, in order, and its successor too.
+    let mut receiver = new(&enforce, [192, 0, 2, 3], None, UNIX);
+    let hear = |node: &mut Node, packet: &[u8], at: Instant| {
+        let datagram = Datagram::parse(packet).unwrap();
+        let admitted = admit(&enforce, node.routers()[0].known(at), &datagram).map_err(|why| why.name())?;
+        node.handle(at, Input::Advert(0, admitted));
+        Ok::<(), &'static str>(())
+    };
+    let at = START + Micros::from_secs(6);
+    assert_eq!(hear(&mut receiver, &first[1].1, at), Ok(()));
+    assert_eq!(hear(&mut receiver, &first[1].1, at), Err("auth_ext_replay"));
+    assert_eq!(hear(&mut receiver, &first[0].1, at), Err("auth_ext_replay"));
+    let snapshot = receiver.snapshot(at);
+    let mut again = new(&enforce, [192, 0, 2, 3], Some((at, snapshot)), UNIX);
+    assert_eq!(hear(&mut again, &first[1].1, START), Err("auth_ext_replay"));
+    assert_eq!(hear(&mut again, &first[2].1, START + Micros::from_secs(6)), Ok(()));
+    assert_eq!(hear(&mut again, &first[3].1, START + Micros::from_secs(60)), Err("auth_ext_stale"));
+
+    // Monotonic: whatever the clock does; receive-only: nothing is signed.
+    let mut sender = new(&with(AntiReplay::Monotonic, HmacMode::Enforce), OWN, None, UNIX);
+    let before = sent(&mut sender, OWN, START + Micros::from_secs(8));
+    sender.handle(START + Micros::from_secs(8), Input::Clock(Micros::ZERO));
+    let after = sent(&mut sender, OWN, START + Micros::from_secs(10));
+    assert_eq!(stamp(after[0].0), stamp(before[before.len() - 1].0) + 1);
+    let mut silent = new(&with(window, HmacMode::ReceiveOnly), OWN, None, UNIX);
+    assert!(sent(&mut silent, OWN, START + Micros::from_secs(8)).iter().all(|(sequence, _)| sequence.is_none()));
+}
+
+fn stamp(sequence: Option<Sequence>) -> u64 {
+    match sequence {
+        Some(Sequence::Hmac(stamp)) => stamp.0,
+        other => panic!("not signed: {other:?}"),
+    }
+}
+
+/// The operator's switchover: whoever follows is left in peace, until there is nobody, or until told.
+#[test]
+fn a_router_that_is_handed_over_leaves_its_follower_in_peace() {
+    let grouped = || {
+        let groups = vec![SyncGroup { name: "G".into(), members: vec!["VI_51".into(), "VI_52".into()] }];
+        Settings { groups, ..two() }
+    };
+    let mut node = Node::new(START, grouped(), links(OWN), None, Micros::ZERO);
+    let now = serve(&mut node);
+    node.handle(now, Input::HandOver(0));
+    let told = actions(&mut node);
+    let farewells =
+        |a: &&Action| matches!(a, Action::Router(_, Edge::Send { advert, .. }) if advert.priority == Priority(0));
+    assert_eq!(told.iter().filter(farewells).count(), 2, "siblings go along: {told:?}");
+    assert!(told.iter().any(|a| matches!(a, Action::Group(0, Name::Backup, _))), "{told:?}");
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
+    // A weaker one serves: it is not preempted, by a successor neither.
+    let mut at = now;
+    for _ in 0..10 {
+        at = at + Micros::from_secs(1);
+        for i in [0, 1] {
+            let weaker = heard(&node, i, 50);
+            node.handle(at, weaker);
+        }
+        node.handle(at, Input::Tick);
+        node = Node::new(at, grouped(), links(OWN), Some((at, node.snapshot(at))), Micros::ZERO);
+    }
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
+    // Until told.
+    node.handle(at, Input::TakeBack(1));
+    for _ in 0..4 {
+        at = at + Micros::from_secs(1);
+        for i in [0, 1] {
+            let weaker = heard(&node, i, 50);
+            node.handle(at, weaker);
+        }
+        node.handle(at, Input::Tick);
+    }
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+    // Or until nobody is heard.
+    node.handle(at, Input::HandOver(1));
+    let at = at + Micros::from_secs(5);
+    node.handle(at, Input::Tick);
+    assert_eq!(names(&node), [Name::Master, Name::Master]);
+
+    // Maintenance: nothing is taken over, whoever dies; its end is told as one.
+    node.handle(at, Input::Duty(Duty::Maintenance));
+    assert_eq!(names(&node), [Name::Fault, Name::Fault]);
+    assert!(node.routers()[0].why().contains("maintenance"), "{}", node.routers()[0].why());
+    let mut node = Node::new(at, grouped(), links(OWN), Some((at, node.snapshot(at))), Micros::ZERO);
+    node.handle(at + Micros::from_secs(60), Input::Tick);
+    assert_eq!(names(&node), [Name::Fault, Name::Fault]);
+    node.handle(at, Input::Duty(Duty::Serving));
+    assert_eq!(names(&node), [Name::Backup, Name::Backup]);
 }

@@ -43,7 +43,7 @@ fn settings(what: Tracked, weight: i16, reverse: bool) -> Settings {
 }
 
 fn node(settings: Settings) -> Node {
-    Node::new(START, settings, links([192, 0, 2, 1]), None, 0)
+    Node::new(START, settings, links([192, 0, 2, 1]), None, Micros::ZERO)
 }
 
 /// State, priority in force and what is wrong.
@@ -202,7 +202,7 @@ fn what_is_known_outlives_a_reload() {
         // As another process would get it.
         let json = serde_json::to_value(node.snapshot(START)).unwrap();
         let snapshot = serde_json::from_value(json).unwrap();
-        Node::new(START, settings, links([192, 0, 2, 1]), Some((START, snapshot)), 0)
+        Node::new(START, settings, links([192, 0, 2, 1]), Some((START, snapshot)), Micros::ZERO)
     };
     let mut same = reloaded(all.clone());
     assert_eq!(standing(&same), backup(127));
@@ -215,7 +215,7 @@ fn what_is_known_outlives_a_reload() {
     node.handle(START, Input::Process("web".into(), 1, Cause::Ended));
     let reloaded = |settings| {
         let before = Some((START, node.snapshot(START)));
-        Node::new(START + Micros(UNIT), settings, links([192, 0, 2, 1]), before, 0)
+        Node::new(START + Micros(UNIT), settings, links([192, 0, 2, 1]), before, Micros(0))
     };
     assert_eq!(reloaded(all.clone()).process("web").unwrap().wake(), Some(START + Micros(2 * UNIT)));
     let mut fewer = all.clone();

@@ -7,9 +7,9 @@ mod common;
 
 use common::{instance, link, node};
 use vipd_vrrp::admit::Admitted;
-use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::node::{Action, Due, Input, Node, Settings};
 use vipd_vrrp::packet::Advert;
-use vipd_vrrp::router::{Edge, Name, State, advert};
+use vipd_vrrp::router::{Edge, Name, State, Timer, advert};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::timers::{master_down, skew};
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -36,6 +36,7 @@ enum Does {
     Becomes(Name),
     TellsLower,
     TellsPriority(u8),
+    TellsStall,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -50,6 +51,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             }
             Action::Router(_, Edge::LowerPriority { .. }) => Does::TellsLower,
             Action::Router(_, Edge::PriorityChanged { to, .. }) => Does::TellsPriority(to.0),
+            Action::Router(_, Edge::Stalled { .. }) => Does::TellsStall,
             Action::Group(..) => panic!("there is no group"),
         });
     }
@@ -74,7 +76,7 @@ fn settings() -> Settings {
 
 fn start(from: Start) -> (Node, Instant) {
     let mut now = Instant(1000 * SECOND);
-    let mut node = Node::new(now, settings(), common::links(OWN), None, 0);
+    let mut node = Node::new(now, settings(), common::links(OWN), None, Micros::ZERO);
     if from != Start::Init {
         node.handle(now, Input::Script("vital".into(), true, "ok".into()));
     }
@@ -194,19 +196,27 @@ fn the_table() {
 #[test]
 fn the_masters_schedule_is_its_own() {
     let (mut node, mut now) = start(Start::Master);
-    let (due, ..) = node.wake().unwrap();
+    let advert = |node: &Node| match node.routers()[0].state() {
+        State::Master(master) => master.next_advert,
+        other => panic!("{other:?}"),
+    };
+    let due = advert(&node);
     // Whatever comes, and however often: the next advert is due when it was.
     for n in 0..1000 {
         now = now + Micros(400);
         let input = heard(&node, [0, 50, 99][n % 3], LOWER, 100);
         node.handle(now, input);
-        assert_eq!(node.wake().unwrap().0, due);
+        node.handle(now, Input::Tick);
+        assert_eq!(advert(&node), due);
     }
-    let answers = does(&mut node).iter().filter(|d| matches!(d, Does::Sends(_))).count();
+    let done = does(&mut node);
+    let answers = done.iter().filter(|d| matches!(d, Does::Sends(_))).count();
     assert!(answers <= 6, "{answers} answers within 0.4 s: a flood is not answered by a flood");
+    let blocks = done.iter().filter(|d| matches!(d, Does::Announces(_))).count();
+    assert!(blocks <= 2, "{blocks} blocks of announcements within 0.4 s");
     node.handle(due, Input::Tick);
     assert_eq!(does(&mut node), [Does::Sends(100)]);
-    assert_eq!(node.wake().unwrap().0, due + Micros(SECOND));
+    assert_eq!(advert(&node), due + Micros(SECOND));
 }
 
 #[test]
@@ -274,11 +284,11 @@ fn a_master_that_was_away_too_long_listens_first_and_one_that_was_not_goes_on() 
     assert_eq!(snapshot, node.snapshot(now));
     for (away, expected) in [(50_000, Name::Master), (2_900_000, Name::Master), (3_100_000, Name::Backup)] {
         let later = now + Micros(away);
-        let mut next = Node::new(later, settings(), common::links(OWN), Some((now, snapshot.clone())), 0);
+        let mut next = Node::new(later, settings(), common::links(OWN), Some((now, snapshot.clone())), Micros::ZERO);
         assert_eq!(next.routers()[0].state().name(), expected, "away for {away}");
         let first = does(&mut next);
         if expected == Name::Master {
-            assert_eq!(first, [], "nothing has changed: nobody is told");
+            assert_eq!(first, [Does::Announces(5)], "nothing has changed: clients alone are told");
             assert_eq!(next.wake().unwrap().0, later, "an advert at once");
             assert_eq!(next.routers()[0].since(), node.routers()[0].since());
         } else {
@@ -289,7 +299,7 @@ fn a_master_that_was_away_too_long_listens_first_and_one_that_was_not_goes_on() 
     // A backup listens for a whole interval again.
     let (node, now) = start(Start::Backup);
     let later = now + Micros(3_000_000);
-    let next = Node::new(later, settings(), common::links(OWN), Some((now, node.snapshot(now))), 0);
+    let next = Node::new(later, settings(), common::links(OWN), Some((now, node.snapshot(now))), Micros::ZERO);
     assert_eq!(next.wake().unwrap().0, later + master_down(Version::V3, Priority(100), Centis(100), 3));
 }
 
@@ -348,7 +358,7 @@ fn a_group_moves_as_one() {
     let mut links = common::links(OWN);
     links.insert("eth1".into(), link([10, 1, 0, 5]));
     let mut now = Instant(SECOND);
-    let mut node = Node::new(now, settings, links, None, 0);
+    let mut node = Node::new(now, settings, links, None, Micros::ZERO);
     let states =
         |node: &Node| (node.routers()[0].state().name(), node.routers()[1].state().name(), node.groups()[0].state());
     // One hears a master, the other doesn't: neither takes over.
@@ -373,4 +383,63 @@ fn a_group_moves_as_one() {
     assert!(node.routers()[0].why().contains("VI_2"), "{}", node.routers()[0].why());
     node.handle(now, Input::Link("eth1".into(), Some(link([10, 1, 0, 5]))));
     assert_eq!(states(&node), (Name::Backup, Name::Backup, Name::Backup));
+}
+
+/// A master that did not run: within its backups' patience it goes on at once, beyond it it listens first, and then goes on if
+/// nobody was heard, or gives way.
+#[test]
+fn a_stalled_master_listens_before_it_sends() {
+    const START: Instant = Instant(1_000_000_000);
+    let patience = master_down(Version::V3, Priority(100), Centis(100), 3);
+    let master = || {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let at = START + patience;
+        node.handle(at, Input::Tick);
+        does(&mut node);
+        (node, at)
+    };
+    let second = Micros(SECOND);
+    // The last advert left at `at`; so long after it.
+    let (mut node, at) = master();
+    let at = at + patience;
+    node.handle(at, Input::TickMasters);
+    assert_eq!(does(&mut node), [Does::Sends(100)], "its backups still wait");
+    assert_eq!(node.routers()[0].counters.latest_advert, Micros(patience.0 - SECOND));
+
+    let (mut node, at) = master();
+    let at = at + Micros(patience.0 + 1);
+    node.handle(at, Input::TickMasters);
+    assert_eq!(does(&mut node), [Does::TellsStall]);
+    assert_eq!(node.wake(), Some((at + second, Due::Router(0, Timer::Listening))));
+    node.handle(at + Micros(SECOND - 1), Input::Tick);
+    assert_eq!(does(&mut node), []);
+    node.handle(at + second, Input::TickMasters);
+    assert_eq!(does(&mut node), [], "what has arrived is read first");
+    node.handle(at + second, Input::Tick);
+    assert!(does(&mut node).contains(&Does::Sends(100)), "nobody was heard: it is the master still");
+    assert_eq!(node.claims(0).count(), 1);
+    node.handle(at + second + second, Input::TickMasters);
+    assert!(does(&mut node).contains(&Does::Sends(100)));
+    assert_eq!(node.routers()[0].counters.stalled, 1);
+
+    // A weaker one has taken over: it is heard, not shouted down, and preempted in the usual way.
+    let (mut node, at) = master();
+    let at = at + Micros(patience.0 + 1);
+    node.handle(at, Input::TickMasters);
+    does(&mut node);
+    let weaker = heard(&node, 50, LOWER, 100);
+    node.handle(at + Micros(9), weaker);
+    assert_eq!(does(&mut node), [Does::Becomes(Name::Backup)]);
+    assert!(node.routers()[0].why().contains("was not running for 3.6"), "{}", node.routers()[0].why());
+    assert_eq!(node.claims(0).count(), 0);
+    node.handle(at + Micros(9 + patience.0), Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+
+    // One that ends while it listens says no good-bye for a master that it may no longer be.
+    let (mut node, at) = master();
+    let at = at + Micros(patience.0 + 1);
+    node.handle(at, Input::TickMasters);
+    does(&mut node);
+    node.handle(at, Input::Stop);
+    assert_eq!(does(&mut node), [Does::Becomes(Name::Stop)]);
 }

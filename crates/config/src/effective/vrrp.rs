@@ -5,7 +5,9 @@ use crate::keyword::ROOT;
 use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
-use vipd_vrrp::settings::{Auth, Bearing, Garp, Initial, Instance, Preempt, Track, Transport, Version, VirtualAddress};
+use vipd_vrrp::settings::{
+    AddressFlag, Auth, Bearing, Garp, Initial, Instance, Lifetime, Preempt, Track, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::Micros;
 
 /// What `instance` says where it holds.
@@ -77,7 +79,6 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
             made.push(trackers(config, keyword, &own));
         }
     }
-    made.extend(followed(config, written));
     let settings = block(inner(&ROOT, "vrrp_instance"), written.settings(), made, SPOKEN);
     Some(Setting::block("vrrp_instance", written.value.clone(), settings))
 }
@@ -99,7 +100,6 @@ pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
             made.push(trackers(config, keyword, &tracked));
         }
     }
-    made.extend(followed(config, written));
     let settings = block(inner(&ROOT, "vrrp_sync_group"), written.settings(), made, &[]);
     Some(Setting::block("vrrp_sync_group", written.value.clone(), settings))
 }
@@ -130,7 +130,7 @@ fn told(notify: &Notify, made: &mut Vec<Setting>) {
 
 fn authentication(auth: &Auth) -> Option<Setting> {
     let (kind, key) = match auth {
-        Auth::None => return None,
+        Auth::None | Auth::Hmac(_) => return None, // that block is as it was written
         Auth::Pass(key) => ("PASS", key),
         Auth::Ah(key) => ("AH", key),
     };
@@ -185,6 +185,9 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         options.push(("scope", scope(address.scope)));
         options.extend(address.broadcast.map(|ip| ("broadcast", Value::Address(ip.into()))));
         options.extend(address.label.clone().map(|label| ("label", Value::Text(label))));
+        options.extend(address.peer.map(|ip| ("peer", Value::Address(ip))));
+        options.push(("preferred_lft", lifetime(address.preferred)));
+        options.extend(address.flags.iter().map(|flag| (flag_word(*flag), Value::Flag(true))));
         let mut idle = None;
         let same = |line: &&&Setting| match &line.value {
             Value::Options(said) => {
@@ -197,7 +200,21 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         if let Some(line) = lines.iter().find(same) {
             idle = line.idle;
             if let Value::Options(said) = &line.value {
-                let acted = ["(address)", "dev", "scope", "broadcast", "brd", "label", "-nodad"];
+                let acted = [
+                    "(address)",
+                    "dev",
+                    "scope",
+                    "broadcast",
+                    "brd",
+                    "label",
+                    "peer",
+                    "preferred_lft",
+                    "-nodad",
+                    "home",
+                    "mngtmpaddr",
+                    "noprefixroute",
+                    "autojoin",
+                ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
         }
@@ -207,24 +224,28 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
     Setting { body: Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
 }
 
+fn flag_word(flag: AddressFlag) -> &'static str {
+    match flag {
+        AddressFlag::Dad => "-nodad",
+        AddressFlag::Home => "home",
+        AddressFlag::ManageTemporary => "mngtmpaddr",
+        AddressFlag::NoPrefixRoute => "noprefixroute",
+        AddressFlag::AutoJoin => "autojoin",
+    }
+}
+
+fn lifetime(lifetime: Lifetime) -> Value {
+    match lifetime {
+        Lifetime::Forever => Value::Text("forever".to_owned()),
+        Lifetime::Secs(seconds) => Value::Number(seconds.into()),
+    }
+}
+
 fn scope(scope: u8) -> Value {
     match crate::lower::SCOPES.iter().find(|(_, number)| *number == scope) {
         Some((name, _)) => Value::Text((*name).to_owned()),
         None => Value::Number(scope.into()),
     }
-}
-
-/// What a block tracks and no role acts on yet: as it is written, each with its weight.
-fn followed(config: &Config, written: &Setting) -> Vec<Setting> {
-    let idle = written.settings().iter().filter(|s| s.idle.is_some() && TRACKS.contains(&s.keyword));
-    let weighed = |setting: &Setting| {
-        let mut setting = setting.clone();
-        if let Body::Lines(lines) = &mut setting.body {
-            lines.iter_mut().for_each(|line| weigh(config, line, block_of(setting.keyword)));
-        }
-        setting
-    };
-    idle.map(weighed).collect()
 }
 
 /// The blocks whose names stand in a list.
@@ -237,31 +258,11 @@ fn block_of(list: &str) -> &'static str {
     }
 }
 
-/// Gives a tracked object the weight of its block where the line has none.
-fn weigh(config: &Config, line: &mut Setting, block: &str) {
-    let Value::Options(options) = &mut line.value else { return };
-    let Some((_, name)) = options.first() else { return };
-    if options.iter().any(|(name, _)| *name == "weight") {
-        return;
-    }
-    let named = config.written.iter().find(|s| s.keyword == block && s.value == *name);
-    let weight = named.and_then(|s| find(s.settings(), "weight")).map(|s| &s.value);
-    let (weight, reverse) = match weight {
-        Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
-        _ => (0, false),
-    };
-    options.insert(1, ("weight", Value::Number(weight.into())));
-    if reverse && !options.iter().any(|(name, _)| matches!(*name, "reverse" | "noreverse")) {
-        options.insert(2, ("reverse", Value::Flag(true)));
-    }
-}
-
 /// What a `bfd_instance` or a `vrrp_track_process` has from its other words.
-pub(super) fn derived(written: &Setting) -> Vec<Setting> {
+pub(super) fn derived(config: &Config, written: &Setting) -> Vec<Setting> {
     if written.keyword == "bfd_instance" {
-        let v6 = matches!(written.find("neighbor_ip").map(|s| &s.value), Some(Value::Address(ip)) if ip.is_ipv6());
-        let ttl = written.find("ttl").map_or(Value::Number(if v6 { 64 } else { 255 }), |s| s.value.clone());
-        return vec![Setting::new("ttl", ttl)];
+        let session = config.bfd.iter().find(|s| written.value == Value::Text(s.name.clone()));
+        return session.map(|s| vec![number("ttl", s.ttl), number("max_hops", s.max_hops)]).unwrap_or_default();
     }
     let delay = |name: &'static str| {
         let said = written.find(name).or(written.find("delay")).map(|s| s.value.clone());

@@ -75,15 +75,15 @@ pub(super) fn lay_out(text: &[u8]) -> Vec<u8> {
 
 impl<'a> Layout<'a> {
     fn line(&mut self, raw: &'a [u8]) {
-        let beside = self.beside.take();
         let line = scan::trim(raw);
+        if line.is_empty() && raw.len() <= MAX_LINE {
+            return self.empty(raw); // it may be left out, so it parts no line from what it stands beside
+        }
+        let beside = self.beside.take();
         if raw.len() > MAX_LINE || raw.iter().any(|b| *b < b' ' && *b != b'\t') {
             self.level = self.levels(self.level, line).1;
             self.row(Row { kind: Kind::Raw, level: 0, code: raw.to_vec(), comment: Vec::new(), touches: false });
             return self.follow(scan::comment(line).0);
-        }
-        if line.is_empty() {
-            return self.empty(raw);
         }
         let (code, comment, touches) = scan::comment(line);
         if let Some(body) = self.body.take() {

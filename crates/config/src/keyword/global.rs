@@ -59,8 +59,7 @@ ROOT_ROWS:
         "Another name of track_file."
     "interface_up_down_delays" Lines(&DELAY_LINE), "{ IFDELAYLINE... }", "", "", NotYet("link changes act at once");
         "Debounce of interface up/down events."
-    "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "",
-        NotYet("BFD sessions are not run");
+    "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "", Acts;
         "One BFD neighbour monitor."
     "SSL" Block(&SSL), "{ }", "", "auto-generated context", NotYet("SSL_GET sends no client certificate");
         "TLS client material for SSL_GET."
@@ -159,7 +158,7 @@ GLOBAL_ROWS:
     "vrrp_mcast_group4" Ip(Family::V4), "IPADDR", "IPv4 multicast", "224.0.0.18", Acts;
         "Default IPv4 advert destination."
     "vrrp_mcast_group6" Ip(Family::V6), "IPADDR", "IPv6 multicast; link-local expected (warning)", "ff02::12",
-        NotYet("IPv6 virtual routers are not supported");
+        Acts;
         "Default IPv6 advert destination."
     "vrrp_garp_master_delay" Int(0, 4_294), "SECONDS(int)", "0..4294; 0 = no second burst", "5", Acts;
         "Delay before the second gratuitous ARP/NA burst after becoming master."
@@ -178,7 +177,7 @@ GLOBAL_ROWS:
     "vrrp_garp_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0..4294.967295; 0 = no pacing", "0 (no pacing)", Acts;
         "Minimum gap between gratuitous ARPs on an interface."
     "vrrp_gna_interval" Seconds(0, 4_294_967_295), "SECONDS(dec)", "0..4294.967295; 0 = no pacing", "0 (no pacing)",
-        NotYet("IPv6 virtual routers are not supported");
+        Acts;
         "Minimum gap between unsolicited NAs on an interface."
     "vrrp_min_garp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Reduce to one gratuitous ARP/NA and no second burst."

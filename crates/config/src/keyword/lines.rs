@@ -47,22 +47,22 @@ ADDRESS_ROWS:
         "Short form of broadcast."
     "label" Form(Form::Text(15)), "label TEXT", "max 15 characters", "none", Acts;
         "Address label."
-    "peer" Ip(Family::Any), "peer IPADDR", "same family", "none", NotYet("the address is added without a peer");
+    "peer" Ip(Family::Any), "peer IPADDR", "same family", "none", Acts;
         "Point-to-point peer."
-    "home" Flag, "", "", "off", NotYet("the kernel's default is used");
+    "home" Flag, "", "", "off", Acts;
         "Mobile IPv6 home address flag."
-    "-nodad" Flag, "", "", "off (DAD disabled)", Obsolete("it concerns IPv6 alone");
+    "-nodad" Flag, "", "", "off (DAD disabled)", Acts;
         "Keep duplicate address detection on for this IPv6 address."
-    "mngtmpaddr" Flag, "", "", "off", NotYet("the kernel's default is used");
+    "mngtmpaddr" Flag, "", "", "off", Acts;
         "Kernel manages temporary addresses from this prefix."
-    "noprefixroute" Flag, "", "", "off", NotYet("the kernel's default is used");
+    "noprefixroute" Flag, "", "", "off", Acts;
         "Do not add the prefix route."
-    "autojoin" Flag, "", "", "off", NotYet("the kernel's default is used");
+    "autojoin" Flag, "", "", "off", Acts;
         "Join the multicast group."
     "no_track" Flag, "", "", "off", NotYet("an address that somebody removes is put back");
         "Do not react when the address is removed."
     "preferred_lft" Form(Form::Lifetime), "preferred_lft SECS|forever", "0..4294967295", "IPv6: 0 for /128, else forever",
-        NotYet("the kernel's default is used");
+        Acts;
         "Preferred lifetime; 0 marks the address deprecated."
 }
 

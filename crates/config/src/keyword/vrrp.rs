@@ -27,7 +27,7 @@ VRRP_INSTANCE_ROWS:
     "old_unicast_checksum" OptOneOf(&["never"]), "[never]", "", "automatic detection",
         NotYet("checksums follow RFC 9568");
         "Use the pre-1.3.7 VRRPv3 unicast checksum, or never."
-    "native_ipv6" Flag, "", "flag", "", Refused("IPv6 virtual routers are not supported");
+    "native_ipv6" Flag, "", "flag", "", Acts;
         "Force IPv6 and version 3."
     "state" OneOf(&["MASTER", "BACKUP"]), "MASTER|BACKUP", "", "MASTER if priority is 255, else BACKUP", Acts;
         "Initial state."
@@ -46,7 +46,7 @@ VRRP_INSTANCE_ROWS:
         "Files to follow."
     "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Process checks to follow."
-    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", NotYet("BFD sessions are not run");
+    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", Acts;
         "BFD instances to follow."
     "mcast_src_ip" Ip(Family::Any), "IPADDR", "", "primary address of the interface", Acts;
         "Source address of adverts."
@@ -165,8 +165,7 @@ VRRP_INSTANCE_ROWS:
         "Receive buffer share of this instance."
     "authentication" Block(&AUTHENTICATION), "{ }", "", "none", Acts;
         "VRRPv2 authentication."
-    "auth_hmac" Block(&AUTH_HMAC), "{ }", "", "off",
-        Refused("peers that enforce it would reject the adverts and both would be master");
+    "auth_hmac" Block(&AUTH_HMAC), "{ }", "", "off", Acts;
         "Keyed trailer on adverts (extension)."
 }
 
@@ -189,7 +188,7 @@ pub(super) static AUTHENTICATION: Block =
 rows! {
 /// Words of `vrrp_instance/auth_hmac`.
 AUTH_HMAC_ROWS:
-    "key" Key, "ID VALUE|hex:HEX|file:PATH", "ID 1..255; 32..64 bytes", "", Acts;
+    "key" Key, "ID VALUE|hex:HEX|file:PATH|cred:NAME", "ID 1..255; 32..64 bytes; cred: from systemd's LoadCredential=", "", Acts;
         "Add a signing key."
     "active_key" Int(1, 255), "ID", "1..255", "none", Acts;
         "Key used for sending."
@@ -218,7 +217,7 @@ VRRP_SYNC_GROUP_ROWS:
         "Files that influence every member."
     "track_process" Lines(&TRACK_LINE), "{ TRACKLINE... }", "", "", Acts;
         "Process checks that influence every member."
-    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", NotYet("BFD sessions are not run");
+    "track_bfd" Lines(&TRACK_BFD_LINE), "{ TRACKLINE... }", "", "", Acts;
         "BFD instances that influence every member."
     "notify_backup" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
         "Script for transition to BACKUP."

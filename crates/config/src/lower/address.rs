@@ -6,7 +6,7 @@ use crate::keyword::{Args, Block, Family, Standing};
 use crate::lex::words::{Line, Word};
 use crate::value;
 use std::net::{IpAddr, Ipv4Addr};
-use vipd_vrrp::settings::{Scope, VirtualAddress};
+use vipd_vrrp::settings::{AddressFlag, Lifetime, Scope, VirtualAddress};
 
 /// Scopes by name (`/etc/iproute2/rt_scopes`, the built-in ones).
 pub(crate) const SCOPES: [(&str, Scope); 5] =
@@ -17,14 +17,7 @@ impl Lower<'_> {
     pub(super) fn address(&mut self, line: &Line, block: &'static Block, interface: &str) -> Option<VirtualAddress> {
         let first = &line.words[0];
         let (address, prefix) = self.take(value::prefix(first, "address"))?;
-        if address.is_ipv6() {
-            let message =
-                format!("{address}: IPv6 virtual addresses are not supported yet, not as excluded ones either");
-            self.push(Report::error(Code::NoIpv6Router, first.at, message));
-            return None;
-        }
-        let mut out =
-            VirtualAddress { address, prefix, device: interface.to_owned(), broadcast: None, label: None, scope: 0 };
+        let mut out = VirtualAddress::plain(address, prefix, interface.to_owned());
         let mut device: Option<&Word> = None;
         let mut words = line.words[1..].iter();
         while let Some(word) = words.next() {
@@ -59,7 +52,10 @@ impl Lower<'_> {
                 }
                 _ => {}
             }
-            let Some(argument) = argument else { continue };
+            let Some(argument) = argument else {
+                self.address_flag(word, &mut out);
+                continue;
+            };
             match keyword.name {
                 "dev" => {
                     if let Some(first) = device {
@@ -81,15 +77,36 @@ impl Lower<'_> {
                     out.label = Some(argument.text.clone());
                 }
                 "peer" => {
-                    self.take(value::ip(argument, "`peer`", Family::V4))?;
+                    let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+                    out.peer = Some(self.take(value::ip(argument, "`peer`", family))?);
                 }
-                "preferred_lft" if argument.text != "forever" => {
-                    self.take(value::int(argument, "`preferred_lft`", 0, i64::from(u32::MAX)))?;
+                "preferred_lft" if argument.text == "forever" => out.preferred = Lifetime::Forever,
+                "preferred_lft" => {
+                    let seconds = self.take(value::int(argument, "`preferred_lft`", 0, i64::from(u32::MAX)))?;
+                    out.preferred = Lifetime::Secs(super::narrow(seconds));
                 }
                 _ => {}
             }
         }
         Some(out)
+    }
+
+    /// An option that is a word alone.
+    fn address_flag(&mut self, word: &Word, out: &mut VirtualAddress) {
+        let (flag, ipv6_alone) = match word.text.as_str() {
+            "-nodad" => (AddressFlag::Dad, true),
+            "home" => (AddressFlag::Home, true),
+            "mngtmpaddr" => (AddressFlag::ManageTemporary, true),
+            "noprefixroute" => (AddressFlag::NoPrefixRoute, false),
+            "autojoin" => (AddressFlag::AutoJoin, false),
+            _ => return, // told already
+        };
+        if ipv6_alone && out.address.is_ipv4() {
+            let message = format!("`{}` has no use: it concerns IPv6 alone", word.text);
+            self.push(Report::lint(Code::Obsolete, word.at, message));
+            return;
+        }
+        out.flags.insert(flag);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::{AfterUse, Fifo, Global, Mail, TimeFile};
 use crate::options::{Strictness, host_name};
 use crate::tree::{Nodes, Value};
 use crate::value;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ const MAX_RECIPIENTS: usize = 1000;
 pub(crate) struct Defaults {
     pub(super) version: Version,
     pub(super) group4: Ipv4Addr,
+    pub(super) group6: Ipv6Addr,
     pub(super) garp: Garp,
     /// Whether `vrrp_garp_lower_prio_*` were given: else they follow the instance's own values.
     pub(super) lower_prio_repeat: Option<u32>,
@@ -57,6 +58,7 @@ impl Defaults {
             refresh: secs("vrrp_garp_master_refresh").unwrap_or_default(),
             refresh_repeat: repeat("vrrp_garp_master_refresh_repeat", 1, 1),
             interval: Micros(nodes.micros("vrrp_garp_interval").unwrap_or(0)),
+            gna_interval: Micros(nodes.micros("vrrp_gna_interval").unwrap_or(0)),
             ..Garp::default()
         };
         let smtp = nodes.switch("smtp_alert");
@@ -64,9 +66,14 @@ impl Defaults {
             Some(IpAddr::V4(group)) => group,
             _ => Ipv4Addr::new(224, 0, 0, 18),
         };
+        let group6 = match nodes.ip("vrrp_mcast_group6") {
+            Some(IpAddr::V6(group)) => group,
+            _ => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
+        };
         Defaults {
             version: if nodes.text("vrrp_version") == Some("3") { Version::V3 } else { Version::V2 },
             group4,
+            group6,
             garp,
             // The fewest messages are also those after a lower priority, whatever an instance sends as a new master.
             lower_prio_repeat: nodes.int("vrrp_garp_lower_prio_repeat").map(narrow).or(least.then_some(1)),
@@ -93,11 +100,16 @@ impl Defaults {
 
 impl Lower<'_> {
     pub(super) fn global(&mut self, nodes: &Nodes, root: &Nodes) -> Global {
-        if let Some(node) = nodes.find("vrrp_mcast_group4")
-            && nodes.ip("vrrp_mcast_group4").is_some_and(|ip| !ip.is_multicast())
-        {
-            let message = "`vrrp_mcast_group4`: this is not a multicast address";
-            self.push(Report::error(Code::BadAddress, node.argument(), message).help("224.0.0.0 to 239.255.255.255"));
+        for (name, help) in [
+            ("vrrp_mcast_group4", "224.0.0.0 to 239.255.255.255"),
+            ("vrrp_mcast_group6", "ff02::12, or another that starts with ff"),
+        ] {
+            if let Some(node) = nodes.find(name)
+                && nodes.ip(name).is_some_and(|ip| !ip.is_multicast())
+            {
+                let message = format!("`{name}`: this is not a multicast address");
+                self.push(Report::error(Code::BadAddress, node.argument(), message).help(help));
+            }
         }
         if let Some(node) = nodes.find("include_check") {
             self.include_check(&node.words);

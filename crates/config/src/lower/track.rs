@@ -2,12 +2,11 @@
 
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
-use crate::keyword::Standing;
 use crate::lex::words::{Line, Word};
 use crate::model::{InitFile, Overwrite, ProcessMatch, TrackedFile, TrackedProcess, TrackedScript};
 use crate::setting;
 use crate::source::Place;
-use crate::tree::{Body, Node, Nodes, Value, nearest};
+use crate::tree::{Node, Nodes, Value, nearest};
 use crate::value;
 use std::collections::HashSet;
 use std::path::Path;
@@ -70,6 +69,14 @@ static KINDS: [Kind; 4] = [
 /// The blocks that can be tracked, by kind.
 pub(super) struct Trackable<'a>([(&'static Kind, Named<'a>); 4]);
 
+impl<'a> Trackable<'a> {
+    /// The `bfd_instance`s.
+    pub(super) fn sessions(&self) -> &Named<'a> {
+        let [.., (_, sessions)] = &self.0;
+        sessions
+    }
+}
+
 /// What is tracked.
 pub(super) struct Used<'a> {
     /// By instances.
@@ -129,7 +136,7 @@ impl Lower<'_> {
         Trackable(KINDS.each_ref().map(|kind| (kind, Named::collect(self, root, kind.block, Level::Warning))))
     }
 
-    /// Everything that an instance or group tracks. What no role acts on yet is looked at all the same.
+    /// Everything that an instance or group tracks.
     pub(super) fn trackers(&mut self, nodes: &Nodes, of: &Trackable<'_>) -> Vec<Tracker> {
         let mut out: Vec<Tracker> = Vec::new();
         for line in nodes.lines("track_interface") {
@@ -141,14 +148,9 @@ impl Lower<'_> {
             self.add(&mut out, Track { what, bearing }, first.at);
         }
         for (kind, named) in &of.0 {
-            for node in nodes.all(kind.list) {
-                let Body::Lines(lines) = &node.body else { continue };
-                for line in lines {
-                    if let Some(track) = self.tracked(line, kind, named)
-                        && node.keyword.standing == Standing::Acts
-                    {
-                        self.add(&mut out, track, line.words[0].at);
-                    }
+            for line in nodes.lines(kind.list) {
+                if let Some(track) = self.tracked(line, kind, named) {
+                    self.add(&mut out, track, line.words[0].at);
                 }
             }
         }
@@ -166,6 +168,12 @@ impl Lower<'_> {
             self.push(self.suggest(report, &first.text, named.names()));
             return None;
         };
+        if matches!(what, Tracked::Bfd(_)) && node.nodes().on("checker") && !node.nodes().on("vrrp") {
+            let message = format!("bfd_instance `{}` tells the checks alone", first.text);
+            let report = Report::warning(Code::Adjusted, first.at, message).label("not tracked");
+            self.push(report.help("with `vrrp` beside `checker` it tells both, without either too"));
+            return None;
+        }
         let (weight, reverse) = match node.nodes().find("weight").map(|n| &n.value) {
             Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
             _ => (kind.weight, false),
@@ -218,7 +226,6 @@ impl Lower<'_> {
             if used.tracked.contains(&what) {
                 out.extend(made);
             } else if let Some(so) = kind.unused
-                && node.keyword.standing == Standing::Acts
                 && !used.named.contains(&(kind.list, *name))
                 && !self.findings.failed()
             {

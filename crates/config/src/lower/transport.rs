@@ -8,31 +8,49 @@ use crate::source::Place;
 use crate::tree::{Node, Nodes, Value};
 use crate::value;
 use std::net::IpAddr;
-use vipd_vrrp::settings::{Peer, Transport};
+use vipd_vrrp::settings::{self, Peer, Transport};
 
 /// Unicast peers of one instance at most.
 const MAX_PEERS: usize = 1000;
 
+/// The family of a router: that of the first address it lists, else of its source, its first peer, its group.
+pub(super) fn family(nodes: &Nodes) -> settings::Family {
+    let listed = nodes.lines("virtual_ipaddress").find_map(|l| Some(value::prefix(l.words.first()?, "").ok()?.0));
+    let peer = nodes.lines("unicast_peer").find_map(|l| value::ip(l.words.first()?, "", Family::Any).ok());
+    let of = |name: &str| nodes.ip(name);
+    let sources = [of("mcast_src_ip"), of("unicast_src_ip")].into_iter().flatten();
+    let said = listed.into_iter().chain(sources).chain(peer).chain(of("mcast_dst_ip")).next();
+    if nodes.on("native_ipv6") { settings::Family::V6 } else { said.map_or(settings::Family::V4, settings::Family::of) }
+}
+
 impl Lower<'_> {
-    /// Refuses what belongs to an IPv6 router.
-    fn ipv4(&mut self, ip: IpAddr, at: Place) -> Option<IpAddr> {
-        if ip.is_ipv6() {
-            let message = format!("{ip} is an IPv6 address, and IPv6 virtual routers are not supported yet");
-            self.push(Report::error(Code::NoIpv6Router, at, message));
-            return None;
+    /// Refuses an address of another family than the router's.
+    pub(super) fn of_family(&mut self, ip: IpAddr, at: Place, family: settings::Family) -> Option<IpAddr> {
+        if settings::Family::of(ip) == family {
+            return Some(ip);
         }
-        Some(ip)
+        let (own, other) = match family {
+            settings::Family::V4 => ("IPv4", "IPv6"),
+            settings::Family::V6 => ("IPv6", "IPv4"),
+        };
+        let message = format!("{ip} is an {other} address, and this router's adverts are {own}");
+        let report = Report::error(Code::WrongFamily, at, message);
+        self.push(report.help(
+            "the first of `virtual_ipaddress` says which; put those of the other family in \
+                               `virtual_ipaddress_excluded`",
+        ));
+        None
     }
 
     /// Multicast, unless there are peers.
-    pub(super) fn transport(&mut self, node: &Node, mode: Mode) -> Transport {
+    pub(super) fn transport(&mut self, node: &Node, mode: Mode, family: settings::Family) -> Transport {
         let nodes = node.nodes();
         let mut peers: Vec<Peer> = Vec::new();
         let mut limited = false;
         for line in nodes.lines("unicast_peer") {
             let first = &line.words[0];
             let ip = value::ip(first, "`unicast_peer`", Family::Any);
-            let Some(address) = self.take(ip).and_then(|ip| self.ipv4(ip, first.at)) else {
+            let Some(address) = self.take(ip).and_then(|ip| self.of_family(ip, first.at, family)) else {
                 continue;
             };
             let mut peer = Peer { address, min_ttl: None, max_ttl: None };
@@ -77,7 +95,7 @@ impl Lower<'_> {
             }
         }
         if peers.is_empty() {
-            return self.multicast(nodes);
+            return self.multicast(nodes, family);
         }
         if mode == Mode::Strict {
             let message = "strict mode has no unicast: every advert goes to the multicast group";
@@ -95,14 +113,18 @@ impl Lower<'_> {
     }
 
     /// An empty list of peers must not become multicast: whoever writes it has a network that shall not see any.
-    fn multicast(&mut self, nodes: &Nodes) -> Transport {
+    fn multicast(&mut self, nodes: &Nodes, family: settings::Family) -> Transport {
+        let usual = match family {
+            settings::Family::V4 => IpAddr::V4(self.defaults.group4),
+            settings::Family::V6 => IpAddr::V6(self.defaults.group6),
+        };
         let never = nodes.find("unicast_fault_no_peer").filter(|_| nodes.find("unicast_src_ip").is_some());
         let list = nodes.find("unicast_peer").or(never);
         if let Some(list) = list.filter(|_| !nodes.flawed && nodes.lines("unicast_peer").next().is_none()) {
             let message = "there is no unicast peer, and a fall back to multicast is not what this asks for";
             let report = Report::error(Code::NoPeer, list.at, message);
             self.push(report.help("list the other routers' addresses in `unicast_peer`, or remove it for multicast"));
-            return Transport::Multicast { group: IpAddr::V4(self.defaults.group4) };
+            return Transport::Multicast { group: usual };
         }
         for name in ["unicast_ttl", "check_unicast_src", "unicast_src_ip"] {
             if let Some(node) = nodes.find(name).filter(|_| !nodes.flawed) {
@@ -110,10 +132,10 @@ impl Lower<'_> {
                 self.push(Report::warning(Code::Adjusted, node.at, message));
             }
         }
-        let mut group = IpAddr::V4(self.defaults.group4);
+        let mut group = usual;
         if let Some(ip) = nodes.ip("mcast_dst_ip") {
             let at = nodes.find("mcast_dst_ip").map_or(Place::NOWHERE, Node::argument);
-            if let Some(ip) = self.ipv4(ip, at) {
+            if let Some(ip) = self.of_family(ip, at, family) {
                 if ip.is_multicast() {
                     group = ip;
                 } else {
@@ -126,11 +148,11 @@ impl Lower<'_> {
     }
 
     /// `unicast_src_ip` or `mcast_src_ip`, whichever fits how adverts travel.
-    pub(super) fn source(&mut self, nodes: &Nodes, transport: &Transport) -> Option<IpAddr> {
+    pub(super) fn source(&mut self, nodes: &Nodes, transport: &Transport, family: settings::Family) -> Option<IpAddr> {
         let mut of = |name: &str| {
             let node = nodes.find(name)?;
             match node.value {
-                Value::Ip(ip) => self.ipv4(ip, node.argument()),
+                Value::Ip(ip) => self.of_family(ip, node.argument(), family),
                 _ => None,
             }
         };

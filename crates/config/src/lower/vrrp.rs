@@ -10,7 +10,9 @@ use crate::source::Place;
 use crate::tree::{Node, Nodes};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use vipd_vrrp::settings::{self, Auth, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress};
+use vipd_vrrp::settings::{
+    self, Auth, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
+};
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 
 /// Addresses that one advert can list (the count is a byte).
@@ -57,6 +59,7 @@ impl Lower<'_> {
         config.scripts = self.scripts(&trackable, &used);
         config.files = self.files(&trackable, &used);
         config.processes = self.processes(&trackable, &used);
+        config.bfd = self.sessions(trackable.sessions());
     }
 
     fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, of: &Trackable<'_>) -> Option<Made> {
@@ -66,11 +69,8 @@ impl Lower<'_> {
             false => Mode::Usual,
         };
         let strict = mode == Mode::Strict;
-        let version = match nodes.text("version") {
-            Some("2") => Version::V2,
-            Some(_) => Version::V3,
-            None => self.defaults.version,
-        };
+        let family = super::transport::family(nodes);
+        let version = self.version(nodes, mode, family);
         let interface = self.needed(node, "interface").and_then(|()| nodes.text("interface")).map(str::to_owned);
         if interface.as_deref() == Some("lo") {
             let at = nodes.find("interface").map_or(node.at, Node::argument);
@@ -80,11 +80,11 @@ impl Lower<'_> {
         let (priority, initial) = self.standing(nodes, mode);
         let preempt = self.preempt(nodes, priority, initial, mode);
         let advert_int = self.advert_int(nodes, version);
-        let (auth, initial) = self.auth(node, version, mode, priority, initial);
-        let transport = self.transport(node, mode);
-        let source = self.source(nodes, &transport);
+        let (auth, initial) = self.auth(node, (version, family), mode, (priority, initial), advert_int);
+        let transport = self.transport(node, mode, family);
+        let source = self.source(nodes, &transport, family);
         let device = interface.as_deref().unwrap_or_default();
-        let (addresses, excluded) = self.addresses(node, device, version, mode);
+        let (addresses, excluded) = self.addresses(node, device, (version, family), mode);
         let garp = self.garp(nodes, mode);
         let tracks = self.tracks(nodes, device, priority, group, of);
         if strict && priority != Priority::OWNER && !nodes.on("accept") && !nodes.on("no_accept") && !nodes.flawed {
@@ -101,6 +101,7 @@ impl Lower<'_> {
             name: name.to_owned(),
             vrid: Vrid::new(narrow(vrid?))?,
             interface: interface?,
+            family,
             version,
             priority,
             initial,
@@ -245,11 +246,19 @@ impl Lower<'_> {
     fn auth(
         &mut self,
         node: &Node,
-        version: Version,
+        (version, family): (Version, Family),
         mode: Mode,
-        priority: Priority,
-        initial: Initial,
+        (priority, initial): (Priority, Initial),
+        advert_int: Centis,
     ) -> (Auth, Initial) {
+        if node.nodes().find("auth_hmac").is_some() {
+            if let Some(block) = node.nodes().find("authentication") {
+                let message = "this authentication is not used: `auth_hmac` takes its place";
+                self.push(Report::warning(Code::AuthDropped, block.at, message));
+            }
+            let hmac = self.hmac(node.nodes(), mode, advert_int);
+            return (hmac.map_or(Auth::None, Auth::Hmac), initial);
+        }
         let Some(block) = node.nodes().find("authentication") else {
             return (Auth::None, initial);
         };
@@ -266,6 +275,9 @@ impl Lower<'_> {
         }
         if version == Version::V3 {
             return drop(self, "VRRP version 3 has none");
+        }
+        if family == Family::V6 {
+            return drop(self, "adverts over IPv6 have no room for it");
         }
         let Some(kind) = nodes.text("auth_type") else {
             return drop(self, "`auth_type` is missing");
@@ -304,7 +316,7 @@ impl Lower<'_> {
         &mut self,
         node: &Node,
         device: &str,
-        version: Version,
+        (version, family): (Version, Family),
         mode: Mode,
     ) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
         let nodes = node.nodes();
@@ -325,6 +337,9 @@ impl Lower<'_> {
                     let Some(address) = self.address(line, row, device) else {
                         continue;
                     };
+                    if advertised && self.of_family(address.address, line.at(), family).is_none() {
+                        continue;
+                    }
                     // An advertised address is unique; an excluded one may repeat it on another interface.
                     let fresh = if advertised {
                         seen.insert((address.address, None))
@@ -350,6 +365,11 @@ impl Lower<'_> {
             }
         }
         let strict = mode == Mode::Strict;
+        self.room(node, version, family, &listed);
+        if strict && listed.first().is_some_and(|a| matches!(a.address, IpAddr::V6(a) if !a.is_unicast_link_local())) {
+            let message = "the first IPv6 address of a virtual router is to be a link-local one (RFC 9568, 5.2.9)";
+            self.push(Report::lint(Code::Adjusted, nodes.at("virtual_ipaddress", node.at), message));
+        }
         let needs = (version == Version::V3 && !nodes.on("no_virtual_ipaddress")) || strict;
         let lacks = !nodes.flawed && nodes.lines("virtual_ipaddress").next().is_none();
         let scripts = nodes.list().iter().any(|n| n.keyword.args.is_command());
@@ -391,6 +411,37 @@ impl Lower<'_> {
                 (None, Mode::Usual) => defaults.lower_prio_delay.unwrap_or(master_delay),
             },
             interval: garp.interval,
+            gna_interval: garp.gna_interval,
+        }
+    }
+
+    /// Tells if an advert on a usual link has no room for all addresses.
+    fn room(&mut self, node: &Node, version: Version, family: Family, listed: &[VirtualAddress]) {
+        let most = vipd_vrrp::packet::room(1500, version, family, 0);
+        if listed.len() > most && family == Family::V6 {
+            let message = format!("an advert of 1500 bytes lists {most} addresses: later ones are held, not listed");
+            let report = Report::warning(Code::Adjusted, node.nodes().at("virtual_ipaddress", node.at), message);
+            self.push(report.help("put them in `virtual_ipaddress_excluded`, on every router alike"));
+        }
+    }
+
+    fn version(&mut self, nodes: &Nodes, mode: Mode, family: Family) -> Version {
+        match (nodes.text("version"), family) {
+            (None, Family::V4) => self.defaults.version,
+            (None, Family::V6) => Version::V3,
+            (Some("2"), Family::V6) => {
+                let at = nodes.at("version", Place::NOWHERE);
+                let message = "no standard defines version 2 over IPv6: only keepalived and vipd understand it";
+                let report = Report::warning(Code::Adjusted, at, message).help("version 3");
+                if mode == Mode::Strict {
+                    self.push(report.label("strict mode takes version 3"));
+                    return Version::V3;
+                }
+                self.push(report);
+                Version::V2
+            }
+            (Some("2"), Family::V4) => Version::V2,
+            (Some(_), _) => Version::V3,
         }
     }
 

@@ -319,8 +319,8 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
             form::key(words, name)?;
             let id = setting::Value::Number(value::int(word, name, 1, 255)?.into());
             let key = words.get(1).map(|w| w.text.clone()).unwrap_or_default();
-            // A path is no secret.
-            let path = key.starts_with("file:");
+            // A path or name is no secret.
+            let path = key.starts_with("file:") || key.starts_with("cred:");
             let key = if path { setting::Value::Text(key) } else { setting::Value::Secret(Secret(key)) };
             Value::Typed(setting::Value::Options(vec![("(id)", id), ("(key)", key)])).fine()
         }

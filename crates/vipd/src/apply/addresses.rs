@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
-use vipd_sys::arp::{self, Announcer};
+use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink};
-use vipd_vrrp::settings::{Instance, VirtualAddress};
+use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, flag};
+use vipd_sys::sysctl;
+use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress};
 use vipd_vrrp::track;
 
 /// Addresses or announcements written before the adverts get their turn.
@@ -20,8 +21,13 @@ const BURST: usize = 32;
 const PAUSE: u64 = 250;
 /// How long after a refused write it is tried again, in microseconds.
 const RETRY: u64 = 1_000_000;
+/// How long it is believed whether a device forwards IPv6, in microseconds.
+const FORWARDS_AGE: u64 = 5_000_000;
 /// Most announcement rounds that wait; more are merged.
 const ROUNDS: usize = 4096;
+
+/// An address with one of these can't be sent from.
+const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// What the kernel holds on one interface: by address and prefix, with the order in which it came.
 type Held = BTreeMap<(IpAddr, u8), (u64, Address)>;
@@ -87,10 +93,13 @@ pub(crate) struct Addresses {
     noted: u64,
     /// Every address that some instance may put somewhere, by device, as it is to be there.
     managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>>,
-    /// `garp_interval` by device: the least time between two announcements there, in microseconds, if there is one.
-    pace: BTreeMap<String, u64>,
+    /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
+    /// microseconds, if there is one.
+    pace: BTreeMap<(String, Family), u64>,
     /// When the next announcement may leave a device that has a pace.
-    next_frame: BTreeMap<String, u64>,
+    next_frame: BTreeMap<(String, Family), u64>,
+    /// Whether a device forwards IPv6, and when that was read.
+    forwards: BTreeMap<String, (Sort, u64)>,
     claims: BTreeSet<VirtualAddress>,
     adds: VecDeque<VirtualAddress>,
     /// What `work_first` has just added: its first announcement is out.
@@ -124,6 +133,7 @@ impl Addresses {
             managed: BTreeMap::new(),
             pace: BTreeMap::new(),
             next_frame: BTreeMap::new(),
+            forwards: BTreeMap::new(),
             claims: BTreeSet::new(),
             adds: VecDeque::new(),
             begun: None,
@@ -164,7 +174,11 @@ impl Addresses {
                 vacant.insert((self.noted, address));
                 true
             }
-            Entry::Occupied(_) => false,
+            // The end of duplicate address detection is news, too; the place in the order stays.
+            Entry::Occupied(mut known) => {
+                let before = std::mem::replace(&mut known.get_mut().1.flags, address.flags);
+                (before ^ address.flags) & UNUSABLE != 0
+            }
         }
     }
 
@@ -177,14 +191,17 @@ impl Addresses {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
                 there.insert(address.address, address.clone());
-                let interval = instance.garp.interval.0;
+                let interval = match Family::of(address.address) {
+                    Family::V4 => instance.garp.interval.0,
+                    Family::V6 => instance.garp.gna_interval.0,
+                };
                 if interval > 0 {
-                    let pace = self.pace.entry(address.device.clone()).or_default();
+                    let pace = self.pace.entry(lane(address)).or_default();
                     *pace = interval.max(*pace);
                 }
             }
         }
-        self.next_frame.retain(|device, _| self.pace.contains_key(device));
+        self.next_frame.retain(|lane, _| self.pace.contains_key(lane));
         self.observe()?;
         for (device, addresses) in std::mem::take(&mut self.managed) {
             for (address, before) in addresses {
@@ -214,11 +231,22 @@ impl Addresses {
             // (With another prefix it is the host's own, whatever else is configured.)
             let own = |a: &Address| {
                 let ours = managed.and_then(|set| set.get(&a.address)).is_some_and(|ours| ours.prefix == a.prefix);
-                a.address.is_ipv4() && !ours
+                a.flags & UNUSABLE == 0 && !ours
             };
             let own = held.filter(|(_, a)| own(a));
-            let address = own.min_by_key(|(order, _)| *order).map(|(_, a)| a.address);
-            (link.name.clone(), track::Link { up: link.up, multicast: link.multicast, address })
+            let (mut ipv4, mut link_local) = (None, None);
+            for (order, address) in own {
+                match address.address {
+                    IpAddr::V4(a) => ipv4 = [ipv4, Some((*order, a))].into_iter().flatten().min(),
+                    IpAddr::V6(a) if a.is_unicast_link_local() => {
+                        link_local = [link_local, Some((*order, a))].into_iter().flatten().min();
+                    }
+                    IpAddr::V6(_) => {}
+                }
+            }
+            let (ipv4, link_local) = (ipv4.map(|(_, a)| a), link_local.map(|(_, a)| a));
+            let Link { up, multicast, mtu, .. } = *link;
+            (link.name.clone(), track::Link { up, multicast, ipv4, link_local, mtu })
         };
         self.links.values().map(fact).collect()
     }
@@ -360,7 +388,7 @@ impl Addresses {
     pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32) {
         let Some(first) = list.first() else { return };
         let coming = self.adds.iter().any(|a| a == first) || self.begun.take().as_ref() == Some(first);
-        let coming = coming && !self.pace.contains_key(&first.device);
+        let coming = coming && !self.pace.contains_key(&lane(first));
         let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
         if remaining == 0 {
             return;
@@ -429,12 +457,18 @@ impl Addresses {
             scope: address.scope,
             broadcast: address.broadcast,
             label: address.label.clone(),
+            peer: address.peer,
+            preferred: match address.preferred {
+                Lifetime::Forever => None,
+                Lifetime::Secs(seconds) => Some(seconds),
+            },
+            flags: flags(address),
         };
         match self.netlink.add(&wanted) {
             Ok(()) => {
                 self.hold(wanted);
                 // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
-                if self.pace.contains_key(&address.device) {
+                if self.pace.contains_key(&lane(address)) {
                     let coming = self.rounds.iter().any(|r| r.list.contains(address));
                     if !coming && self.rounds.len() < ROUNDS {
                         self.rounds.push_back(Round { list: vec![address.clone()], position: 0, remaining: 1, at: 0 });
@@ -462,9 +496,9 @@ impl Addresses {
             while left > 0 && round.remaining > 0 && round.at <= now {
                 let address = round.list.get(round.position).filter(|a| self.claims.contains(a)).cloned();
                 if let Some(address) = address {
-                    if let Some(pace) = self.pace.get(&address.device) {
+                    if let Some(pace) = self.pace.get(&lane(&address)) {
                         // The pace is the device's, whoever announces there.
-                        let next = self.next_frame.entry(address.device.clone()).or_default();
+                        let next = self.next_frame.entry(lane(&address)).or_default();
                         if *next > now {
                             round.at = *next;
                             break;
@@ -488,14 +522,54 @@ impl Addresses {
     }
 
     fn send_frame(&mut self, address: &VirtualAddress) {
-        let IpAddr::V4(v4) = address.address else { return };
         let Some(link) = self.link_named(&address.device) else { return };
         let (index, mac) = (link.index, link.mac.filter(|_| link.arp));
         let Some(mac) = mac else { return };
-        if let Err(e) = self.announcer.send(index, &arp::gratuitous(mac, v4))
+        let sent = match address.address {
+            IpAddr::V4(v4) => self.announcer.send(index, &gratuitous(mac, v4)),
+            IpAddr::V6(v6) => {
+                let sort = self.sort(&address.device);
+                self.announcer.send(index, &neighbour(mac, v6, sort))
+            }
+        };
+        if let Err(e) = sent
             && let Some(silent) = self.limit.allow(monotonic_micros())
         {
-            warn!("{v4} can't be announced on {}: {e}{silent}", address.device);
+            warn!("{} can't be announced on {}: {e}{silent}", address.address, address.device);
         }
     }
+
+    /// Whether this host is a router on a device; hosts that believed so go on believing it, and others don't begin.
+    fn sort(&mut self, device: &str) -> Sort {
+        let now = monotonic_micros();
+        match self.forwards.get(device) {
+            Some((sort, at)) if now < at + FORWARDS_AGE => *sort,
+            Some(_) | None => {
+                let forwards = sysctl::read(&["net", "ipv6", "conf", device, "forwarding"]);
+                let sort = if forwards.is_ok_and(|value| value == "1") { Sort::Router } else { Sort::Host };
+                self.forwards.insert(device.to_owned(), (sort, now));
+                sort
+            }
+        }
+    }
+}
+
+/// What announcements are paced by.
+fn lane(address: &VirtualAddress) -> (String, Family) {
+    (address.device.clone(), Family::of(address.address))
+}
+
+/// `IFA_F_*` of a virtual address. Duplicate address detection would keep it unusable for a second, and the former master
+/// may hold it for a moment yet.
+fn flags(address: &VirtualAddress) -> u32 {
+    let has = |flag| address.flags.contains(&flag);
+    let detection = address.address.is_ipv6() && !has(AddressFlag::Dad);
+    let bits = [
+        (detection, flag::NODAD),
+        (has(AddressFlag::Home), flag::HOME),
+        (has(AddressFlag::ManageTemporary), flag::MANAGE_TEMPORARY),
+        (has(AddressFlag::NoPrefixRoute), flag::NO_PREFIX_ROUTE),
+        (has(AddressFlag::AutoJoin), flag::AUTO_JOIN),
+    ];
+    bits.iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit)
 }

@@ -1,13 +1,13 @@
 //! The sockets of the vrrp role: one receiver for each interface, protocol and group or source, shared by the instances
-//! there; one sender for each interface.
+//! there; one sender for each interface and family.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd_sys::poll::Poller;
-use vipd_sys::raw::{Device, Listen, Receiver, Sender};
+use vipd_sys::raw::{Device, Listen, Received, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
-use vipd_vrrp::settings::{Auth, Instance, Transport};
+use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
 
 /// Receive buffer of one port in bytes: some hundred adverts. More than that waiting is a flood.
 const ROOM: usize = 256 << 10;
@@ -31,7 +31,7 @@ struct Port {
 #[derive(Default)]
 pub(crate) struct Ports {
     ports: Vec<Port>,
-    senders: BTreeMap<String, (Device, Sender)>,
+    senders: BTreeMap<(String, Family), (Device, Sender)>,
     next_token: u64,
 }
 
@@ -56,7 +56,7 @@ impl Ports {
                 continue;
             };
             let device = Device { name: instance.interface.clone(), index: *index };
-            let sends = self.open_sender(&device, &mut old_senders);
+            let sends = self.open_sender(&device, instance.family, &mut old_senders);
             let hears = self.open_receiver(i, key(instance, device), &mut old, poller);
             opened.push(sends.and(hears));
         }
@@ -82,28 +82,36 @@ impl Ports {
         Ok(())
     }
 
-    fn open_sender(&mut self, device: &Device, old: &mut BTreeMap<String, (Device, Sender)>) -> Result<(), String> {
-        if self.senders.contains_key(&device.name) {
+    fn open_sender(
+        &mut self,
+        device: &Device,
+        family: Family,
+        old: &mut BTreeMap<(String, Family), (Device, Sender)>,
+    ) -> Result<(), String> {
+        let key = (device.name.clone(), family);
+        if self.senders.contains_key(&key) {
             return Ok(());
         }
-        let sender = match old.remove(&device.name) {
+        let sender = match old.remove(&key) {
             Some((d, sender)) if d == *device => sender,
-            Some(_) | None => Sender::open(device).map_err(|e| format!("can't send on {}: {e}", device.name))?,
+            Some(_) | None => {
+                Sender::open(device, any(family)).map_err(|e| format!("can't send on {}: {e}", device.name))?
+            }
         };
-        self.senders.insert(device.name.clone(), (device.clone(), sender));
+        self.senders.insert(key, (device.clone(), sender));
         Ok(())
     }
 
     /// Sends a packet for an instance.
-    pub(crate) fn send(&self, instance: &Instance, packet: &[u8], to: Ipv4Addr) -> io::Result<()> {
-        match self.senders.get(&instance.interface) {
+    pub(crate) fn send(&self, instance: &Instance, packet: &[u8], to: IpAddr) -> io::Result<()> {
+        match self.senders.get(&(instance.interface.clone(), instance.family)) {
             Some((_, sender)) => sender.send(packet, to),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
         }
     }
 
     /// The next datagram on the port with this token.
-    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
         match self.ports.iter_mut().find(|p| p.token == token) {
             Some(port) => port.receiver.receive(buffer),
             None => Ok(None),
@@ -120,16 +128,19 @@ impl Ports {
 fn key(instance: &Instance, device: Device) -> Key {
     let protocol = match instance.auth {
         Auth::Ah(_) => PROTOCOL_AH,
-        Auth::None | Auth::Pass(_) => PROTOCOL,
+        Auth::None | Auth::Pass(_) | Auth::Hmac(_) => PROTOCOL,
     };
     let listen = match &instance.transport {
-        Transport::Multicast { group: IpAddr::V4(group) } => Listen::Group(*group),
-        // IPv6 virtual routers are refused by the configuration; nothing can be heard for them here.
-        Transport::Multicast { group: IpAddr::V6(_) } => Listen::Unicast(None),
-        Transport::Unicast { .. } => Listen::Unicast(match instance.source {
-            Some(IpAddr::V4(source)) => Some(source),
-            Some(IpAddr::V6(_)) | None => None,
-        }),
+        Transport::Multicast { group } => Listen::Group(*group),
+        Transport::Unicast { .. } => Listen::Unicast(instance.source.unwrap_or(any(instance.family))),
     };
     Key { device, protocol, listen }
+}
+
+/// The unspecified address of a family.
+fn any(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+    }
 }

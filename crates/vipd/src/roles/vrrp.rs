@@ -1,5 +1,5 @@
-//! The vrrp role: adverts in and out, addresses on and off. Its loop is epoll and one timer; what it decides is
-//! `vipd_vrrp::node`'s, what it does to the kernel is `apply`'s.
+//! The vrrp role: adverts in and out, addresses on and off; BFD sessions beside them. Its loop is epoll and one timer; what
+//! it decides is `vipd_vrrp::node`'s (and `vipd_bfd::node`'s), what it does to the kernel is `apply`'s.
 //!
 //! ```text
 //!  ports (raw sockets) --datagram--> admit --+
@@ -7,11 +7,14 @@
 //!  supervisor ---script, file, Configure-----+                 --> claims --> apply::Addresses --> netlink, ARP
 //! ```
 
+mod bfd;
+
 use crate::apply::{Addresses, Ports};
 use crate::channel::{self, Decoder};
 use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, StatusPart, Subject, ToRole, Transition};
 use crate::rate::Limit;
-use serde::Serialize;
+use bfd::Bfd;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -22,25 +25,31 @@ use vipd_api::{
     AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
 };
 use vipd_config::model::Config;
-use vipd_sys::clock::{monotonic_micros, unix_seconds, unix_time};
+use vipd_sys::clock::{monotonic_micros, unix_micros, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
+use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
-use vipd_vrrp::packet::Ipv4Datagram;
-use vipd_vrrp::router::{Edge, Name, Router, State, packets};
+use vipd_vrrp::packet::{Datagram, PROTOCOL};
+use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
 use vipd_vrrp::settings::{Tracked, Version};
-use vipd_vrrp::track::{Effect, ProcessState};
+use vipd_vrrp::track::{Effect, Known, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
-/// Tokens of the poller; ports follow from `FIRST_PORT` on.
+/// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
 const CHANNEL: u64 = 0;
 const MONITOR: u64 = 1;
+const FIRST_BFD: u64 = 2;
+const LAST_BFD: u64 = Bfd::last_token(FIRST_BFD);
 const FIRST_PORT: u64 = 16;
 
 /// Datagrams read from one port in one turn: more than fit its queue (`apply::Ports` gives it room for some hundred), so
 /// that after a pause everything that waited is heard before a backup's patience is judged. Junk must not hold up a
 /// take-over for ever, so there is a bound; masters send between ports.
 const BURST: usize = 1024;
+
+/// A smaller step of the time of day is no news, in microseconds.
+const CLOCK_STEP: u64 = 1_000;
 
 /// How long after a refused socket it is tried again, in microseconds.
 const SOCKET_RETRY: u64 = 1_000_000;
@@ -97,6 +106,13 @@ struct Shell {
     log: Limit,
 }
 
+/// What a successor needs to go on.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    vrrp: Snapshot,
+    bfd: vipd_bfd::node::Snapshot,
+}
+
 struct Role {
     stream: UnixStream,
     decoder: Decoder,
@@ -107,6 +123,7 @@ struct Role {
     ports: Ports,
     addresses: Addresses,
     shells: Vec<Shell>,
+    bfd: Bfd,
     oddities: Limit,
     unknown_vrids: u64,
     snapshot_at: u64,
@@ -117,6 +134,8 @@ struct Role {
     /// When sockets that could not be opened are tried again.
     sockets_at: Option<u64>,
     configured: bool,
+    /// What the time of day was ahead of the monotonic clock when the node was told, in microseconds.
+    clock: i64,
     /// A reload is taking instances away: their end is told as DELETED, and their addresses wait for the new configuration.
     removing: bool,
     stopping: bool,
@@ -134,12 +153,13 @@ impl Role {
             stream,
             decoder: Decoder::default(),
             poller,
-            node: Node::new(now(), nothing, BTreeMap::new(), None, 0),
+            node: Node::new(now(), nothing, BTreeMap::new(), None, Micros::ZERO),
             config: Config::default(),
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
             shells: Vec::new(),
+            bfd: Bfd::default(),
             oddities: Limit::default(),
             unknown_vrids: 0,
             snapshot_at: 0,
@@ -148,6 +168,7 @@ impl Role {
             room: Room::Enough,
             sockets_at: None,
             configured: false,
+            clock: 0,
             removing: false,
             stopping: false,
         })
@@ -161,20 +182,28 @@ impl Role {
             let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, snapshot, self.sockets_at].into_iter().flatten().min();
+            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
+            self.look_at_clock();
             self.tick(Input::TickMasters);
+            self.bfd.tick_sending();
             for token in std::mem::take(&mut ready) {
                 match token {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
                     MONITOR => self.addresses.observe()?,
+                    ear @ FIRST_BFD..=LAST_BFD => {
+                        self.bfd.read(ear - FIRST_BFD, &mut buffer);
+                        self.tick(Input::TickMasters);
+                    }
                     port => {
                         self.read_port(port, &mut buffer);
                         self.tick(Input::TickMasters);
                     }
                 }
             }
+            self.bfd.tick();
+            self.follow_sessions();
             self.tick(Input::Tick);
             if self.sockets_at.is_some_and(|at| at <= monotonic_micros()) {
                 self.open_ports();
@@ -185,6 +214,16 @@ impl Role {
             self.take_snapshot();
         }
         Ok(())
+    }
+
+    /// Signed adverts carry the time of day, which somebody may have set.
+    fn look_at_clock(&mut self) {
+        let (now, unix) = (now(), unix_micros());
+        let ahead = unix.cast_signed().saturating_sub_unsigned(now.0);
+        if ahead.abs_diff(self.clock) > CLOCK_STEP {
+            self.clock = ahead;
+            self.handle(now, Input::Clock(Micros(unix)));
+        }
     }
 
     fn tick(&mut self, whose: Input) {
@@ -225,6 +264,11 @@ impl Role {
                     let why = format!("advert from {from} with priority {priority}, below our {own}");
                     info!("({name}) Received lower priority advert: {why}");
                     self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
+                }
+                Action::Router(i, Edge::Stalled { silent }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, interval) = (&router.settings.name, router.settings.advert_int);
+                    warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
                 }
                 Action::Router(i, Edge::PriorityChanged { from, to }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
@@ -267,9 +311,9 @@ impl Role {
         self.addresses.reconcile(claims);
     }
 
-    fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<u32>) {
+    fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
-        let Some(IpAddr::V4(source)) = router.source() else { return };
+        let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
             if let Err(e) = self.ports.send(&router.settings, &packet, to)
@@ -356,7 +400,8 @@ impl Role {
             processes: config.processes.iter().map(|p| p.vrrp.clone()).collect(),
         };
         let now = now();
-        let before = if self.configured {
+        let mut predecessor = None;
+        let mut before = if self.configured {
             self.removing = true;
             for i in self.node.removed_by(&settings) {
                 self.handle(now, Input::Remove(i));
@@ -364,8 +409,11 @@ impl Role {
             self.removing = false;
             Some((now, self.node.snapshot(now)))
         } else {
-            snapshot.and_then(|value| match serde_json::from_value::<Snapshot>(value) {
-                Ok(snapshot) => Some((Instant(last_seen), snapshot)),
+            snapshot.and_then(|value| match serde_json::from_value::<Kept>(value) {
+                Ok(kept) => {
+                    predecessor = Some(kept.bfd);
+                    Some((Instant(last_seen), kept.vrrp))
+                }
                 Err(e) => {
                     warn!("what the predecessor knew can't be read ({e}): starting anew");
                     None
@@ -380,10 +428,14 @@ impl Role {
         self.addresses.manage(&settings.instances)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
-        // Numbers of a new authentication header start at the time of day: above all that an earlier life of this host sent.
-        let sequence = u32::try_from(unix_seconds()).unwrap_or(u32::MAX >> 1);
+        self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
+        if let Some((_, snapshot)) = &mut before {
+            // Sessions are the same by their addresses; instances know them by the names that they have now.
+            snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
+            snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
+        }
+        self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.config = config;
-        self.node = Node::new(now, settings, links, before, sequence);
         self.open_ports();
         self.act();
         self.reconcile();
@@ -408,7 +460,8 @@ impl Role {
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
         let opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
-        let refused = opened.iter().any(Result::is_err);
+        let sessions = self.bfd.open(&self.poller, FIRST_BFD);
+        let refused = !sessions || opened.iter().any(Result::is_err);
         self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
         for (i, opened) in opened.into_iter().enumerate() {
             self.handle(now(), Input::Sockets(i, opened));
@@ -432,10 +485,17 @@ impl Role {
         }
     }
 
+    /// Lets the instances that track them know which BFD sessions came up or went down.
+    fn follow_sessions(&mut self) {
+        for (name, up) in self.bfd.news() {
+            self.handle(now(), Input::Bfd(name, up));
+        }
+    }
+
     fn read_port(&mut self, token: u64, buffer: &mut [u8]) {
         for _ in 0..BURST {
             let datagram = match self.ports.receive(token, buffer) {
-                Ok(Some(bytes)) => bytes,
+                Ok(Some(received)) => received,
                 Ok(None) => return,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
@@ -446,13 +506,24 @@ impl Role {
         }
     }
 
-    fn receive(&mut self, token: u64, bytes: &[u8]) {
+    fn receive(&mut self, token: u64, received: Received<'_>) {
         let now = now();
-        let datagram = match Ipv4Datagram::parse(bytes) {
+        let datagram = match received {
+            Received::Whole(bytes) => Datagram::parse(bytes),
+            Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
+                source: source.into(),
+                destination: destination.into(),
+                ttl: hop_limit,
+                protocol: PROTOCOL,
+                header: &[],
+                payload,
+            }),
+        };
+        let datagram = match datagram {
             Ok(datagram) => datagram,
             Err(why) => {
                 for i in self.ports.instances(token) {
-                    self.reject(i, &Reject::NotIpv4(why), None);
+                    self.reject(i, &Reject::NotIp(why), None);
                 }
                 return;
             }
@@ -464,7 +535,7 @@ impl Role {
             .instances(token)
             .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
             .collect();
-        let Some(i) = choose(routers, &candidates, datagram.source.into()) else {
+        let Some(i) = choose(routers, &candidates, datagram.source) else {
             self.unknown_vrids += 1;
             return;
         };
@@ -473,12 +544,12 @@ impl Role {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
-        match admit::admit(&router.settings, router.source(), router.sequence(), &datagram) {
+        match admit::admit(&router.settings, router.known(now), &datagram) {
             Ok(admitted) => {
                 self.note_oddity(i, &admitted);
                 self.handle(now, Input::Advert(i, admitted));
             }
-            Err(why) => self.reject(i, &why, Some(datagram.source.into())),
+            Err(why) => self.reject(i, &why, Some(datagram.source)),
         }
     }
 
@@ -508,17 +579,20 @@ impl Role {
         }
         self.handle(now(), Input::Stop);
         self.reconcile();
+        self.bfd.stop();
     }
 
     fn take_snapshot(&mut self) {
         let at = monotonic_micros();
+        self.snapshot_due |= self.bfd.has_changed();
         let age = at.saturating_sub(self.snapshot_at);
         if !self.configured || age < if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE } {
             return;
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        match serde_json::to_value(self.node.snapshot(Instant(at))) {
+        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot() };
+        match serde_json::to_value(kept) {
             Ok(value) => self.queue(&FromRole::Snapshot(value)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),
         }
@@ -586,7 +660,13 @@ impl Role {
             .to_owned(),
             last: state.last.clone(),
         });
-        StatusPart::Vrrp { instances, groups: groups.collect(), scripts: scripts.collect() }
+        StatusPart::Vrrp {
+            instances,
+            groups: groups.collect(),
+            scripts: scripts.collect(),
+            bfd: self.bfd.status(clocks),
+            bfd_rejected: self.bfd.rejected(),
+        }
     }
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
@@ -634,6 +714,8 @@ impl Role {
             priority_zero_received: router.counters.priority_zero_received,
             priority_zero_sent: router.counters.priority_zero_sent,
             addresses_restored: self.addresses.restored(settings),
+            stalled: router.counters.stalled,
+            latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
             rejected: rejected.collect(),
         };
         let history = router.history().map(|t| TransitionStatus {

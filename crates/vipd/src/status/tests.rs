@@ -8,9 +8,9 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
-    AddressStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PlaneStatus,
-    RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TrackStatus, TransitionStatus,
-    UnknownServerStatus, VERSION,
+    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, InstanceStatus,
+    NextStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TrackStatus,
+    TransitionStatus, UnknownServerStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -85,6 +85,32 @@ fn faulty() -> InstanceStatus {
     }
 }
 
+fn session() -> BfdStatus {
+    BfdStatus {
+        name: "core1".to_owned(),
+        state: "Down".to_owned(),
+        since: NOW - 5.0,
+        why: "192.0.2.2 was not heard for 51.003 ms".to_owned(),
+        neighbour: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))),
+        interval: Some(1.0),
+        problem: Some("Network is unreachable (os error 101)".to_owned()),
+        counters: BfdCounters {
+            packets_received: 12,
+            packets_sent: 14,
+            became_up: 1,
+            rejected: vec![("ttl".to_owned(), 3)],
+            ..BfdCounters::default()
+        },
+        history: vec![TransitionStatus {
+            at: NOW - 5.0,
+            from: "Up".to_owned(),
+            to: "Down".to_owned(),
+            why: "192.0.2.2 was not heard for 51.003 ms".to_owned(),
+        }],
+        ..BfdStatus::default()
+    }
+}
+
 fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealServerStatus {
     RealServerStatus {
         address: address.to_owned(),
@@ -147,6 +173,8 @@ fn status() -> Status {
             },
             ScriptStatus { name: "chk_dns".to_owned(), state: "unknown".to_owned(), last: None },
         ],
+        bfd: vec![session()],
+        bfd_rejected: vec![("unknown_neighbour".to_owned(), 2)],
         plane: Some(PlaneStatus {
             name: "ipvs".to_owned(),
             detail: "version 1.2.1".to_owned(),
@@ -220,6 +248,14 @@ Tracked scripts
   chk_haproxy  bad      exit status 1
   chk_dns      unknown  has not run yet
 
+BFD sessions
+  NAME   STATE  SINCE  NEIGHBOUR  ITS STATE  INTERVAL  DETECTION  WHY
+  core1  Down   5 s    192.0.2.2  -          1.00 s    -          192.0.2.2 was not heard for 51.003 ms
+      can't send: Network is unreachable (os error 101)
+      packets 12 in 14 out, came up 1 time
+      not admitted: 3 ttl
+    packets for no session: 2 unknown_neighbour
+
 Data plane
   ipvs version 1.2.1
   1 edit by somebody else undone
@@ -268,6 +304,7 @@ fn of_what_the_director_does_not_tell_nothing_is_claimed() {
 #[test]
 fn a_full_page_has_history_and_every_check() {
     let page = page(&status(), Depth::Full);
+    assert!(page.contains("5 s ago: Up -> Down: 192.0.2.2 was not heard"), "{page}");
     assert!(page.contains("3 m 12 s ago: BACKUP -> MASTER: no advert for 3.61 s"), "{page}");
     assert!(page.contains("HTTP_GET passes (2 s ago, took 1.31 ms): status 200"), "{page}");
     assert!(render(&status()).contains("BACKUP -> MASTER"), "a dump is full");

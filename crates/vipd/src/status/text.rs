@@ -3,7 +3,7 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, Counters, InstanceStatus, RealServerStatus, ServiceStatus, Status, TrackStatus,
+    AddressStatus, CheckStatus, InstanceStatus, RealServerStatus, ServiceStatus, Status, TrackStatus, TransitionStatus,
     UnixTime, UnknownServerStatus, VERSION,
 };
 
@@ -27,6 +27,7 @@ pub(super) fn page(status: &Status, now: UnixTime, depth: Depth, colour: Colour)
     instances(&mut page, status, now, depth);
     groups(&mut page, status);
     scripts(&mut page, status);
+    sessions(&mut page, status, now, depth);
     services(&mut page, status, now, depth);
     page.text()
 }
@@ -123,12 +124,9 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         }
         addresses(&mut table, instance, depth);
         table.note(vec![Cell::new(particulars(instance), Tint::Faint)]);
-        rejects(&mut table, &instance.counters);
+        rejects(&mut table, &instance.counters.rejected);
         if depth == Depth::Full {
-            for change in &instance.history {
-                let when = format!("{} ago:", span(now - change.at));
-                table.note(vec![when.into(), format!("{} -> {}: {}", change.from, change.to, change.why).into()]);
-            }
+            history(&mut table, &instance.history, now);
         }
     }
     page.table(table);
@@ -136,9 +134,9 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
 
 fn state(word: &str) -> Cell {
     let tint = match word {
-        "MASTER" | "up" | "good" => Tint::Good,
-        "FAULT" | "UNKNOWN" | "down" | "bad" => Tint::Bad,
-        "INIT" | "unknown" => Tint::Warn,
+        "MASTER" | "Up" | "up" | "good" => Tint::Good,
+        "FAULT" | "UNKNOWN" | "Down" | "AdminDown" | "down" | "bad" => Tint::Bad,
+        "INIT" | "Init" | "unknown" => Tint::Warn,
         _ => Tint::Plain,
     };
     Cell::new(word, tint)
@@ -210,6 +208,9 @@ fn particulars(instance: &InstanceStatus) -> String {
         counters.adverts_sent,
         count(counters.became_master, "time")
     );
+    if counters.stalled > 0 {
+        text += &format!(", stalled {}", count(counters.stalled, "time"));
+    }
     if counters.addresses_restored > 0 {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));
     }
@@ -219,11 +220,23 @@ fn particulars(instance: &InstanceStatus) -> String {
     text
 }
 
-fn rejects(table: &mut Table, counters: &Counters) {
-    let rejected: Vec<String> =
-        counters.rejected.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{n} {why}")).collect();
+fn rejects(table: &mut Table, rejected: &[(String, u64)]) {
+    let rejected = counted(rejected);
     if !rejected.is_empty() {
-        table.note(vec![Cell::new("not admitted:", Tint::Warn), rejected.join(", ").into()]);
+        table.note(vec![Cell::new("not admitted:", Tint::Warn), rejected.into()]);
+    }
+}
+
+/// `3 ttl, 1 version`
+fn counted(reasons: &[(String, u64)]) -> String {
+    let reasons = reasons.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{n} {why}"));
+    reasons.collect::<Vec<_>>().join(", ")
+}
+
+fn history(table: &mut Table, changes: &[TransitionStatus], now: UnixTime) {
+    for change in changes {
+        let when = format!("{} ago:", span(now - change.at));
+        table.note(vec![when.into(), format!("{} -> {}: {}", change.from, change.to, change.why).into()]);
     }
 }
 
@@ -237,6 +250,48 @@ fn groups(page: &mut Page, status: &Status) {
         table.row(vec![(&group.name).into(), state(&group.state), group.members.join(" ").into()]);
     }
     page.table(table);
+}
+
+fn sessions(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
+    if status.bfd.is_empty() {
+        return;
+    }
+    title(page, "BFD sessions");
+    let mut table =
+        Table::new(2, &["NAME", "STATE", "SINCE", "NEIGHBOUR", "ITS STATE", "INTERVAL", "DETECTION", "WHY"]);
+    for session in &status.bfd {
+        let seconds = |time: Option<f64>| time.map(fine).unwrap_or_default();
+        table.row(vec![
+            (&session.name).into(),
+            state(&session.state),
+            span(now - session.since).into(),
+            session.neighbour.map(|a| a.to_string()).unwrap_or_default().into(),
+            session.peer_state.as_deref().unwrap_or_default().into(),
+            seconds(session.interval).into(),
+            seconds(session.detection_time).into(),
+            (&session.why).into(),
+        ]);
+        if let Some(problem) = &session.problem {
+            table.note(vec![Cell::new("can't send:", Tint::Bad), problem.into()]);
+        }
+        let counters = &session.counters;
+        let (received, sent) = (counters.packets_received, counters.packets_sent);
+        let came_up = count(counters.became_up, "time");
+        let mut text = format!("packets {received} in {sent} out, came up {came_up}");
+        if let Some(next) = &session.next {
+            text += &format!("; {} in {}", next.why, fine(next.in_secs));
+        }
+        table.note(vec![Cell::new(text, Tint::Faint)]);
+        rejects(&mut table, &counters.rejected);
+        if depth == Depth::Full {
+            history(&mut table, &session.history, now);
+        }
+    }
+    page.table(table);
+    if !status.bfd_rejected.is_empty() {
+        let packets = Cell::new("packets for no session:", Tint::Warn);
+        page.line(4, &[packets, counted(&status.bfd_rejected).into()]);
+    }
 }
 
 fn scripts(page: &mut Page, status: &Status) {

@@ -271,7 +271,7 @@ impl Supervisor {
         if !vipd_sys::privilege::has_user_of_its_own() {
             warn!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
         }
-        if self.config.instances.is_empty() && self.config.services.is_empty() {
+        if self.config.instances.is_empty() && self.config.services.is_empty() && !self.has_sessions() {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
         self.hooks.configure(&self.config, &self.old);
@@ -320,11 +320,16 @@ impl Supervisor {
 
     fn wanted(&self, name: RoleName) -> bool {
         let used = match name {
-            RoleName::Vrrp => !self.config.instances.is_empty(),
+            RoleName::Vrrp => !self.config.instances.is_empty() || self.has_sessions(),
             RoleName::Check | RoleName::Director => !self.config.services.is_empty(),
             RoleName::Console => true,
         };
         (used || self.plan.all_roles) && self.plan.roles.contains(&name)
+    }
+
+    /// Whether there are BFD sessions to run.
+    fn has_sessions(&self) -> bool {
+        !self.config.bfd.is_empty() && !self.plan.role_options.no_bfd
     }
 
     fn start_roles(&mut self) {

@@ -11,10 +11,12 @@ use vipd_lvs::settings::VirtualServer;
 /// Adds the part of one role to the status.
 pub(crate) fn add(status: &mut Status, part: StatusPart) {
     match part {
-        StatusPart::Vrrp { instances, groups, scripts } => {
+        StatusPart::Vrrp { instances, groups, scripts, bfd, bfd_rejected } => {
             status.instances = instances;
             status.groups = groups;
             status.scripts = scripts;
+            status.bfd = bfd;
+            status.bfd_rejected = bfd_rejected;
         }
         StatusPart::Director { plane, services } => {
             // The checks may have come first.
@@ -65,6 +67,19 @@ pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName]) {
                 vrid: instance.vrrp.vrid.0.get(),
                 interface: instance.vrrp.interface.clone(),
                 base_priority: instance.vrrp.priority.0,
+                ..Default::default()
+            });
+        }
+    }
+    for session in config.bfd.iter().filter(|_| roles.contains(&RoleName::Vrrp)) {
+        if !status.bfd.iter().any(|s| s.name == session.name) {
+            status.bfd.push(vipd_api::BfdStatus {
+                name: session.name.clone(),
+                state: "UNKNOWN".to_owned(),
+                since: status.started,
+                why: "the vrrp role doesn't answer".to_owned(),
+                neighbour: Some(session.neighbour),
+                source: session.source,
                 ..Default::default()
             });
         }

@@ -3,18 +3,24 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test program uses its own part of this; a panic is a verdict
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vipd_vrrp::admit::Known;
 use vipd_vrrp::node::{Node, Settings};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamps;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority, Vrid};
 
 /// The group of VRRP.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
+/// What an instance knows that has heard and lost nothing.
+pub(crate) const UNKNOWN: Known<'static> =
+    Known { own: None, sequence: 0, listed: usize::MAX, stamps: &const { Stamps::new() }, unix: Micros::ZERO };
+
 /// A virtual address on eth0.
 pub(crate) fn virtual_address(address: IpAddr) -> VirtualAddress {
-    VirtualAddress { address, prefix: 32, device: "eth0".into(), broadcast: None, label: None, scope: 0 }
+    VirtualAddress::plain(address, 32, "eth0".into())
 }
 
 /// An instance on eth0 with one address, multicast, without authentication.
@@ -23,6 +29,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         name: format!("VI_{vrid}"),
         vrid: Vrid::new(vrid).unwrap(),
         interface: "eth0".into(),
+        family: Family::V4,
         version,
         priority: Priority(priority),
         initial: Initial::Backup,
@@ -43,6 +50,13 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
     }
 }
 
+/// The same for IPv6, with these addresses.
+pub(crate) fn ipv6(settings: Instance, addresses: &[&str]) -> Instance {
+    let group = "ff02::12".parse().unwrap();
+    let addresses = addresses.iter().map(|a| VirtualAddress::plain(a.parse().unwrap(), 64, "eth0".into())).collect();
+    Instance { family: Family::V6, transport: Transport::Multicast { group }, addresses, ..settings }
+}
+
 /// eth0, up, with this address.
 pub(crate) fn links(address: [u8; 4]) -> BTreeMap<String, Link> {
     [("eth0".to_owned(), link(address))].into()
@@ -50,11 +64,12 @@ pub(crate) fn links(address: [u8; 4]) -> BTreeMap<String, Link> {
 
 /// An interface that is up.
 pub(crate) fn link(address: [u8; 4]) -> Link {
-    Link { up: true, multicast: true, address: Some(IpAddr::from(address)) }
+    let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, u16::from(address[3]));
+    Link { up: true, multicast: true, ipv4: Some(Ipv4Addr::from(address)), link_local: Some(link_local), mtu: 1500 }
 }
 
 /// A node with one instance.
 pub(crate) fn node(now: Instant, instance: Instance, address: [u8; 4]) -> Node {
     let settings = Settings { instances: vec![instance], ..Settings::default() };
-    Node::new(now, settings, links(address), None, 0)
+    Node::new(now, settings, links(address), None, Micros::ZERO)
 }

@@ -1,0 +1,92 @@
+//! `bfd_instance`: what a BFD session is told to be.
+
+use super::{Lower, Named, narrow};
+use crate::diag::{Code, Report};
+use crate::tree::{Node, Nodes};
+use std::net::IpAddr;
+use std::num::NonZeroU8;
+use vipd_bfd::session::Key;
+use vipd_bfd::settings::{Hops, Instance, Role};
+use vipd_bfd::units::Micros;
+
+/// Bytes of a name at most.
+const MAX_NAME: usize = 31;
+/// What is sent without `ttl`. (keepalived sends 64 over IPv6, which no neighbour that keeps to RFC 5881, 5 believes.)
+const TTL: u8 = 255;
+/// The least hop limit that is believed over IPv6 without `hoplimit`: what keepalived sends then.
+const LEAST_V6: u8 = 64;
+
+impl Lower<'_> {
+    /// Every session, in the order of the file.
+    pub(super) fn sessions(&mut self, named: &Named<'_>) -> Vec<Instance> {
+        let mut made: Vec<(Instance, &Node)> = Vec::new();
+        for (name, node) in &named.list {
+            let Some(session) = self.session(name, node) else { continue };
+            if let Some((_, first)) = made.iter().find(|(other, _)| Key::of(other) == Key::of(&session)) {
+                let message = format!("there is already a session with {} from that address", session.neighbour);
+                let report = Report::error(Code::DuplicateName, node.argument(), message);
+                self.push(report.also(first.argument(), "the first one"));
+                continue;
+            }
+            made.push((session, node));
+        }
+        made.into_iter().map(|(session, _)| session).collect()
+    }
+
+    fn session(&mut self, name: &str, node: &Node) -> Option<Instance> {
+        let nodes = node.nodes();
+        if name.len() > MAX_NAME {
+            let message = format!("the name of a bfd_instance has {MAX_NAME} bytes at most");
+            self.push(Report::error(Code::BadName, node.argument(), message));
+        }
+        let Some(neighbour) = nodes.ip("neighbor_ip") else {
+            if !nodes.flawed {
+                let message = format!("bfd_instance `{name}` has no neighbour");
+                self.push(Report::error(Code::Missing, node.whole(), message).help("neighbor_ip IPADDR"));
+            }
+            return None;
+        };
+        let source = nodes.ip("source_ip");
+        if let Some(source) = source.filter(|source| source.is_ipv4() != neighbour.is_ipv4()) {
+            let at = nodes.find("source_ip").map_or(node.at, Node::argument);
+            let message = format!("`source_ip` {source} and `neighbor_ip` {neighbour} are of different families");
+            self.push(Report::error(Code::WrongFamily, at, message));
+        }
+        let millis = |name, default| nodes.micros(name).map_or(Micros::from_millis(default), Micros);
+        let (ttl, max_hops) = self.reach(nodes, neighbour);
+        Some(Instance {
+            name: name.to_owned(),
+            neighbour,
+            source,
+            min_rx: millis("min_rx", 10),
+            min_tx: millis("min_tx", 10),
+            idle_tx: millis("idle_tx", 1000),
+            multiplier: nodes.int("multiplier").and_then(|n| NonZeroU8::new(narrow(n))).or(NonZeroU8::new(5))?,
+            role: if nodes.on("passive") { Role::Passive } else { Role::Active },
+            ttl,
+            max_hops,
+            hops: if nodes.on("multihop") { Hops::Multiple } else { Hops::Single },
+        })
+    }
+
+    /// The TTL that is sent, and by how much less is believed.
+    fn reach(&mut self, nodes: &Nodes, neighbour: IpAddr) -> (u8, u8) {
+        let max_hops = match nodes.int("max_hops") {
+            Some(-1) => u8::MAX,
+            said => said.map_or(0, narrow),
+        };
+        let ttl: Option<u8> = nodes.int("ttl").map(narrow);
+        if let (Some(ttl), Some(node)) = (ttl, nodes.find("max_hops"))
+            && max_hops > ttl
+            && max_hops < u8::MAX
+        {
+            let message = format!("`max_hops` {max_hops} is more than the `ttl`, {ttl}: nothing is too far away");
+            self.push(Report::warning(Code::Adjusted, node.argument(), message));
+        }
+        match (ttl, neighbour) {
+            (Some(ttl), _) => (ttl, max_hops),
+            (None, IpAddr::V4(_)) => (TTL, max_hops),
+            (None, IpAddr::V6(_)) => (TTL, max_hops.saturating_add(TTL - LEAST_V6)),
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! A host: a real node in the shell that `vipd`'s vrrp role puts around it, as far as decisions go, and a kernel that
+//! holds addresses. What leaves the host is left in `effects`.
+
+use crate::mutation::Mutation;
+use crate::scenario::{self, SCRIPT, VRS};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use vipd_vrrp::admit::{self, Reject};
+use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
+use vipd_vrrp::packet::Datagram;
+use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, packets};
+use vipd_vrrp::track::Link;
+use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
+
+/// The time of day when the simulation begins, in seconds since 1970.
+const EPOCH: i64 = 1_700_000_000;
+
+/// The least time between two snapshots, in microseconds, as in the role.
+const SNAPSHOT_GAP: u64 = 50_000;
+
+/// Who made a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// A host of the cluster.
+    Honest,
+    /// A host of the cluster; somebody sends it once more.
+    Replayed,
+    /// Somebody who has not got the key.
+    Forged,
+}
+
+/// A packet on its way, with what the simulator knows of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Flight {
+    /// From the IP header on.
+    pub(crate) bytes: Rc<[u8]>,
+    /// Who sent it, or is said to have sent it.
+    pub(crate) from: usize,
+    /// The virtual router that it is for.
+    pub(crate) vr: usize,
+    /// What it says.
+    pub(crate) priority: Priority,
+    /// What it says.
+    pub(crate) interval: Centis,
+    /// Who made it.
+    pub(crate) origin: Origin,
+}
+
+/// What a turn of a host amounts to.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// A packet leaves.
+    Packet(IpAddr, Flight),
+    /// A virtual router listens, as it did not run for so long.
+    Stalled(usize),
+    /// The addresses of a virtual router are announced.
+    Announce(usize),
+    /// The state of a virtual router changed.
+    Changed(usize, Transition),
+    /// The priority in force changed.
+    Priority(usize),
+    /// A packet was believed; the sequence number of its authentication header.
+    Believed(Flight, Option<u32>),
+    /// A packet was not believed.
+    Rejected(Flight, Reject),
+}
+
+/// Whether the host does anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pulse {
+    /// It does.
+    Running,
+    /// It stands still; what arrives waits.
+    Stalled,
+    /// The daemon is not there.
+    Dead,
+}
+
+/// A host.
+pub(crate) struct Host {
+    index: usize,
+    /// Its daemon, unless that is dead.
+    pub(crate) node: Option<Node>,
+    /// What its file says.
+    pub(crate) config: Settings,
+    /// The number of the virtual router at each index of the node.
+    pub(crate) vrs: Vec<usize>,
+    /// Whether it runs.
+    pub(crate) pulse: Pulse,
+    /// When it wants to be called.
+    pub(crate) wake: u64,
+    /// What waits to be read.
+    pub(crate) inbox: VecDeque<Flight>,
+    /// What the kernel holds, by virtual router.
+    pub(crate) held: [Vec<IpAddr>; VRS],
+    /// What the kernel says of the interfaces, and what of it the node has been told.
+    pub(crate) links: BTreeMap<String, Link>,
+    told: BTreeMap<String, Link>,
+    /// Which virtual routers get no sockets.
+    pub(crate) deaf: [bool; VRS],
+    /// How far the time of day is off, in seconds.
+    pub(crate) wall: i64,
+    /// What the supervisor keeps for a successor, once somebody has asked for it.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Something is to go into a new snapshot.
+    stale: bool,
+    id: u16,
+    /// What left it.
+    pub(crate) effects: Vec<Effect>,
+    mutation: Option<Mutation>,
+    /// `Mutation::AdvertsWaitForQuiet`: nothing is done before.
+    quiet: u64,
+}
+
+impl Host {
+    /// One that is switched off.
+    pub(crate) fn new(index: usize, config: Settings, wires: usize, mutation: Option<Mutation>) -> Host {
+        Host {
+            index,
+            node: None,
+            config,
+            vrs: Vec::new(),
+            pulse: Pulse::Dead,
+            wake: u64::MAX,
+            inbox: VecDeque::new(),
+            held: Default::default(),
+            links: scenario::links(wires, index),
+            told: BTreeMap::new(),
+            deaf: [false; VRS],
+            wall: 0,
+            snapshot: None,
+            stale: false,
+            id: 0,
+            effects: Vec::new(),
+            mutation,
+            quiet: 0,
+        }
+    }
+
+    /// Starts the daemon, going on from what a predecessor left, last seen at that time.
+    pub(crate) fn start(&mut self, now: u64, before: Option<(Instant, Snapshot)>) {
+        let before = match (before, self.mutation) {
+            (Some((_, snapshot)), Some(Mutation::AbsenceForgotten)) => Some((Instant(now), snapshot)),
+            (before, _) => before,
+        };
+        let mut settings = self.config.clone();
+        if self.mutation == Some(Mutation::GroupsApart) {
+            settings.groups.clear();
+        }
+        self.vrs = settings.instances.iter().map(scenario::number).collect();
+        let day = EPOCH + self.wall + i64::try_from(now / 1_000_000).unwrap_or(0);
+        let unix = Micros::from_secs(u64::try_from(day).unwrap_or(0));
+        self.told = self.links.clone();
+        self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, unix));
+        self.pulse = Pulse::Running;
+        self.take_news(now);
+        self.act();
+        self.reconcile();
+        self.stale = true;
+    }
+
+    /// Takes note of what the kernel told since the last time, and opens the sockets that are missing.
+    pub(crate) fn take_news(&mut self, now: u64) {
+        if self.told != self.links {
+            let names: Vec<String> = self.told.keys().chain(self.links.keys()).cloned().collect();
+            for name in names {
+                let link = self.links.get(&name).copied();
+                if self.told.get(&name).copied() != link {
+                    self.handle(now, Input::Link(name, link));
+                }
+            }
+            self.told = self.links.clone();
+        }
+        for i in 0..self.vrs.len() {
+            let opened = if self.deaf[self.vrs[i]] { Err("no descriptors".into()) } else { Ok(()) };
+            self.handle(now, Input::Sockets(i, opened));
+        }
+        self.reconcile();
+    }
+
+    /// Takes another file.
+    pub(crate) fn reload(&mut self, now: u64, config: Settings) {
+        let Some(node) = &self.node else {
+            self.config = config;
+            return;
+        };
+        for i in node.removed_by(&config) {
+            self.handle(now, Input::Remove(i));
+        }
+        let before = self.node.as_ref().map(|node| (Instant(now), node.snapshot(Instant(now))));
+        self.config = config;
+        self.start(now, before);
+    }
+
+    /// The daemon dies; the kernel keeps what it holds.
+    pub(crate) fn die(&mut self) {
+        self.node = None;
+        self.pulse = Pulse::Dead;
+        self.wake = u64::MAX;
+        self.inbox.clear();
+    }
+
+    /// One turn of the role's loop.
+    pub(crate) fn turn(&mut self, now: u64) {
+        let early = self.mutation == Some(Mutation::TickBeforeReading);
+        self.tick(now, if early { Input::Tick } else { Input::TickMasters });
+        while let Some(flight) = self.inbox.pop_front() {
+            self.receive(now, flight);
+        }
+        self.tick(now, Input::Tick);
+        self.rest(now);
+    }
+
+    fn tick(&mut self, now: u64, whose: Input) {
+        if now < self.quiet {
+            return;
+        }
+        let due = self.node.as_ref().and_then(Node::wake).is_some_and(|(at, ..)| at.0 <= now);
+        if due {
+            self.handle(now, whose);
+        }
+    }
+
+    /// Until the next turn.
+    pub(crate) fn rest(&mut self, now: u64) {
+        let Some(node) = &self.node else { return };
+        self.wake = node.wake().map_or(u64::MAX, |(at, ..)| at.0.max(self.quiet));
+        if let Some(snapshot) = &mut self.snapshot
+            && self.stale
+            && now >= snapshot.at.0 + SNAPSHOT_GAP
+        {
+            *snapshot = node.snapshot(Instant(now));
+            self.stale = false;
+        }
+    }
+
+    /// From now on there is a snapshot, of this moment and of every change.
+    pub(crate) fn keep(&mut self, now: u64) {
+        self.snapshot = self.node.as_ref().map(|node| node.snapshot(Instant(now)));
+        self.stale = false;
+    }
+
+    /// Something happened.
+    pub(crate) fn handle(&mut self, now: u64, input: Input) {
+        let Some(node) = &mut self.node else { return };
+        if self.mutation == Some(Mutation::ScriptsUnheard)
+            && matches!(&input, Input::Script(..))
+            && node.scripts().all(|(_, good, _)| good.is_some())
+        {
+            return;
+        }
+        node.handle(Instant(now), input);
+        self.act();
+    }
+
+    /// A tracked script ends.
+    pub(crate) fn script(&mut self, now: u64, success: bool) {
+        let how = if success { "exit status 0" } else { "exit status 1" };
+        self.handle(now, Input::Script(SCRIPT.into(), success, how.into()));
+    }
+
+    fn act(&mut self) {
+        let Some(node) = &mut self.node else { return };
+        let mut changed = false;
+        while let Some(action) = node.poll() {
+            match action {
+                Action::Router(i, Edge::Send { advert, sequence }) => {
+                    let router = &node.routers()[i];
+                    let Some(source) = router.source() else { continue };
+                    self.id = self.id.checked_add(1).unwrap_or(1);
+                    for (to, bytes) in packets(&router.settings, source, &advert, self.id, sequence) {
+                        let flight = Flight {
+                            bytes: bytes.into(),
+                            from: self.index,
+                            vr: self.vrs[i],
+                            priority: advert.priority,
+                            interval: advert.interval,
+                            origin: Origin::Honest,
+                        };
+                        self.effects.push(Effect::Packet(to, flight));
+                    }
+                }
+                Action::Router(i, Edge::Announce { .. }) => {
+                    if self.mutation != Some(Mutation::NotAnnounced) {
+                        self.effects.push(Effect::Announce(self.vrs[i]));
+                    }
+                }
+                Action::Router(i, Edge::Changed(transition)) => {
+                    changed = true;
+                    if self.mutation != Some(Mutation::ChangesUntold) {
+                        self.effects.push(Effect::Changed(self.vrs[i], transition));
+                    }
+                }
+                Action::Router(i, Edge::PriorityChanged { .. }) => {
+                    self.stale = true;
+                    self.effects.push(Effect::Priority(self.vrs[i]));
+                }
+                Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
+                Action::Router(_, Edge::LowerPriority { .. }) | Action::Group(..) => {}
+            }
+        }
+        if changed {
+            self.stale = true;
+            self.reconcile();
+        }
+    }
+
+    /// Brings the kernel in line with what is claimed. What was missing is announced.
+    pub(crate) fn reconcile(&mut self) {
+        let Some(node) = &self.node else { return };
+        for vr in (0..VRS).filter(|vr| !self.vrs.contains(vr)) {
+            self.held[vr].clear();
+        }
+        for (i, vr) in self.vrs.iter().enumerate() {
+            let claims = node.claims(i).map(|a| a.address);
+            match self.mutation {
+                Some(Mutation::AddressesKept) if node.claims(i).next().is_none() => {}
+                _ => self.held[*vr] = claims.collect(),
+            }
+        }
+    }
+
+    /// The kernel tells that an address is gone.
+    pub(crate) fn hear_of_theft(&mut self, vr: usize) {
+        if self.mutation != Some(Mutation::TheftUnnoticed) {
+            self.reconcile();
+            if !self.held[vr].is_empty() {
+                self.effects.push(Effect::Announce(vr));
+            }
+        }
+    }
+
+    fn receive(&mut self, now: u64, flight: Flight) {
+        let Some(node) = &mut self.node else { return };
+        if self.mutation == Some(Mutation::AdvertsWaitForQuiet) {
+            self.quiet = now + flight.interval.micros().0;
+        }
+        let datagram = match Datagram::parse(&flight.bytes) {
+            Ok(datagram) => datagram,
+            Err(why) => {
+                self.effects.push(Effect::Rejected(flight, Reject::NotIp(why)));
+                return;
+            }
+        };
+        let vrid = admit::vrid_of(&datagram);
+        let Some(i) = node.routers().iter().position(|r| Some(r.settings.vrid) == vrid) else { return };
+        let router = &node.routers()[i];
+        if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
+            return;
+        }
+        let mut known = router.known(Instant(now));
+        if self.mutation == Some(Mutation::ReplaysBelieved) {
+            known.sequence = 0;
+        }
+        let mut admitted = match admit::admit(&router.settings, known, &datagram) {
+            Ok(admitted) => admitted,
+            Err(why) => {
+                self.effects.push(Effect::Rejected(flight, why));
+                return;
+            }
+        };
+        let release = admitted.advert.priority == Priority::RELEASE;
+        let number = match admitted.sequence {
+            Some(Sequence::Ah(number)) => Some(number),
+            Some(Sequence::Hmac(_)) | None => None,
+        };
+        self.effects.push(Effect::Believed(flight, number));
+        match self.mutation {
+            Some(Mutation::PriorityUnread) if !release => admitted.advert.priority = Priority(1),
+            // (With a sequence number it would be taken for a replay that is believed later.)
+            Some(Mutation::ReleaseUnheard) if release && admitted.sequence.is_none() => return,
+            Some(Mutation::TieUndecided) if router.state().name() == Name::Master => {
+                admitted.source = match admitted.source {
+                    IpAddr::V4(_) => Ipv4Addr::new(1, 1, 1, 1).into(),
+                    IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+                };
+            }
+            _ => {}
+        }
+        self.handle(now, Input::Advert(i, admitted));
+    }
+}

@@ -1,0 +1,529 @@
+//! What must hold: after every turn of a host, and once the faults have ended. Each law keeps its own account of what
+//! happened, from the wire's side; what a node says of itself is compared with it.
+
+use crate::host::{Effect, Flight, Host, Origin, Pulse};
+use crate::scenario::{HOSTS, Scenario, VRS, WIRES, address, number};
+use crate::wire::{LONGEST_WAY, Wires};
+use std::fmt;
+use vipd_vrrp::admit::Reject;
+use vipd_vrrp::auth::AhFault;
+use vipd_vrrp::router::{Master, Name, Router, State};
+use vipd_vrrp::settings::{Bearing, Instance, Preempt, Version};
+use vipd_vrrp::timers;
+use vipd_vrrp::units::Priority;
+
+/// How soon an address that somebody removed is back, in microseconds.
+const GUARDED: u64 = 50_000;
+
+/// A successor that goes on as MASTER, and one that is reloaded, sends its next advert within so many microseconds if
+/// it does not do so at once: `router` bounds the adverts of a storm of reloads by that.
+const FIRST_ADVERT: u64 = 100_000;
+
+/// What must hold, as an operator would say it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Law {
+    /// Of two masters the weaker one gives way to the first advert of the stronger one that reaches it.
+    ///
+    /// So they last no longer than the stronger one's interval and the advert's way, counted from when the last of
+    /// these was over: one of the two was not MASTER, or had another priority, or stood still, or an advert from the
+    /// stronger to the weaker was lost or late by an injected fault. (A tenth of a second where that is longer than
+    /// the interval: so long a reloaded master may wait with its next advert.) That is below one master-down interval,
+    /// which has at least two such intervals. What passes the other way doesn't count: nobody can obey what it doesn't
+    /// hear.
+    TwoMasters,
+    /// The kernel holds the addresses while MASTER and at no other time; what somebody removes is back in 50 ms.
+    Addresses,
+    /// A state changes by a recorded transition with a reason, from the state that was.
+    Recorded,
+    /// Nobody without the key is believed; with an authentication header no packet is believed twice.
+    Attacker,
+    /// An honest advert is believed, unless its sequence number is below one that was accepted.
+    Honest,
+    /// The members of a sync group hold the same state, and the group has it, too.
+    Group,
+    /// A master sends its next advert within the interval that its last one names, whatever it receives.
+    Schedule,
+    /// Nobody takes over from a stronger master that it heard less than so many intervals ago as it has to miss.
+    HeardMaster,
+    /// Who hears a master's good-bye, and no other advert after it, is MASTER within the skew time.
+    HandOver,
+    /// A role that was away as MASTER for longer than its peers wait, or stood still so long, listens before it sends.
+    ListensFirst,
+    /// A node has nothing to do at the moment at which it has just done everything.
+    BusyLoop,
+    /// Who is able serves or listens: nobody stays in FAULT or INIT without a cause.
+    Stuck,
+    /// After the last fault, within two master-down intervals and `preempt_delay`: one master.
+    OneMaster,
+    /// And it is the right one: nobody who is able and may preempt has a higher priority.
+    RightMaster,
+    /// And clients send to it, unless it can't know that they don't: its last announcement was lost to a fault, or
+    /// another master announced itself and fell silent before it was heard.
+    Neighbours,
+    /// And so it stays.
+    Lasting,
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Law::TwoMasters => "two masters that hear each other don't last",
+            Law::Addresses => "addresses are held exactly while MASTER",
+            Law::Recorded => "no change of state without a recorded reason",
+            Law::Attacker => "nobody without the key is believed, and no packet twice",
+            Law::Honest => "an honest advert is believed",
+            Law::Group => "the members of a sync group hold the same state",
+            Law::Schedule => "nothing that is received delays an advert",
+            Law::HeardMaster => "nobody takes over from a stronger master that it hears",
+            Law::HandOver => "a good-bye is followed within the skew time",
+            Law::ListensFirst => "who was away for long listens first",
+            Law::BusyLoop => "nothing is due when all is done",
+            Law::Stuck => "nobody is in FAULT or INIT without a cause",
+            Law::OneMaster => "after the last fault there is one master within two master-down intervals",
+            Law::RightMaster => "after the last fault the right one is master",
+            Law::Neighbours => "after the last fault clients send to the master",
+            Law::Lasting => "without a fault nothing changes",
+        })
+    }
+}
+
+/// A law that was broken, and how.
+pub(crate) type Broken = (Law, String);
+
+/// What is known of a virtual router on a host.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    /// The state that the recorded transitions lead to.
+    state: Name,
+    /// When its state or its priority last changed, or the host last stood still.
+    since: u64,
+    /// When it last sent an advert, and when its next one is due at the latest.
+    sent: u64,
+    due: u64,
+    /// When a stronger master's last advert was believed, and its interval in microseconds.
+    stronger: Option<(u64, Priority, u64)>,
+    /// A master said good-bye: it is to serve by then.
+    owed: Option<u64>,
+    /// The highest sequence number that was believed.
+    sequence: u32,
+    /// It stood still as MASTER for longer than any peer waits: it is to send nothing before.
+    listens: u64,
+}
+
+const VACANT: Seat =
+    Seat { state: Name::Init, since: 0, sent: 0, due: 0, stronger: None, owed: None, sequence: 0, listens: 0 };
+
+/// The account.
+pub(crate) struct Laws {
+    seats: [[Seat; VRS]; HOSTS],
+    /// By virtual router, sender and receiver: until when an injected fault bears on what was sent.
+    disturbed: [[[u64; HOSTS]; HOSTS]; VRS],
+    /// By host: an address that was stolen needs not be back before.
+    stolen: [u64; HOSTS],
+    /// How many masters each virtual router has.
+    masters: [usize; VRS],
+}
+
+impl Laws {
+    /// Of a cluster in which nothing has happened yet.
+    pub(crate) fn new() -> Laws {
+        Laws {
+            seats: [[VACANT; VRS]; HOSTS],
+            disturbed: [[[0; HOSTS]; HOSTS]; VRS],
+            stolen: [0; HOSTS],
+            masters: [0; VRS],
+        }
+    }
+
+    /// The state of a virtual router on a host, as recorded.
+    pub(crate) fn state(&self, host: usize, vr: usize) -> Name {
+        self.seats[host][vr].state
+    }
+
+    fn set_state(&mut self, host: usize, vr: usize, state: Name) {
+        let seat = &mut self.seats[host][vr];
+        let before = std::mem::replace(&mut seat.state, state);
+        match (before == Name::Master, state == Name::Master) {
+            (false, true) => self.masters[vr] += 1,
+            (true, false) => self.masters[vr] -= 1,
+            _ => {}
+        }
+    }
+
+    /// An advert met a fault that bears on it until `until`.
+    pub(crate) fn disturb(&mut self, vr: usize, from: usize, to: usize, until: u64) {
+        let at = &mut self.disturbed[vr][from][to];
+        *at = until.max(*at);
+    }
+
+    /// An address was stolen from a host.
+    pub(crate) fn theft(&mut self, now: u64, host: usize) {
+        self.stolen[host] = now + GUARDED;
+    }
+
+    /// A host goes on after standing still.
+    pub(crate) fn resumed(&mut self, now: u64, host: usize, all: &Scenario) {
+        for (seat, vr) in self.seats[host].iter_mut().zip(&all.vrs) {
+            let silent = now.saturating_sub(seat.sent);
+            // (Who stands still once more while it listens has listened: what came meanwhile waits to be read.)
+            let woke = seat.listens > seat.sent;
+            if seat.state == Name::Master && silent > vr.interval.micros().0 + vr.master_down && !woke {
+                seat.listens = now + 1;
+            }
+            seat.since = now;
+            seat.due = seat.due.max(now);
+            seat.owed = None;
+        }
+        self.stolen[host] = self.stolen[host].max(now);
+    }
+
+    /// A host's daemon is dead.
+    pub(crate) fn dead(&mut self, host: usize) {
+        for vr in 0..VRS {
+            self.set_state(host, vr, Name::Init);
+        }
+    }
+
+    /// A host's daemon takes another file: it never stops running for that.
+    pub(crate) fn reloads(&mut self, now: u64, host: usize) {
+        for seat in &mut self.seats[host] {
+            (seat.since, seat.owed) = (now, None);
+        }
+    }
+
+    /// A host's daemon starts, with what a predecessor may have left: the state of each virtual router, and the highest
+    /// sequence number that it accepted.
+    pub(crate) fn starts(&mut self, now: u64, host: usize, left: [Option<(Name, u32)>; VRS]) {
+        for (vr, left) in left.into_iter().enumerate() {
+            let (state, sequence) = left.filter(|(s, _)| *s != Name::Stop).unwrap_or((Name::Init, 0));
+            self.set_state(host, vr, state);
+            self.seats[host][vr] = Seat { state, since: now, due: now + FIRST_ADVERT, sequence, ..VACANT };
+        }
+    }
+
+    /// A host's daemon has started: what listened goes on listening.
+    pub(crate) fn started(&mut self, index: usize, host: &Host) {
+        let Some(node) = &host.node else { return };
+        for (router, vr) in node.routers().iter().zip(&host.vrs) {
+            if let State::Master(Master { listening: Some(listening), .. }) = router.state() {
+                let seat = &mut self.seats[index][*vr];
+                (seat.due, seat.since) = (listening.until.0.max(seat.due), listening.until.0.max(seat.since));
+            }
+        }
+    }
+
+    /// Takes in what left a host, in order.
+    pub(crate) fn effect(
+        &mut self,
+        now: u64,
+        index: usize,
+        host: &Host,
+        effect: &Effect,
+        all: &Scenario,
+    ) -> Result<(), Broken> {
+        match effect {
+            Effect::Packet(_, flight) => {
+                let seat = &mut self.seats[index][flight.vr];
+                seat.due = now + flight.interval.micros().0;
+                seat.sent = now;
+                if now < seat.listens {
+                    return Err((Law::ListensFirst, format!("host {index} sends at once after standing still")));
+                }
+                Ok(())
+            }
+            Effect::Stalled(vr) => {
+                let Some(router) = router(host, *vr) else { return Ok(()) };
+                let until = now + router.settings.advert_int.micros().0;
+                let seat = &mut self.seats[index][*vr];
+                (seat.due, seat.since, seat.listens) = (until, until, now + 1);
+                Ok(())
+            }
+            Effect::Announce(_) => Ok(()),
+            Effect::Priority(vr) => {
+                let seat = &mut self.seats[index][*vr];
+                (seat.since, seat.owed) = (now, None);
+                Ok(())
+            }
+            Effect::Changed(vr, transition) => {
+                let state = self.state(index, *vr);
+                if transition.from != state || transition.why.is_empty() || transition.at.0 != now {
+                    return Err((Law::Recorded, format!("{transition:?} where the record says {state}")));
+                }
+                // Who has stopped begins anew when it is configured again.
+                self.set_state(index, *vr, if transition.to == Name::Stop { Name::Init } else { transition.to });
+                let seat = &mut self.seats[index][*vr];
+                (seat.since, seat.owed) = (now, None);
+                match transition.to {
+                    Name::Backup => return Ok(()),
+                    Name::Stop => seat.sequence = 0, // no longer configured: its memory goes with it
+                    Name::Init | Name::Master | Name::Fault => {}
+                }
+                let stronger = seat.stronger.take();
+                match router(host, *vr) {
+                    Some(router) if transition.to == Name::Master => heard_master(now, router, stronger),
+                    _ => Ok(()),
+                }
+            }
+            Effect::Believed(flight, sequence) => self.believed(now, index, host, flight, *sequence, all),
+            Effect::Rejected(flight, why) => match (flight.origin, why) {
+                (Origin::Replayed | Origin::Forged, _) | (_, Reject::Ah(AhFault::Sequence { .. })) => {
+                    // Its own number is above all that it hears, but not all that others hear: they wait for it.
+                    if flight.origin == Origin::Honest {
+                        self.disturb(flight.vr, flight.from, index, now);
+                    }
+                    Ok(())
+                }
+                (Origin::Honest, why) => Err((Law::Honest, format!("an advert of host {}: {why}", flight.from))),
+            },
+        }
+    }
+
+    fn believed(
+        &mut self,
+        now: u64,
+        index: usize,
+        host: &Host,
+        flight: &Flight,
+        sequence: Option<u32>,
+        all: &Scenario,
+    ) -> Result<(), Broken> {
+        if flight.origin == Origin::Forged {
+            return Err((Law::Attacker, format!("host {index} believes a forged packet")));
+        }
+        let seat = &mut self.seats[index][flight.vr];
+        if let Some(sequence) = sequence {
+            if sequence <= seat.sequence {
+                let text = format!("host {index} believes number {sequence} after {}", seat.sequence);
+                return Err((Law::Attacker, text));
+            }
+            seat.sequence = sequence;
+        }
+        let Some(router) = router(host, flight.vr) else { return Ok(()) };
+        let vr = &all.vrs[flight.vr];
+        let backup = seat.state == Name::Backup;
+        if flight.priority == Priority::RELEASE {
+            seat.stronger = None;
+            if backup && !vr.grouped {
+                let skew = timers::skew(vr.version, router.priority(), vr.interval).0;
+                seat.owed = Some(now + skew + 1);
+            }
+            return Ok(());
+        }
+        seat.owed = None;
+        let never = router.settings.preempt == Preempt::Never;
+        if flight.priority >= router.priority() || (never && backup) {
+            let interval = match vr.version {
+                Version::V2 => router.settings.advert_int,
+                Version::V3 => flight.interval,
+            };
+            seat.stronger = Some((now, flight.priority, interval.micros().0));
+        } else {
+            seat.stronger = None;
+        }
+        Ok(())
+    }
+
+    /// Whether what a master sends now is its first word after it stood still for long.
+    pub(crate) fn first_word(&self, index: usize, vr: usize) -> bool {
+        let seat = &self.seats[index][vr];
+        seat.state == Name::Master && seat.listens > seat.sent
+    }
+
+    /// A host has said its first word after it stood still, and read this afterwards, in the same turn.
+    pub(crate) fn deaf_word(&self, vr: usize, index: usize, later: &[Effect]) -> Result<(), Broken> {
+        let waited = later.iter().any(|effect| match effect {
+            Effect::Believed(flight, _) => flight.vr == vr && flight.from != index,
+            _ => false,
+        });
+        if waited {
+            return Err((Law::ListensFirst, format!("VI_{vr} on host {index} sends with adverts unread")));
+        }
+        Ok(())
+    }
+
+    /// Someone has become master and read this afterwards, in the same turn.
+    pub(crate) fn unread(&self, vr: usize, index: usize, host: &Host, later: &[Effect]) -> Result<(), Broken> {
+        let Some(router) = router(host, vr) else { return Ok(()) };
+        let waited = later.iter().any(|effect| match effect {
+            Effect::Believed(flight, _) => flight.vr == vr && flight.priority >= router.priority(),
+            _ => false,
+        });
+        if waited {
+            let text = format!("VI_{vr} on host {index} takes over with the master's adverts unread");
+            return Err((Law::HeardMaster, text));
+        }
+        Ok(())
+    }
+
+    /// After a turn of a host.
+    pub(crate) fn turn(&self, now: u64, index: usize, host: &Host) -> Result<(), Broken> {
+        let Some(node) = &host.node else { return Ok(()) };
+        for (i, (router, vr)) in node.routers().iter().zip(&host.vrs).enumerate() {
+            let seat = &self.seats[index][*vr];
+            let state = router.state().name();
+            if state != seat.state {
+                return Err((
+                    Law::Recorded,
+                    format!("VI_{vr} on host {index} is {state}, the record says {}", seat.state),
+                ));
+            }
+            let master = state == Name::Master;
+            let settings = &router.settings;
+            let count = if master { settings.addresses.len() + settings.excluded.len() } else { 0 };
+            if host.held[*vr].len() != count && now >= self.stolen[index] {
+                let held = host.held[*vr].len();
+                return Err((Law::Addresses, format!("VI_{vr} on host {index} is {state} and holds {held} of them")));
+            }
+            if master && now > seat.due {
+                let late = now - seat.due;
+                return Err((Law::Schedule, format!("VI_{vr} on host {index} is {late} us late with its advert")));
+            }
+            if seat.owed.is_some_and(|by| now > by) {
+                return Err((Law::HandOver, format!("VI_{vr} on host {index} has heard the good-bye and is {state}")));
+            }
+            let group = node.group_of(i);
+            if let Some(group) = group
+                && state != Name::Init
+                && state != Name::Stop
+                && group.state() != state
+            {
+                return Err((Law::Group, format!("VI_{vr} on host {index} is {state}, its group {}", group.state())));
+            }
+        }
+        let in_group = |vr: &&usize| host.config.groups.iter().any(|g| g.members.contains(&format!("VI_{vr}")));
+        if !host.config.groups.is_empty() {
+            let mut states = host.vrs.iter().filter(in_group).map(|vr| self.state(index, *vr));
+            let first = states.next();
+            if states.any(|state| Some(state) != first) {
+                return Err((Law::Group, format!("the members on host {index} differ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two masters last too long. To be asked after every turn.
+    pub(crate) fn two_masters(&self, now: u64, hosts: &[Host], all: &Scenario) -> Result<(), Broken> {
+        for vr in (0..all.vrs.len()).filter(|vr| self.masters[*vr] > 1) {
+            let serves = |host: &usize| self.state(*host, vr) == Name::Master && hosts[*host].pulse == Pulse::Running;
+            let masters: Vec<usize> = (0..hosts.len()).filter(serves).collect();
+            for (n, one) in masters.iter().enumerate() {
+                for other in &masters[n + 1..] {
+                    self.pair(now, vr, (*one, *other), hosts, all)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pair(&self, now: u64, vr: usize, pair: (usize, usize), hosts: &[Host], all: &Scenario) -> Result<(), Broken> {
+        let rank = |host: usize| {
+            Some((router(&hosts[host], vr)?.priority(), address(all.vrs[vr].family, all.vrs[vr].wire, host)))
+        };
+        let (winner, loser) = if rank(pair.0) > rank(pair.1) { pair } else { (pair.1, pair.0) };
+        let Some(router) = router(&hosts[winner], vr) else { return Ok(()) };
+        let clear = self.disturbed[vr][winner][loser];
+        let since = clear.max(self.seats[winner][vr].since).max(self.seats[loser][vr].since);
+        if now > since + router.settings.advert_int.micros().0.max(FIRST_ADVERT) + LONGEST_WAY {
+            let lasting = now - since;
+            let text = format!("VI_{vr} on host {winner} and host {loser}, which hears it, for {lasting} us");
+            return Err((Law::TwoMasters, text));
+        }
+        Ok(())
+    }
+
+    /// A role that was away for so long has started again with a snapshot that said MASTER of `masters`.
+    pub(crate) fn listens_first(&self, index: usize, host: &Host, away: u64, masters: &[usize]) -> Result<(), Broken> {
+        for vr in masters {
+            let Some(router) = router(host, *vr) else { continue };
+            let patience = u64::from(router.settings.down_timer_adverts) * router.settings.advert_int.micros().0;
+            if away > patience && self.state(index, *vr) == Name::Master {
+                return Err((Law::ListensFirst, format!("VI_{vr} on host {index} serves at once after {away} us")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The faults are long enough over: who is master of a virtual router, which is to be the right one.
+    pub(crate) fn calm(&self, vr: usize, hosts: &[Host], down: &Down) -> Result<Option<usize>, Broken> {
+        let able: Vec<usize> = (0..hosts.len()).filter(|host| able(&hosts[*host], *host, vr, down)).collect();
+        for host in &able {
+            let state = self.state(*host, vr);
+            if !matches!(state, Name::Backup | Name::Master) {
+                return Err((Law::Stuck, format!("VI_{vr} on host {host} is {state}")));
+            }
+        }
+        let masters: Vec<usize> = (0..hosts.len()).filter(|host| self.state(*host, vr) == Name::Master).collect();
+        let [master] = masters.as_slice() else {
+            if masters.is_empty() && able.is_empty() {
+                return Ok(None);
+            }
+            return Err((Law::OneMaster, format!("VI_{vr} has the masters {masters:?}; able are {able:?}")));
+        };
+        let rank = |host: usize| router(&hosts[host], vr).map(Router::priority);
+        let claims = |host: &&usize| {
+            let preempts = router(&hosts[**host], vr).is_some_and(|r| r.settings.preempt != Preempt::Never);
+            preempts && rank(**host) > rank(*master)
+        };
+        if let Some(better) = able.iter().find(claims) {
+            return Err((Law::RightMaster, format!("VI_{vr}: host {master} serves, host {better} is better")));
+        }
+        Ok(Some(*master))
+    }
+
+    /// Whether clients send to the master.
+    pub(crate) fn neighbours(&self, vr: usize, master: Option<usize>, wires: &Wires) -> Result<(), Broken> {
+        let neighbour = &wires.neighbours[vr];
+        let Some(master) = master.filter(|master| !neighbour.unaware[*master]) else { return Ok(()) };
+        if neighbour.host != Some(master) {
+            let host = neighbour.host;
+            return Err((Law::Neighbours, format!("VI_{vr}: host {master} serves, clients send to {host:?}")));
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong on the hosts, as the simulator knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Down {
+    /// By host: an interface, by wire.
+    pub(crate) links: [[bool; WIRES]; HOSTS],
+    /// By host: the tracked script.
+    pub(crate) script: [bool; HOSTS],
+}
+
+/// Whether a virtual router can serve on a host: by what the simulator did to it, not by what its node says.
+fn able(host: &Host, index: usize, vr: usize, down: &Down) -> bool {
+    let fit = |settings: &Instance| {
+        let wire = usize::from(settings.interface.as_bytes()[3] - b'0');
+        let script = settings.tracks.iter().all(|track| match track.bearing {
+            Bearing::Fault { reverse } => down.script[index] == reverse,
+            Bearing::Weight { .. } => true,
+        });
+        !down.links[index][wire] && !host.deaf[number(settings)] && script
+    };
+    let config = &host.config;
+    let Some(own) = config.instances.iter().find(|i| number(i) == vr) else { return false };
+    let group = config.groups.iter().find(|g| g.members.contains(&own.name));
+    let siblings = config.instances.iter().filter(|i| group.is_some_and(|g| g.members.contains(&i.name)));
+    host.pulse == Pulse::Running && fit(own) && siblings.into_iter().all(fit)
+}
+
+/// The router that serves a virtual router on a host.
+fn router(host: &Host, vr: usize) -> Option<&Router> {
+    let i = host.vrs.iter().position(|known| *known == vr)?;
+    host.node.as_ref()?.routers().get(i)
+}
+
+fn heard_master(now: u64, router: &Router, stronger: Option<(u64, Priority, u64)>) -> Result<(), Broken> {
+    let Some((at, priority, interval)) = stronger else { return Ok(()) };
+    let never = router.settings.preempt == Preempt::Never;
+    let settings = &router.settings;
+    let patience = u64::from(settings.down_timer_adverts) * interval;
+    let owner = router.priority() == Priority::OWNER;
+    if now - at < patience && (priority >= router.priority() || never) && !owner {
+        let ago = now - at;
+        let text = format!("{} takes over from priority {priority}, which it heard {ago} us ago", settings.name);
+        return Err((Law::HeardMaster, text));
+    }
+    Ok(())
+}

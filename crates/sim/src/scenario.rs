@@ -1,0 +1,286 @@
+//! A cluster drawn from a seed: hosts, virtual routers, and what each host's file says.
+
+use fastrand::Rng;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU8;
+use vipd_vrrp::node::Settings;
+use vipd_vrrp::settings::*;
+use vipd_vrrp::timers;
+use vipd_vrrp::track::Link;
+use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
+
+/// Most hosts of a cluster, virtual routers of a host, and wires.
+pub(crate) const HOSTS: usize = 5;
+pub(crate) const VRS: usize = 3;
+pub(crate) const WIRES: usize = 2;
+
+/// The name of the script that is tracked where one is.
+pub(crate) const SCRIPT: &str = "chk";
+
+/// What holds for a virtual router on all hosts.
+#[derive(Clone, Debug)]
+pub(crate) struct VirtualRouter {
+    /// The wire that it lives on.
+    pub(crate) wire: usize,
+    /// Its family and version.
+    pub(crate) family: Family,
+    pub(crate) version: Version,
+    /// The longest interval that any host may be told.
+    pub(crate) interval: Centis,
+    /// The longest master-down interval that any host may count, in microseconds.
+    pub(crate) master_down: u64,
+    /// The longest `preempt_delay`, in microseconds.
+    pub(crate) delay: u64,
+    /// Whether it is in the sync group.
+    pub(crate) grouped: bool,
+}
+
+/// A cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    /// What each host's file says at first.
+    pub(crate) hosts: Vec<Settings>,
+    /// The virtual routers; they stand in each file in this order.
+    pub(crate) vrs: Vec<VirtualRouter>,
+    /// How many wires there are; each host is on all of them.
+    pub(crate) wires: usize,
+    /// How long a run of the tracked script takes, in microseconds.
+    pub(crate) script_every: u64,
+    /// The mean time between two faults, in microseconds.
+    pub(crate) pace: u64,
+}
+
+/// The identifier of a virtual router: not its number, so that nothing takes the one for the other.
+fn vrid(vr: usize) -> Vrid {
+    Vrid(NonZeroU8::MIN.saturating_add(low(vr) + 9))
+}
+
+/// The number of the virtual router of an instance.
+pub(crate) fn number(instance: &Instance) -> usize {
+    usize::from(instance.vrid.0.get()) - 10
+}
+
+/// The address of a host on a wire, by which it sends adverts of this family.
+pub(crate) fn address(family: Family, wire: usize, host: usize) -> IpAddr {
+    match family {
+        Family::V4 => ipv4(wire, host).into(),
+        Family::V6 => ipv6(wire, host).into(),
+    }
+}
+
+fn ipv4(wire: usize, host: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, low(wire), 0, low(host) + 1)
+}
+
+fn ipv6(wire: usize, host: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, low(wire).into(), u16::from(low(host)) + 1)
+}
+
+/// The host that has this address.
+pub(crate) fn host_at(address: IpAddr) -> usize {
+    let last = match address {
+        IpAddr::V4(a) => a.octets()[3],
+        IpAddr::V6(a) => a.octets()[15],
+    };
+    usize::from(last) - 1
+}
+
+/// The interface of every host to a wire.
+pub(crate) fn interface(wire: usize) -> String {
+    format!("eth{wire}")
+}
+
+/// What a host knows of its interfaces while all is well.
+pub(crate) fn links(wires: usize, host: usize) -> BTreeMap<String, Link> {
+    (0..wires).map(|wire| (interface(wire), link(wire, host))).collect()
+}
+
+/// An interface that is well.
+pub(crate) fn link(wire: usize, host: usize) -> Link {
+    let (ipv4, link_local) = (Some(ipv4(wire, host)), Some(ipv6(wire, host)));
+    Link { up: true, multicast: true, ipv4, link_local, mtu: 1500 }
+}
+
+fn low(n: usize) -> u8 {
+    u8::try_from(n).unwrap_or(u8::MAX)
+}
+
+/// One of a list.
+fn one_of<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
+    list[rng.usize(..list.len())]
+}
+
+/// Whether something happens that does so in `percent` of all cases.
+pub(crate) fn chance(rng: &mut Rng, percent: u8) -> bool {
+    rng.u8(..100) < percent
+}
+
+/// A priority that a file may give.
+pub(crate) fn priority(rng: &mut Rng) -> Priority {
+    // Ties are where elections break: they are common here.
+    if chance(rng, 40) { Priority(one_of(rng, &[90, 100, 110])) } else { Priority(rng.u8(1..=254)) }
+}
+
+impl Scenario {
+    /// Draws one.
+    pub(crate) fn draw(rng: &mut Rng) -> Scenario {
+        let hosts = one_of(rng, &[2, 2, 2, 2, 3, 3, 4, 5]);
+        let count = one_of(rng, &[1, 1, 1, 1, 1, 2, 2, 3]);
+        let wires = if count > 1 { rng.usize(1..=WIRES) } else { 1 };
+        let grouped = count > 1 && chance(rng, 60);
+        let mut scenario = Scenario {
+            hosts: vec![Settings::default(); hosts],
+            vrs: Vec::new(),
+            wires,
+            script_every: rng.u64(500_000..4_000_000),
+            pace: one_of(rng, &[2, 5, 10, 20, 60]) * 1_000_000,
+        };
+        for vr in 0..count {
+            let (router, instances) = scenario.virtual_router(rng, vr, grouped);
+            scenario.vrs.push(router);
+            for (settings, instance) in scenario.hosts.iter_mut().zip(instances) {
+                settings.instances.push(instance);
+            }
+        }
+        if grouped {
+            let members: Vec<String> = scenario.hosts[0].instances.iter().map(|i| i.name.clone()).collect();
+            for settings in &mut scenario.hosts {
+                settings.groups.push(SyncGroup { name: "VG".into(), members: members.clone() });
+                align(settings);
+            }
+        }
+        if chance(rng, 40) {
+            scenario.track(rng);
+        }
+        scenario
+    }
+
+    fn virtual_router(&self, rng: &mut Rng, vr: usize, grouped: bool) -> (VirtualRouter, Vec<Instance>) {
+        let wire = vr % self.wires;
+        let version = one_of(rng, &[Version::V2, Version::V3]);
+        let family = match version {
+            Version::V2 => Family::V4,
+            Version::V3 => one_of(rng, &[Family::V4, Family::V4, Family::V6]),
+        };
+        let interval = Centis(match version {
+            Version::V2 => one_of(rng, &[100, 100, 100, 100, 200, 300]),
+            Version::V3 => one_of(rng, &[100, 100, 100, 100, 100, 100, 100, 200, 300, 50, 20, 10, 5]),
+        });
+        let auth = match version {
+            Version::V2 => one_of(rng, &[None, Some(1), Some(2)]),
+            Version::V3 => None,
+        };
+        let auth = match auth {
+            None => Auth::None,
+            Some(1) => Auth::Pass(*b"password"),
+            Some(_) => Auth::Ah(*b"thekey00"),
+        };
+        let preempt = match rng.u8(..10) {
+            0..=5 => Preempt::After(Micros::ZERO),
+            6 | 7 => Preempt::After(Micros(rng.u64(500_000..8_000_000))),
+            _ => Preempt::Never,
+        };
+        let adverts = one_of(rng, &[3, 3, 3, 3, 2, 5]);
+        let uneven = version == Version::V3 && !grouped && chance(rng, 20);
+        let unicast = chance(rng, 30);
+        let addresses = rng.usize(1..=3);
+        let owner = chance(rng, 8);
+        let garp =
+            Garp { refresh: Micros::from_secs(if chance(rng, 15) { rng.u64(5..30) } else { 0 }), ..Garp::default() };
+        let mixed = chance(rng, 15);
+        let (quiet, last_word) = (chance(rng, 10), chance(rng, 50));
+        let instances = (0..self.hosts.len()).map(|host| {
+            let peers = (0..self.hosts.len()).filter(|peer| *peer != host);
+            let peer = |peer| Peer { address: address(family, wire, peer), min_ttl: None, max_ttl: None };
+            let transport = if unicast {
+                Transport::Unicast { peers: peers.map(peer).collect(), ttl: 255, check_source: true }
+            } else {
+                Transport::Multicast { group: group(family) }
+            };
+            let interval = if uneven && chance(rng, 50) { Centis((interval.0 / 2).max(1)) } else { interval };
+            Instance {
+                name: format!("VI_{vr}"),
+                vrid: vrid(vr),
+                interface: interface(wire),
+                family,
+                version,
+                priority: if owner && host == 0 { Priority::OWNER } else { priority(rng) },
+                initial: one_of(rng, &[Initial::Backup, Initial::Master]),
+                advert_int: interval,
+                preempt: if mixed && chance(rng, 50) { Preempt::Never } else { preempt },
+                auth: auth.clone(),
+                transport,
+                source: None,
+                addresses: (0..addresses).map(|n| virtual_address(family, wire, vr, n)).collect(),
+                excluded: if chance(rng, 20) { vec![virtual_address(family, wire, vr, 7)] } else { Vec::new() },
+                garp: garp.clone(),
+                down_timer_adverts: adverts,
+                lower_prio_no_advert: quiet,
+                higher_prio_send_advert: last_word,
+                skip_check_adv_addr: false,
+                track_primary: true,
+                tracks: Vec::new(),
+            }
+        });
+        let instances: Vec<Instance> = instances.collect();
+        let delay = match preempt {
+            Preempt::After(delay) => delay.0,
+            Preempt::Never => 0,
+        };
+        let master_down = timers::master_down(version, Priority(1), interval, adverts).0;
+        (VirtualRouter { wire, family, version, interval, master_down, delay, grouped }, instances)
+    }
+
+    /// Lets every host track a script, and perhaps the other wire.
+    fn track(&mut self, rng: &mut Rng) {
+        let script =
+            Script { name: SCRIPT.into(), rise: rng.u32(1..=3), fall: rng.u32(1..=3), init_fail: chance(rng, 30) };
+        let weight = one_of(rng, &[-60, -20, -5, 5, 20, 60]);
+        let bearing = match rng.u8(..3) {
+            0 => Bearing::Fault { reverse: chance(rng, 10) },
+            _ => Bearing::Weight { weight, reverse: chance(rng, 10) },
+        };
+        let wire = self.wires > 1 && chance(rng, 50);
+        for settings in &mut self.hosts {
+            settings.scripts.push(script.clone());
+            let grouped = !settings.groups.is_empty();
+            // All members of a group track the same, or they could not agree who is the best.
+            for instance in settings.instances.iter_mut().take(if grouped { VRS } else { 1 }) {
+                instance.tracks.push(Track { what: Tracked::Script(SCRIPT.into()), bearing });
+                if wire {
+                    let bearing = Bearing::Weight { weight: -30, reverse: false };
+                    instance.tracks.push(Track { what: Tracked::Interface(interface(1)), bearing });
+                }
+            }
+        }
+    }
+}
+
+/// Members of a sync group have one priority and one rule of preemption on a host: with others they could not agree.
+pub(crate) fn align(settings: &mut Settings) {
+    if settings.groups.is_empty() {
+        return;
+    }
+    let Some((first, rest)) = settings.instances.split_first_mut() else { return };
+    for instance in rest {
+        instance.priority = first.priority;
+        instance.preempt = first.preempt;
+    }
+}
+
+fn group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(224, 0, 0, 18).into(),
+        Family::V6 => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12).into(),
+    }
+}
+
+fn virtual_address(family: Family, wire: usize, vr: usize, n: usize) -> VirtualAddress {
+    let (wire_byte, last) = (low(wire), low(vr * 8 + n));
+    let (address, prefix) = match family {
+        Family::V4 => (IpAddr::from([10, wire_byte, 1, last]), 32),
+        Family::V6 => (Ipv6Addr::new(0x2001, 0xdb8, wire_byte.into(), 0, 0, 0, 0, last.into()).into(), 64),
+    };
+    VirtualAddress::plain(address, prefix, interface(wire))
+}

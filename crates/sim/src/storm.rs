@@ -1,0 +1,400 @@
+//! What goes wrong: one fault after the other, drawn from the seed, each with its end.
+
+use crate::host::{Flight, Origin, Pulse};
+use crate::scenario::{self, HOSTS, SCRIPT, WIRES, chance};
+use crate::tally::Kind;
+use crate::wire::CLIENT;
+use crate::world::{Deaf, What, World};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use vipd_vrrp::node::Input;
+use vipd_vrrp::router::{Sequence, advert, packets};
+use vipd_vrrp::settings::{Auth, Family, Transport, Version};
+use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamp;
+use vipd_vrrp::units::{Centis, Priority};
+
+/// The end of a fault.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// The role dies now (its snapshot was taken earlier).
+    Crash(usize),
+    /// The daemon is started.
+    Start(usize),
+    /// The host goes on.
+    Resume(usize),
+    /// An interface of a host is well again.
+    Link(usize, usize),
+    /// A virtual router of a host gets its sockets.
+    Sockets(usize, usize),
+}
+
+/// What an attacker sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Weapon {
+    /// Random bytes, and adverts with one bit turned.
+    Junk,
+    /// Well-formed adverts without the key.
+    Forgery,
+    /// What was on the wire before.
+    Replay,
+}
+
+const SECOND: u64 = 1_000_000;
+
+impl World {
+    /// A time between the two, in microseconds; the shorter, the more likely.
+    fn span(&mut self, least: u64, most: u64) -> u64 {
+        let doublings = (most / least).ilog2();
+        let base = least << self.rng.u32(..=doublings);
+        self.rng.u64(base..=(base * 2).min(most).max(base))
+    }
+
+    /// A host that runs, if the first one drawn does.
+    fn some_host(&mut self) -> Option<usize> {
+        let host = self.rng.usize(..self.hosts.len());
+        (self.hosts[host].pulse == Pulse::Running).then_some(host)
+    }
+
+    /// Something goes wrong.
+    pub(crate) fn strike(&mut self) {
+        let kind = Kind::ALL[self.rng.usize(..Kind::ALL.len())];
+        if self.inflict(kind).is_some() {
+            self.tally.count(kind);
+        }
+        let pause = self.rng.u64(1..=2 * self.scenario.pace);
+        self.later(pause, What::Strike(self.epoch));
+    }
+
+    /// One fault of this kind; `None`: there was nobody to suffer it.
+    fn inflict(&mut self, kind: Kind) -> Option<()> {
+        match kind {
+            Kind::Loss | Kind::Delay | Kind::Duplication | Kind::Reordering => self.disturb_paths(kind),
+            Kind::OneWay | Kind::TwoWay => self.partition(kind),
+            Kind::RoleCrash => {
+                let host = self.some_host()?;
+                self.hosts[host].keep(self.now);
+                let age = self.rng.u64(..5 * SECOND);
+                self.ends(age, Ending::Crash(host));
+            }
+            Kind::HostCrash => {
+                let host = self.some_host()?;
+                self.note(|| format!("host {host} loses its power"));
+                self.kill(host);
+                self.hosts[host].snapshot = None;
+                self.hosts[host].held = Default::default();
+                let off = self.span(SECOND / 10, 40 * SECOND);
+                self.ends(off, Ending::Start(host));
+            }
+            Kind::Stop => {
+                let host = self.some_host()?;
+                self.note(|| format!("host {host} stops its daemon"));
+                self.hosts[host].handle(self.now, Input::Stop);
+                self.flush(host);
+                self.kill(host);
+                self.hosts[host].snapshot = None;
+                let off = self.span(SECOND / 10, 20 * SECOND);
+                self.ends(off, Ending::Start(host));
+            }
+            Kind::Stall => {
+                let host = self.some_host()?;
+                let still = self.span(SECOND / 100, 20 * SECOND);
+                self.note(|| format!("host {host} stands still for {still} us"));
+                self.hosts[host].pulse = Pulse::Stalled;
+                self.ends(still, Ending::Resume(host));
+            }
+            Kind::ClockStep => {
+                let host = self.some_host()?;
+                let step = self.rng.i64(-200_000..=200_000);
+                self.note(|| format!("host {host}: the time of day jumps by {step} s"));
+                self.hosts[host].wall += step;
+            }
+            Kind::Theft => {
+                let host = self.some_host()?;
+                let vr = self.rng.usize(..self.scenario.vrs.len());
+                let held = &mut self.hosts[host].held[vr];
+                let lost = held.pop()?;
+                self.note(|| format!("host {host}: somebody removes {lost}"));
+                self.laws.theft(self.now, host);
+                let notice = self.rng.u64(50..5_000);
+                self.later(notice, What::News { host, vr });
+            }
+            Kind::Junk => self.attack(Weapon::Junk),
+            Kind::Forgery => self.attack(Weapon::Forgery),
+            Kind::Replay => self.attack(Weapon::Replay),
+            Kind::Link => self.break_link()?,
+            Kind::Deaf => {
+                let host = self.some_host()?;
+                let vr = self.rng.usize(..self.scenario.vrs.len());
+                self.set_deaf(host, vr, Deaf::Yes);
+                let away = self.span(SECOND / 2, 10 * SECOND);
+                self.ends(away, Ending::Sockets(host, vr));
+            }
+            Kind::Script => {
+                let host = self.rng.usize(..self.hosts.len());
+                self.hosts[host].config.scripts.first()?;
+                let bad = !self.down.script[host];
+                self.note(|| format!("host {host}: script {SCRIPT} turns {}", if bad { "bad" } else { "good" }));
+                self.down.script[host] = bad;
+                self.run_script(host);
+            }
+            Kind::Priority => {
+                let host = self.some_host()?;
+                let mut config = self.hosts[host].config.clone();
+                let priority = scenario::priority(&mut self.rng);
+                let i = self.rng.usize(..config.instances.len().max(1));
+                let instance = config.instances.get_mut(i).filter(|i| i.priority != Priority::OWNER)?;
+                instance.priority = priority;
+                if !config.groups.is_empty() {
+                    config.instances.iter_mut().for_each(|i| i.priority = priority);
+                }
+                self.note(|| format!("host {host}: a reload with priority {priority}"));
+                self.reload(host, config);
+            }
+            Kind::Reload => self.change_file()?,
+        }
+        Some(())
+    }
+
+    fn disturb_paths(&mut self, kind: Kind) {
+        let wire = self.rng.usize(..self.scenario.wires);
+        let until = self.now + self.span(SECOND / 10, 30 * SECOND);
+        let loss = self.rng.u8(10..=100);
+        let late = self.span(1_000, 5 * SECOND);
+        self.note(|| format!("{kind:?} on wire {wire} until {until} us ({loss} of 100, {late} us)"));
+        let ends: Vec<usize> = (0..self.hosts.len()).chain([CLIENT]).collect();
+        let all = chance(&mut self.rng, 50);
+        for from in &ends {
+            for to in &ends {
+                if !all && self.rng.bool() {
+                    continue;
+                }
+                let path = &mut self.wires.paths[wire][*from][*to];
+                match kind {
+                    Kind::Loss => path.loss = (until, loss),
+                    Kind::Delay => path.late = (until, late),
+                    Kind::Duplication => path.double = until,
+                    _ => path.shuffle = (until, late),
+                }
+            }
+        }
+    }
+
+    fn partition(&mut self, kind: Kind) {
+        let wire = self.rng.usize(..self.scenario.wires);
+        let until = self.now + self.span(SECOND / 10, 60 * SECOND);
+        if kind == Kind::OneWay {
+            let from = self.rng.usize(..self.hosts.len());
+            let to = (from + self.rng.usize(1..self.hosts.len())) % self.hosts.len();
+            self.note(|| format!("wire {wire}: nothing passes from host {from} to host {to} until {until} us"));
+            self.wires.paths[wire][from][to].cut = until;
+            return;
+        }
+        let mut half = [false; HOSTS + 1];
+        half.iter_mut().for_each(|side| *side = self.rng.bool());
+        self.note(|| format!("wire {wire}: in two halves {half:?} until {until} us"));
+        for from in 0..=HOSTS {
+            for to in (0..=HOSTS).filter(|to| half[*to] != half[from]) {
+                self.wires.paths[wire][from][to].cut = until;
+            }
+        }
+    }
+
+    fn break_link(&mut self) -> Option<()> {
+        let host = self.some_host()?;
+        let wire = self.rng.usize(..self.scenario.wires);
+        let well = scenario::link(wire, host);
+        let link = match self.rng.u8(..4) {
+            0 => None,
+            1 => Some(Link { ipv4: None, link_local: None, ..well }),
+            _ => Some(Link { up: false, ..well }),
+        };
+        self.note(|| format!("host {host}: eth{wire} becomes {link:?}"));
+        self.set_link(host, wire, link);
+        let away = self.span(SECOND / 100, 20 * SECOND);
+        self.ends(away, Ending::Link(host, wire));
+        Some(())
+    }
+
+    fn change_file(&mut self) -> Option<()> {
+        let host = self.some_host()?;
+        let mut config = self.hosts[host].config.clone();
+        let vr = self.rng.usize(..self.scenario.vrs.len());
+        let what = self.rng.u8(..4);
+        let name = format!("VI_{vr}");
+        let first = self.scenario.hosts[host].instances.get(vr)?.clone();
+        let place = config.instances.iter().position(|i| i.name == name);
+        match (what, place) {
+            (0, _) => {}
+            (1, Some(i)) if self.scenario.vrs[vr].version == Version::V3 && config.groups.is_empty() => {
+                let longest = self.scenario.vrs[vr].interval;
+                config.instances[i].advert_int = if self.rng.bool() { longest } else { Centis((longest.0 / 2).max(1)) };
+            }
+            (2, Some(i)) if config.groups.is_empty() => {
+                config.instances.remove(i);
+            }
+            (_, None) => config.instances.push(first),
+            (_, Some(i)) => config.instances[i].garp.lower_prio_repeat ^= 1,
+        }
+        self.note(|| {
+            format!("host {host}: a reload, {}", ["the same", "interval", "one less", "or more"][usize::from(what)])
+        });
+        self.reload(host, config);
+        Some(())
+    }
+
+    fn attack(&mut self, weapon: Weapon) {
+        let vr = self.rng.usize(..self.scenario.vrs.len());
+        let gap = self.span(1_000, SECOND);
+        let left = self.rng.u32(1..=30);
+        self.note(|| format!("{weapon:?} for VI_{vr}: {left} packets, {gap} us between two"));
+        self.later(0, What::Attack { weapon, vr, left, gap, epoch: self.epoch });
+    }
+
+    /// The attacker's next packet.
+    pub(crate) fn attack_once(&mut self, weapon: Weapon, vr: usize) {
+        let flight = match weapon {
+            Weapon::Junk => self.junk(vr),
+            Weapon::Forgery => self.forgery(vr),
+            Weapon::Replay => self.recorded(vr).map(|(to, flight)| (to, Flight { origin: Origin::Replayed, ..flight })),
+        };
+        let Some((to, flight)) = flight else { return };
+        for host in (0..self.hosts.len()).filter(|host| to.is_none_or(|to| to == *host)) {
+            let after = self.rng.u64(40..400);
+            self.later(after, What::Arrive { to: host, flight: flight.clone() });
+        }
+    }
+
+    /// Something that was on the wire.
+    fn recorded(&mut self, vr: usize) -> Option<(Option<usize>, Flight)> {
+        let known: Vec<&(Option<usize>, Flight)> = self.heard.iter().filter(|(_, f)| f.vr == vr).collect();
+        if known.is_empty() {
+            return None;
+        }
+        Some(known[self.rng.usize(..known.len())].clone())
+    }
+
+    fn junk(&mut self, vr: usize) -> Option<(Option<usize>, Flight)> {
+        let (to, flight) = self.recorded(vr)?;
+        let mut bytes = flight.bytes.to_vec();
+        if self.rng.bool() {
+            // One bit behind the IP header: the kernel looks at that itself.
+            let header = if bytes[0] >> 4 == 4 { 20 } else { 40 };
+            let at = self.rng.usize(header..bytes.len());
+            bytes[at] ^= 1 << self.rng.u8(..8);
+        } else {
+            bytes.truncate(self.rng.usize(..=bytes.len()));
+            let from = bytes.len().min(20);
+            self.rng.fill(&mut bytes[from..]);
+        }
+        Some((to, Flight { bytes: bytes.into(), origin: Origin::Forged, ..flight }))
+    }
+
+    /// A well-formed advert, of the highest priority or saying good-bye, of somebody who has no key, is behind a
+    /// router, or is no peer.
+    fn forgery(&mut self, vr: usize) -> Option<(Option<usize>, Flight)> {
+        let from = self.rng.usize(..self.hosts.len());
+        let mut settings = self.scenario.hosts[from].instances[vr].clone();
+        let (wire, family) = (self.scenario.vrs[vr].wire, self.scenario.vrs[vr].family);
+        let mut source = scenario::address(family, wire, from);
+        let (mut ttl, mut sequence) = (255, None);
+        settings.auth = match (settings.auth, &settings.transport) {
+            (Auth::Pass(_), _) => Auth::Pass(*b"guessed!"),
+            (Auth::Ah(_), _) => {
+                sequence = Some(Sequence::Ah(u32::MAX - 1));
+                Auth::Ah(*b"guessed!")
+            }
+            (Auth::Hmac(mut auth), _) => {
+                auth.keys.values_mut().for_each(|key| key.0.fill(0));
+                sequence = Some(Sequence::Hmac(Stamp(u64::MAX >> 1)));
+                Auth::Hmac(auth)
+            }
+            (Auth::None, Transport::Multicast { .. }) => {
+                ttl = 254;
+                Auth::None
+            }
+            (Auth::None, Transport::Unicast { .. }) => {
+                source = match family {
+                    Family::V4 => Ipv4Addr::new(10, 0, 0, 99).into(),
+                    Family::V6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 99).into(),
+                };
+                Auth::None
+            }
+        };
+        let priority = Priority(if self.rng.bool() { 255 } else { 0 });
+        let advert = advert(&settings, priority);
+        let (to, mut bytes) = packets(&settings, source, &advert, 1, sequence).into_iter().next()?;
+        bytes[if family == Family::V4 { 8 } else { 7 }] = ttl;
+        let to = (!to.is_multicast()).then(|| scenario::host_at(to));
+        let origin = Origin::Forged;
+        Some((to, Flight { bytes: bytes.into(), from, vr, priority, interval: settings.advert_int, origin }))
+    }
+
+    /// A fault ends.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        match ending {
+            Ending::Crash(host) => {
+                if self.hosts[host].pulse != Pulse::Running || self.hosts[host].snapshot.is_none() {
+                    return; // it died otherwise meanwhile
+                }
+                self.note(|| format!("host {host}: the vrrp role dies"));
+                self.kill(host);
+                // The supervisor hears of its life every 200 ms; it starts another one at once, or a little later.
+                self.seen[host] = self.now.saturating_sub(self.rng.u64(..200_000));
+                let away = self.span(5_000, 4 * SECOND);
+                self.ends(away, Ending::Start(host));
+            }
+            Ending::Start(host) => self.start(host),
+            Ending::Resume(host) => self.resume(host),
+            Ending::Link(host, wire) => {
+                if self.down.links[host][wire] {
+                    self.note(|| format!("host {host}: eth{wire} is well again"));
+                    self.set_link(host, wire, Some(scenario::link(wire, host)));
+                }
+            }
+            Ending::Sockets(host, vr) => self.set_deaf(host, vr, Deaf::No),
+        }
+    }
+
+    /// Everything ends, but for what is left broken for good.
+    pub(crate) fn heal(&mut self) {
+        self.epoch += 1;
+        self.wires.heal();
+        self.note(|| "the faults end".into());
+        // With two hosts or more one may stay behind: the others are to do without it.
+        let left = chance(&mut self.rng, 25).then(|| self.rng.usize(..self.hosts.len()));
+        for host in 0..self.hosts.len() {
+            self.resume(host);
+            if self.hosts[host].pulse == Pulse::Dead {
+                self.start(host);
+            }
+            for wire in 0..WIRES.min(self.scenario.wires) {
+                self.end(Ending::Link(host, wire));
+            }
+            for vr in 0..self.scenario.vrs.len() {
+                self.set_deaf(host, vr, Deaf::No);
+            }
+            if self.down.script[host] {
+                self.down.script[host] = false;
+            }
+            self.run_script(host);
+        }
+        let Some(host) = left else { return };
+        match self.rng.u8(..3) {
+            0 => {
+                self.note(|| format!("host {host} stays without power"));
+                self.kill(host);
+                self.hosts[host].snapshot = None;
+                self.hosts[host].held = Default::default();
+            }
+            1 => {
+                self.note(|| format!("host {host}: eth0 stays down"));
+                self.set_link(host, 0, Some(Link { up: false, ..scenario::link(0, host) }));
+            }
+            _ => {
+                self.note(|| format!("host {host}: script {SCRIPT} stays bad"));
+                self.down.script[host] = true;
+                self.run_script(host);
+            }
+        }
+    }
+}
