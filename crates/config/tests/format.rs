@@ -327,6 +327,8 @@ fn an_empty_line_parts_no_line_from_what_it_stands_beside() {
         assert_eq!(formatted(&format!("@there b {{\n{between}@^there c {{\nd\n{between}}}\n")), laid_out);
     }
     holds("\u{b}A\n@there b {\n\n@^there c }\n}\n");
+    holds("vrrp_instance vrrp_instance \\\n @here { \n\n @^here");
+    holds("vrrp_instancevrrp_instance\\\n@here{\n\n@^here");
 }
 
 #[test]

@@ -79,7 +79,6 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
             made.push(trackers(config, keyword, &own));
         }
     }
-    made.extend(followed(config, written));
     let settings = block(inner(&ROOT, "vrrp_instance"), written.settings(), made, SPOKEN);
     Some(Setting::block("vrrp_instance", written.value.clone(), settings))
 }
@@ -101,7 +100,6 @@ pub(super) fn group(config: &Config, written: &Setting) -> Option<Setting> {
             made.push(trackers(config, keyword, &tracked));
         }
     }
-    made.extend(followed(config, written));
     let settings = block(inner(&ROOT, "vrrp_sync_group"), written.settings(), made, &[]);
     Some(Setting::block("vrrp_sync_group", written.value.clone(), settings))
 }
@@ -250,19 +248,6 @@ fn scope(scope: u8) -> Value {
     }
 }
 
-/// What a block tracks and no role acts on yet: as it is written, each with its weight.
-fn followed(config: &Config, written: &Setting) -> Vec<Setting> {
-    let idle = written.settings().iter().filter(|s| s.idle.is_some() && TRACKS.contains(&s.keyword));
-    let weighed = |setting: &Setting| {
-        let mut setting = setting.clone();
-        if let Body::Lines(lines) = &mut setting.body {
-            lines.iter_mut().for_each(|line| weigh(config, line, block_of(setting.keyword)));
-        }
-        setting
-    };
-    idle.map(weighed).collect()
-}
-
 /// The blocks whose names stand in a list.
 fn block_of(list: &str) -> &'static str {
     match list {
@@ -270,25 +255,6 @@ fn block_of(list: &str) -> &'static str {
         "track_process" => "vrrp_track_process",
         "track_bfd" => "bfd_instance",
         _ => "track_file",
-    }
-}
-
-/// Gives a tracked object the weight of its block where the line has none.
-fn weigh(config: &Config, line: &mut Setting, block: &str) {
-    let Value::Options(options) = &mut line.value else { return };
-    let Some((_, name)) = options.first() else { return };
-    if options.iter().any(|(name, _)| *name == "weight") {
-        return;
-    }
-    let named = config.written.iter().find(|s| s.keyword == block && s.value == *name);
-    let weight = named.and_then(|s| find(s.settings(), "weight")).map(|s| &s.value);
-    let (weight, reverse) = match weight {
-        Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
-        _ => (0, false),
-    };
-    options.insert(1, ("weight", Value::Number(weight.into())));
-    if reverse && !options.iter().any(|(name, _)| matches!(*name, "reverse" | "noreverse")) {
-        options.insert(2, ("reverse", Value::Flag(true)));
     }
 }
 

@@ -3,12 +3,11 @@
 use super::bfd::Followers;
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
-use crate::keyword::Standing;
 use crate::lex::words::{Line, Word};
 use crate::model::{InitFile, Overwrite, ProcessMatch, TrackedFile, TrackedProcess, TrackedScript};
 use crate::setting;
 use crate::source::Place;
-use crate::tree::{Body, Node, Nodes, Value, nearest};
+use crate::tree::{Node, Nodes, Value, nearest};
 use crate::value;
 use std::collections::HashSet;
 use std::path::Path;
@@ -138,7 +137,7 @@ impl Lower<'_> {
         Trackable(KINDS.each_ref().map(|kind| (kind, Named::collect(self, root, kind.block, Level::Warning))))
     }
 
-    /// Everything that an instance or group tracks. What no role acts on yet is looked at all the same.
+    /// Everything that an instance or group tracks.
     pub(super) fn trackers(&mut self, nodes: &Nodes, of: &Trackable<'_>) -> Vec<Tracker> {
         let mut out: Vec<Tracker> = Vec::new();
         for line in nodes.lines("track_interface") {
@@ -150,14 +149,9 @@ impl Lower<'_> {
             self.add(&mut out, Track { what, bearing }, first.at);
         }
         for (kind, named) in &of.0 {
-            for node in nodes.all(kind.list) {
-                let Body::Lines(lines) = &node.body else { continue };
-                for line in lines {
-                    if let Some(track) = self.tracked(line, kind, named)
-                        && node.keyword.standing == Standing::Acts
-                    {
-                        self.add(&mut out, track, line.words[0].at);
-                    }
+            for line in nodes.lines(kind.list) {
+                if let Some(track) = self.tracked(line, kind, named) {
+                    self.add(&mut out, track, line.words[0].at);
                 }
             }
         }
@@ -233,7 +227,6 @@ impl Lower<'_> {
             if used.tracked.contains(&what) {
                 out.extend(made);
             } else if let Some(so) = kind.unused
-                && node.keyword.standing == Standing::Acts
                 && !used.named.contains(&(kind.list, *name))
                 && !self.findings.failed()
             {
