@@ -133,6 +133,8 @@ fn of_line(line: &Json) -> String {
                 }
             }
             _ if name == "noreverse" => {}
+            // keepalived tells another one alone.
+            Json::String(forever) if name == "preferred_lft" && forever == "forever" => {}
             // `192.0.2.9-12`
             Json::String(range) if name == "address" && range.contains('-') && !range.contains(':') => {
                 let (start, end) = range.split_once('-').unwrap_or_default();
