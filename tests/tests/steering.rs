@@ -49,6 +49,13 @@ fn the_operator_moves_the_master() {
     let (done, told) = order(&one, &["switchover", "VI_1"]);
     assert!(!done && told.contains("VI_1 is BACKUP here"), "{told}");
 
+    // A fault in between changes nothing of it.
+    one.cable_out();
+    wait_for("it knows", patience, || ours.instance("VI_1").state == "FAULT");
+    one.cable_in();
+    std::thread::sleep(Duration::from_secs_f64(4.0 * down));
+    assert_eq!(ours.instance("VI_1").state, "BACKUP");
+
     // Undone: it preempts as configured.
     assert!(order(&one, &["switchover", "VI_1", "--undo"]).0);
     ours.wait_master(VIP, patience);
@@ -73,8 +80,11 @@ fn the_operator_moves_the_master() {
     std::thread::sleep(Duration::from_secs_f64(3.0 * down));
     assert!(!one.holds(VIP));
     // A reload does not end it.
-    let (_, told) = order(&one, &["reload"]);
-    assert!(!told.is_empty() && !one.holds(VIP));
+    one.write("director.conf", &conf(151));
+    assert!(order(&one, &["reload"]).0);
+    std::thread::sleep(Duration::from_secs_f64(3.0 * down));
+    let status = ours.instance("VI_1");
+    assert_eq!((status.state.as_str(), status.base_priority), ("FAULT", 151));
     assert!(order(&one, &["maintenance", "off"]).0);
     ours.wait_master(VIP, patience);
 

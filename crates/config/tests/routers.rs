@@ -214,6 +214,9 @@ fn the_first_address_says_the_family() {
     let (family, _, transport) =
         family("no_virtual_ipaddress\nunicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}");
     let Transport::Unicast { peers, ttl: 255, .. } = transport else { panic!("{transport:?}") };
+    // From the link-local address such peers may not believe it.
+    assert_eq!(found(&instance("no_virtual_ipaddress\nunicast_peer {\n2001:db8::2\n}")), ["V0404:5"]);
+    assert_eq!(found(&instance("no_virtual_ipaddress\nunicast_peer {\nfe80::2\n}")), none());
     assert_eq!((family, peers[0].address), (Family::V6, "2001:db8::2".parse::<IpAddr>().unwrap()));
     for lines in [
         "virtual_ipaddress {\n2001:db8::1/64\n192.0.2.1\n}",
@@ -278,7 +281,7 @@ fn keys_that_sign_adverts() {
 fn address_options_reach_the_kernel() {
     let c = config(&instance(
         "virtual_ipaddress {\nfe80::1/64\n2001:db8::1\n2001:db8::2/64 preferred_lft 60 -nodad home mngtmpaddr\n}\n\
-         virtual_ipaddress_excluded {\n192.0.2.1/24 peer 192.0.2.9 noprefixroute autojoin preferred_lft forever\n}",
+         virtual_ipaddress_excluded {\n192.0.2.1/24 peer 192.0.2.9 noprefixroute preferred_lft forever\n}",
     ));
     let i = &c.instances[0].vrrp;
     let of = |a: &VirtualAddress| (a.preferred, a.flags.iter().copied().collect::<Vec<_>>(), a.peer);
@@ -286,8 +289,16 @@ fn address_options_reach_the_kernel() {
     assert_eq!(of(&i.addresses[1]), (Lifetime::Secs(0), vec![], None));
     let flags = vec![AddressFlag::Dad, AddressFlag::Home, AddressFlag::ManageTemporary];
     assert_eq!(of(&i.addresses[2]), (Lifetime::Secs(60), flags, None));
-    let flags = vec![AddressFlag::NoPrefixRoute, AddressFlag::AutoJoin];
+    let flags = vec![AddressFlag::NoPrefixRoute];
     assert_eq!(of(&i.excluded[0]), (Lifetime::Forever, flags, Some("192.0.2.9".parse().unwrap())));
+    // What the kernel would refuse the whole address for is left out.
+    for line in ["192.0.2.1/24 autojoin", "2001:db8::1 mngtmpaddr", "2001:db8::1/48 mngtmpaddr"] {
+        let text = instance(&format!("virtual_ipaddress {{\n{line}\n}}"));
+        assert_eq!(found(&text), ["V0404:5"], "{line}");
+        assert!(config(&text).instances[0].vrrp.addresses[0].flags.is_empty());
+    }
+    let joined = one("virtual_ipaddress {\n192.0.2.1\n}\nvirtual_ipaddress_excluded {\n239.1.1.1 autojoin\n}");
+    assert!(joined.excluded[0].flags.contains(&AddressFlag::AutoJoin));
 }
 
 #[test]

@@ -86,12 +86,16 @@ impl Announcer {
 
     /// Sends a frame out of the interface with this index.
     pub fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        self.socket.send_to(frame, &link_address(index)?)?;
+        let kind = match frame {
+            [_, _, _, _, _, _, _, _, _, _, _, _, high, low, ..] => u16::from_be_bytes([*high, *low]),
+            _ => ETHERTYPE_ARP,
+        };
+        self.socket.send_to(frame, &link_address(index, kind)?)?;
         Ok(())
     }
 }
 
-fn link_address(index: u32) -> io::Result<SockAddr> {
+fn link_address(index: u32, kind: u16) -> io::Result<SockAddr> {
     let index = libc::c_int::try_from(index).map_err(|_| io::Error::other("interface index out of range"))?;
     // SAFETY: needed because the library has no safe constructor for link-layer addresses. The storage is zeroed and
     // larger than `sockaddr_ll`, whose fields are plain integers; the length given is that of the type written.
@@ -99,7 +103,7 @@ fn link_address(index: u32) -> io::Result<SockAddr> {
         SockAddr::try_init(|storage, length| {
             let ll = libc::sockaddr_ll {
                 sll_family: libc::AF_PACKET as libc::sa_family_t,
-                sll_protocol: ETHERTYPE_ARP.to_be(),
+                sll_protocol: kind.to_be(),
                 sll_ifindex: index,
                 sll_hatype: 0,
                 sll_pkttype: 0,

@@ -12,6 +12,8 @@ const PROTOCOL: isize = 11;
 const PROC: u32 = 1;
 /// `PROC_CN_MCAST_LISTEN`
 const LISTEN: u32 = 1;
+/// `PROC_CN_MCAST_IGNORE`
+const IGNORE: u32 = 2;
 /// `NLMSG_DONE`: what the connector gives as the type of all messages.
 const DONE: u16 = 3;
 /// Lengths of `nlmsghdr`, `cn_msg` and of what all events begin with.
@@ -26,7 +28,7 @@ const KTHREADD: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Receive buffer: some ten thousand events at once.
-const ROOM: libc::c_int = 8 << 20;
+const ROOM: usize = 8 << 20;
 
 /// The error of `Connector::read` when events were lost (`ENOBUFS`): all processes must be looked at.
 pub const LOST: i32 = libc::ENOBUFS;
@@ -72,13 +74,12 @@ impl Connector {
     fn here() -> io::Result<Connector> {
         let mut socket = Socket::new(PROTOCOL)?;
         socket.bind(&SocketAddr::new(0, PROC))?;
-        // More than net.core.rmem_max may be refused: then the kernel's default has to do.
-        let _ = socket.set_rx_buf_sz(ROOM);
+        crate::process::receive_buffer(&socket, ROOM);
         crate::process::receive_timeout(&socket, PATIENCE)?;
         let mut address = SocketAddr::new(0, 0);
         socket.get_address(&mut address)?;
         let number = address.port_number();
-        socket.send(&listen(number), 0)?;
+        socket.send(&request(number, LISTEN), 0)?;
         let mut connector = Connector { socket, buffer: vec![0; 4096] };
         let until = std::time::Instant::now() + PATIENCE;
         while std::time::Instant::now() < until {
@@ -124,14 +125,41 @@ impl Connector {
     }
 }
 
+impl Connector {
+    /// Reads and drops what waits, until nothing does: after `LOST`, before everything is looked at.
+    ///
+    /// # Errors
+    /// What the kernel says, but for `LOST` again.
+    pub fn drain(&mut self) -> io::Result<()> {
+        loop {
+            match self.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(e) if e.raw_os_error() == Some(LOST) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// Kernels before 6.6 go on gathering events for a listener that is gone without a word.
+impl Drop for Connector {
+    fn drop(&mut self) {
+        let mut address = SocketAddr::new(0, 0);
+        if self.socket.get_address(&mut address).is_ok() {
+            let _ = self.socket.send(&request(address.port_number(), IGNORE), 0);
+        }
+    }
+}
+
 impl AsFd for Connector {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-/// The request to be told, under a number of the caller's.
-fn listen(number: u32) -> Vec<u8> {
+/// A request, under a number of the caller's.
+fn request(number: u32, what: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADERS + 4);
     bytes.extend(u32::try_from(HEADERS + 4).unwrap_or(0).to_ne_bytes());
     bytes.extend(DONE.to_ne_bytes());
@@ -141,7 +169,7 @@ fn listen(number: u32) -> Vec<u8> {
     }
     bytes.extend(4_u16.to_ne_bytes());
     bytes.extend(0_u16.to_ne_bytes());
-    bytes.extend(LISTEN.to_ne_bytes());
+    bytes.extend(what.to_ne_bytes());
     bytes
 }
 
@@ -188,7 +216,7 @@ mod tests {
 
     /// A message of the kernel, the rest of its space with garbage in it.
     fn message(what: u32, words: [u32; 4]) -> Vec<u8> {
-        let mut bytes = listen(7);
+        let mut bytes = request(7, LISTEN);
         bytes.truncate(HEADERS);
         bytes.extend(what.to_ne_bytes());
         bytes.extend([0xaa; 12]);

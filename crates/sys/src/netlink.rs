@@ -104,8 +104,7 @@ impl Monitor {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&SocketAddr::new(0, 0))?;
         socket.set_non_blocking(true)?;
-        // More than net.core.rmem_max may be refused: then the kernel's default has to do, and Overrun mends the rest.
-        let _ = socket.set_rx_buf_sz(libc::c_int::try_from(ROOM).unwrap_or(libc::c_int::MAX));
+        crate::process::receive_buffer(&socket, ROOM); // Overrun mends the rest
         for group in GROUPS {
             socket.add_membership(group)?;
         }

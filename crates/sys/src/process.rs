@@ -170,6 +170,15 @@ pub(crate) fn receive_timeout(socket: &impl AsFd, timeout: Duration) -> io::Resu
     socket2::SockRef::from(socket).set_read_timeout(Some(timeout))
 }
 
+/// Gives a socket a receive buffer of so many bytes: beyond `net.core.rmem_max` where this process may, else as much as there
+/// may be. What doesn't fit is lost, which the kernel tells.
+pub(crate) fn receive_buffer(socket: &impl AsFd, bytes: usize) {
+    use nix::sys::socket::{setsockopt, sockopt};
+    if setsockopt(socket, sockopt::RcvBufForce, &bytes).is_err() {
+        let _ = socket2::SockRef::from(socket).set_recv_buffer_size(bytes);
+    }
+}
+
 /// What the children that have ended and were waited for have taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Usage {

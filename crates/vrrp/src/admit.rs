@@ -290,7 +290,7 @@ fn signed(
     {
         return Err(Reject::NotAPeer(source));
     }
-    let stamp = trailer::verify(auth, source, pdu, trailer, known.stamps, known.unix);
+    let stamp = trailer::verify(auth, source, pdu, trailer, known);
     stamp.map(Some).map_err(Reject::Hmac)
 }
 

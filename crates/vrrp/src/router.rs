@@ -53,9 +53,6 @@ pub struct Backup {
     pub heard: Option<Heard>,
     /// The master-down interval is over, but a sibling is not ready.
     pub wants_master: bool,
-    /// The operator handed over: whoever serves now is left in peace, as with `nopreempt`.
-    #[serde(default)]
-    pub handed_over: bool,
 }
 
 /// Serving.
@@ -312,6 +309,9 @@ pub struct Carried {
     /// Stamps of keyed trailers.
     #[serde(default)]
     pub stamps: Stamps,
+    /// The operator handed it over.
+    #[serde(default)]
+    pub handed_over: bool,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
@@ -374,6 +374,8 @@ pub struct Router {
     learned: Centis,
     sequences: Sequences,
     stamps: Stamps,
+    /// The operator handed it over: whoever serves is left in peace, as with `nopreempt`, until it is MASTER again.
+    handed_over: bool,
     /// What the time of day is ahead of `Instant`, in microseconds.
     pub(crate) clock: i64,
     /// What it counted.
@@ -397,6 +399,7 @@ impl Router {
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
             stamps: Stamps::new(),
+            handed_over: false,
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
             counters: Counters::default(),
             history: VecDeque::new(),
@@ -412,6 +415,7 @@ impl Router {
         self.why = carried.why;
         self.effective = carried.priority;
         self.stamps = carried.stamps;
+        self.handed_over = carried.handed_over;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
@@ -420,6 +424,9 @@ impl Router {
         let learned = heard && self.settings.version == Version::V3;
         self.learned = if learned { carried.learned } else { self.settings.advert_int };
         let away = now - last_seen;
+        if away > Micros::ZERO {
+            self.stamps.skip();
+        }
         let patience = Micros(u64::from(self.settings.down_timer_adverts) * self.settings.advert_int.micros().0);
         match carried.state {
             State::Master(master) if away <= patience => {
@@ -468,6 +475,7 @@ impl Router {
             master_down: self.master_down(),
             sequences: self.sequences,
             stamps: self.stamps.clone(),
+            handed_over: self.handed_over,
             counters: self.counters.clone(),
             history: self.history.clone(),
         }
@@ -565,8 +573,7 @@ impl Router {
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
-        let handed_over = false;
-        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false, handed_over }
+        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false }
     }
 
     /// The one place where the state changes.
@@ -603,6 +610,7 @@ impl Router {
 
     /// MASTER: the advert first, then the addresses, then everybody is told.
     pub(crate) fn serve(&mut self, now: Instant, why: String) {
+        self.handed_over = false;
         self.learned = self.settings.advert_int;
         self.send(now, self.effective);
         let garp = &self.settings.garp;
@@ -622,16 +630,15 @@ impl Router {
     pub(crate) fn hand_over(&mut self, now: Instant) {
         if matches!(self.state, State::Master(_)) {
             self.release(now);
-            let backup = Backup { handed_over: true, ..self.listening(now, None) };
+            self.handed_over = true;
+            let backup = self.listening(now, None);
             self.transition(now, State::Backup(backup), "the operator handed over".to_string());
         }
     }
 
     /// It preempts again.
     pub(crate) fn take_back(&mut self) {
-        if let State::Backup(backup) = &mut self.state {
-            backup.handed_over = false;
-        }
+        self.handed_over = false;
     }
 
     /// FAULT; a master says good-bye first.
@@ -774,7 +781,7 @@ impl Router {
         let State::Backup(backup) = &mut self.state else { return };
         let delay = match self.settings.preempt {
             Preempt::Never => None,
-            Preempt::After(_) if backup.handed_over => None,
+            Preempt::After(_) if self.handed_over => None,
             Preempt::After(delay) => Some(delay),
         };
         if heard.priority == Priority::RELEASE {

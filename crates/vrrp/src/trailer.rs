@@ -7,6 +7,7 @@
 //! What is signed: 20 bytes (4 or 6, protocol version, virtual router, 0, the sender's address), the advert with a checksum of
 //! 0, and the trailer with a tag of 0. Destination and TTL are not, so that one tag serves all unicast peers.
 
+use crate::admit::Known;
 use crate::auth::same;
 use crate::settings::{AntiReplay, HmacAuth};
 use crate::units::Micros;
@@ -22,6 +23,8 @@ pub const TRAILER: usize = 28;
 const TAG: core::ops::Range<usize> = 12..TRAILER;
 /// HMAC-SHA-256 cut to 128 bits: the only type there is.
 const TYPE: u8 = 1;
+/// Counters of the fraction of a second, more than are sent between two snapshots.
+const SKIPPED: u64 = 1 << 16;
 /// Senders whose last stamp is kept; more on one wire take turns.
 const SENDERS: usize = 32;
 
@@ -40,6 +43,9 @@ impl Stamp {
     /// lie so far ahead that no peer would believe them.
     fn next(self, unix: Micros, replay: AntiReplay) -> Stamp {
         let clock = Stamp::of(unix);
+        if self == Stamp(0) {
+            return clock; // the first one
+        }
         let ahead = match replay {
             AntiReplay::Time { window } => self.newer(clock) && !self.fresh(unix, window),
             AntiReplay::Monotonic => false,
@@ -80,6 +86,13 @@ impl Stamps {
     pub(crate) fn next(&mut self, unix: Micros, replay: AntiReplay) -> Stamp {
         self.sent = self.sent.next(unix, replay);
         self.sent
+    }
+
+    /// A successor does not know what was sent last: it goes on well above what its predecessor told it.
+    pub(crate) fn skip(&mut self) {
+        if self.sent != Stamp(0) {
+            self.sent = Stamp(self.sent.0.wrapping_add(SKIPPED));
+        }
     }
 
     pub(crate) fn hear(&mut self, from: IpAddr, stamp: Stamp) {
@@ -164,8 +177,7 @@ pub(crate) fn verify(
     source: IpAddr,
     pdu: &[u8],
     trailer: &[u8; TRAILER],
-    stamps: &Stamps,
-    unix: Micros,
+    known: Known<'_>,
 ) -> Result<Stamp, HmacFault> {
     if trailer[0] != TYPE || trailer[2..4] != [0, 0] {
         return Err(HmacFault::Malformed);
@@ -176,14 +188,22 @@ pub(crate) fn verify(
     }
     let [_, _, _, _, stamp @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *trailer;
     let stamp = Stamp(u64::from_be_bytes(stamp));
-    let mut last = stamps.last(source);
-    if let AntiReplay::Time { window } = auth.replay {
-        if !stamp.fresh(unix, window) {
-            let apart = stamp.seconds().abs_diff(unix.0 / 1_000_000);
-            return Err(HmacFault::Stale { apart, window });
-        }
-        // A sender whose clock was set back is believed again.
-        last = last.filter(|last| last.fresh(unix, window));
+    let Known { stamps, unix, own, .. } = known;
+    if let AntiReplay::Time { window } = auth.replay
+        && !stamp.fresh(unix, window)
+    {
+        let apart = stamp.seconds().abs_diff(unix.0 / 1_000_000);
+        return Err(HmacFault::Stale { apart, window });
+    }
+    // A sender whose clock was set back is believed again.
+    let counts = |last: &Stamp| match auth.replay {
+        AntiReplay::Time { window } => last.fresh(unix, window),
+        AntiReplay::Monotonic => true,
+    };
+    let last = stamps.last(source).filter(counts);
+    // What we have sent ourselves comes back from somebody who recorded it.
+    if own == Some(source) && stamps.sent != Stamp(0) && !stamp.newer(stamps.sent) {
+        return Err(HmacFault::Replay);
     }
     match last {
         Some(last) if !stamp.newer(last) => Err(HmacFault::Replay),

@@ -529,6 +529,20 @@ fn signed_adverts_are_in_order_and_none_is_believed_twice() {
     assert_eq!(hear(&mut again, &first[1].1, START), Err("auth_ext_replay"));
     assert_eq!(hear(&mut again, &first[2].1, START + Micros::from_secs(6)), Ok(()));
     assert_eq!(hear(&mut again, &first[3].1, START + Micros::from_secs(60)), Err("auth_ext_stale"));
+    // Nor does a sender believe what it has sent itself, nor repeat a number in another life whose clock lies behind.
+    let at = START + Micros::from_secs(8);
+    let mut once = new(&enforce, OWN, None, UNIX);
+    let own = sent(&mut once, OWN, at);
+    let mut next = new(&enforce, OWN, Some((at, once.snapshot(at))), UNIX);
+    assert_eq!(hear(&mut next, &own[own.len() - 1].1, at), Err("auth_ext_replay"));
+    let monotonic = with(AntiReplay::Monotonic, HmacMode::Enforce);
+    let mut once = new(&monotonic, OWN, None, UNIX);
+    let last = stamp(sent(&mut once, OWN, at).pop().unwrap().0);
+    let settings = Settings { instances: vec![monotonic], ..Settings::default() };
+    let later = at + Micros::from_secs(1);
+    let mut next = Node::new(later, settings, links(OWN), Some((at, once.snapshot(at))), Micros::ZERO);
+    let first_of_next = stamp(sent(&mut next, OWN, later + Micros::from_secs(5))[0].0);
+    assert!(first_of_next > last + 1000, "{first_of_next:x} after {last:x}");
 
     // Monotonic: whatever the clock does; receive-only: nothing is signed.
     let mut sender = new(&with(AntiReplay::Monotonic, HmacMode::Enforce), OWN, None, UNIX);

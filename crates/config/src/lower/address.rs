@@ -96,6 +96,16 @@ impl Lower<'_> {
         let (flag, ipv6_alone) = match word.text.as_str() {
             "-nodad" => (AddressFlag::Dad, true),
             "home" => (AddressFlag::Home, true),
+            "mngtmpaddr" if out.address.is_ipv6() && out.prefix != 64 => {
+                let message = "`mngtmpaddr` needs a prefix length of 64: the kernel refuses the address otherwise";
+                self.push(Report::warning(Code::Adjusted, word.at, message).label("ignored"));
+                return;
+            }
+            "autojoin" if !out.address.is_multicast() => {
+                let message = "`autojoin` is for multicast addresses: the kernel refuses others with it";
+                self.push(Report::warning(Code::Adjusted, word.at, message).label("ignored"));
+                return;
+            }
             "mngtmpaddr" => (AddressFlag::ManageTemporary, true),
             "noprefixroute" => (AddressFlag::NoPrefixRoute, false),
             "autojoin" => (AddressFlag::AutoJoin, false),

@@ -75,6 +75,15 @@ impl Lower<'_> {
             let message = format!("`source_ip` {source} and `neighbor_ip` {neighbour} are of different families");
             self.push(Report::error(Code::WrongFamily, at, message));
         }
+        for (name, address) in [("neighbor_ip", Some(neighbour)), ("source_ip", source)] {
+            let of_a_link = matches!(address, Some(IpAddr::V6(a)) if a.is_unicast_link_local());
+            if of_a_link || address.is_some_and(|a| a.is_multicast() || a.is_unspecified()) {
+                let at = nodes.find(name).map_or(node.at, Node::argument);
+                let message = format!("`{name}`: no session can run with this address");
+                let help = "an address of one host, and no link-local one: there is no word for its interface";
+                self.push(Report::error(Code::BadAddress, at, message).help(help));
+            }
+        }
         let millis = |name, default| nodes.micros(name).map_or(Micros::from_millis(default), Micros);
         let (ttl, max_hops) = self.reach(nodes, neighbour);
         Some(Instance {

@@ -97,6 +97,12 @@ impl Lower<'_> {
         if peers.is_empty() {
             return self.multicast(nodes, family);
         }
+        let far = |p: &Peer| matches!(p.address, IpAddr::V6(a) if !a.is_unicast_link_local());
+        if peers.iter().any(far) && nodes.find("unicast_src_ip").is_none() && nodes.find("mcast_src_ip").is_none() {
+            let message = "without `unicast_src_ip` adverts come from the link-local address of the interface";
+            let report = Report::warning(Code::Adjusted, nodes.at("unicast_peer", node.at), message);
+            self.push(report.help("unicast_src_ip ADDRESS, the one that the peers list; they may believe no other"));
+        }
         if mode == Mode::Strict {
             let message = "strict mode has no unicast: every advert goes to the multicast group";
             self.push(Report::error(Code::Adjusted, nodes.at("unicast_peer", node.at), message));

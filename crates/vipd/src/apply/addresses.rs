@@ -217,9 +217,9 @@ impl Addresses {
         Ok(())
     }
 
-    /// Name and index of every interface.
-    pub(crate) fn devices(&self) -> BTreeMap<String, u32> {
-        self.links.values().map(|l| (l.name.clone(), l.index)).collect()
+    /// Name, index and largest packet of every interface.
+    pub(crate) fn devices(&self) -> BTreeMap<String, (u32, u32)> {
+        self.links.values().map(|l| (l.name.clone(), (l.index, l.mtu))).collect()
     }
 
     /// What the protocol wants to know of the interfaces.

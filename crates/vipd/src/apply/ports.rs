@@ -12,6 +12,9 @@ use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
 /// Receive buffer of one port in bytes: some hundred adverts. More than that waiting is a flood.
 const ROOM: usize = 256 << 10;
 
+/// `IPV6_MIN_MTU` (RFC 8200, 5)
+const LEAST_IPV6_MTU: u32 = 1280;
+
 /// What makes two instances share a receiver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Key {
@@ -42,7 +45,7 @@ impl Ports {
     pub(crate) fn open<'a>(
         &mut self,
         instances: impl Iterator<Item = &'a Instance>,
-        devices: &BTreeMap<String, u32>,
+        devices: &BTreeMap<String, (u32, u32)>,
         poller: &Poller,
         first_token: u64,
     ) -> Vec<Result<(), String>> {
@@ -51,7 +54,9 @@ impl Ports {
         self.next_token = self.next_token.max(first_token);
         let mut opened = Vec::new();
         for (i, instance) in instances.enumerate() {
-            let Some(index) = devices.get(&instance.interface) else {
+            // Below its least MTU an interface has no IPv6, and forgets the groups that were joined there.
+            let fits = |(_, mtu): &&(u32, u32)| instance.family == Family::V4 || *mtu >= LEAST_IPV6_MTU;
+            let Some((index, _)) = devices.get(&instance.interface).filter(fits) else {
                 opened.push(Ok(()));
                 continue;
             };
@@ -116,6 +121,11 @@ impl Ports {
             Some(port) => port.receiver.receive(buffer),
             None => Ok(None),
         }
+    }
+
+    /// The tokens of all ports.
+    pub(crate) fn tokens(&self) -> Vec<u64> {
+        self.ports.iter().map(|p| p.token).collect()
     }
 
     /// The instances that listen on the port with this token.

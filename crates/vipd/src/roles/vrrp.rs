@@ -49,6 +49,9 @@ const FIRST_PORT: u64 = 16;
 /// take-over for ever, so there is a bound; masters send between ports.
 const BURST: usize = 1024;
 
+/// A turn up to this long, in microseconds, leaves nothing unread that matters.
+const SHORT_TURN: u64 = 2_000;
+
 /// A smaller step of the time of day is no news, in microseconds.
 const CLOCK_STEP: u64 = 1_000;
 
@@ -185,9 +188,9 @@ impl Role {
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
             let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
+            let woke = monotonic_micros();
             self.look_at_clock();
-            self.tick(Input::TickMasters);
-            self.bfd.tick_sending();
+            self.send_what_is_due();
             for token in std::mem::take(&mut ready) {
                 match token {
                     DEADLINE => {}
@@ -195,13 +198,17 @@ impl Role {
                     MONITOR => self.addresses.observe()?,
                     ear @ FIRST_BFD..=LAST_BFD => {
                         self.bfd.read(ear - FIRST_BFD, &mut buffer);
-                        self.tick(Input::TickMasters);
+                        self.send_what_is_due();
                     }
                     port => {
                         self.read_port(port, &mut buffer);
-                        self.tick(Input::TickMasters);
+                        self.send_what_is_due();
                     }
                 }
+            }
+            // Nobody counts as gone whose words have come meanwhile and were not read.
+            if monotonic_micros().saturating_sub(woke) > SHORT_TURN {
+                self.read_everything(&mut buffer);
             }
             self.bfd.tick();
             self.follow_sessions();
@@ -215,6 +222,24 @@ impl Role {
             self.take_snapshot();
         }
         Ok(())
+    }
+
+    /// Adverts and BFD packets that are due; nobody counts as gone by that.
+    fn send_what_is_due(&mut self) {
+        self.tick(Input::TickMasters);
+        self.bfd.tick_sending();
+    }
+
+    /// Reads every socket until it is empty, as after a turn that took long.
+    fn read_everything(&mut self, buffer: &mut [u8]) {
+        for token in self.ports.tokens() {
+            self.read_port(token, buffer);
+            self.send_what_is_due();
+        }
+        for ear in FIRST_BFD..=LAST_BFD {
+            self.bfd.read(ear - FIRST_BFD, buffer);
+            self.send_what_is_due();
+        }
     }
 
     /// Signed adverts carry the time of day, which somebody may have set.
@@ -417,6 +442,7 @@ impl Role {
             Order::TakeBack { name } => {
                 let i = self.router_of(name)?;
                 self.handle(now, Input::TakeBack(i));
+                self.snapshot_due = true;
                 Ok(vec![format!("{name} preempts again, as it is configured to")])
             }
             Order::Maintenance | Order::Serve => {

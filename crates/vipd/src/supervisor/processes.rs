@@ -19,6 +19,9 @@ use vipd_vrrp::track::Cause;
 /// How often all processes are looked at where the kernel tells nothing.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How often they are looked at where the kernel tells of them, in microseconds.
+const SAFETY: u64 = 30_000_000;
+
 /// Events taken before what they come to is told.
 const BURST: usize = 1024;
 
@@ -81,19 +84,29 @@ impl Counter {
         poller.watch(&connector, 0)?;
         let mut ready = Vec::with_capacity(2);
         self.running.look_at_all();
+        let mut looked = monotonic_micros();
         while self.lease.holds() && self.tell().is_some() {
             // Now and then whether anybody listens.
             poller.wait(Some(monotonic_micros() + 1_000_000), &mut ready)?;
+            // Now and then all the same: a number that is wrong must not stay so.
+            let mut look = monotonic_micros() >= looked + SAFETY;
             for _ in 0..BURST {
                 match connector.read() {
                     Ok(None) => break,
                     Ok(Some(event)) => self.running.heard(event),
                     Err(e) if e.raw_os_error() == Some(vipd_sys::connector::LOST) => {
+                        // The kernel tells nothing more until its queue was read to the end; what is in it is older than
+                        // what was lost.
                         debug!("events of processes were lost: all are looked at");
-                        self.running.look_at_all();
+                        connector.drain()?;
+                        look = true;
                     }
                     Err(e) => return Err(e),
                 }
+            }
+            if look {
+                self.running.look_at_all();
+                looked = monotonic_micros();
             }
         }
         Ok(())

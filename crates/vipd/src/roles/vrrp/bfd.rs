@@ -198,19 +198,23 @@ impl Bfd {
     }
 
     fn note(&mut self, i: usize, transition: &Transition) {
-        let Some(session) = self.node.sessions().get(i) else { return };
+        let (Some(session), Some(shell)) = (self.node.sessions().get(i), self.shells.get_mut(i)) else { return };
         let name = session.settings.name.clone();
         let Transition { from, to, why, .. } = transition;
-        match to {
-            StateName::Down if *from == StateName::Up => warn!("BFD_Instance({name}) Entering {to} state: {why}"),
-            StateName::AdminDown | StateName::Down | StateName::Init | StateName::Up => {
-                info!("BFD_Instance({name}) Entering {to} state: {why}");
+        match (from, to) {
+            (StateName::Up, StateName::Down) => warn!("BFD_Instance({name}) Entering {to} state: {why}"),
+            (StateName::Up, _) | (_, StateName::Up) => info!("BFD_Instance({name}) Entering {to} state: {why}"),
+            // Anybody on the link can cause these as often as he likes.
+            (_, _) => {
+                if let Some(silent) = shell.log.allow(monotonic_micros()) {
+                    info!("BFD_Instance({name}) Entering {to} state: {why}{silent}");
+                }
             }
         }
         if (*from == StateName::Up) != (*to == StateName::Up) {
             self.news.push((name, *to == StateName::Up));
+            self.changed = true;
         }
-        self.changed = true;
     }
 
     /// Who came up or went down since the last time.
