@@ -246,3 +246,31 @@ fn an_owner_serves_at_once() {
     println!("  an owner with advert_int 1 is master after {took:.3} s");
     assert!(took < 1.0 + SLACK);
 }
+
+/// Below an MTU of 1280 an interface has no IPv6 and forgets the groups that were joined there: a backup that comes out of that
+/// hears its master again.
+#[test]
+fn a_backup_hears_again_after_an_mtu_without_ipv6() {
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    for host in [&one, &two] {
+        host.with_ipv6();
+    }
+    let vip = "2001:db8:77::100";
+    let mut a = Director::start(Kind::Keepalived, &one, &ipv6(150).text());
+    let mut b = Director::start(Kind::Vipd, &two, &ipv6(100).text());
+    a.wait_master(vip, patience(2.0));
+    two.ip("link set eth0 mtu 1200");
+    let state = || b.instance("VI_1").state;
+    vipd_tests::wait_for("without IPv6 it is in FAULT", patience(2.0), || state() == "FAULT");
+    two.ip("link set eth0 mtu 1500");
+    vipd_tests::wait_for("it is back", patience(4.0), || state() == "BACKUP");
+    let heard = b.instance("VI_1").counters.adverts_received;
+    std::thread::sleep(Duration::from_secs_f64(3.0 * master_down(3, 100, 0.3)));
+    let status = b.instance("VI_1");
+    println!("  {} adverts heard since", status.counters.adverts_received - heard);
+    assert_eq!(status.state, "BACKUP", "{}", status.why);
+    assert!(status.counters.adverts_received > heard, "it is deaf");
+    a.stop();
+    b.stop();
+}
