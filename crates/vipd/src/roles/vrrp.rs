@@ -8,10 +8,12 @@
 //! ```
 
 mod bfd;
+mod steering;
+mod view;
 
 use crate::apply::{Addresses, Ports};
 use crate::channel::{self, Decoder};
-use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, StatusPart, Subject, ToRole, Transition};
+use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
 use bfd::Bfd;
 use serde::{Deserialize, Serialize};
@@ -21,10 +23,6 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{debug, error, info, warn};
-use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, Order, ScriptStatus, TrackStatus,
-    TransitionStatus,
-};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_micros, unix_time};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
@@ -33,8 +31,8 @@ use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
-use vipd_vrrp::settings::{Tracked, Version};
-use vipd_vrrp::track::{Duty, Effect, Known, ProcessState};
+use vipd_vrrp::settings::Tracked;
+use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
@@ -423,69 +421,6 @@ impl Role {
         Ok(())
     }
 
-    /// Carries out an operator's order: what was done, or why not.
-    fn steer(&mut self, order: &Order) -> Result<Vec<String>, String> {
-        let now = now();
-        match order {
-            Order::HandOver { name } => {
-                let i = self.router_of(name)?;
-                let masters = self.masters(name);
-                if masters.is_empty() {
-                    let state = self.node.routers().get(i).map_or(Name::Init, |r| r.state().name());
-                    return Err(format!("{name} is {state} here: there is nothing to hand over"));
-                }
-                self.handle(now, Input::HandOver(i));
-                let told =
-                    |name| format!("{name} left MASTER; it preempts again after `vipd switchover --undo {name}`");
-                Ok(masters.into_iter().map(told).collect())
-            }
-            Order::TakeBack { name } => {
-                let i = self.router_of(name)?;
-                self.handle(now, Input::TakeBack(i));
-                self.snapshot_due = true;
-                Ok(vec![format!("{name} preempts again, as it is configured to")])
-            }
-            Order::Maintenance | Order::Serve => {
-                let duty = if *order == Order::Serve { Duty::Serving } else { Duty::Maintenance };
-                let before = self.node.duty();
-                self.handle(now, Input::Duty(duty));
-                let told = match (before == duty, duty) {
-                    (true, Duty::Maintenance) => "this host is in maintenance already",
-                    (true, Duty::Serving) => "this host was not in maintenance",
-                    (false, Duty::Maintenance) => {
-                        "this host gives up all it holds, and takes nothing over until `vipd \
-                                                   maintenance off` or the daemon is started anew"
-                    }
-                    (false, Duty::Serving) => "this host takes part again",
-                };
-                self.snapshot_due = true;
-                Ok(vec![told.to_owned()])
-            }
-        }
-    }
-
-    /// The instance of this name, or the first of the sync group of this name.
-    fn router_of(&self, name: &str) -> Result<usize, String> {
-        let member =
-            self.node.groups().iter().find(|g| g.settings.name == *name).and_then(|g| g.settings.members.first());
-        let name = member.map_or(name, String::as_str);
-        let found = self.node.routers().iter().position(|r| r.settings.name == *name);
-        found.ok_or_else(|| {
-            let known: Vec<&str> = self.node.routers().iter().map(|r| r.settings.name.as_str()).take(8).collect();
-            format!("there is no vrrp_instance or vrrp_sync_group `{name}`; there are: {}", known.join(", "))
-        })
-    }
-
-    /// Those of an instance and its siblings, or of a group, that are MASTER.
-    fn masters(&self, name: &str) -> Vec<String> {
-        let group = |i: usize| self.node.group_of(i).map(|g| g.settings.name.as_str());
-        let Ok(first) = self.router_of(name) else { return Vec::new() };
-        let routers = self.node.routers().iter().enumerate();
-        let akin = routers.filter(|(i, _)| *i == first || (group(*i).is_some() && group(*i) == group(first)));
-        let masters = akin.filter(|(_, r)| matches!(r.state(), State::Master(_)));
-        masters.map(|(_, r)| r.settings.name.clone()).collect()
-    }
-
     /// Takes a configuration: the first one, perhaps with what a predecessor knew, or a new one in place of the old.
     fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let Configure { part, snapshot, last_seen, options, .. } = configure;
@@ -740,129 +675,6 @@ impl Role {
             warn!("the supervisor was not told everything: {e}");
         }
         self.unsent.clear();
-    }
-
-    fn status(&self) -> StatusPart {
-        let clocks = Clocks { mono: now(), unix: unix_time() };
-        let routers = self.node.routers().iter().enumerate();
-        let instances = routers.map(|(i, r)| self.instance_status(i, r, clocks)).collect();
-        let groups = self.node.groups().iter();
-        let groups = groups.map(|g| GroupStatus {
-            name: g.settings.name.clone(),
-            state: g.state().to_string(),
-            members: g.settings.members.clone(),
-        });
-        let scripts = self.node.scripts().map(|(name, good, state)| ScriptStatus {
-            name: name.to_owned(),
-            state: match good {
-                Some(true) => "good",
-                Some(false) => "bad",
-                None => "unknown",
-            }
-            .to_owned(),
-            last: state.last.clone(),
-        });
-        StatusPart::Vrrp {
-            instances,
-            groups: groups.collect(),
-            scripts: scripts.collect(),
-            bfd: self.bfd.status(clocks),
-            bfd_rejected: self.bfd.rejected(),
-        }
-    }
-
-    fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
-        let settings = &router.settings;
-        let heard = match router.state() {
-            State::Backup(b) => b.heard,
-            State::Master(_) | State::Init | State::Fault(_) | State::Stopped => None,
-        };
-        let master = match router.state() {
-            State::Master(_) => router.source(),
-            _ => heard.map(|h| h.address),
-        };
-        let addresses = settings.addresses.iter().chain(&settings.excluded).map(|a| AddressStatus {
-            address: format!("{}/{} dev {}", a.address, a.prefix, a.device),
-            present: self.addresses.holds(a),
-        });
-        let faults = match router.state() {
-            State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
-            State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
-        };
-        let tracks = self.node.tracks(i).map(|(track, known, effect)| TrackStatus {
-            kind: track.what.kind().to_owned(),
-            name: track.what.name().to_owned(),
-            state: known.map_or_else(|| "unknown".to_owned(), |known| known.to_string()),
-            running: match &track.what {
-                Tracked::Process(name) => self.node.process(name).and_then(ProcessState::count),
-                Tracked::Interface(_) | Tracked::Script(_) | Tracked::File(_) | Tracked::Bfd(_) => None,
-            },
-            adds: match effect {
-                Effect::Adds(n) => n,
-                Effect::Awaited | Effect::Fault(_) => 0,
-            },
-            fault: matches!(effect, Effect::Fault(_)),
-        });
-        let next = router
-            .wake()
-            .map(|(at, timer)| NextStatus { in_secs: (at - clocks.mono).as_secs_f64(), why: timer.to_string() });
-        let rejected = self.shells.get(i).map(|s| s.rejected.iter());
-        let rejected = rejected.into_iter().flatten().map(|(name, n)| ((*name).to_owned(), *n));
-        let counters = Counters {
-            adverts_received: router.counters.adverts_received,
-            adverts_sent: router.counters.adverts_sent,
-            became_master: router.counters.became_master,
-            released_master: router.counters.released_master,
-            priority_zero_received: router.counters.priority_zero_received,
-            priority_zero_sent: router.counters.priority_zero_sent,
-            addresses_restored: self.addresses.restored(settings),
-            stalled: router.counters.stalled,
-            latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
-            rejected: rejected.collect(),
-        };
-        let history = router.history().map(|t| TransitionStatus {
-            at: clocks.unix(t.at),
-            from: t.from.to_string(),
-            to: t.to.to_string(),
-            why: t.why.clone(),
-        });
-        InstanceStatus {
-            name: settings.name.clone(),
-            state: router.state().name().to_string(),
-            since: clocks.unix(router.since()),
-            why: router.why().to_owned(),
-            faults,
-            vrid: settings.vrid.0.get(),
-            version: match settings.version {
-                Version::V2 => 2,
-                Version::V3 => 3,
-            },
-            interface: settings.interface.clone(),
-            base_priority: settings.priority.0,
-            priority: router.priority().0,
-            master,
-            master_priority: heard.map(|h| h.priority.0),
-            addresses: addresses.collect(),
-            tracks: tracks.collect(),
-            next,
-            group: self.node.group_of(i).map(|g| g.settings.name.clone()),
-            counters,
-            history: history.collect(),
-        }
-    }
-}
-
-/// The same moment on both clocks.
-#[derive(Clone, Copy)]
-struct Clocks {
-    mono: Instant,
-    unix: f64,
-}
-
-impl Clocks {
-    fn unix(self, at: Instant) -> f64 {
-        let ago: Micros = self.mono - at;
-        self.unix - ago.as_secs_f64()
     }
 }
 

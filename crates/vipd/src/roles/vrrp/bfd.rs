@@ -6,7 +6,8 @@
 //!                                                                  --> news: who came up, who went down
 //! ```
 
-use super::{Clocks, now};
+use super::now;
+use super::view::Clocks;
 use crate::message::Sessions;
 use crate::rate::Limit;
 use std::io;

@@ -1,0 +1,137 @@
+//! What the vrrp role shows of itself to those who ask for the status.
+
+use super::{Role, now};
+use crate::message::StatusPart;
+use vipd_api::{
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
+};
+use vipd_sys::clock::unix_time;
+use vipd_vrrp::router::{Router, State};
+use vipd_vrrp::settings::{Tracked, Version};
+use vipd_vrrp::track::{Effect, ProcessState};
+use vipd_vrrp::units::{Instant, Micros};
+
+impl Role {
+    pub(super) fn status(&self) -> StatusPart {
+        let clocks = Clocks { mono: now(), unix: unix_time() };
+        let routers = self.node.routers().iter().enumerate();
+        let instances = routers.map(|(i, r)| self.instance_status(i, r, clocks)).collect();
+        let groups = self.node.groups().iter();
+        let groups = groups.map(|g| GroupStatus {
+            name: g.settings.name.clone(),
+            state: g.state().to_string(),
+            members: g.settings.members.clone(),
+        });
+        let scripts = self.node.scripts().map(|(name, good, state)| ScriptStatus {
+            name: name.to_owned(),
+            state: match good {
+                Some(true) => "good",
+                Some(false) => "bad",
+                None => "unknown",
+            }
+            .to_owned(),
+            last: state.last.clone(),
+        });
+        StatusPart::Vrrp {
+            instances,
+            groups: groups.collect(),
+            scripts: scripts.collect(),
+            bfd: self.bfd.status(clocks),
+            bfd_rejected: self.bfd.rejected(),
+        }
+    }
+
+    fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
+        let settings = &router.settings;
+        let heard = match router.state() {
+            State::Backup(b) => b.heard,
+            State::Master(_) | State::Init | State::Fault(_) | State::Stopped => None,
+        };
+        let master = match router.state() {
+            State::Master(_) => router.source(),
+            _ => heard.map(|h| h.address),
+        };
+        let addresses = settings.addresses.iter().chain(&settings.excluded).map(|a| AddressStatus {
+            address: format!("{}/{} dev {}", a.address, a.prefix, a.device),
+            present: self.addresses.holds(a),
+        });
+        let faults = match router.state() {
+            State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
+            State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
+        };
+        let tracks = self.node.tracks(i).map(|(track, known, effect)| TrackStatus {
+            kind: track.what.kind().to_owned(),
+            name: track.what.name().to_owned(),
+            state: known.map_or_else(|| "unknown".to_owned(), |known| known.to_string()),
+            running: match &track.what {
+                Tracked::Process(name) => self.node.process(name).and_then(ProcessState::count),
+                Tracked::Interface(_) | Tracked::Script(_) | Tracked::File(_) | Tracked::Bfd(_) => None,
+            },
+            adds: match effect {
+                Effect::Adds(n) => n,
+                Effect::Awaited | Effect::Fault(_) => 0,
+            },
+            fault: matches!(effect, Effect::Fault(_)),
+        });
+        let next = router
+            .wake()
+            .map(|(at, timer)| NextStatus { in_secs: (at - clocks.mono).as_secs_f64(), why: timer.to_string() });
+        let rejected = self.shells.get(i).map(|s| s.rejected.iter());
+        let rejected = rejected.into_iter().flatten().map(|(name, n)| ((*name).to_owned(), *n));
+        let counters = Counters {
+            adverts_received: router.counters.adverts_received,
+            adverts_sent: router.counters.adverts_sent,
+            became_master: router.counters.became_master,
+            released_master: router.counters.released_master,
+            priority_zero_received: router.counters.priority_zero_received,
+            priority_zero_sent: router.counters.priority_zero_sent,
+            addresses_restored: self.addresses.restored(settings),
+            stalled: router.counters.stalled,
+            latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
+            rejected: rejected.collect(),
+        };
+        let history = router.history().map(|t| TransitionStatus {
+            at: clocks.unix(t.at),
+            from: t.from.to_string(),
+            to: t.to.to_string(),
+            why: t.why.clone(),
+        });
+        InstanceStatus {
+            name: settings.name.clone(),
+            state: router.state().name().to_string(),
+            since: clocks.unix(router.since()),
+            why: router.why().to_owned(),
+            faults,
+            vrid: settings.vrid.0.get(),
+            version: match settings.version {
+                Version::V2 => 2,
+                Version::V3 => 3,
+            },
+            interface: settings.interface.clone(),
+            base_priority: settings.priority.0,
+            priority: router.priority().0,
+            master,
+            master_priority: heard.map(|h| h.priority.0),
+            addresses: addresses.collect(),
+            tracks: tracks.collect(),
+            next,
+            group: self.node.group_of(i).map(|g| g.settings.name.clone()),
+            counters,
+            history: history.collect(),
+        }
+    }
+}
+
+/// The same moment on both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct Clocks {
+    pub(super) mono: Instant,
+    pub(super) unix: f64,
+}
+
+impl Clocks {
+    pub(super) fn unix(self, at: Instant) -> f64 {
+        let ago: Micros = self.mono - at;
+        self.unix - ago.as_secs_f64()
+    }
+}
