@@ -318,7 +318,7 @@ impl Host {
                 // TODO
                 Action::Router(_, Edge::Resumed | Edge::Renew) => {}
                 Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
-                Action::Router(_, Edge::LowerPriority { .. }) | Action::Group(..) => {}
+                Action::Router(_, Edge::LowerPriority { .. }) | Action::Group(..) | Action::Tracked(..) => {}
             }
         }
         if changed {

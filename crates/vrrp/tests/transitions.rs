@@ -57,6 +57,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::Resumed) => Does::Resumes,
             Action::Router(_, Edge::Renew) => Does::Renews,
             Action::Group(..) => panic!("there is no group"),
+            Action::Tracked(..) => continue,
         });
     }
     all

@@ -141,6 +141,8 @@ pub(crate) struct Addresses {
     /// What was seen and not yet taken by `news`.
     seen: Seen,
     restored: BTreeMap<(String, IpAddr), u64>,
+    /// Addresses that somebody removed, and their interfaces, until they were told of.
+    pub(crate) put_back: Vec<(IpAddr, String)>,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
     /// `-a`
@@ -172,6 +174,7 @@ impl Addresses {
             pause_until: 0,
             seen: Seen::default(),
             restored: BTreeMap::new(),
+            put_back: Vec::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
             log_changes: false,
@@ -348,6 +351,7 @@ impl Addresses {
                     warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
                 } else if claimed {
                     *self.restored.entry((device.clone(), address.address)).or_default() += 1;
+                    self.put_back.push((address.address, device.clone()));
                     warn!("somebody removed {} from {device}: it is put back", address.address);
                 }
             }
