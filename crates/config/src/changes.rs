@@ -429,6 +429,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         skip_check_adv_addr,
         track_primary,
         tracks,
+        vip_lease,
     } = new;
     let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
     let mut words = vec![
@@ -445,6 +446,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
         ("higher_prio_send_advert", Felt::Mastership, higher),
         ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
+        ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
         ("notify", Felt::Nothing, before.notify != *notify),
     ];

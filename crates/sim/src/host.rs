@@ -315,6 +315,8 @@ impl Host {
                     self.stale = true;
                     self.effects.push(Effect::Priority(self.vrs[i]));
                 }
+                // TODO
+                Action::Router(_, Edge::Resumed | Edge::Renew) => {}
                 Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
                 Action::Router(_, Edge::LowerPriority { .. }) | Action::Group(..) => {}
             }

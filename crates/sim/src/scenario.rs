@@ -248,6 +248,7 @@ impl Scenario {
                 skip_check_adv_addr: false,
                 track_primary: true,
                 tracks: Vec::new(),
+                vip_lease: true,
             }
         });
         let instances: Vec<Instance> = instances.collect();

@@ -18,6 +18,9 @@ const GROUPS: [u32; 3] = [1, 5, 9];
 /// Receive buffer of the monitor: some ten thousand changes at once.
 const ROOM: usize = 8 << 20;
 
+/// `INFINITY_LIFE_TIME` (net/addrconf.h)
+const FOREVER: u32 = u32::MAX;
+
 /// An interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
@@ -56,6 +59,8 @@ pub struct Address {
     pub peer: Option<IpAddr>,
     /// Seconds for which it may be the source of new connections; `None`: as long as it is there.
     pub preferred: Option<u32>,
+    /// Seconds after which the kernel takes it back; `None`: never.
+    pub valid: Option<u32>,
     /// `IFA_F_*` (linux/if_addr.h).
     pub flags: u32,
 }
@@ -209,6 +214,40 @@ impl Netlink {
         }
     }
 
+    /// Gives addresses that are there their lifetimes anew, all in one send. One that is refused keeps the others from
+    /// nothing; the first refusal is what is returned.
+    pub fn renew(&mut self, addresses: &[Address]) -> io::Result<()> {
+        let Some((last, others)) = addresses.split_last() else { return Ok(()) };
+        self.sequence = self.sequence.wrapping_add(2);
+        let (sequence, before) = (self.sequence, self.sequence.wrapping_sub(1));
+        let mut bytes = Vec::with_capacity(addresses.len() * 96);
+        for address in others {
+            let ask = RouteNetlinkMessage::NewAddress(message(address));
+            write(ask, NLM_F_REPLACE, before, &mut bytes);
+        }
+        write(RouteNetlinkMessage::NewAddress(message(last)), NLM_F_ACK | NLM_F_REPLACE, sequence, &mut bytes);
+        self.socket.send(&bytes, 0)?;
+        let mut refused = None;
+        loop {
+            let (bytes, from) = self.socket.recv_from_full()?;
+            if from.port_number() != 0 {
+                continue; // not from the kernel
+            }
+            for message in messages(&bytes) {
+                let NetlinkPayload::Error(e) = message.payload else { continue };
+                if ![before, sequence].contains(&message.header.sequence_number) {
+                    continue;
+                }
+                if e.code.is_some() {
+                    refused.get_or_insert_with(|| e.to_io());
+                }
+                if message.header.sequence_number == sequence {
+                    return refused.map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
     fn request(
         &mut self,
         ask: RouteNetlinkMessage,
@@ -216,13 +255,8 @@ impl Netlink {
         mut each: impl FnMut(RouteNetlinkMessage),
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | flags;
-        header.sequence_number = self.sequence;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(ask));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
+        let mut bytes = Vec::new();
+        write(ask, flags, self.sequence, &mut bytes);
         self.socket.send(&bytes, 0)?;
         loop {
             let (bytes, from) = self.socket.recv_from_full()?;
@@ -243,6 +277,19 @@ impl Netlink {
             }
         }
     }
+}
+
+/// Writes a request behind what is there.
+fn write(ask: RouteNetlinkMessage, flags: u16, sequence: u32, to: &mut Vec<u8>) {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(ask));
+    message.finalize();
+    let start = to.len();
+    // Each begins at a multiple of four bytes (`NLMSG_ALIGN`).
+    to.resize(start + message.buffer_len().next_multiple_of(4), 0);
+    message.serialize(&mut to[start..start + message.buffer_len()]);
 }
 
 /// The netlink messages of a datagram, those that can't be read left out (newer kernels may say things unknown here).
@@ -290,6 +337,7 @@ fn link(message: &LinkMessage) -> Option<Link> {
 
 fn address(message: &AddressMessage) -> Option<Address> {
     let (mut local, mut peer, mut broadcast, mut label, mut preferred) = (None, None, None, None, None);
+    let mut valid = None;
     let mut flags = u32::from(message.header.flags.bits());
     for attribute in &message.attributes {
         match attribute {
@@ -298,7 +346,8 @@ fn address(message: &AddressMessage) -> Option<Address> {
             AddressAttribute::Broadcast(a) => broadcast = Some(*a),
             AddressAttribute::Label(l) => label = Some(l.clone()),
             AddressAttribute::CacheInfo(times) => {
-                preferred = Some(times.ifa_preferred).filter(|seconds| *seconds != u32::MAX);
+                preferred = Some(times.ifa_preferred).filter(|seconds| *seconds != FOREVER);
+                valid = Some(times.ifa_valid).filter(|seconds| *seconds != FOREVER);
             }
             AddressAttribute::Flags(all) => flags = all.bits(),
             _ => {} // who made it and the like
@@ -309,6 +358,7 @@ fn address(message: &AddressMessage) -> Option<Address> {
         address: local.or(peer)?,
         peer: peer.filter(|peer| local.is_some_and(|local| local != *peer)),
         preferred,
+        valid,
         flags,
         prefix: message.header.prefix_len,
         scope: message.header.scope.into(),
@@ -333,10 +383,11 @@ fn message(address: &Address) -> AddressMessage {
     if address.flags != 0 {
         message.attributes.push(AddressAttribute::Flags(AddressFlags::from_bits_retain(address.flags)));
     }
-    if let Some(preferred) = address.preferred {
+    if address.preferred.is_some() || address.valid.is_some() {
         let mut times = CacheInfo::default();
-        times.ifa_preferred = preferred;
-        times.ifa_valid = u32::MAX;
+        times.ifa_valid = address.valid.unwrap_or(FOREVER);
+        // The kernel refuses one that is preferred for longer than it is there.
+        times.ifa_preferred = address.preferred.unwrap_or(FOREVER).min(times.ifa_valid);
         message.attributes.push(AddressAttribute::CacheInfo(times));
     }
     message

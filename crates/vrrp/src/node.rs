@@ -278,7 +278,8 @@ impl Node {
         (0..self.routers.len()).filter(|i| !kept.contains(i)).collect()
     }
 
-    /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none.
+    /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none. One that
+    /// listens after a stall claims what is still there (`Router::is_listening`).
     pub fn claims(&self, router: usize) -> impl Iterator<Item = &VirtualAddress> {
         let router = self.routers.get(router).filter(|r| matches!(r.state, State::Master(_)));
         router.into_iter().flat_map(|r| r.settings.addresses.iter().chain(&r.settings.excluded))

@@ -71,6 +71,9 @@ pub struct Master {
     /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
     #[serde(default)]
     pub listening: Option<Listening>,
+    /// When the advert was due with which the leases of its addresses were last renewed.
+    #[serde(default)]
+    pub renewed: Instant,
 }
 
 /// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.
@@ -243,11 +246,16 @@ pub enum Edge {
         /// Its priority.
         priority: Priority,
     },
-    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again.
+    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again. What
+    /// the kernel holds of its addresses stays, what is gone stays away.
     Stalled {
         /// For how long it had sent nothing.
         silent: Micros,
     },
+    /// Nobody was heard after a stall: it serves on, and claims all its addresses again.
+    Resumed,
+    /// Its adverts leave in time: the leases of its addresses are renewed (`Instance::lease`).
+    Renew,
     /// The priority in force changed.
     PriorityChanged {
         /// From.
@@ -501,6 +509,11 @@ impl Router {
         self.effective
     }
 
+    /// Whether it is MASTER and listens after a stall.
+    pub fn is_listening(&self) -> bool {
+        matches!(self.state, State::Master(Master { listening: Some(_), .. }))
+    }
+
     /// The address that its adverts come from.
     pub fn source(&self) -> Option<IpAddr> {
         self.source
@@ -618,6 +631,7 @@ impl Router {
         let master = Master {
             announce_delayed: after(garp.master_delay),
             announce_refresh: after(garp.refresh).map(|at| at + garp.master_delay),
+            renewed: now,
             ..Master::new(now + self.settings.advert_int.micros())
         };
         let repeat = garp.master_repeat;
@@ -706,6 +720,7 @@ impl Router {
                     return Wish::None;
                 }
                 let advert_due = master.next_advert <= now;
+                let resumes = advert_due && master.listening.is_some();
                 if advert_due && master.listening.take().is_none() {
                     let late = now - master.next_advert;
                     self.counters.latest_advert = self.counters.latest_advert.max(late);
@@ -720,13 +735,20 @@ impl Router {
                         return Wish::None;
                     }
                 }
+                let mut renews = false;
                 if advert_due {
+                    let due = master.next_advert;
+                    let lease = self.settings.lease();
+                    renews = lease.is_some_and(|lease| due >= master.renewed + renewal_gap(lease, interval));
+                    if renews {
+                        master.renewed = due;
+                    }
                     // In step with the schedule, unless that is already missed by an interval or more.
                     let next = master.next_advert + interval;
                     master.next_advert = if next > now { next } else { now + interval };
                 }
                 let garp = &self.settings.garp;
-                let mut repeats = 0;
+                let mut repeats = if resumes { garp.master_repeat } else { 0 };
                 if master.announce_delayed.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.master_repeat);
                 }
@@ -739,6 +761,12 @@ impl Router {
                 }
                 if advert_due {
                     self.send(now, self.effective);
+                }
+                if resumes {
+                    self.edges.push_back(Edge::Resumed);
+                }
+                if renews {
+                    self.edges.push_back(Edge::Renew);
                 }
                 if repeats > 0 {
                     self.edges.push_back(Edge::Announce { repeat: repeats });
@@ -925,8 +953,15 @@ impl Master {
             announce_lower: None,
             reply_after: Instant(0),
             listening: None,
+            renewed: Instant(0),
         }
     }
+}
+
+/// How long a lease of so many seconds is left alone: a second, so that renewing costs next to nothing; one that is no longer
+/// than that itself, until the last advert of its first half.
+fn renewal_gap(lease: u32, interval: Micros) -> Micros {
+    if lease > 1 { Micros::from_secs(1) } else { Micros(500_000u64.saturating_sub(interval.0)) }
 }
 
 /// The advert an instance sends with this priority, with all its addresses.

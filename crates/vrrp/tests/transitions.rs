@@ -37,6 +37,8 @@ enum Does {
     TellsLower,
     TellsPriority(u8),
     TellsStall,
+    Resumes,
+    Renews,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -52,6 +54,8 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::LowerPriority { .. }) => Does::TellsLower,
             Action::Router(_, Edge::PriorityChanged { to, .. }) => Does::TellsPriority(to.0),
             Action::Router(_, Edge::Stalled { .. }) => Does::TellsStall,
+            Action::Router(_, Edge::Resumed) => Does::Resumes,
+            Action::Router(_, Edge::Renew) => Does::Renews,
             Action::Group(..) => panic!("there is no group"),
         });
     }

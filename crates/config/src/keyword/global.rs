@@ -422,4 +422,4 @@ GLOBAL_ROWS:
 }
 
 /// `global_defs`
-pub(super) static GLOBAL_DEFS: Block = Block { path: "global_defs", keywords: &[GLOBAL_ROWS] };
+pub(super) static GLOBAL_DEFS: Block = Block { path: "global_defs", keywords: &[GLOBAL_ROWS, super::ours::GLOBAL] };

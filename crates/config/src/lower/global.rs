@@ -34,6 +34,7 @@ pub(crate) struct Defaults {
     pub(super) check_unicast_src: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) strict: bool,
+    pub(super) vip_lease: bool,
     pub(super) smtp_vrrp: bool,
     /// For virtual servers; real servers tell by mail unless this is said to be off.
     pub(super) smtp_checker: Option<bool>,
@@ -84,6 +85,7 @@ impl Defaults {
             check_unicast_src: nodes.on("vrrp_check_unicast_src"),
             skip_check_adv_addr: nodes.on("vrrp_skip_check_adv_addr"),
             strict: nodes.on("vrrp_strict"),
+            vip_lease: nodes.switch("vip_lease").unwrap_or(true),
             smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
             smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),
             priority_changes: nodes.on("vrrp_notify_priority_changes"),

@@ -123,6 +123,7 @@ impl Lower<'_> {
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
             track_primary: !nodes.on("dont_track_primary"),
             tracks,
+            vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
         Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })

@@ -26,11 +26,34 @@ const FORWARDS_AGE: u64 = 5_000_000;
 /// Most announcement rounds that wait; more are merged.
 const ROUNDS: usize = 4096;
 
+/// Leases renewed in one send, so that no advert waits for more: a thousandth of a second's work.
+const RENEWALS: usize = 128;
+/// The most IPv6 addresses that are leased. The kernel looks at all of them each time it is told of one: a thousand would
+/// cost a quarter of a processor.
+const MOST_LEASED_V6: usize = 256;
+
 /// An address with one of these can't be sent from.
 const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// What the kernel holds on one interface: by address and prefix, with the order in which it came.
 type Held = BTreeMap<(IpAddr, u8), (u64, Address)>;
+
+/// For how long the kernel holds an address that is not renewed.
+struct Lease {
+    seconds: u32,
+    /// When it was last renewed, in microseconds.
+    renewed: u64,
+}
+
+/// The kernel may end a lease this much before its time, in microseconds (`ADDRCONF_TIMER_FUZZ_MINUS`, net/addrconf.h).
+const LEASE_EARLY: u64 = 30_000;
+
+impl Lease {
+    /// Whether the kernel has ended it, if nobody else took the address away.
+    fn is_over(&self, now: u64) -> bool {
+        now + LEASE_EARLY >= self.renewed + u64::from(self.seconds) * 1_000_000
+    }
+}
 
 /// Announcing a list of addresses several times.
 struct Round {
@@ -96,6 +119,10 @@ pub(crate) struct Addresses {
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
     /// microseconds, if there is one.
     pace: BTreeMap<(String, Family), u64>,
+    /// The leases by device and address; what has none the kernel holds for ever.
+    leases: BTreeMap<(String, IpAddr), Lease>,
+    /// Addresses whose lease is to be renewed.
+    renewals: VecDeque<VirtualAddress>,
     /// When the next announcement may leave a device that has a pace.
     next_frame: BTreeMap<(String, Family), u64>,
     /// Whether a device forwards IPv6, and when that was read.
@@ -132,6 +159,8 @@ impl Addresses {
             noted: 0,
             managed: BTreeMap::new(),
             pace: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            renewals: VecDeque::new(),
             next_frame: BTreeMap::new(),
             forwards: BTreeMap::new(),
             claims: BTreeSet::new(),
@@ -176,8 +205,9 @@ impl Addresses {
             }
             // The end of duplicate address detection is news, too; the place in the order stays.
             Entry::Occupied(mut known) => {
-                let before = std::mem::replace(&mut known.get_mut().1.flags, address.flags);
-                (before ^ address.flags) & UNUSABLE != 0
+                let flags = address.flags;
+                let before = std::mem::replace(&mut known.get_mut().1, address);
+                (before.flags ^ flags) & UNUSABLE != 0
             }
         }
     }
@@ -187,6 +217,7 @@ impl Addresses {
     pub(crate) fn manage(&mut self, instances: &[Instance]) -> io::Result<()> {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
         self.pace.clear();
+        self.leases = leases(instances);
         for instance in instances {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
@@ -291,8 +322,10 @@ impl Addresses {
                 self.held.remove(&index);
             }
             Change::Address(address) => {
-                if self.log_changes {
-                    info!("address {}/{} is on {}", address.address, address.prefix, self.name_of(address.index));
+                let (index, place) = (address.index, (address.address, address.prefix));
+                let known = self.held.get(&index).is_some_and(|held| held.contains_key(&place));
+                if self.log_changes && !known {
+                    info!("address {}/{} is on {}", place.0, place.1, self.name_of(index));
                 }
                 let new = self.hold(address);
                 self.seen.addresses |= new;
@@ -310,7 +343,10 @@ impl Addresses {
                 // With its interface it goes for good, and the instance with it.
                 let stays = self.links.get(&address.index).is_some_and(|l| l.up);
                 let claimed = stays && self.claims.iter().any(|c| c.address == address.address && c.device == device);
-                if claimed {
+                let lease = self.leases.get(&(device.clone(), address.address));
+                if claimed && lease.is_some_and(|lease| lease.is_over(monotonic_micros())) {
+                    warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
+                } else if claimed {
                     *self.restored.entry((device.clone(), address.address)).or_default() += 1;
                     warn!("somebody removed {} from {device}: it is put back", address.address);
                 }
@@ -405,7 +441,11 @@ impl Addresses {
 
     /// Whether `work` has something to do, now or later.
     pub(crate) fn busy(&self) -> bool {
-        !self.adds.is_empty() || !self.rounds.is_empty() || self.retry_at.is_some() || !self.refused.is_empty()
+        !self.renewals.is_empty()
+            || !self.adds.is_empty()
+            || !self.rounds.is_empty()
+            || self.retry_at.is_some()
+            || !self.refused.is_empty()
     }
 
     /// When `work` wants to be called, given that it is `now`.
@@ -413,7 +453,8 @@ impl Addresses {
         let adds = (!self.adds.is_empty()).then_some(self.pause_until);
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
-        [adds, rounds, refused, self.retry_at].into_iter().flatten().min().unwrap_or(now)
+        let renewals = (!self.renewals.is_empty()).then_some(now);
+        [adds, rounds, refused, renewals, self.retry_at].into_iter().flatten().min().unwrap_or(now)
     }
 
     /// Adds and announces the first of the addresses that are missing, before anything else is done or told.
@@ -435,6 +476,9 @@ impl Addresses {
             let claims = self.claims.iter().cloned().collect();
             self.reconcile(claims);
         }
+        if !self.renewals.is_empty() {
+            self.renew_some();
+        }
         if now < self.pause_until {
             return;
         }
@@ -448,10 +492,57 @@ impl Addresses {
         }
     }
 
-    fn add(&mut self, address: &VirtualAddress) -> Added {
-        let Some(index) = self.link_named(&address.device).map(|l| l.index) else { return Added::Silently };
-        let wanted = Address {
-            index,
+    /// The leases of these addresses are renewed, by `work`.
+    pub(crate) fn renew(&mut self, list: impl IntoIterator<Item = VirtualAddress>) {
+        // What has waited for a whole second is not renewed twice.
+        let mut waiting: BTreeSet<VirtualAddress> = self.renewals.iter().cloned().collect();
+        self.renewals.extend(list.into_iter().filter(|address| waiting.insert(address.clone())));
+    }
+
+    /// The addresses that are held stay for good, whoever renews them: this role ends and they are to outlive it.
+    pub(crate) fn keep(&mut self) {
+        self.leases.clear();
+        self.renewals = self.claims.iter().cloned().collect();
+        while !self.renewals.is_empty() {
+            self.renew_some();
+        }
+    }
+
+    fn renew_some(&mut self) {
+        let some: Vec<VirtualAddress> = self.renewals.drain(..self.renewals.len().min(RENEWALS)).collect();
+        // One that isn't there any more is the guardian's.
+        let some = some.iter().filter(|a| self.claims.contains(a)).filter_map(|a| {
+            let held = &self.held.get(&self.link_named(&a.device)?.index)?.get(&(a.address, a.prefix))?.1;
+            let wanted = self.wanted(a)?;
+            // Of an IPv6 address that is there for good the kernel would shorten the life of its prefix's route, which
+            // may be the host's own.
+            let lasting = held.valid.is_none() && (a.address.is_ipv6() || wanted.valid.is_none());
+            (!lasting).then_some(wanted)
+        });
+        let some: Vec<Address> = some.collect();
+        if let Err(e) = self.netlink.renew(&some)
+            && let Some(silent) = self.limit.allow(monotonic_micros())
+        {
+            warn!("the kernel does not renew the lease of an address: {e}{silent}");
+        }
+        self.leased(&some);
+    }
+
+    /// Notes that the leases of these addresses begin now.
+    fn leased(&mut self, addresses: &[Address]) {
+        let now = monotonic_micros();
+        for address in addresses {
+            let device = self.name_of(address.index);
+            if let Some(lease) = self.leases.get_mut(&(device, address.address)) {
+                lease.renewed = now;
+            }
+        }
+    }
+
+    /// An address as the kernel shall hold it.
+    fn wanted(&self, address: &VirtualAddress) -> Option<Address> {
+        Some(Address {
+            index: self.link_named(&address.device)?.index,
             address: address.address,
             prefix: address.prefix,
             scope: address.scope,
@@ -462,10 +553,16 @@ impl Addresses {
                 Lifetime::Forever => None,
                 Lifetime::Secs(seconds) => Some(seconds),
             },
+            valid: self.leases.get(&(address.device.clone(), address.address)).map(|lease| lease.seconds),
             flags: flags(address),
-        };
+        })
+    }
+
+    fn add(&mut self, address: &VirtualAddress) -> Added {
+        let Some(wanted) = self.wanted(address) else { return Added::Silently };
         match self.netlink.add(&wanted) {
             Ok(()) => {
+                self.leased(std::slice::from_ref(&wanted));
                 self.hold(wanted);
                 // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
                 if self.pace.contains_key(&lane(address)) {
@@ -552,6 +649,25 @@ impl Addresses {
             }
         }
     }
+}
+
+/// The leases of what these instances may hold.
+fn leases(instances: &[Instance]) -> BTreeMap<(String, IpAddr), Lease> {
+    let mut leases = BTreeMap::new();
+    for instance in instances {
+        let Some(seconds) = instance.lease() else { continue };
+        for address in instance.addresses.iter().chain(&instance.excluded) {
+            leases.insert((address.device.clone(), address.address), Lease { seconds, renewed: monotonic_micros() });
+        }
+    }
+    let v6 = leases.keys().filter(|(_, address)| address.is_ipv6()).count();
+    if v6 > MOST_LEASED_V6 {
+        warn!(
+            "{v6} IPv6 addresses are more than the {MOST_LEASED_V6} that can be leased: the kernel holds them for good"
+        );
+        leases.retain(|(_, address), _| address.is_ipv4());
+    }
+    leases
 }
 
 /// What announcements are paced by.

@@ -31,7 +31,7 @@ use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
-use vipd_vrrp::settings::Tracked;
+use vipd_vrrp::settings::{Tracked, VirtualAddress};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -297,6 +297,11 @@ impl Role {
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
                 }
+                Action::Router(i, Edge::Renew) => {
+                    let claims: Vec<_> = self.node.claims(i).cloned().collect();
+                    self.addresses.renew(claims);
+                }
+                Action::Router(_, Edge::Resumed) => self.reconcile(),
                 Action::Router(i, Edge::PriorityChanged { from, to }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = router.settings.name.clone();
@@ -333,8 +338,12 @@ impl Role {
         if self.removing {
             return; // what a removed instance held may be another's in a moment: it must not leave in between
         }
-        let routers = 0..self.node.routers().len();
-        let claims = routers.flat_map(|i| self.node.claims(i)).cloned().collect();
+        let mut claims = Vec::new();
+        for (i, router) in self.node.routers().iter().enumerate() {
+            // What was taken away during a stall comes back when it is sure that nobody else has it.
+            let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
+            claims.extend(self.node.claims(i).filter(kept).cloned());
+        }
         self.addresses.reconcile(claims);
     }
 
@@ -475,6 +484,9 @@ impl Role {
         self.act();
         self.reconcile();
         self.announce_new();
+        // What is leased no more must not end.
+        let held: Vec<_> = (0..self.node.routers().len()).flat_map(|i| self.node.claims(i)).cloned().collect();
+        self.addresses.renew(held);
         self.queue(&FromRole::Sessions(self.bfd.known()));
         if !self.configured {
             self.configured = true;
@@ -625,6 +637,7 @@ impl Role {
         self.stopping = true;
         if self.options.keep_addresses {
             info!("leaving the addresses where they are, as told (-V)");
+            self.addresses.keep();
         }
         self.handle(now(), Input::Stop);
         self.reconcile();
