@@ -416,8 +416,8 @@ impl Host {
                 return;
             }
         };
-        let vrid = admit::vrid_of(&datagram);
-        let Some(i) = node.routers().iter().position(|r| Some(r.settings.vrid) == vrid) else { return };
+        let Ok(vrid) = admit::vrid_of(&datagram) else { return };
+        let Some(i) = node.routers().iter().position(|r| r.settings.vrid == vrid) else { return };
         let router = &node.routers()[i];
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;

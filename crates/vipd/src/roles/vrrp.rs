@@ -127,7 +127,9 @@ struct Role {
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
-    unknown_vrids: u64,
+    /// Packets for none of the instances, by reason.
+    strangers: BTreeMap<&'static str, u64>,
+    strange: Limit,
     snapshot_at: u64,
     snapshot_due: bool,
     /// Bytes that the supervisor has not taken yet, and whether the poller waits for it to take more.
@@ -163,7 +165,8 @@ impl Role {
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
-            unknown_vrids: 0,
+            strangers: BTreeMap::new(),
+            strange: Limit::default(),
             snapshot_at: 0,
             snapshot_due: false,
             unsent: Vec::new(),
@@ -582,16 +585,15 @@ impl Role {
                 return;
             }
         };
-        let vrid = admit::vrid_of(&datagram);
+        let vrid = match admit::vrid_of(&datagram) {
+            Ok(vrid) => vrid,
+            Err(why) => return self.turn_away(&why, datagram.source),
+        };
         let routers = self.node.routers();
-        let candidates: Vec<usize> = self
-            .ports
-            .instances(token)
-            .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
-            .collect();
+        let candidates: Vec<usize> =
+            self.ports.instances(token).filter(|i| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid)).collect();
         let Some(i) = choose(routers, &candidates, datagram.source) else {
-            self.unknown_vrids += 1;
-            return;
+            return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
         };
         let router = &routers[i];
         // In FAULT and INIT nothing is heard and nothing is wrong with what is not heard.
@@ -622,6 +624,16 @@ impl Role {
             let name = &router.settings.name;
             let from = from.map_or_else(|| "somebody".to_string(), |a| a.to_string());
             warn!("({name}) packet from {from} not believed: {why}{silent}");
+        }
+    }
+
+    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and not logged.
+    fn turn_away(&mut self, why: &Reject, from: IpAddr) {
+        *self.strangers.entry(why.name()).or_default() += 1;
+        if !matches!(why, Reject::UnknownVrid(_))
+            && let Some(silent) = self.strange.allow(monotonic_micros())
+        {
+            warn!("packet from {from} not believed: {why}{silent}");
         }
     }
 
