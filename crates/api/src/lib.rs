@@ -192,6 +192,9 @@ pub struct Status {
     pub groups: Vec<GroupStatus>,
     /// The tracked scripts.
     pub scripts: Vec<ScriptStatus>,
+    /// VRRP packets for none of the instances, by reason.
+    #[serde(default)]
+    pub vrrp_rejected: Vec<(String, u64)>,
     /// The BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdStatus>,

@@ -248,6 +248,8 @@ pub(crate) enum StatusPart {
         groups: Vec<GroupStatus>,
         /// Tracked scripts.
         scripts: Vec<ScriptStatus>,
+        /// VRRP packets for none of the instances, by reason.
+        rejected: Vec<(String, u64)>,
         /// BFD sessions.
         bfd: Vec<BfdStatus>,
         /// BFD packets for no session that were not believed, by reason.

@@ -128,7 +128,9 @@ struct Role {
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
-    unknown_vrids: u64,
+    /// Packets for none of the instances, by reason.
+    strangers: BTreeMap<&'static str, u64>,
+    strange: Limit,
     snapshot_at: u64,
     snapshot_due: bool,
     /// Bytes that the supervisor has not taken yet, and whether the poller waits for it to take more.
@@ -164,7 +166,8 @@ impl Role {
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
-            unknown_vrids: 0,
+            strangers: BTreeMap::new(),
+            strange: Limit::default(),
             snapshot_at: 0,
             snapshot_due: false,
             unsent: Vec::new(),
@@ -295,6 +298,13 @@ impl Role {
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
                     let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
+                    self.happened("stall", subject, "listens".to_owned(), cause);
+                }
+                Action::Router(i, Edge::Overslept { late }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = &router.settings.name;
+                    warn!("({name}) did not run when its master was due, {late} ago: listens for one more advert");
+                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {late}"));
                     self.happened("stall", subject, "listens".to_owned(), cause);
                 }
                 Action::Router(i, Edge::Renew) => {
@@ -588,16 +598,15 @@ impl Role {
                 return;
             }
         };
-        let vrid = admit::vrid_of(&datagram);
+        let vrid = match admit::vrid_of(&datagram) {
+            Ok(vrid) => vrid,
+            Err(why) => return self.turn_away(&why, datagram.source),
+        };
         let routers = self.node.routers();
-        let candidates: Vec<usize> = self
-            .ports
-            .instances(token)
-            .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
-            .collect();
+        let candidates: Vec<usize> =
+            self.ports.instances(token).filter(|i| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid)).collect();
         let Some(i) = choose(routers, &candidates, datagram.source) else {
-            self.unknown_vrids += 1;
-            return;
+            return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
         };
         let router = &routers[i];
         // In FAULT and INIT nothing is heard and nothing is wrong with what is not heard.
@@ -628,6 +637,16 @@ impl Role {
             let name = &router.settings.name;
             let from = from.map_or_else(|| "somebody".to_string(), |a| a.to_string());
             warn!("({name}) packet from {from} not believed: {why}{silent}");
+        }
+    }
+
+    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and not logged.
+    fn turn_away(&mut self, why: &Reject, from: IpAddr) {
+        *self.strangers.entry(why.name()).or_default() += 1;
+        if !matches!(why, Reject::UnknownVrid(_))
+            && let Some(silent) = self.strange.allow(monotonic_micros())
+        {
+            warn!("packet from {from} not believed: {why}{silent}");
         }
     }
 

@@ -195,6 +195,7 @@ fn status() -> Status {
             },
             ScriptStatus { name: "chk_dns".to_owned(), state: "unknown".to_owned(), last: None },
         ],
+        vrrp_rejected: vec![("unknown_vrid".to_owned(), 9)],
         bfd: vec![session()],
         bfd_rejected: vec![("unknown_neighbour".to_owned(), 2)],
         hooks: vec![hook()],
@@ -261,6 +262,7 @@ Virtual routers
       fault: script chk_haproxy is bad
       + 198.51.100.7/32 dev eth1 here, though this router is not MASTER
       VRRP version 3, adverts 0 in 0 out, became master 0 times
+    packets for no virtual router here: 9 unknown_vrid
 
 Sync groups
   NAME  STATE   MEMBERS

@@ -131,6 +131,10 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         }
     }
     page.table(table);
+    if !status.vrrp_rejected.is_empty() {
+        let packets = "packets for no virtual router here:".into();
+        page.line(4, &[packets, counted(&status.vrrp_rejected).into()]);
+    }
 }
 
 fn state(word: &str) -> Cell {

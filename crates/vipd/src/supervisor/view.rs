@@ -11,10 +11,11 @@ use vipd_lvs::settings::VirtualServer;
 /// Adds the part of one role to the status.
 pub(crate) fn add(status: &mut Status, part: StatusPart) {
     match part {
-        StatusPart::Vrrp { instances, groups, scripts, bfd, bfd_rejected } => {
+        StatusPart::Vrrp { instances, groups, scripts, rejected, bfd, bfd_rejected } => {
             status.instances = instances;
             status.groups = groups;
             status.scripts = scripts;
+            status.vrrp_rejected = rejected;
             status.bfd = bfd;
             status.bfd_rejected = bfd_rejected;
         }

@@ -36,6 +36,7 @@ impl Role {
             instances,
             groups: groups.collect(),
             scripts: scripts.collect(),
+            rejected: self.strangers.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
             bfd: self.bfd.status(clocks),
             bfd_rejected: self.bfd.rejected(),
         }
