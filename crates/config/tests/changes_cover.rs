@@ -188,6 +188,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "V6",
                 "Single",
                 "Active",
+                "Plain",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

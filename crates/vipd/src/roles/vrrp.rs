@@ -106,6 +106,8 @@ fn now() -> Instant {
 struct Shell {
     id: u16,
     rejected: BTreeMap<&'static str, u64>,
+    /// What the last checksum covered.
+    sum: Option<admit::Sum>,
     log: Limit,
 }
 
@@ -616,6 +618,9 @@ impl Role {
         match admit::admit(&router.settings, router.known(now), &datagram) {
             Ok(admitted) => {
                 self.note_oddity(i, &admitted);
+                if let Some(shell) = self.shells.get_mut(i) {
+                    shell.sum = admitted.sum;
+                }
                 self.handle(now, Input::Advert(i, admitted));
             }
             Err(why) => self.reject(i, &why, Some(datagram.source)),
