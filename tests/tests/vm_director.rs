@@ -17,6 +17,8 @@ mod reloads;
 mod samples;
 #[path = "vm_director/site.rs"]
 mod site;
+#[path = "vm_director/sync.rs"]
+mod sync;
 #[path = "vm_director/traffic.rs"]
 mod traffic;
 
@@ -73,6 +75,12 @@ fn what_others_edit_is_undone() {
 fn a_stop_empties_the_table_unless_told_otherwise() {
     machine::needed();
     life::stops();
+}
+
+#[test]
+fn the_sync_daemon_follows_its_instance() {
+    machine::needed();
+    sync::follows();
 }
 
 #[test]

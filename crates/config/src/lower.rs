@@ -88,6 +88,7 @@ pub(crate) fn lower(
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &mut config);
+    lower.followed(&globals, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {
         for address in own.addresses.iter().chain(&own.excluded) {
             lower.held.entry(address.address).or_insert_with(|| own.name.clone());

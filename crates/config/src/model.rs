@@ -59,16 +59,48 @@ pub struct Global {
     pub notify_timeout: Option<Duration>,
     /// `net_namespace`, or option `-s`.
     pub net_namespace: Option<String>,
+    /// `net_namespace_ipvs`: where the director works; `None`: where the daemon does.
+    pub ipvs_namespace: Option<Namespace>,
     /// `lvs_flush`: clear the kernel's table at start.
     pub lvs_flush: bool,
     /// `lvs_timeouts`: TCP, TCP FIN, UDP, in seconds; 0 leaves the kernel's value.
     pub lvs_timeouts: Option<(u32, u32, u32)>,
+    /// `lvs_sync_daemon`
+    pub sync_daemon: Option<SyncDaemon>,
     /// `reload_time_file`, `reload_repeat`: a reload at a time that a file says.
     pub reload_time: Option<TimeFile>,
     /// `reload_file`: there while a reload reads the configuration; a relative name is beside the daemon's pid file.
     pub reload_file: Option<PathBuf>,
     /// `reload_check_config FILE`: where the findings of a reload are written.
     pub reload_findings: Option<PathBuf>,
+}
+
+/// The kernel's daemon that tells other directors of connections, or hears of theirs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SyncDaemon {
+    /// Its interface.
+    pub interface: String,
+    /// `inst`: the instance that it follows, telling while MASTER and hearing else; `None`: both run.
+    pub instance: Option<String>,
+    /// `id`: that of the instance unless given, else 0.
+    pub id: u8,
+    /// `maxlen` in bytes; `None`: as the kernel sees fit, and so below.
+    pub max_length: Option<u16>,
+    /// `port`
+    pub port: Option<u16>,
+    /// `ttl`
+    pub ttl: Option<u8>,
+    /// `group`
+    pub group: Option<IpAddr>,
+}
+
+/// A network namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Namespace {
+    /// That of the host's first process.
+    Default,
+    /// That of this name, as `ip netns` has it.
+    Named(String),
 }
 
 /// A file that says when to reload.

@@ -43,6 +43,9 @@ pub struct Plan {
 
 /// Why a usable configuration is not to take the place of the one that runs, if so.
 pub fn forbidden(running: &Config, next: &Config) -> Option<&'static str> {
+    if next.global.ipvs_namespace != running.global.ipvs_namespace {
+        return Some("net_namespace_ipvs can't change while the daemon runs: restart it");
+    }
     if next.global.net_namespace != running.global.net_namespace {
         return Some("net_namespace can't change while the daemon runs: restart it");
     }

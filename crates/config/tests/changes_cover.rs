@@ -12,6 +12,7 @@ use vipd_config::model::Config;
 
 /// Something of everything.
 const RICH: &str = r#"
+net_namespace_ipvs blue
 global_defs {
     router_id one
     notification_email {
@@ -29,6 +30,7 @@ global_defs {
     shutdown_script /bin/true root
     notify_timeout 7
     lvs_timeouts tcp 1 tcpfin 2 udp 3
+    lvs_sync_daemon eth0 inst A id 3 maxlen 1000 port 8849 ttl 2 group 224.0.0.82
 }
 vrrp_script s {
     script "/bin/true"

@@ -228,6 +228,9 @@ pub(crate) enum OnOff {
 pub(crate) struct RoleArguments {
     /// Which.
     pub(crate) name: String,
+    /// The network namespace to work in, by its name; empty: that of the host's first process.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) net_namespace: Option<String>,
     /// Where to log.
     #[command(flatten)]
     pub(crate) log: Log,

@@ -168,6 +168,15 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
     if let Err(e) = vipd_sys::process::leave_signals_to_the_parent() {
         warn!("signals can't be left to the supervisor: {e}");
     }
+    let entered = match arguments.net_namespace.as_deref() {
+        Some("") => vipd_sys::netns::enter_that_of(1),
+        Some(name) => vipd_sys::netns::enter(name),
+        None => Ok(()),
+    };
+    if let Err(e) = entered {
+        tracing::error!("the network namespace of the {name} role can't be entered: {e}");
+        return ExitCode::FAILURE;
+    }
     let stream = match io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) {
         Ok(stream) if stream.peer_addr().is_ok() => stream,
         Ok(_) | Err(_) => {

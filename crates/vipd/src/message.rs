@@ -82,6 +82,8 @@ pub(crate) enum ToRole {
         /// The answer.
         reply: Box<Reply>,
     },
+    /// Whether the instance that `lvs_sync_daemon` follows is MASTER. To director.
+    Mastership(bool),
     /// What has happened since the last of these; the first has all that is kept. To console.
     Events {
         /// Whose numbers they have.

@@ -16,8 +16,7 @@ ROOT_ROWS:
         "Use polled link detection for every VRRP interface instead of netlink."
     "net_namespace" Word, "NAME", "", "unset (current namespace)", Acts;
         "Run in the named network namespace."
-    "net_namespace_ipvs" OptWord, "[NAME]", "", "same namespace as the daemon",
-        NotYet("IPVS is programmed in the namespace of the daemon");
+    "net_namespace_ipvs" OptWord, "[NAME]", "", "same namespace as the daemon", Acts;
         "Namespace in which IPVS is programmed; no NAME means the default namespace."
     "namespace_with_ipsets" Flag, "", "flag", "off", Obsolete("no ipsets are used");
         "Allow ipsets inside a namespace on kernels before 3.13."
@@ -150,7 +149,7 @@ GLOBAL_ROWS:
     "lvs_flush_onstop" Custom, "[VS]", "", "", OldName("lvs_flush_on_stop");
         "Another name of lvs_flush_on_stop."
     "lvs_sync_daemon" Options(1), "IFNAME [[inst] VRRP_NAME] [id N] [maxlen N] [port N] [ttl N] [group IPADDR]", "",
-        "unset", NotYet("connections are not synchronised between directors");
+        "unset", Acts;
         "Run the kernel IPVS connection sync daemon."
     "vrrp_mcast_group4" Ip(Family::V4), "IPADDR", "IPv4 multicast", "224.0.0.18", Acts;
         "Default IPv4 advert destination."

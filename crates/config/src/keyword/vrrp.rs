@@ -121,7 +121,7 @@ VRRP_INSTANCE_ROWS:
         "sync group, else vrrp_notify_priority_changes", Acts;
         "Write priority changes to the FIFOs."
     "lvs_sync_daemon_interface" Device, "IFNAME", "", "",
-        NotYet("connections are not synchronised between directors");
+        NotYet("only lvs_sync_daemon in global_defs ties the sync daemon to an instance");
         "Old way to tie the IPVS sync daemon to this instance."
     "garp_master_delay" Int(0, 4_294), "SECONDS(int)", "0..4294", "vrrp_garp_master_delay", Acts;
         "Delay before the second gratuitous burst."

@@ -4,8 +4,9 @@ use super::users::Supplementary;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::Word;
-use crate::model::{AfterUse, Fifo, Global, Mail, TimeFile, TimedCommand};
+use crate::model::{AfterUse, Config, Fifo, Global, Mail, Namespace, SyncDaemon, TimeFile, TimedCommand};
 use crate::options::{Strictness, host_name};
+use crate::setting;
 use crate::tree::{Nodes, Value};
 use crate::value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -105,7 +106,51 @@ impl Defaults {
     }
 }
 
+/// `lvs_sync_daemon`; `followed` sees to its instance.
+fn sync_daemon(nodes: &Nodes) -> Option<SyncDaemon> {
+    let Value::Typed(setting::Value::Options(options)) = &nodes.find("lvs_sync_daemon")?.value else { return None };
+    let find = |name: &str| options.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+    let text = |name| match find(name)? {
+        setting::Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let number = |name| match find(name)? {
+        setting::Value::Number(number) => i64::try_from(*number).ok(),
+        _ => None,
+    };
+    let group = match find("group") {
+        Some(setting::Value::Address(group)) => Some(*group),
+        _ => None,
+    };
+    Some(SyncDaemon {
+        interface: text("(interface)")?,
+        instance: text("inst").or_else(|| text("(instance)")),
+        id: number("id").map_or(0, narrow),
+        max_length: number("maxlen").map(narrow),
+        port: number("port").map(narrow),
+        ttl: number("ttl").map(narrow),
+        group,
+    })
+}
+
 impl Lower<'_> {
+    /// The instance that `lvs_sync_daemon` follows: it should be there, and its VRID is the sync id unless one is given.
+    pub(super) fn followed(&mut self, nodes: &Nodes, config: &mut Config) {
+        let (Some(node), Some(daemon)) = (nodes.find("lvs_sync_daemon"), &mut config.global.sync_daemon) else {
+            return;
+        };
+        let Some(name) = &daemon.instance else { return };
+        match config.instances.iter().find(|i| i.vrrp.name == *name) {
+            Some(instance) if node.words.iter().all(|w| w.text != "id") => daemon.id = instance.vrrp.vrid.0.get(),
+            Some(_) => {}
+            None => {
+                let message = format!("`lvs_sync_daemon` follows `{name}`, and there is no such vrrp_instance");
+                let report = Report::warning(Code::Missing, node.argument(), message);
+                self.push(report.help("without one, connections are heard of and never told"));
+            }
+        }
+    }
+
     pub(super) fn global(&mut self, nodes: &Nodes, root: &Nodes) -> Global {
         for (name, help) in [
             ("vrrp_mcast_group4", "224.0.0.0 to 239.255.255.255"),
@@ -144,8 +189,13 @@ impl Lower<'_> {
             shutdown: self.timed(nodes, "shutdown_script"),
             notify_timeout: nodes.micros("notify_timeout").map(Duration::from_micros),
             net_namespace: self.options.net_namespace.clone().or(namespace),
+            ipvs_namespace: root.find("net_namespace_ipvs").map(|node| match node.words.first() {
+                Some(name) => Namespace::Named(name.text.clone()),
+                None => Namespace::Default,
+            }),
             lvs_flush: nodes.on("lvs_flush"),
             lvs_timeouts: self.timeouts(nodes),
+            sync_daemon: sync_daemon(nodes),
             reload_time: self.time_file(nodes),
             reload_file: match nodes.find("reload_file") {
                 Some(node) if node.words.is_empty() => Some(PathBuf::from("keepalived.reload")),

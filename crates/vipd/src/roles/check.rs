@@ -206,6 +206,7 @@ impl Role {
             | ToRole::Process { .. }
             | ToRole::Verdicts(_)
             | ToRole::Events { .. }
+            | ToRole::Mastership(_)
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
         }

@@ -148,6 +148,7 @@ impl Console {
             ToRole::Script { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
+            | ToRole::Mastership(_)
             | ToRole::Sessions(_)
             | ToRole::Process { .. }
             | ToRole::Ran { .. }

@@ -11,6 +11,8 @@
 //! Whatever changes is told to the supervisor as a `Memory` before anybody hears the news, so that a successor goes on from
 //! there and tells nothing twice.
 
+mod sync;
+
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
 use crate::message::{Configure, FromRole, Part, RoleOptions, StatusPart, ToRole, Verdict};
@@ -104,6 +106,9 @@ struct Memory {
     met: bool,
     /// `lvs_timeouts` of others: what they were before ours were set (TCP, TCP after FIN, UDP).
     timeouts_before: Option<(u32, u32, u32)>,
+    /// Whether the sync daemons are ours to end.
+    #[serde(default)]
+    syncs: bool,
     foreign_edits: u64,
     failed_writes: u64,
 }
@@ -130,6 +135,8 @@ struct Director {
     left: Option<Table>,
     limit: Limit,
     configured: bool,
+    /// Whether the instance that `lvs_sync_daemon` follows is MASTER.
+    master: bool,
 }
 
 /// What the desired table is compared with.
@@ -180,6 +187,7 @@ impl Director {
             left: None,
             limit: Limit::default(),
             configured: false,
+            master: false,
         }
     }
 
@@ -217,6 +225,10 @@ impl Director {
         match message {
             ToRole::Configure(configure) => self.configure(*configure).await?,
             ToRole::Verdicts(verdicts) => self.judge(verdicts).await?,
+            ToRole::Mastership(master) => {
+                self.follow(master);
+                self.remember().await?;
+            }
             ToRole::Query(id) => {
                 let part = Box::new(self.status());
                 self.sender.send(&FromRole::Status { id, part }).await?;
@@ -342,6 +354,7 @@ impl Director {
             self.remember().await?;
         }
         self.set_timeouts();
+        self.synchronise();
         Ok(())
     }
 
@@ -592,7 +605,7 @@ impl Director {
             info!("leaving the IPVS table as it is, as told (-I)");
             return;
         }
-        if self.memory.ours.is_empty() && self.memory.timeouts_before.is_none() {
+        if self.memory.ours.is_empty() && self.memory.timeouts_before.is_none() && !self.memory.syncs {
             return;
         }
         if self.plane.is_none() {
@@ -603,6 +616,7 @@ impl Director {
                 Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
             }
         }
+        self.end_synchronising();
         let Some(client) = &mut self.plane else { return };
         match plane::read(client, &self.memory.ours, &Table::new()) {
             Ok(present) => drop(self.carry_out(&plan::clear(&present))),

@@ -440,6 +440,7 @@ impl Role {
                 | ToRole::Ran { .. }
                 | ToRole::Verdicts(_)
                 | ToRole::Events { .. }
+                | ToRole::Mastership(_)
                 | ToRole::Mail { .. }
                 | ToRole::Reply { .. } => {}
             }

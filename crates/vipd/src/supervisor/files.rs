@@ -2,13 +2,16 @@
 //! hang; the supervisor does it, for the files may be ones that only root can read.
 
 use super::followed::Lease;
+use super::patient::{self, Hanging, Vain};
 use super::{Event, RoleName, Supervisor};
 use crate::message::ToRole;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 use vipd_config::model::{InitFile, Overwrite, TrackedFile};
@@ -24,6 +27,12 @@ const MOST: i64 = 1 << 31;
 
 /// How often the directories themselves are looked at, in microseconds: one may be missing, or another come in its place.
 const EVERY: u64 = 1_000_000;
+
+/// How long a file may take to be read: a disk, or a server of files, may not answer. The others wait for it once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Links that are followed to a file.
+const LINKS: usize = 16;
 
 /// `O_NONBLOCK`, `O_NOCTTY`, `O_NOFOLLOW` (asm-generic/fcntl.h).
 const NONBLOCK: i32 = 0o4000;
@@ -71,7 +80,11 @@ impl Supervisor {
 /// A followed file.
 struct File {
     settings: TrackedFile,
-    directory: PathBuf,
+    /// What leads to it: itself, and where it is a link, what that names, and so on.
+    chain: Vec<PathBuf>,
+    reader: fn(&Path) -> Look,
+    /// A reading of it that does not end.
+    hanging: Option<Hanging>,
     /// What it said last.
     value: Option<i64>,
     /// What is wrong with it, told once.
@@ -80,14 +93,41 @@ struct File {
 
 impl File {
     fn new(settings: TrackedFile) -> File {
-        let directory = settings.path.parent().unwrap_or(&settings.path).to_path_buf();
-        File { settings, directory, value: None, trouble: None }
+        let chain = vec![settings.path.clone()];
+        File { settings, chain, reader: look, hanging: None, value: None, trouble: None }
+    }
+
+    /// Whether it changes with what is in a directory, or with that of this name there.
+    fn is_in(&self, directory: &Path, name: Option<&OsStr>) -> bool {
+        let here =
+            |path: &&PathBuf| directory_of(path) == directory && name.is_none_or(|n| path.file_name() == Some(n));
+        self.chain.iter().any(|path| here(&path))
     }
 
     /// Reads it; a value that is another than before.
     fn read(&mut self) -> Option<i64> {
+        let _ = self.hanging.take_if(|hanging| !hanging.hangs());
+        if self.hanging.is_some() {
+            return None;
+        }
+        let (at, reader) = (self.settings.path.clone(), self.reader);
         let path = self.settings.path.display();
-        let (value, trouble) = match read(&self.settings.path) {
+        let text = match patient::within(PATIENCE, move || reader(&at)) {
+            Ok((chain, text)) => {
+                self.chain = chain;
+                text
+            }
+            Err(Vain::Hangs(hanging)) => {
+                warn!(
+                    "track_file {} ({path}) does not answer: what it said last counts until it does",
+                    self.settings.name
+                );
+                self.hanging = Some(hanging);
+                return self.value.is_none().then(|| *self.value.insert(0));
+            }
+            Err(Vain::NoThread(e)) => Err(e),
+        };
+        let (value, trouble) = match text {
             Ok(text) => match number(&text) {
                 Some(value) => (value, None),
                 None => (self.value.unwrap_or(0), Some("its number is beyond 32 bits and not believed".to_owned())),
@@ -130,7 +170,7 @@ impl Follower {
                 }
             }
         }
-        self.directories = self.files.iter().map(|f| (f.directory.clone(), Place::default())).collect();
+        self.add_directories();
         let watcher = Watcher::open().and_then(|watcher| {
             let poller = Poller::new()?;
             poller.watch(&watcher, 0)?;
@@ -169,7 +209,7 @@ impl Follower {
                     Told::File(at, name) => {
                         let here = |path: &Path| self.directories.get(path).is_some_and(|p| p.watch == Some(at));
                         let here: Vec<PathBuf> = self.directories.keys().filter(|path| here(path)).cloned().collect();
-                        self.read_where(|f| here.contains(&f.directory) && f.settings.path.file_name() == Some(&name))
+                        self.read_where(|f| here.iter().any(|directory| f.is_in(directory, Some(&name))))
                     }
                     Told::Gone(at) => {
                         for place in self.directories.values_mut().filter(|p| p.watch == Some(at)) {
@@ -208,9 +248,19 @@ impl Follower {
             place.trouble = trouble;
             place.watch = watch.ok();
             // What happened before it was watched.
-            self.read_where(|f| f.directory == path)?;
+            self.read_where(|f| f.is_in(&path, None))?;
         }
+        // What did not answer may do so now.
+        self.read_where(|f| f.hanging.is_some())?;
         self.lease.holds().then_some(())
+    }
+
+    /// Notes the directories of all files, and of the links to them, to be watched. Those where none is any more are watched on
+    /// until another configuration comes.
+    fn add_directories(&mut self) {
+        for path in self.files.iter().flat_map(|file| &file.chain) {
+            self.directories.entry(directory_of(path).to_path_buf()).or_default();
+        }
     }
 
     /// Reads some of the files and tells what they say; `None` if nobody listens any more.
@@ -221,6 +271,7 @@ impl Follower {
                 self.events.blocking_send(Event::File { serial: self.lease.serial, name, value }).ok()?;
             }
         }
+        self.add_directories();
         self.lease.holds().then_some(())
     }
 }
@@ -238,6 +289,30 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The directory that a path is in.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+/// What leads to a file, and what is in it.
+type Look = (Vec<PathBuf>, io::Result<Vec<u8>>);
+
+fn look(path: &Path) -> Look {
+    (chain(path), read(path))
+}
+
+/// A path, and where that is a link, what it names, and so on.
+fn chain(path: &Path) -> Vec<PathBuf> {
+    let mut chain = vec![path.to_path_buf()];
+    let mut at = path.to_path_buf();
+    while let (Ok(to), true) = (std::fs::read_link(&at), chain.len() <= LINKS) {
+        // As the name says: what goes up from behind another link is resolved by the kernel, when it is watched.
+        at = directory_of(&at).join(to);
+        chain.push(at.clone());
+    }
+    chain
 }
 
 /// The number that a text begins with, as C's `strtol` reads it: blanks, a sign, `0x` or `0` in front of other digits than

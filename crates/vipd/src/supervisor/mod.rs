@@ -15,6 +15,7 @@ mod files;
 mod followed;
 mod hooks;
 mod noting;
+mod patient;
 mod processes;
 mod program;
 mod query;
@@ -35,7 +36,7 @@ use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use scripts::{Script, run_around};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 use vipd_api::{ConfigStatus, Reply, Request};
-use vipd_config::model::{Config, TrackedFile, TrackedProcess};
+use vipd_config::model::{Config, Namespace, TrackedFile, TrackedProcess};
 use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
@@ -135,6 +136,8 @@ struct Supervisor {
     hooks: Hooks,
     /// What has happened.
     record: Record,
+    /// The instances that are MASTER.
+    masters: BTreeSet<String>,
     scripts: BTreeMap<String, Script>,
     last_script: u64,
     files: Followed<TrackedFile, i64>,
@@ -227,6 +230,7 @@ impl Supervisor {
             config_status,
             started,
             record: noting::new_record(started),
+            masters: BTreeSet::new(),
             roles: BTreeMap::new(),
             pid_files,
             events,
@@ -331,7 +335,8 @@ impl Supervisor {
     fn wanted(&self, name: RoleName) -> bool {
         let used = match name {
             RoleName::Vrrp => !self.config.instances.is_empty() || self.has_sessions(),
-            RoleName::Check | RoleName::Director => !self.config.services.is_empty(),
+            RoleName::Check => !self.config.services.is_empty(),
+            RoleName::Director => !self.config.services.is_empty() || self.config.global.sync_daemon.is_some(),
             RoleName::Console => true,
         };
         (used || self.plan.all_roles) && self.plan.roles.contains(&name)
@@ -354,7 +359,14 @@ impl Supervisor {
         let role = self.roles.entry(name).or_default();
         role.again = None;
         role.generation += 1;
-        match Running::start(name, role.generation, &self.plan.role_arguments, &self.events) {
+        let mut arguments = self.plan.role_arguments.clone();
+        if name == RoleName::Director {
+            arguments.extend(self.config.global.ipvs_namespace.as_ref().map(|namespace| match namespace {
+                Namespace::Default => "--net-namespace=".to_owned(),
+                Namespace::Named(name) => format!("--net-namespace={name}"),
+            }));
+        }
+        match Running::start(name, role.generation, &arguments, &self.events) {
             Ok(running) => {
                 let mut snapshot = role.snapshot.clone();
                 for part in part::first(name, &self.config) {
@@ -383,8 +395,10 @@ impl Supervisor {
                 let pid = running.pid;
                 role.running = Some(running);
                 self.note_pid(name, Some(pid));
-                if name == RoleName::Console {
-                    self.tell_all_events();
+                match name {
+                    RoleName::Console => self.tell_all_events(),
+                    RoleName::Director => self.tell_mastership(),
+                    RoleName::Vrrp | RoleName::Check => {}
                 }
                 self.note("role", name.to_string(), "started".to_owned(), format!("process {pid}"));
             }
@@ -698,6 +712,7 @@ impl Supervisor {
     }
 
     fn transition(&mut self, transition: &Transition) {
+        self.note_mastership(transition);
         self.note_transition(transition);
         let mail = self.hooks.transition(&self.config, &self.old, transition);
         self.mail(mail);

@@ -1,7 +1,7 @@
 //! What has happened gets its number here, and the console a copy.
 
 use super::{RoleName, Supervisor};
-use crate::message::{NotifyEvent, ToRole, Transition};
+use crate::message::{NotifyEvent, Subject, ToRole, Transition};
 use crate::record::Record;
 use vipd_api::{Event, HookRun, UnixTime};
 use vipd_sys::clock::unix_time;
@@ -35,6 +35,29 @@ impl Supervisor {
     fn tell_console(&self, events: Vec<Event>) {
         let (boot, started) = (self.record.boot().to_owned(), self.record.started());
         self.tell(RoleName::Console, &ToRole::Events { boot, started, events });
+    }
+
+    /// Tells the director whether it is to tell of connections or to hear of them.
+    pub(super) fn tell_mastership(&self) {
+        let followed = self.config.global.sync_daemon.as_ref().and_then(|daemon| daemon.instance.as_ref());
+        if let Some(name) = followed {
+            self.tell(RoleName::Director, &ToRole::Mastership(self.masters.contains(name)));
+        }
+    }
+
+    /// Takes note of who is MASTER.
+    pub(super) fn note_mastership(&mut self, transition: &Transition) {
+        let Subject::Instance(name) = &transition.subject else { return };
+        let changed = match transition.event {
+            NotifyEvent::Master => self.masters.insert(name.clone()),
+            NotifyEvent::Backup | NotifyEvent::Fault | NotifyEvent::Stop | NotifyEvent::Deleted => {
+                self.masters.remove(name)
+            }
+            NotifyEvent::MasterRxLowerPri | NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => false,
+        };
+        if changed {
+            self.tell_mastership();
+        }
     }
 
     /// A notify script has run.

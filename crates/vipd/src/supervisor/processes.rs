@@ -2,11 +2,12 @@
 //! nothing, it looks at all processes every second. The supervisor does it, for only root is told.
 
 use super::followed::Lease;
+use super::patient::{self, Hanging, Vain};
 use super::{Event, RoleName, Supervisor};
 use crate::message::ToRole;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
@@ -24,6 +25,12 @@ const SAFETY: u64 = 30_000_000;
 
 /// Events taken before what they come to is told.
 const BURST: usize = 1024;
+
+/// How long a process may take to tell its command line: one that holds its memory in a certain way keeps readers waiting.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Processes that keep their command lines to themselves; beyond so many none is asked any more until one of them lets go.
+const SILENT: usize = 16;
 
 /// Bytes of a name that the kernel keeps (`TASK_COMM_LEN` without the 0 at its end).
 const NAME: usize = 15;
@@ -140,12 +147,17 @@ struct Running {
     counts: Vec<Count>,
     /// Which of the wanted a process is, if any.
     found: BTreeMap<u32, Vec<usize>>,
+    /// Where processes are found: `/proc`.
+    place: PathBuf,
+    /// Those that have not told their command lines.
+    silent: BTreeMap<u32, Hanging>,
 }
 
 impl Running {
     fn of(wanted: Vec<TrackedProcess>) -> Running {
         let none = Count { now: 0, told: None, raised: Cause::Seen, lowered: Cause::Seen };
-        Running { counts: vec![none; wanted.len()], wanted, found: BTreeMap::new() }
+        let (found, silent) = (BTreeMap::new(), BTreeMap::new());
+        Running { counts: vec![none; wanted.len()], wanted, found, place: PathBuf::from("/proc"), silent }
     }
 
     /// Takes note of an event.
@@ -156,7 +168,10 @@ impl Running {
                 let same = self.found.get(&parent).cloned().unwrap_or_default();
                 self.set(child, same, Cause::Forked);
             }
-            connector::Event::Became(pid) => self.set(pid, self.matches(pid), Cause::Seen),
+            connector::Event::Became(pid) => {
+                let now = self.matches(pid);
+                self.set(pid, now, Cause::Seen);
+            }
             connector::Event::Ended(pid) => self.set(pid, Vec::new(), Cause::Ended),
         }
     }
@@ -181,7 +196,7 @@ impl Running {
 
     /// Looks at every process. Those that are not there any more have ended.
     fn look_at_all(&mut self) {
-        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let all = std::fs::read_dir(&self.place).into_iter().flatten().flatten();
         let all: BTreeSet<u32> = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         for pid in self.found.keys().filter(|pid| !all.contains(pid)).copied().collect::<Vec<_>>() {
             self.set(pid, Vec::new(), Cause::Ended);
@@ -194,14 +209,34 @@ impl Running {
     }
 
     /// Which of the wanted a process is; one that has ended is none.
-    fn matches(&self, pid: u32) -> Vec<usize> {
-        let directory = Path::new("/proc").join(pid.to_string());
+    fn matches(&mut self, pid: u32) -> Vec<usize> {
+        let directory = self.place.join(pid.to_string());
         let stat = std::fs::read(directory.join("stat")).unwrap_or_default();
         let Some(name) = name_of(&stat) else { return Vec::new() };
         let by_command = self.wanted.iter().any(|w| w.matching != ProcessMatch::Name);
-        let command = if by_command { std::fs::read(directory.join("cmdline")).ok() } else { None };
-        let command = command.unwrap_or_default();
+        let command = if by_command { self.command_line(pid, directory.join("cmdline")) } else { Vec::new() };
         (0..self.wanted.len()).filter(|i| is(&self.wanted[*i], name, &command)).collect()
+    }
+
+    /// The command line of a process; empty where it has none, or doesn't tell. It is asked once: its own memory is read for
+    /// that.
+    fn command_line(&mut self, pid: u32, path: PathBuf) -> Vec<u8> {
+        self.silent.retain(|_, hanging| hanging.hangs());
+        if self.silent.contains_key(&pid) || self.silent.len() >= SILENT {
+            return Vec::new();
+        }
+        match patient::within(PATIENCE, move || std::fs::read(path)) {
+            Ok(read) => read.unwrap_or_default(),
+            Err(Vain::Hangs(hanging)) => {
+                warn!("process {pid} does not tell its command line: it is not taken for a tracked one");
+                self.silent.insert(pid, hanging);
+                Vec::new()
+            }
+            Err(Vain::NoThread(e)) => {
+                debug!("the command line of process {pid} can't be read: {e}");
+                Vec::new()
+            }
+        }
     }
 
     /// The numbers that differ from what was told. What went up and down in between leaves no trace.

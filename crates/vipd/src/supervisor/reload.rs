@@ -368,6 +368,7 @@ impl Supervisor {
                 }
             }
         }
+        self.tell_mastership();
         self.start_roles();
         self.start_scripts();
         self.follow_files(Start::Reload);

@@ -166,3 +166,78 @@ fn the_first_value_is_written() {
     first(5, Overwrite::Never).unwrap();
     assert!(!target.exists(), "nor where it points to nothing");
 }
+
+#[test]
+fn a_file_behind_links_is_followed_through_every_one_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name: &str| {
+        let path = directory.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
+    };
+    let (links, middle, files) = (place("links"), place("middle"), place("files"));
+    std::fs::write(files.join("one"), "1").unwrap();
+    std::fs::write(files.join("two"), "2").unwrap();
+    std::os::unix::fs::symlink("../files/one", middle.join("link")).unwrap();
+    std::os::unix::fs::symlink(middle.join("link"), links.join("load")).unwrap();
+    let mut followed = Followed::start(links.join("load"), None);
+    assert_eq!(followed.next(), 1);
+    // The directories behind the links are watched within a second.
+    assert!(followed.quiet());
+    std::fs::write(files.join("one"), "11").unwrap();
+    assert_eq!(followed.next(), 11);
+    // The link in the middle is put anew, as an atomic update does.
+    std::os::unix::fs::symlink("../files/two", middle.join("new")).unwrap();
+    std::fs::rename(middle.join("new"), middle.join("link")).unwrap();
+    assert_eq!(followed.next(), 2);
+    std::fs::write(files.join("two"), "22").unwrap();
+    assert_eq!(followed.next(), 22);
+    std::fs::write(files.join("one"), "99").unwrap();
+    assert!(followed.quiet(), "that is no longer the file");
+    // A circle is no file.
+    std::fs::remove_file(middle.join("link")).unwrap();
+    assert_eq!(followed.next(), 0);
+    std::os::unix::fs::symlink(links.join("load"), middle.join("link")).unwrap();
+    assert!(followed.quiet());
+}
+
+#[test]
+fn a_file_that_does_not_answer_keeps_the_others_waiting_once() {
+    /// As from a server of files that is away, until a file says that it is back.
+    fn stuck(path: &Path) -> Look {
+        while !path.with_extension("back").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        look(path)
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, "7").unwrap();
+        File::new(TrackedFile { name: name.to_owned(), path, init: None })
+    };
+    let (events, mut queue) = mpsc::channel(8);
+    let (lease, _alive) = Lease::for_test();
+    let files = vec![File { reader: stuck, ..file("away") }, file("here")];
+    let mut follower = Follower { lease, events, files, directories: BTreeMap::new() };
+    let mut told = |follower: &mut Follower| {
+        let start = std::time::Instant::now();
+        follower.read_where(|_| true).unwrap();
+        let mut told = Vec::new();
+        while let Ok(Event::File { name, value, .. }) = queue.try_recv() {
+            told.push((name, value));
+        }
+        (told, start.elapsed())
+    };
+    let of = |name: &str, value| (name.to_owned(), value);
+    assert_eq!(told(&mut follower).0, [of("away", 0), of("here", 7)]);
+    std::fs::write(directory.path().join("here"), "8").unwrap();
+    let (news, took) = told(&mut follower);
+    assert_eq!(news, [of("here", 8)]);
+    assert!(took < PATIENCE, "{took:?}");
+    std::fs::write(directory.path().join("away.back"), "").unwrap();
+    while follower.files[0].hanging.as_ref().is_some_and(Hanging::hangs) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(told(&mut follower).0, [of("away", 7)]);
+}

@@ -188,3 +188,40 @@ async fn a_role_that_starts_is_told_what_is_known() {
     processes.change(Config::default().processes, |p| &p.vrrp.name).unwrap();
     assert_eq!(processes.values().count(), 0);
 }
+
+#[test]
+fn a_process_that_does_not_tell_its_command_line_keeps_nobody_waiting() {
+    let place = tempfile::tempdir().unwrap();
+    let process = |pid: u32| {
+        let directory = place.path().join(pid.to_string());
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("stat"), format!("{pid} (x) S 1 1 1")).unwrap();
+        directory.join("cmdline")
+    };
+    // To open a pipe that nobody writes to waits, as reading the memory of such a process does.
+    let pipes: Vec<PathBuf> = (1..=3).map(process).collect();
+    pipes.iter().for_each(|pipe| vipd_sys::process::make_fifo(pipe).unwrap());
+    std::fs::write(process(4), "a\0").unwrap();
+    let mut running = Running::of(vec![wanted("a", &[], ProcessMatch::Program)]);
+    running.place = place.path().to_owned();
+    let start = Instant::now();
+    running.look_at_all();
+    assert_eq!(running.news(), [("P".to_owned(), 1, Cause::Seen)]);
+    assert_eq!(running.silent.len(), 3);
+    // Each is asked once, and not at every look.
+    let asked = start.elapsed();
+    running.look_at_all();
+    assert!(start.elapsed() - asked < PATIENCE, "{:?}", start.elapsed() - asked);
+    // One that tells after all counts.
+    std::fs::write(&pipes[0], "a\0").unwrap();
+    while running.silent.values().any(|hanging| !hanging.hangs()) || running.silent.len() == 3 {
+        running.silent.retain(|_, hanging| hanging.hangs());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::fs::remove_file(&pipes[0]).unwrap();
+    std::fs::write(&pipes[0], "a\0").unwrap();
+    running.look_at_all();
+    assert_eq!(running.news(), [("P".to_owned(), 2, Cause::Seen)]);
+    // The other threads end with this.
+    pipes[1..].iter().for_each(|pipe| std::fs::write(pipe, "b\0").unwrap());
+}

@@ -1,0 +1,133 @@
+//! `lvs_sync_daemon`: the kernel threads that tell other directors of connections, and that hear of theirs. Which of them
+//! runs follows an instance; that they run, and as they shall, is compared with the kernel like the table.
+
+use super::Director;
+use tracing::{info, warn};
+use vipd_config::model::SyncDaemon;
+use vipd_ipvs::{Command, Daemon, DaemonState};
+use vipd_sys::clock::monotonic_micros;
+
+/// The daemons that shall run. Without an instance to follow both do.
+fn wanted(settings: Option<&SyncDaemon>, master: bool) -> Vec<Daemon> {
+    let Some(settings) = settings else { return Vec::new() };
+    let states: &[DaemonState] = match (&settings.instance, master) {
+        (None, _) => &[DaemonState::Master, DaemonState::Backup],
+        (Some(_), true) => &[DaemonState::Master],
+        (Some(_), false) => &[DaemonState::Backup],
+    };
+    let daemon = |state: &DaemonState| Daemon {
+        state: *state,
+        interface: settings.interface.clone(),
+        sync_id: settings.id.into(),
+        max_length: settings.max_length.unwrap_or(0),
+        group: settings.group,
+        port: settings.port.unwrap_or(0),
+        ttl: settings.ttl.unwrap_or(0),
+    };
+    states.iter().map(daemon).collect()
+}
+
+/// Whether the kernel's daemon is the wanted one; what is left to the kernel may be anything.
+fn fits(wanted: &Daemon, runs: &Daemon) -> bool {
+    (wanted.state, &wanted.interface, wanted.sync_id) == (runs.state, &runs.interface, runs.sync_id)
+        && (wanted.max_length == 0 || wanted.max_length == runs.max_length)
+        && (wanted.group.is_none() || wanted.group == runs.group)
+        && (wanted.port == 0 || wanted.port == runs.port)
+        && (wanted.ttl == 0 || wanted.ttl == runs.ttl)
+}
+
+/// What makes of those that run those that are wanted: the ends come first.
+fn edits(wanted: &[Daemon], running: &[Daemon]) -> Vec<Command> {
+    let ends = running.iter().filter(|runs| !wanted.iter().any(|w| fits(w, runs)));
+    let starts = wanted.iter().filter(|w| !running.iter().any(|runs| fits(w, runs)));
+    ends.map(|runs| Command::DelDaemon(runs.state)).chain(starts.cloned().map(Command::NewDaemon)).collect()
+}
+
+impl Director {
+    /// The instance that `lvs_sync_daemon` follows became MASTER, or something else.
+    pub(super) fn follow(&mut self, master: bool) {
+        self.master = master;
+        self.synchronise();
+    }
+
+    /// Brings the kernel's daemons in line. Those of somebody else are left alone where none are configured.
+    pub(super) fn synchronise(&mut self) {
+        let wanted = wanted(self.global.sync_daemon.as_ref(), self.master);
+        self.run_daemons(&wanted);
+    }
+
+    /// The end: none of ours run any more.
+    pub(super) fn end_synchronising(&mut self) {
+        self.run_daemons(&[]);
+    }
+
+    fn run_daemons(&mut self, wanted: &[Daemon]) {
+        let Some(client) = self.plane.as_mut().filter(|_| self.memory.syncs || !wanted.is_empty()) else { return };
+        let edits = match client.daemons() {
+            Ok(running) => edits(wanted, &running),
+            Err(e) => {
+                if let Some(silent) = self.limit.allow(monotonic_micros()) {
+                    warn!("the kernel's sync daemons can't be read: {e}{silent}");
+                }
+                return;
+            }
+        };
+        self.memory.syncs = !wanted.is_empty();
+        for (edit, result) in edits.iter().zip(client.execute(&edits)) {
+            let what = match edit {
+                Command::NewDaemon(daemon) => format!("{:?} sync daemon on {}", daemon.state, daemon.interface),
+                Command::DelDaemon(state) => format!("end of the {state:?} sync daemon"),
+                _ => continue,
+            };
+            match result {
+                Ok(_) => info!("IPVS: {what}"),
+                Err(e) => {
+                    if let Some(silent) = self.limit.allow(monotonic_micros()) {
+                        warn!("IPVS: {what}: {e}{silent}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(instance: Option<&str>) -> SyncDaemon {
+        SyncDaemon {
+            interface: "eth0".to_owned(),
+            instance: instance.map(str::to_owned),
+            id: 51,
+            max_length: None,
+            port: None,
+            ttl: Some(3),
+            group: None,
+        }
+    }
+
+    /// As the kernel tells of it: with all that it has filled in.
+    fn told(daemon: &Daemon) -> Daemon {
+        let max_length = if daemon.max_length == 0 { 1472 } else { daemon.max_length };
+        Daemon { max_length, port: 8848, group: Some([224, 0, 0, 81].into()), ..daemon.clone() }
+    }
+
+    #[test]
+    fn the_side_follows_the_instance_and_what_runs_is_left_alone() {
+        let (backup, master) = (wanted(Some(&settings(Some("A"))), false), wanted(Some(&settings(Some("A"))), true));
+        assert_eq!(edits(&backup, &[]), [Command::NewDaemon(backup[0].clone())]);
+        let running = [told(&backup[0])];
+        assert_eq!(edits(&backup, &running), []);
+        let expected = [Command::DelDaemon(DaemonState::Backup), Command::NewDaemon(master[0].clone())];
+        assert_eq!(edits(&master, &running), expected);
+        // Another setting: anew.
+        let other = SyncDaemon { ttl: Some(4), ..settings(Some("A")) };
+        let expected =
+            [Command::DelDaemon(DaemonState::Backup), Command::NewDaemon(wanted(Some(&other), false)[0].clone())];
+        assert_eq!(edits(&wanted(Some(&other), false), &running), expected);
+        assert_eq!(edits(&[], &running), [Command::DelDaemon(DaemonState::Backup)]);
+        // Nobody to follow: both sides.
+        assert_eq!(wanted(Some(&settings(None)), false).len(), 2);
+    }
+}
