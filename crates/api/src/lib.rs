@@ -226,6 +226,9 @@ pub struct InstanceStatus {
     /// What it tracks.
     #[serde(default)]
     pub tracks: Vec<TrackStatus>,
+    /// Another master of the same virtual router, which is to give way.
+    #[serde(default)]
+    pub second_master: Option<SecondMaster>,
     /// When the machine wants to be called again, in seconds from now, and why.
     pub next: Option<NextStatus>,
     /// Its sync group.
@@ -260,6 +263,19 @@ pub struct TrackStatus {
     pub adds: i64,
     /// Whether it holds the instance in FAULT.
     pub fault: bool,
+}
+
+/// Another master of a virtual router, seen by the one that stays.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecondMaster {
+    /// Where its adverts come from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// When it was first heard.
+    pub since: UnixTime,
+    /// How many of its adverts were heard.
+    pub adverts: u64,
 }
 
 /// A virtual address.
@@ -304,6 +320,9 @@ pub struct Counters {
     /// Times it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,
+    /// How often another host was seen to be master of the same virtual router at the same time.
+    #[serde(default)]
+    pub two_masters: u64,
     /// How long after its time an advert was sent at the most, in seconds.
     #[serde(default)]
     pub latest_advert_secs: f64,

@@ -297,6 +297,30 @@ impl Role {
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
                 }
+                Action::Router(i, Edge::TwoMasters { other }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (&router.settings.name, router.priority());
+                    let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
+                    warn!(
+                        "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
+                         which is to give way",
+                        other.address, other.priority
+                    );
+                    self.snapshot_due = true;
+                }
+                Action::Router(i, Edge::Healed { contest }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (router.settings.name.clone(), router.priority().0);
+                    let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
+                    let adverts = contest.adverts;
+                    let why = format!(
+                        "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
+                         the addresses are announced again"
+                    );
+                    info!("({name}) {why}");
+                    // What hooks did on the other host may have undone what they did here.
+                    self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
+                }
                 Action::Router(i, Edge::Overslept { late }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = &router.settings.name;

@@ -10,7 +10,7 @@ use text::{fine, large, span};
 use vipd_api::{
     AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HookRun, HookRunning,
     HookStatus, InstanceStatus, NextStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus, ScriptStatus,
-    ServiceStatus, TrackStatus, TransitionStatus, UnknownServerStatus, VERSION,
+    SecondMaster, ServiceStatus, TrackStatus, TransitionStatus, UnknownServerStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -48,12 +48,19 @@ fn master() -> InstanceStatus {
             TrackStatus { running: Some(2), ..track("process", "good", 20) },
             TrackStatus { fault: true, ..track("script", "bad", 0) },
         ],
+        second_master: Some(SecondMaster {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
+            priority: 50,
+            since: NOW - 61.0,
+            adverts: 7,
+        }),
         next: Some(NextStatus { in_secs: 0.412, why: "the next advert is due".to_owned() }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
             adverts_received: 12,
             adverts_sent: 192,
             became_master: 1,
+            two_masters: 1,
             addresses_restored: 2,
             rejected: vec![("checksum".to_owned(), 3), ("ttl".to_owned(), 0), ("password".to_owned(), 1)],
             ..Counters::default()
@@ -251,11 +258,12 @@ Processes
 Virtual routers
   NAME  STATE   SINCE     VRID  IFACE  PRIO/BASE  MASTER                 WHY
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
+      two masters: 192.0.2.2 with priority 50 serves, too, since 1 m 1 s (7 adverts heard)
       tracks file X: -9, adds -18
       tracks process X: good (2 running), adds 20
       + 192.0.2.100/24 dev eth0
       - 192.0.2.101/24 dev eth0 MISSING here
-      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, 2 addresses restored; the next advert is due in 412 ms
+      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, beside a second master 1 time, 2 addresses restored; the next advert is due in 412 ms
       not admitted: 3 checksum, 1 password
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down

@@ -120,6 +120,16 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         for fault in &instance.faults {
             table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
         }
+        if let Some(other) = &instance.second_master {
+            let span = span(now - other.since);
+            let what = format!(
+                "{} with priority {} serves, too, since {span} ({} heard)",
+                other.address,
+                other.priority,
+                count(other.adverts, "advert")
+            );
+            table.note(vec![Cell::new("two masters:", Tint::Bad), what.into()]);
+        }
         for track in instance.tracks.iter().filter(|t| depth == Depth::Full || t.adds != 0) {
             table.note(tracked(track));
         }
@@ -213,6 +223,9 @@ fn particulars(instance: &InstanceStatus) -> String {
         counters.adverts_sent,
         count(counters.became_master, "time")
     );
+    if counters.two_masters > 0 {
+        text += &format!(", beside a second master {}", count(counters.two_masters, "time"));
+    }
     if counters.stalled > 0 {
         text += &format!(", stalled {}", count(counters.stalled, "time"));
     }

@@ -3,7 +3,8 @@
 use super::{Role, now};
 use crate::message::StatusPart;
 use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, SecondMaster, TrackStatus,
+    TransitionStatus,
 };
 use vipd_sys::clock::unix_time;
 use vipd_vrrp::router::{Router, State};
@@ -56,6 +57,15 @@ impl Role {
             address: format!("{}/{} dev {}", a.address, a.prefix, a.device),
             present: self.addresses.holds(a),
         });
+        let second_master = match router.state() {
+            State::Master(master) => master.contest.map(|contest| SecondMaster {
+                address: contest.other.address,
+                priority: contest.other.priority.0,
+                since: clocks.unix(contest.since),
+                adverts: contest.adverts,
+            }),
+            State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
+        };
         let faults = match router.state() {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
@@ -88,6 +98,7 @@ impl Role {
             priority_zero_sent: router.counters.priority_zero_sent,
             addresses_restored: self.addresses.restored(settings),
             stalled: router.counters.stalled,
+            two_masters: router.counters.two_masters,
             latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
             rejected: rejected.collect(),
         };
@@ -115,6 +126,7 @@ impl Role {
             master_priority: heard.map(|h| h.priority.0),
             addresses: addresses.collect(),
             tracks: tracks.collect(),
+            second_master,
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),
             counters,
