@@ -144,6 +144,9 @@ pub struct Status {
     /// BFD packets for no session that were not believed, by reason.
     #[serde(default)]
     pub bfd_rejected: Vec<(String, u64)>,
+    /// The notify scripts of each subject that had any to run.
+    #[serde(default)]
+    pub hooks: Vec<HookStatus>,
     /// The data plane; `None` if there are no virtual servers.
     pub plane: Option<PlaneStatus>,
     /// The virtual servers.
@@ -328,6 +331,49 @@ pub struct ScriptStatus {
     pub state: String,
     /// What the last run gave.
     pub last: Option<String>,
+}
+
+/// The notify scripts of one subject: they run one at a time.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HookStatus {
+    /// `vrrp_instance VI_1`, `vrrp_sync_group G`, `virtual_server [192.0.2.1]:tcp:80`
+    pub subject: String,
+    /// The one that runs now.
+    pub running: Option<HookRunning>,
+    /// Events whose scripts wait, in the order in which they will run.
+    pub waiting: Vec<String>,
+    /// Events whose scripts never began: a newer one about the same thing came before that.
+    pub superseded: u64,
+    /// The last runs, oldest first.
+    pub recent: Vec<HookRun>,
+}
+
+/// A notify script that runs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HookRunning {
+    /// The event that it tells of: `MASTER`
+    pub event: String,
+    /// What the configuration says.
+    pub script: String,
+    /// Since when it runs.
+    pub since: UnixTime,
+}
+
+/// A notify script that has run.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HookRun {
+    /// The event that it told of: `MASTER`
+    pub event: String,
+    /// What the configuration says.
+    pub script: String,
+    /// When it began.
+    pub began: UnixTime,
+    /// How long it ran, in seconds.
+    pub took: f64,
+    /// `success`, `exit status 3`, `killed by signal 9`, `timed out`, `could not be run: ...`
+    pub ended: String,
+    /// Whether that is success.
+    pub well: bool,
 }
 
 /// One `bfd_instance`. Times in seconds.

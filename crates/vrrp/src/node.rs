@@ -478,7 +478,7 @@ impl Node {
         };
         let members = self.groups[g].members.clone();
         let ready = |r: &Router| match &r.state {
-            State::Backup(b) => b.wants_master,
+            State::Backup(b) => b.wants_master && r.overslept(now).is_none(),
             State::Master(_) => true,
             State::Init | State::Fault(_) | State::Stopped => false,
         };

@@ -53,6 +53,9 @@ pub struct Backup {
     pub heard: Option<Heard>,
     /// The master-down interval is over, but a sibling is not ready.
     pub wants_master: bool,
+    /// It came so late to the end of the master-down interval that it listens for another advert before it acts on it.
+    #[serde(default)]
+    pub overslept: bool,
 }
 
 /// Serving.
@@ -251,6 +254,11 @@ pub enum Edge {
     Stalled {
         /// For how long it had sent nothing.
         silent: Micros,
+    },
+    /// As BACKUP it came so late to the end of the master-down interval that it listens for one more advert.
+    Overslept {
+        /// How late.
+        late: Micros,
     },
     /// Nobody was heard after a stall: it serves on, and claims all its addresses again.
     Resumed,
@@ -461,7 +469,7 @@ impl Router {
                 let moved = Instant((backup.down.0 + self.master_down().0).saturating_sub(carried.master_down.0));
                 let backup = match away {
                     Micros::ZERO => Backup { down: moved.clamp(now, whole), ..backup },
-                    _ => Backup { down: whole, wants_master: false, ..backup },
+                    _ => Backup { down: whole, wants_master: false, overslept: false, ..backup },
                 };
                 self.state = State::Backup(backup);
             }
@@ -586,7 +594,7 @@ impl Router {
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
-        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false }
+        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false, overslept: false }
     }
 
     /// The one place where the state changes.
@@ -704,13 +712,27 @@ impl Router {
         self.edges.push_back(Edge::PriorityChanged { from, to: priority });
     }
 
+    /// How late a backup comes to the end of its master-down interval, if that is an interval or more: it may have been sent
+    /// adverts that nobody kept for it, as when a virtual machine stands still. The master gets the time for one more, once.
+    pub(crate) fn overslept(&self, now: Instant) -> Option<Micros> {
+        let State::Backup(backup) = &self.state else { return None };
+        let late = now - backup.down;
+        (late >= self.learned.micros() && !backup.overslept).then_some(late)
+    }
+
     /// Time has come for whatever is due.
     pub(crate) fn tick(&mut self, now: Instant) -> Wish {
         let interval = self.settings.advert_int.micros();
-        let patience = self.master_down();
+        let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
+                    return Wish::None;
+                }
+                if let Some(late) = overslept {
+                    (backup.overslept, backup.wants_master) = (true, false);
+                    backup.down = now + self.learned.micros() + skew;
+                    self.edges.push_back(Edge::Overslept { late });
                     return Wish::None;
                 }
                 Wish::Master
@@ -828,7 +850,7 @@ impl Router {
         };
         backup.heard = Some(heard);
         if accepted {
-            backup.wants_master = false;
+            (backup.wants_master, backup.overslept) = (false, false);
             if self.settings.version == Version::V3 {
                 self.learned = interval.max(LEAST_LEARNED);
             }

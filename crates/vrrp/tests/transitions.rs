@@ -39,6 +39,7 @@ enum Does {
     TellsStall,
     Resumes,
     Renews,
+    Oversleeps,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -56,6 +57,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::Stalled { .. }) => Does::TellsStall,
             Action::Router(_, Edge::Resumed) => Does::Resumes,
             Action::Router(_, Edge::Renew) => Does::Renews,
+            Action::Router(_, Edge::Overslept { .. }) => Does::Oversleeps,
             Action::Group(..) => panic!("there is no group"),
         });
     }
@@ -446,4 +448,43 @@ fn a_stalled_master_listens_before_it_sends() {
     does(&mut node);
     node.handle(at, Input::Stop);
     assert_eq!(does(&mut node), [Does::Becomes(Name::Stop)]);
+}
+
+/// A virtual machine stood still, and what was sent meanwhile is lost: nobody knows whether the master is there.
+#[test]
+fn a_backup_that_stood_still_waits_for_one_more_advert() {
+    const START: Instant = Instant(1_000_000_000);
+    let (interval, patience) = (Micros(SECOND), master_down(Version::V3, Priority(100), Centis(100), 3));
+    let skew = Micros(patience.0 - 3 * SECOND);
+    let backup = || {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let advert = heard(&node, 200, HIGHER, 100);
+        node.handle(START, advert);
+        does(&mut node);
+        (node, START + patience)
+    };
+    // A little late is late.
+    let (mut node, down) = backup();
+    node.handle(down + Micros(SECOND - 1), Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+
+    // An interval late: it waits for the next advert, once.
+    let (mut node, down) = backup();
+    let woke = down + Micros(7 * SECOND);
+    node.handle(woke, Input::Tick);
+    assert_eq!(does(&mut node), [Does::Oversleeps]);
+    assert_eq!(node.wake(), Some((woke + interval + skew, Due::Router(0, Timer::MasterDown))));
+    let later = woke + interval + skew + Micros(9 * SECOND);
+    node.handle(later, Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)), "not for ever");
+
+    // The master is there: nothing happened, and the next time it waits again.
+    let (mut node, down) = backup();
+    let woke = down + Micros(7 * SECOND);
+    node.handle(woke, Input::Tick);
+    let advert = heard(&node, 200, HIGHER, 100);
+    node.handle(woke + Micros(SECOND / 2), advert);
+    assert_eq!(does(&mut node), [Does::Oversleeps]);
+    node.handle(woke + Micros(SECOND / 2) + patience + interval, Input::Tick);
+    assert_eq!(does(&mut node), [Does::Oversleeps]);
 }

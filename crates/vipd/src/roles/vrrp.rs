@@ -297,6 +297,11 @@ impl Role {
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
                 }
+                Action::Router(i, Edge::Overslept { late }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = &router.settings.name;
+                    warn!("({name}) did not run when its master was due, {late} ago: listens for one more advert");
+                }
                 Action::Router(i, Edge::Renew) => {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
                     self.addresses.renew(claims);

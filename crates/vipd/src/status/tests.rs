@@ -8,9 +8,9 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
-    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, InstanceStatus,
-    NextStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus, TrackStatus,
-    TransitionStatus, UnknownServerStatus, VERSION,
+    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HookRun, HookRunning,
+    HookStatus, InstanceStatus, NextStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus, ScriptStatus,
+    ServiceStatus, TrackStatus, TransitionStatus, UnknownServerStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -111,6 +111,28 @@ fn session() -> BfdStatus {
     }
 }
 
+fn hook() -> HookStatus {
+    let run = |event: &str, ended: &str, ago, took| HookRun {
+        event: event.to_owned(),
+        script: "/etc/vrrp/notify".to_owned(),
+        began: NOW - ago,
+        took,
+        ended: ended.to_owned(),
+        well: ended == "success",
+    };
+    HookStatus {
+        subject: "vrrp_instance VI_1".to_owned(),
+        running: Some(HookRunning {
+            event: "MASTER".to_owned(),
+            script: "/etc/vrrp/master".to_owned(),
+            since: NOW - 2.0,
+        }),
+        waiting: vec!["BACKUP".to_owned()],
+        superseded: 1,
+        recent: vec![run("BACKUP", "success", 500.0, 0.25), run("FAULT", "timed out", 400.0, 300.0)],
+    }
+}
+
 fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealServerStatus {
     RealServerStatus {
         address: address.to_owned(),
@@ -176,6 +198,7 @@ fn status() -> Status {
         vrrp_rejected: vec![("unknown_vrid".to_owned(), 9)],
         bfd: vec![session()],
         bfd_rejected: vec![("unknown_neighbour".to_owned(), 2)],
+        hooks: vec![hook()],
         plane: Some(PlaneStatus {
             name: "ipvs".to_owned(),
             detail: "version 1.2.1".to_owned(),
@@ -257,6 +280,13 @@ BFD sessions
       packets 12 in 14 out, came up 1 time
       not admitted: 3 ttl
     packets for no session: 2 unknown_neighbour
+
+Notify scripts
+  OF                  EVENT   BEGAN         TOOK     ENDED      SCRIPT
+  vrrp_instance VI_1  FAULT   6 m 40 s ago  5 m 0 s  timed out  /etc/vrrp/notify
+  vrrp_instance VI_1  MASTER  2 s ago       -        runs       /etc/vrrp/master
+      waiting: BACKUP
+      1 event not run: a newer one came before
 
 Data plane
   ipvs version 1.2.1

@@ -3,8 +3,8 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, InstanceStatus, RealServerStatus, ServiceStatus, Status, TrackStatus, TransitionStatus,
-    UnixTime, UnknownServerStatus, VERSION,
+    AddressStatus, CheckStatus, HookStatus, InstanceStatus, RealServerStatus, ServiceStatus, Status, TrackStatus,
+    TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
 };
 
 /// How much to show.
@@ -28,6 +28,7 @@ pub(super) fn page(status: &Status, now: UnixTime, depth: Depth, colour: Colour)
     groups(&mut page, status);
     scripts(&mut page, status);
     sessions(&mut page, status, now, depth);
+    hooks(&mut page, status, now, depth);
     services(&mut page, status, now, depth);
     page.text()
 }
@@ -252,6 +253,48 @@ fn groups(page: &mut Page, status: &Status) {
     let mut table = Table::new(2, &["NAME", "STATE", "MEMBERS"]);
     for group in &status.groups {
         table.row(vec![(&group.name).into(), state(&group.state), group.members.join(" ").into()]);
+    }
+    page.table(table);
+}
+
+/// The last script of each subject, and what runs or waits; of all that are remembered, those that failed are news.
+fn hooks(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
+    let told: Vec<&HookStatus> = status.hooks.iter().filter(|h| h.running.is_some() || !h.recent.is_empty()).collect();
+    if told.is_empty() {
+        return;
+    }
+    title(page, "Notify scripts");
+    let mut table = Table::new(2, &["OF", "EVENT", "BEGAN", "TOOK", "ENDED", "SCRIPT"]);
+    for hook in told {
+        let brief = hook.recent.len().saturating_sub(1);
+        let shown = if depth == Depth::Full { 0 } else { brief };
+        for run in &hook.recent[shown..] {
+            table.row(vec![
+                (&hook.subject).into(),
+                (&run.event).into(),
+                format!("{} ago", span(now - run.began)).into(),
+                fine(run.took).into(),
+                Cell::new(&run.ended, if run.well { Tint::Good } else { Tint::Bad }),
+                (&run.script).into(),
+            ]);
+        }
+        if let Some(running) = &hook.running {
+            table.row(vec![
+                (&hook.subject).into(),
+                (&running.event).into(),
+                format!("{} ago", span(now - running.since)).into(),
+                "".into(),
+                Cell::new("runs", Tint::Warn),
+                (&running.script).into(),
+            ]);
+        }
+        if !hook.waiting.is_empty() {
+            table.note(vec![Cell::new("waiting:", Tint::Warn), hook.waiting.join(", ").into()]);
+        }
+        if hook.superseded > 0 {
+            let told = format!("{} not run: a newer one came before", count(hook.superseded, "event"));
+            table.note(vec![Cell::new(told, Tint::Faint)]);
+        }
     }
     page.table(table);
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   signals --+                     +--> role: start, watch, start again with what it knew
-//!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
+//!   roles  ---+--> one queue of ----+--> program: MISC_CHECK; scripts: tracked ones, and those around the daemon's life
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
@@ -20,17 +20,19 @@ mod query;
 mod reading;
 mod reload;
 mod role;
+mod scripts;
 mod timed;
 mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
 use followed::Followed;
-use hooks::{Direction, Hooks, Mail, credentials};
+use hooks::{Direction, Hooks, Mail};
 use query::{Asker, Caller, Query};
 use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
+use scripts::{Script, run_around};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,11 +41,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 use vipd_api::{ConfigStatus, Reply, Request};
-use vipd_config::model::{Config, TrackedFile, TrackedProcess, TrackedScript};
+use vipd_config::model::{Config, TrackedFile, TrackedProcess};
 use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
@@ -115,13 +116,6 @@ pub(crate) enum Event {
     TimeFile(timed::Seen),
     /// An answer for an operator was made.
     Answer { caller: Caller, reply: Box<Reply> },
-}
-
-struct Script {
-    settings: TrackedScript,
-    /// Tells what it gave from what one before it of the same name gave.
-    serial: u64,
-    task: JoinHandle<()>,
 }
 
 struct Supervisor {
@@ -280,6 +274,7 @@ impl Supervisor {
         if self.config.instances.is_empty() && self.config.services.is_empty() && !self.has_sessions() {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
+        run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
         self.start_scripts();
@@ -293,6 +288,7 @@ impl Supervisor {
             let query = self.queries.values().map(|q| q.deadline).min();
             let wake = [again, query, self.reloading.deadline(), self.timed.wake()].into_iter().flatten().min();
             let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let pulse = last_pulse + self.pulse_period();
             tokio::select! {
                 biased;
                 Some(event) = queue.recv() => {
@@ -300,6 +296,7 @@ impl Supervisor {
                         break code;
                     }
                 }
+                Some(ended) = self.hooks.next_end() => self.hook_ended(ended),
                 _ = term.recv() => break ExitCode::SUCCESS,
                 _ = int.recv() => {
                     if !self.plan.ignore_sigint {
@@ -309,7 +306,7 @@ impl Supervisor {
                 _ = hup.recv() => self.reload(),
                 _ = usr1.recv() => self.ask(Asker::Dump),
                 _ = usr2.recv() => self.ask(Asker::Statistics),
-                () = tokio::time::sleep_until(last_pulse + self.pulse_period()) => {
+                () = tokio::time::sleep_until(pulse) => {
                     // If this process itself did not run, the others are not to blame for what it didn't hear. (What
                     // `tick` gives is when it was due, which says nothing of that.)
                     let now = Instant::now();
@@ -684,34 +681,14 @@ impl Supervisor {
         self.mail(mail);
     }
 
+    /// A notify script has ended.
+    fn hook_ended(&mut self, ended: hooks::Ended) {
+        self.hooks.ended(ended);
+    }
+
     fn mail(&self, mail: Option<Mail>) {
         if let Some(Mail { subject, body }) = mail {
             self.tell(RoleName::Console, &ToRole::Mail { subject, body });
-        }
-    }
-
-    /// Starts the tracked scripts that are new or changed, ends those that are gone; what didn't change runs on in step.
-    fn start_scripts(&mut self) {
-        let wanted = self.config.scripts.clone();
-        self.scripts.retain(|_, script| {
-            let keep = wanted.contains(&script.settings);
-            if !keep {
-                script.task.abort();
-            }
-            keep
-        });
-        if !self.plan.roles.contains(&RoleName::Vrrp) {
-            return;
-        }
-        for settings in wanted {
-            let name = settings.vrrp.name.clone();
-            if self.scripts.contains_key(&name) {
-                continue;
-            }
-            self.last_script += 1;
-            let serial = self.last_script;
-            let task = tokio::spawn(track(settings.clone(), serial, self.events.clone()));
-            self.scripts.insert(name, Script { settings, serial, task });
         }
     }
 
@@ -733,8 +710,9 @@ impl Supervisor {
             self.start(director);
         }
         self.stop_roles(&[director, RoleName::Check], queue).await;
-        self.hooks.finish(STOP_PATIENCE).await;
+        self.hooks.finish().await;
         self.stop_roles(&[RoleName::Console], queue).await;
+        run_around(self.config.global.shutdown.as_ref(), "shutdown_script").await;
         info!("stopped");
     }
 
@@ -745,7 +723,14 @@ impl Supervisor {
         let deadline = Instant::now() + STOP_PATIENCE;
         let running = |s: &Supervisor| names.iter().any(|n| s.roles.get(n).is_some_and(|r| r.running.is_some()));
         while running(self) {
-            match tokio::time::timeout_at(deadline, queue.recv()).await {
+            let event = tokio::select! {
+                event = tokio::time::timeout_at(deadline, queue.recv()) => event,
+                Some(ended) = self.hooks.next_end() => {
+                    self.hook_ended(ended);
+                    continue;
+                }
+            };
+            match event {
                 Ok(Some(Event::Gone { name, generation, .. })) => {
                     if let Some(role) = self.roles.get_mut(&name).filter(|r| r.generation == generation) {
                         role.running = None;
@@ -775,28 +760,6 @@ impl Supervisor {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Runs a tracked script at its interval, start to start; one that still runs is not started a second time.
-async fn track(script: TrackedScript, serial: u64, events: mpsc::Sender<Event>) {
-    let mut interval = tokio::time::interval(script.interval.max(Duration::from_millis(1)));
-    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let who = credentials(&script.command);
-    let mut leftover = None;
-    loop {
-        interval.tick().await;
-        let exit = if program::runs(&leftover) {
-            Exit::Timeout // what was killed does not end: it is not joined by another
-        } else {
-            let ended = program::run(&script.command.argv, &who, script.timeout).await;
-            leftover = ended.leftover;
-            ended.exit
-        };
-        let name = script.vrrp.name.clone();
-        if events.send(Event::Script { name, serial, exit }).await.is_err() {
-            return;
         }
     }
 }

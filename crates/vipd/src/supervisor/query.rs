@@ -135,6 +135,7 @@ impl Supervisor {
     pub(super) fn answer(&mut self, id: u64) {
         let Some(mut query) = self.queries.remove(&id) else { return };
         query.status.roles = self.role_statuses();
+        query.status.hooks = self.hooks.status();
         view::fill(&mut query.status, &self.config, &self.plan.roles);
         match query.asker {
             Asker::Operator(caller) => self.reply(caller, Reply::Status(Box::new(query.status))),
