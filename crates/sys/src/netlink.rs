@@ -17,6 +17,8 @@ const GROUPS: [u32; 3] = [1, 5, 9];
 
 /// Receive buffer of the monitor: some ten thousand changes at once.
 const ROOM: usize = 8 << 20;
+/// More datagrams than fit there.
+const MOST_WAITING: usize = 1 << 16;
 
 /// `INFINITY_LIFE_TIME` (net/addrconf.h)
 const FOREVER: u32 = u32::MAX;
@@ -83,6 +85,21 @@ pub mod flag {
     pub const AUTO_JOIN: u32 = 0x400;
 }
 
+/// The port of a netlink socket (`nlmsg_pid`): 0 is the kernel, which also stands for whoever asked it about IPv6 addresses or
+/// by other ways than netlink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Port(pub u32);
+
+impl Port {
+    /// The process that it belongs to: the kernel gives the first socket of a process its number (`netlink_autobind`), and
+    /// libnl counts further ones from the 22nd bit on. `None`: the kernel itself, or a number that the kernel chose.
+    pub fn process(self) -> Option<u32> {
+        // From here on the kernel counts downwards when the number is taken.
+        const CHOSEN: u32 = 0xf000_0000;
+        Some(self.0 & 0x3f_ffff).filter(|pid| *pid > 1 && self.0 < CHOSEN)
+    }
+}
+
 /// A change that the kernel tells of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -92,8 +109,8 @@ pub enum Change {
     LinkGone(u32),
     /// An address came or changed.
     Address(Address),
-    /// An address went.
-    AddressGone(Address),
+    /// An address went, by the wish of whoever has that port.
+    AddressGone(Address, Port),
     /// Changes were lost: everything must be read anew.
     Overrun,
 }
@@ -121,7 +138,10 @@ impl Monitor {
         let (bytes, from) = match self.socket.recv_from_full() {
             Ok(got) => got,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => return Ok(Some(vec![Change::Overrun])),
+            Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => {
+                self.drain();
+                return Ok(Some(vec![Change::Overrun]));
+            }
             Err(e) => return Err(e),
         };
         if from.port_number() != 0 {
@@ -129,11 +149,25 @@ impl Monitor {
         }
         let mut changes = Vec::new();
         for message in messages(&bytes) {
+            let port = Port(message.header.port_number);
             if let NetlinkPayload::InnerMessage(message) = message.payload {
-                changes.extend(change(message));
+                changes.extend(change(message, port));
             }
         }
         Ok(Some(changes))
+    }
+
+    /// Throws away what waits. It is older than what was lost, and as long as any of it waits the kernel goes on losing
+    /// (`NETLINK_S_CONGESTED`): only what is read anew behind this is the truth.
+    fn drain(&mut self) {
+        for _ in 0..MOST_WAITING {
+            let lost = |e: &io::Error| e.raw_os_error() == Some(libc::ENOBUFS);
+            match self.socket.recv_from_full() {
+                Ok(_) => {}
+                Err(e) if lost(&e) => {}
+                Err(_) => return,
+            }
+        }
     }
 }
 
@@ -143,7 +177,7 @@ impl AsFd for Monitor {
     }
 }
 
-fn change(message: RouteNetlinkMessage) -> Option<Change> {
+fn change(message: RouteNetlinkMessage, port: Port) -> Option<Change> {
     match message {
         // A bridge tells of its ports in the same group, under its own family: that a port left it is no end of the link.
         RouteNetlinkMessage::NewLink(m) | RouteNetlinkMessage::DelLink(m)
@@ -154,7 +188,7 @@ fn change(message: RouteNetlinkMessage) -> Option<Change> {
         RouteNetlinkMessage::NewLink(m) => link(&m).map(Change::Link),
         RouteNetlinkMessage::DelLink(m) => Some(Change::LinkGone(m.header.index)),
         RouteNetlinkMessage::NewAddress(m) => address(&m).map(Change::Address),
-        RouteNetlinkMessage::DelAddress(m) => address(&m).map(Change::AddressGone),
+        RouteNetlinkMessage::DelAddress(m) => address(&m).map(|gone| Change::AddressGone(gone, port)),
         _ => None, // groups that were not joined
     }
 }

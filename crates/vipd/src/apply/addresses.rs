@@ -1,6 +1,7 @@
 //! The addresses of this host: what the kernel holds, compared with what is claimed; the difference written, one address
 //! and its announcement at a time, so that the first of a thousand doesn't wait for the rest.
 
+use super::guardian::Guardian;
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,7 +10,7 @@ use std::net::IpAddr;
 use tracing::{debug, info, warn};
 use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, flag};
+use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
 use vipd_sys::sysctl;
 use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress};
 use vipd_vrrp::track;
@@ -132,7 +133,7 @@ pub(crate) struct Addresses {
     /// What `work_first` has just added: its first announcement is out.
     begun: Option<VirtualAddress>,
     rounds: VecDeque<Round>,
-    /// Addresses that could not be added, and when each is tried again.
+    /// Addresses that could not be added, or are not to be yet, and when each is tried again.
     refused: BTreeMap<VirtualAddress, u64>,
     /// When a removal that was refused is tried again.
     retry_at: Option<u64>,
@@ -140,7 +141,7 @@ pub(crate) struct Addresses {
     pause_until: u64,
     /// What was seen and not yet taken by `news`.
     seen: Seen,
-    restored: BTreeMap<(String, IpAddr), u64>,
+    guardian: Guardian,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
     /// `-a`
@@ -171,7 +172,7 @@ impl Addresses {
             retry_at: None,
             pause_until: 0,
             seen: Seen::default(),
-            restored: BTreeMap::new(),
+            guardian: Guardian::default(),
             told: BTreeMap::new(),
             limit: Limit::default(),
             log_changes: false,
@@ -242,7 +243,7 @@ impl Addresses {
             }
         }
         let still = |device: &str, address: &IpAddr| managed.get(device).is_some_and(|set| set.contains_key(address));
-        self.restored.retain(|(device, address), _| still(device, address));
+        self.guardian.retain(|(device, address)| still(device, address));
         self.refused.clear();
         self.managed = managed;
         Ok(())
@@ -275,7 +276,15 @@ impl Addresses {
                     IpAddr::V6(_) => {}
                 }
             }
-            let (ipv4, link_local) = (ipv4.map(|(_, a)| a), link_local.map(|(_, a)| a));
+            let last = |family| self.guardian.last(link.index, family);
+            let ipv4 = ipv4.map(|(_, a)| a).or_else(|| match last(Family::V4) {
+                Some(IpAddr::V4(a)) => Some(a),
+                Some(IpAddr::V6(_)) | None => None,
+            });
+            let link_local = link_local.map(|(_, a)| a).or_else(|| match last(Family::V6) {
+                Some(IpAddr::V6(a)) => Some(a),
+                Some(IpAddr::V4(_)) | None => None,
+            });
             let Link { up, multicast, mtu, .. } = *link;
             (link.name.clone(), track::Link { up, multicast, ipv4, link_local, mtu })
         };
@@ -306,6 +315,7 @@ impl Addresses {
 
     /// What has been seen since the last time, if anything.
     pub(crate) fn news(&mut self) -> Option<Seen> {
+        self.seen.addresses |= self.guardian.expire(monotonic_micros());
         let seen = std::mem::take(&mut self.seen);
         (seen.links || seen.addresses).then_some(seen)
     }
@@ -314,12 +324,19 @@ impl Addresses {
         match change {
             Change::Link(link) => {
                 self.seen.links |= self.links.get(&link.index) != Some(&link);
+                if link.up {
+                    // What could not be added while it was down can be now.
+                    self.refused.retain(|address, _| address.device != link.name);
+                } else {
+                    self.guardian.forget(link.index);
+                }
                 self.links.insert(link.index, link);
             }
             Change::LinkGone(index) => {
                 self.seen.links = true;
                 self.links.remove(&index);
                 self.held.remove(&index);
+                self.guardian.forget(index);
             }
             Change::Address(address) => {
                 let (index, place) = (address.index, (address.address, address.prefix));
@@ -330,7 +347,7 @@ impl Addresses {
                 let new = self.hold(address);
                 self.seen.addresses |= new;
             }
-            Change::AddressGone(address) => {
+            Change::AddressGone(address, by) => {
                 let device = self.name_of(address.index);
                 if self.log_changes {
                     info!("address {}/{} went from {device}", address.address, address.prefix);
@@ -340,24 +357,52 @@ impl Addresses {
                     return Ok(()); // we removed it ourselves
                 }
                 self.seen.addresses = true;
-                // With its interface it goes for good, and the instance with it.
-                let stays = self.links.get(&address.index).is_some_and(|l| l.up);
-                let claimed = stays && self.claims.iter().any(|c| c.address == address.address && c.device == device);
-                let lease = self.leases.get(&(device.clone(), address.address));
-                if claimed && lease.is_some_and(|lease| lease.is_over(monotonic_micros())) {
-                    warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
-                } else if claimed {
-                    *self.restored.entry((device.clone(), address.address)).or_default() += 1;
-                    warn!("somebody removed {} from {device}: it is put back", address.address);
-                }
+                self.miss(&address, by);
             }
             Change::Overrun => {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
+                let before: Vec<Address> = self.held.values().flat_map(BTreeMap::values).map(|h| h.1.clone()).collect();
                 self.read_all()?;
+                for address in before {
+                    let still = self.held.get(&address.index);
+                    if still.is_none_or(|held| !held.contains_key(&(address.address, address.prefix))) {
+                        self.miss(&address, Port(0));
+                    }
+                }
                 self.seen = Seen { links: true, addresses: true };
             }
         }
         Ok(())
+    }
+
+    /// An address is no longer held that nobody here has removed. With its interface it goes for good, and the instance with it.
+    fn miss(&mut self, address: &Address, by: Port) {
+        let Some(link) = self.links.get(&address.index).filter(|l| l.up) else { return };
+        let device = link.name.clone();
+        let now = monotonic_micros();
+        let virtual_one = self.managed.get(&device).and_then(|set| set.get(&address.address));
+        if virtual_one.is_none_or(|ours| ours.prefix != address.prefix) {
+            let sends = match address.address {
+                IpAddr::V4(_) => true,
+                IpAddr::V6(a) => a.is_unicast_link_local(),
+            };
+            if sends && address.flags & UNUSABLE == 0 {
+                self.guardian.lost(address.index, address.address, now);
+            }
+            return;
+        }
+        let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
+            return;
+        };
+        let lease = self.leases.get(&(device.clone(), address.address));
+        if lease.is_some_and(|lease| lease.is_over(now)) {
+            warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
+            return;
+        }
+        let back_at = self.guardian.taken(&device, address.address, by, now);
+        if back_at > now {
+            self.refused.insert(claim.clone(), back_at);
+        }
     }
 
     fn name_of(&self, index: u32) -> String {
@@ -374,10 +419,10 @@ impl Addresses {
         held.is_some_and(|held| held.contains_key(&(address.address, address.prefix)))
     }
 
-    /// How often addresses of an instance were put back.
+    /// How often others took addresses of an instance, which were put back.
     pub(crate) fn restored(&self, instance: &Instance) -> u64 {
         let all = instance.addresses.iter().chain(&instance.excluded);
-        all.filter_map(|a| self.restored.get(&(a.device.clone(), a.address))).sum()
+        all.map(|a| self.guardian.times(&(a.device.clone(), a.address))).sum()
     }
 
     /// The addresses that this host should hold now. What is too much goes at once; what is missing is queued for `work`,
@@ -446,6 +491,7 @@ impl Addresses {
             || !self.rounds.is_empty()
             || self.retry_at.is_some()
             || !self.refused.is_empty()
+            || self.guardian.wake().is_some()
     }
 
     /// When `work` wants to be called, given that it is `now`.
@@ -454,7 +500,11 @@ impl Addresses {
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
         let renewals = (!self.renewals.is_empty()).then_some(now);
-        [adds, rounds, refused, renewals, self.retry_at].into_iter().flatten().min().unwrap_or(now)
+        [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now)
     }
 
     /// Adds and announces the first of the addresses that are missing, before anything else is done or told.
