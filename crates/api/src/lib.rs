@@ -27,6 +27,18 @@ pub enum Request {
     },
     /// Give what this host is MASTER of to its peers, or take it back.
     Steer(Order),
+    /// What has happened; answered by `Reply::Events`.
+    Events {
+        /// What comes after that number; `None`: everything that is kept.
+        #[serde(default)]
+        since: Option<u64>,
+        /// The `Item::Boot` that `since` counts from; with another one everything that is kept is told.
+        #[serde(default)]
+        boot: Option<String>,
+        /// Whether more answers follow as more happens, until the connection is closed. Nothing else can be asked on it.
+        #[serde(default)]
+        follow: bool,
+    },
 }
 
 /// What an operator wants of the virtual routers.
@@ -69,11 +81,56 @@ pub enum Reply {
         /// What was done, a sentence each.
         done: Vec<String>,
     },
+    /// To `Request::Events`: the first begins with `Item::Boot`, as does any after the numbers have begun anew.
+    Events {
+        /// In the order of their numbers.
+        items: Vec<Item>,
+    },
     /// The request could not be served: what was wrong and what to do.
     Error {
         /// One sentence.
         message: String,
     },
+}
+
+/// A piece of the stream of events.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "item", rename_all = "snake_case")]
+pub enum Item {
+    /// Numbers count from 1 in this run of the daemon.
+    Boot {
+        /// Its name, which no other run has.
+        boot: String,
+        /// When it started.
+        started: UnixTime,
+    },
+    /// These have happened and can no longer be told.
+    Gap {
+        /// The first number.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Something happened.
+    Event(Event),
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub seq: u64,
+    /// When.
+    pub at: UnixTime,
+    /// `daemon`, `role`, `reload`, `order`, `transition`, `priority`, `lower_priority`, `stall`, `tracker`, `address`, `bfd`,
+    /// `real_server`, `quorum`, `hook`; others may come.
+    pub kind: String,
+    /// To what, in the configuration's words: `vrrp_instance VI_1`
+    pub subject: String,
+    /// What: `MASTER`, `bad`, `exit status 1`
+    pub what: String,
+    /// Why.
+    pub cause: String,
 }
 
 /// The options of the daemon's command line that say how its configuration is read.

@@ -362,7 +362,8 @@ impl Host {
                     _,
                     Edge::LowerPriority { .. } | Edge::Overslept { .. } | Edge::TwoMasters { .. } | Edge::Healed { .. },
                 )
-                | Action::Group(..) => {}
+                | Action::Group(..)
+                | Action::Tracked(..) => {}
             }
         }
         if self.mutation != Some(Mutation::LeasesForgotten) {

@@ -71,6 +71,8 @@ pub enum Action {
     Router(usize, Edge),
     /// A sync group changed: its index, its state, why.
     Group(usize, Name, String),
+    /// Something else is known of a tracked object than before.
+    Tracked(Tracked, Known),
 }
 
 /// What a successor needs to go on.
@@ -409,7 +411,10 @@ impl Node {
     fn learn(&mut self, now: Instant, news: impl IntoIterator<Item = (Tracked, Known)>) {
         let mut changed = false;
         for (what, known) in news {
-            changed |= self.facts.tracked.insert(what, known) != Some(known);
+            if self.facts.tracked.insert(what.clone(), known) != Some(known) {
+                self.actions.push_back(Action::Tracked(what, known));
+                changed = true;
+            }
         }
         if changed {
             self.settle(now);

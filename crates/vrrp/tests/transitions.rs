@@ -63,6 +63,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::TwoMasters { .. }) => Does::TellsTwo,
             Action::Router(_, Edge::Healed { .. }) => Does::Heals,
             Action::Group(..) => panic!("there is no group"),
+            Action::Tracked(..) => continue,
         });
     }
     all

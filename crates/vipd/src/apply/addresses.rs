@@ -142,6 +142,8 @@ pub(crate) struct Addresses {
     /// What was seen and not yet taken by `news`.
     seen: Seen,
     guardian: Guardian,
+    /// Addresses that somebody removed, and their interfaces, until they were told of.
+    pub(crate) put_back: Vec<(IpAddr, String)>,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
     /// `-a`
@@ -173,6 +175,7 @@ impl Addresses {
             pause_until: 0,
             seen: Seen::default(),
             guardian: Guardian::default(),
+            put_back: Vec::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
             log_changes: false,
@@ -399,6 +402,7 @@ impl Addresses {
             warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
             return;
         }
+        self.put_back.push((address.address, device.clone()));
         let back_at = self.guardian.taken(&device, address.address, by, now);
         if back_at > now {
             self.refused.insert(claim.clone(), back_at);

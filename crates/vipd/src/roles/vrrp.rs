@@ -8,6 +8,7 @@
 //! ```
 
 mod bfd;
+mod happening;
 mod steering;
 mod view;
 
@@ -296,6 +297,8 @@ impl Role {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
+                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
+                    self.happened("stall", subject, "listens".to_owned(), cause);
                 }
                 Action::Router(i, Edge::TwoMasters { other }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
@@ -343,6 +346,7 @@ impl Role {
                     self.tell(Subject::Instance(name), event, to.0, format!("priority {from} became {to}"));
                     changed = true;
                 }
+                Action::Tracked(what, known) => self.tracked(&what, known),
                 Action::Group(g, state, why) => {
                     changed = true;
                     let Some(group) = self.node.groups().get(g) else { continue };
@@ -455,6 +459,7 @@ impl Role {
                 ToRole::Sessions(_)
                 | ToRole::Ran { .. }
                 | ToRole::Verdicts(_)
+                | ToRole::Events { .. }
                 | ToRole::Mail { .. }
                 | ToRole::Reply { .. } => {}
             }
@@ -549,6 +554,10 @@ impl Role {
     fn take_news(&mut self) {
         // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
         for _ in 0..4 {
+            for (address, device) in std::mem::take(&mut self.addresses.put_back) {
+                let cause = "somebody removed it".to_owned();
+                self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
+            }
             let Some(news) = self.addresses.news() else { return };
             if news.links {
                 self.open_ports();
@@ -569,6 +578,8 @@ impl Role {
             self.queue(&FromRole::Sessions(self.bfd.known()));
         }
         for (name, up) in news {
+            let (what, why) = (if up { "Up" } else { "Down" }, self.bfd.why(&name));
+            self.happened("bfd", format!("bfd_instance {name}"), what.to_owned(), why);
             self.handle(now(), Input::Bfd(name, up));
         }
     }

@@ -14,6 +14,7 @@ mod fifo;
 mod files;
 mod followed;
 mod hooks;
+mod noting;
 mod processes;
 mod program;
 mod query;
@@ -26,6 +27,7 @@ mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
+use crate::record::Record;
 use followed::Followed;
 use hooks::{Direction, Hooks, Mail};
 use query::{Asker, Caller, Query};
@@ -131,6 +133,8 @@ struct Supervisor {
     pid_files: BTreeMap<RoleName, PidFile>,
     events: mpsc::Sender<Event>,
     hooks: Hooks,
+    /// What has happened.
+    record: Record,
     scripts: BTreeMap<String, Script>,
     last_script: u64,
     files: Followed<TrackedFile, i64>,
@@ -214,13 +218,15 @@ impl Supervisor {
     ) -> Supervisor {
         let config_status =
             ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
+        let started = unix_time();
         Supervisor {
             plan,
             old: config.clone(),
             config,
             memory: Arc::new(memory),
             config_status,
-            started: unix_time(),
+            started,
+            record: noting::new_record(started),
             roles: BTreeMap::new(),
             pid_files,
             events,
@@ -274,6 +280,7 @@ impl Supervisor {
         if self.config.instances.is_empty() && self.config.services.is_empty() && !self.has_sessions() {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
+        self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
         run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
@@ -376,6 +383,10 @@ impl Supervisor {
                 let pid = running.pid;
                 role.running = Some(running);
                 self.note_pid(name, Some(pid));
+                if name == RoleName::Console {
+                    self.tell_all_events();
+                }
+                self.note("role", name.to_string(), "started".to_owned(), format!("process {pid}"));
             }
             Err(e) => {
                 error!("the {name} role can't be started: {e}");
@@ -543,6 +554,7 @@ impl Supervisor {
         };
         role.died(&how);
         error!("the {name} role {how}");
+        self.note("role", name.to_string(), "gone".to_owned(), how);
         self.release_leftovers(name);
         self.note_absence(name);
         if self.plan.respawn == Respawn::No {
@@ -590,6 +602,7 @@ impl Supervisor {
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Known(known) => role.known.extend(known),
             FromRole::Transition(transition) => self.transition(&transition),
+            FromRole::Happened(event) => self.note_event(event),
             FromRole::Sessions(sessions) => {
                 if self.sessions != sessions {
                     self.sessions = sessions;
@@ -604,11 +617,15 @@ impl Supervisor {
                 self.tell_verdicts(verdicts);
             }
             FromRole::RealServer { service, address, up, why } => {
+                let subject = format!("real_server {address} of {}", hooks::name_of_service(&service));
+                self.note("real_server", subject, Direction::of(up).word().to_owned(), why.clone());
                 let mail =
                     self.hooks.real_server((&self.config, &self.old), &service, address, Direction::of(up), &why);
                 self.mail(mail);
             }
             FromRole::Quorum { service, up, why } => {
+                let what = Direction::of(up).word().to_owned();
+                self.note("quorum", hooks::name_of_service(&service), what, why.clone());
                 let mail = self.hooks.quorum((&self.config, &self.old), &service, Direction::of(up), &why);
                 self.mail(mail);
             }
@@ -626,6 +643,10 @@ impl Supervisor {
                     Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
                     Request::Steer(order) => self.steer(caller, order),
+                    Request::Events { .. } => {
+                        let message = "the console answers that itself".to_owned();
+                        self.reply(caller, Reply::Error { message });
+                    }
                 }
             }
             FromRole::Done => {}
@@ -677,13 +698,16 @@ impl Supervisor {
     }
 
     fn transition(&mut self, transition: &Transition) {
+        self.note_transition(transition);
         let mail = self.hooks.transition(&self.config, &self.old, transition);
         self.mail(mail);
     }
 
     /// A notify script has ended.
     fn hook_ended(&mut self, ended: hooks::Ended) {
-        self.hooks.ended(ended);
+        if let Some((subject, run)) = self.hooks.ended(ended) {
+            self.note_hook(subject, run);
+        }
     }
 
     fn mail(&self, mail: Option<Mail>) {
@@ -695,6 +719,7 @@ impl Supervisor {
     /// The end: addresses first, so that a peer takes over while the rest is cleared away.
     async fn stop(&mut self, queue: &mut mpsc::Receiver<Event>) {
         info!("stopping");
+        self.note("daemon", "vipd".to_owned(), "stopping".to_owned(), String::new());
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         for script in self.scripts.values() {
             script.task.abort();
@@ -710,7 +735,9 @@ impl Supervisor {
             self.start(director);
         }
         self.stop_roles(&[director, RoleName::Check], queue).await;
-        self.hooks.finish().await;
+        for (subject, run) in self.hooks.finish().await {
+            self.note_hook(subject, run);
+        }
         self.stop_roles(&[RoleName::Console], queue).await;
         run_around(self.config.global.shutdown.as_ref(), "shutdown_script").await;
         info!("stopped");
