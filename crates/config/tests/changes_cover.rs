@@ -69,6 +69,10 @@ vrrp_instance A {
     interface eth0
     virtual_router_id 7
     version 2
+    witness 192.0.2.200
+    witness_port 22
+    witness_bfd P
+    fence /bin/true root
     authentication {
         auth_type PASS
         auth_pass secret
