@@ -248,6 +248,7 @@ impl Scenario {
                 skip_check_adv_addr: false,
                 track_primary: true,
                 tracks: Vec::new(),
+                needs: std::collections::BTreeSet::new(),
             }
         });
         let instances: Vec<Instance> = instances.collect();

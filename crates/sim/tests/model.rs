@@ -66,6 +66,7 @@ fn settings(priority: u8) -> Settings {
         skip_check_adv_addr: false,
         track_primary: true,
         tracks: vec![],
+        needs: std::collections::BTreeSet::new(),
     };
     Settings { instances: vec![instance], ..Settings::default() }
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use vipd_api::{
     BfdStatus, CheckStatus, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
-    ServiceStatus, UnixTime,
+    ServiceStatus, StaticStatus, UnixTime,
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
@@ -235,6 +235,8 @@ pub(crate) enum StatusPart {
         groups: Vec<GroupStatus>,
         /// Tracked scripts.
         scripts: Vec<ScriptStatus>,
+        /// What is static.
+        statics: StaticStatus,
         /// BFD sessions.
         bfd: Vec<BfdStatus>,
         /// BFD packets for no session that were not believed, by reason.

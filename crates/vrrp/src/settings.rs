@@ -217,7 +217,7 @@ impl Lifetime {
     }
 }
 
-/// Flags of an address (`IFA_F_*`, linux/if_addr.h).
+/// Flags of an address (`IFA_F_*`, linux/if_addr.h), and what this daemon does about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum AddressFlag {
     /// `-nodad`: IPv6 duplicate address detection is done, which keeps the address unusable for a second or so.
@@ -230,6 +230,8 @@ pub enum AddressFlag {
     NoPrefixRoute,
     /// `autojoin`: the multicast group is joined.
     AutoJoin,
+    /// `no_track`: one that somebody removes is not put back, and its interface may be down.
+    LetGo,
 }
 
 /// Gratuitous ARP timing of an instance (defaults of keepalived in brackets).
@@ -398,6 +400,9 @@ pub struct Instance {
     /// `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd`, its group's included; each object
     /// once.
     pub tracks: Vec<Track>,
+    /// Interfaces that its routes and rules go by, and static ones that it follows (`track_group`): without them it can't
+    /// serve.
+    pub needs: BTreeSet<String>,
 }
 
 /// One `vrrp_sync_group`: instances that hold the same state.

@@ -214,6 +214,7 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
                     "mngtmpaddr",
                     "noprefixroute",
                     "autojoin",
+                    "no_track",
                 ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
@@ -231,6 +232,7 @@ fn flag_word(flag: AddressFlag) -> &'static str {
         AddressFlag::ManageTemporary => "mngtmpaddr",
         AddressFlag::NoPrefixRoute => "noprefixroute",
         AddressFlag::AutoJoin => "autojoin",
+        AddressFlag::LetGo => "no_track",
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         skip_check_adv_addr: false,
         track_primary: true,
         tracks: vec![],
+        needs: std::collections::BTreeSet::new(),
     }
 }
 
