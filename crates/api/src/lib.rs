@@ -195,6 +195,9 @@ pub struct Status {
     /// VRRP packets for none of the instances, by reason.
     #[serde(default)]
     pub vrrp_rejected: Vec<(String, u64)>,
+    /// What is static.
+    #[serde(default)]
+    pub statics: StaticStatus,
     /// The BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdStatus>,
@@ -280,6 +283,12 @@ pub struct InstanceStatus {
     pub master_priority: Option<u8>,
     /// The virtual addresses, advertised and excluded, with whether this host holds them.
     pub addresses: Vec<AddressStatus>,
+    /// Its routes.
+    #[serde(default)]
+    pub routes: Vec<PathStatus>,
+    /// Its rules.
+    #[serde(default)]
+    pub rules: Vec<PathStatus>,
     /// What it tracks.
     #[serde(default)]
     pub tracks: Vec<TrackStatus>,
@@ -344,6 +353,28 @@ pub struct AddressStatus {
     pub present: bool,
 }
 
+/// A route or a rule.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PathStatus {
+    /// As `ip route` and `ip rule` have it, as far as it differs from others.
+    pub path: String,
+    /// Whether the kernel of this host holds it.
+    pub present: bool,
+}
+
+/// What is there for as long as the daemon runs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct StaticStatus {
+    /// `static_ipaddress`
+    pub addresses: Vec<AddressStatus>,
+    /// `static_routes`
+    pub routes: Vec<PathStatus>,
+    /// `static_rules`
+    pub rules: Vec<PathStatus>,
+    /// Routes and rules of these put back after somebody removed them.
+    pub restored: u64,
+}
+
 /// A state change.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct TransitionStatus {
@@ -374,6 +405,9 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Addresses put back after somebody removed them.
     pub addresses_restored: u64,
+    /// Routes and rules put back after somebody removed them.
+    #[serde(default)]
+    pub paths_restored: u64,
     /// Times it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,

@@ -251,6 +251,7 @@ impl Scenario {
                 vip_lease: true,
                 witness: false,
                 fence: false,
+                needs: std::collections::BTreeSet::new(),
             }
         });
         let instances: Vec<Instance> = instances.collect();

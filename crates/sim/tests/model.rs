@@ -69,6 +69,7 @@ fn settings(priority: u8) -> Settings {
         vip_lease: true,
         witness: false,
         fence: false,
+        needs: std::collections::BTreeSet::new(),
     };
     Settings { instances: vec![instance], ..Settings::default() }
 }

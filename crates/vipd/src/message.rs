@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use vipd_api::{
     BfdStatus, CheckStatus, Event, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
-    ServiceStatus, UnixTime,
+    ServiceStatus, StaticStatus, UnixTime,
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
@@ -274,6 +274,8 @@ pub(crate) enum StatusPart {
         scripts: Vec<ScriptStatus>,
         /// VRRP packets for none of the instances, by reason.
         rejected: Vec<(String, u64)>,
+        /// What is static.
+        statics: StaticStatus,
         /// BFD sessions.
         bfd: Vec<BfdStatus>,
         /// BFD packets for no session that were not believed, by reason.

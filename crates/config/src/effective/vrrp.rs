@@ -221,6 +221,7 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
                     "mngtmpaddr",
                     "noprefixroute",
                     "autojoin",
+                    "no_track",
                 ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
@@ -238,6 +239,7 @@ fn flag_word(flag: AddressFlag) -> &'static str {
         AddressFlag::ManageTemporary => "mngtmpaddr",
         AddressFlag::NoPrefixRoute => "noprefixroute",
         AddressFlag::AutoJoin => "autojoin",
+        AddressFlag::LetGo => "no_track",
     }
 }
 

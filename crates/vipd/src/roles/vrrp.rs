@@ -12,7 +12,7 @@ mod happening;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Ports};
+use crate::apply::{Addresses, Path, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
@@ -39,7 +39,8 @@ use vipd_vrrp::units::{Instant, Micros};
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
 const CHANNEL: u64 = 0;
 const MONITOR: u64 = 1;
-const FIRST_BFD: u64 = 2;
+const PATHS: u64 = 2;
+const FIRST_BFD: u64 = 3;
 const LAST_BFD: u64 = Bfd::last_token(FIRST_BFD);
 const FIRST_PORT: u64 = 16;
 
@@ -125,6 +126,8 @@ struct Role {
     options: RoleOptions,
     ports: Ports,
     addresses: Addresses,
+    routing: Routing,
+    promotion: Promotion,
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
@@ -153,6 +156,8 @@ impl Role {
         poller.watch(&stream, CHANNEL)?;
         let addresses = Addresses::open()?;
         poller.watch(addresses.monitor(), MONITOR)?;
+        let routing = Routing::open()?;
+        poller.watch(routing.monitor(), PATHS)?;
         let nothing = Settings::default();
         Ok(Role {
             stream,
@@ -163,6 +168,8 @@ impl Role {
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
+            routing,
+            promotion: Promotion::default(),
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
@@ -188,7 +195,8 @@ impl Role {
             let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
+            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at, self.paths_at()];
+            let deadline = deadline.into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
             let woke = monotonic_micros();
             self.look_at_clock();
@@ -198,6 +206,7 @@ impl Role {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
                     MONITOR => self.addresses.observe()?,
+                    PATHS => self.routing.observe()?,
                     ear @ FIRST_BFD..=LAST_BFD => {
                         self.bfd.read(ear - FIRST_BFD, &mut buffer);
                         self.send_what_is_due();
@@ -220,6 +229,9 @@ impl Role {
             }
             self.take_news();
             self.addresses.work();
+            if !self.addresses.adding() {
+                self.routing.work();
+            }
             self.flush();
             self.take_snapshot();
         }
@@ -394,13 +406,38 @@ impl Role {
         if self.removing {
             return; // what a removed instance held may be another's in a moment: it must not leave in between
         }
+        // What goes by an address goes before it, and comes behind it (`turn_until_told`).
+        let paths = self.claimed_paths();
+        self.routing.reconcile(paths, self.addresses.links());
         let mut claims = Vec::new();
         for (i, router) in self.node.routers().iter().enumerate() {
             // What was taken away during a stall comes back when it is sure that nobody else has it.
             let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
             claims.extend(self.node.claims(i).filter(kept).cloned());
         }
+        if !self.stopping {
+            claims.extend(self.config.statics.addresses.iter().cloned());
+        }
         self.addresses.reconcile(claims);
+    }
+
+    /// The routes and rules that are to be there: what is static, and those of instances that are MASTER.
+    fn claimed_paths(&self) -> Vec<Path> {
+        let statics = (!self.stopping).then_some(&self.config).into_iter().flat_map(Path::statics);
+        let masters = self.node.routers().iter().filter(|r| matches!(r.state(), State::Master(_)));
+        let masters = masters.filter_map(|r| self.config.instance(&r.settings.name));
+        statics.chain(masters.flat_map(Path::of)).collect()
+    }
+
+    /// When routes and rules want to be worked on: not before the addresses are there.
+    fn paths_at(&self) -> Option<u64> {
+        self.routing.next_at().filter(|_| !self.addresses.adding())
+    }
+
+    /// `promote_secondaries`, on the interfaces that exist.
+    fn promote(&mut self) {
+        let instances = self.config.instances.iter().filter(|i| i.promote_secondaries && !self.stopping);
+        self.promotion.set(&instances.map(|i| i.vrrp.interface.clone()).collect());
     }
 
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
@@ -530,7 +567,8 @@ impl Role {
         let mut shells: BTreeMap<String, Shell> =
             self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
         self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
-        self.addresses.manage(&settings.instances)?;
+        self.routing.manage(&config, self.addresses.links())?;
+        self.addresses.manage(&config)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
@@ -541,6 +579,7 @@ impl Role {
         }
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.config = config;
+        self.promote();
         self.open_ports();
         self.act();
         self.reconcile();
@@ -585,15 +624,21 @@ impl Role {
                 let cause = "somebody removed it".to_owned();
                 self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
             }
-            let Some(news) = self.addresses.news() else { return };
+            let Some(news) = self.addresses.news() else { break };
             if news.links {
                 self.open_ports();
+                self.promote();
             }
+            let addresses = &self.addresses;
+            self.routing.heed(addresses.links(), |address| addresses.on_host(address));
             let facts = self.addresses.facts();
             let now = now();
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(now, Input::Link(name, link));
             }
+            self.reconcile();
+        }
+        if self.routing.news() {
             self.reconcile();
         }
     }
@@ -708,6 +753,7 @@ impl Role {
         }
         self.handle(now(), Input::Stop);
         self.reconcile();
+        self.promote();
         self.bfd.stop();
     }
 

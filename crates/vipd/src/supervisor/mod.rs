@@ -283,7 +283,7 @@ impl Supervisor {
         if !vipd_sys::privilege::has_user_of_its_own() {
             warn!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
         }
-        if self.config.instances.is_empty() && self.config.services.is_empty() && !self.has_sessions() {
+        if !self.wanted(RoleName::Vrrp) && !self.wanted(RoleName::Check) {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
         self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
@@ -336,7 +336,9 @@ impl Supervisor {
 
     fn wanted(&self, name: RoleName) -> bool {
         let used = match name {
-            RoleName::Vrrp => !self.config.instances.is_empty() || self.has_sessions(),
+            RoleName::Vrrp => {
+                !self.config.instances.is_empty() || !self.config.statics.is_empty() || self.has_sessions()
+            }
             RoleName::Check | RoleName::Director => !self.config.services.is_empty(),
             RoleName::Console => true,
         };
@@ -416,18 +418,22 @@ impl Supervisor {
         self.note_pid(name, None);
         let soon = self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= Instant::now());
         if name == RoleName::Vrrp && !soon {
-            self.release_addresses();
+            // What is static serves no other host.
+            let statics = self.config.statics.clone();
+            self.release(&Config { statics, ..Config::default() });
         }
     }
 
-    /// Takes the virtual addresses off this host, for a vrrp role that is not there to do it.
-    fn release_addresses(&self) {
+    /// Takes what the vrrp role would off this host, but for this, for one that is not there to do it.
+    fn release(&self, kept: &Config) {
         // With -C there is no such role, and the addresses are another daemon's.
         if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
             return;
         }
-        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp), std::iter::empty()) {
-            error!("the virtual addresses can't be removed: {e}; if another host serves them now, remove them by hand");
+        if let Err(e) = crate::apply::release(&self.config, kept) {
+            error!(
+                "virtual addresses or routes can't be removed: {e}; if another host serves them now, remove them by hand"
+            );
         }
     }
 
@@ -738,7 +744,7 @@ impl Supervisor {
         }
         self.stop_roles(&[RoleName::Vrrp], queue).await;
         // It did so itself, unless it was dead or did not leave in order.
-        self.release_addresses();
+        self.release(&Config::default());
         self.release_leftovers(RoleName::Vrrp);
         self.reloading = Reload::Over;
         let director = RoleName::Director;

@@ -293,10 +293,8 @@ impl Supervisor {
         if name != RoleName::Vrrp || !self.reloading.awaits(name) {
             return;
         }
-        let instances = |config: &Config| config.instances.iter().map(|i| i.vrrp.clone()).collect::<Vec<_>>();
-        let (old, new) = (instances(&self.old), instances(&self.config));
-        if let Err(e) = crate::apply::release(old.iter(), new.iter()) {
-            error!("addresses that are no longer configured can't be removed: {e}; remove them by hand");
+        if let Err(e) = crate::apply::release(&self.old, &self.config) {
+            error!("addresses or routes that are no longer configured can't be removed: {e}; remove them by hand");
         }
     }
 

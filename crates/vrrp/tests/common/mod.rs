@@ -50,6 +50,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         vip_lease: false,
         witness: false,
         fence: false,
+        needs: std::collections::BTreeSet::new(),
     }
 }
 
