@@ -278,3 +278,21 @@ fn a_backup_hears_again_after_an_mtu_without_ipv6() {
     a.stop();
     b.stop();
 }
+
+#[test]
+fn keepalived_that_believes_only_the_old_checksum_is_spoken_to_in_it() {
+    let unicast = |own, peer| format!("unicast_src_ip 10.77.0.{own}\nunicast_peer {{\n10.77.0.{peer}\n}}\n");
+    for (word, believed) in [("old_unicast_checksum", true), ("", false)] {
+        let mut lab = Lab::new();
+        let (one, two) = (lab.host(1), lab.host(2));
+        let old = Instance::new(3, 100, "0.5").with(&(unicast(2, 1) + "old_unicast_checksum"));
+        let b = Director::start(Kind::Keepalived, &two, &old.text());
+        b.wait_master(VIP, patience(master_down(3, 100, 0.5)));
+        let a = Director::start(Kind::Vipd, &one, &Instance::new(3, 150, "0.5").with(&(unicast(1, 2) + word)).text());
+        a.wait_master(VIP, patience(master_down(3, 150, 0.5)));
+        let heard = a.instance("VI_1").checksum_heard;
+        assert_eq!(heard.as_deref(), Some("with the multicast group in the pseudo-header"));
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(!two.holds(VIP), believed, "with {word:?}:\n{}", b.log());
+    }
+}

@@ -279,6 +279,10 @@ pub struct InstanceStatus {
     pub priority: u8,
     /// Address of the master: our own while MASTER.
     pub master: Option<IpAddr>,
+    /// What the checksum of the last advert of version 3 over IPv4 covered: `with pseudo-header`, `without pseudo-header`, `with the
+    /// multicast group in the pseudo-header`.
+    #[serde(default)]
+    pub checksum_heard: Option<String>,
     /// Priority of the last advert heard from it.
     pub master_priority: Option<u8>,
     /// The virtual addresses, advertised and excluded, with whether this host holds them.

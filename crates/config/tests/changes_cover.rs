@@ -221,6 +221,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "LetGo",
                 "Behind",
                 "Nop",
+                "Plain",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

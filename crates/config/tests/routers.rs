@@ -9,8 +9,8 @@ use std::time::Duration;
 use vipd_config::model::Config;
 use vipd_config::model::{InitFile, Overwrite, ProcessMatch};
 use vipd_vrrp::settings::{
-    AddressFlag, AntiReplay, Auth, Bearing, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime, Preempt, Transport,
-    Version, VirtualAddress,
+    AddressFlag, AntiReplay, Auth, Bearing, Checksum, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime, Preempt,
+    Transport, Version, VirtualAddress,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority};
 
@@ -627,4 +627,30 @@ fn an_address_of_two_routers() {
 #[test]
 fn the_loopback_interface_is_refused() {
     assert_eq!(found("vrrp_instance A {\ninterface lo\nvirtual_router_id 1\n}\n"), ["V0307:2"]);
+}
+
+#[test]
+fn checksums_and_owners_follow_their_words() {
+    let of = |globals: &str, words: &str| {
+        let text = format!(
+            "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\nversion 3\n{words}\n\
+             virtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"
+        );
+        config(&text).instances.remove(0).vrrp
+    };
+    let sum = |globals: &str, words: &str| of(globals, words).checksum;
+    assert_eq!(sum("", ""), Checksum::Pseudo);
+    assert_eq!(sum("v3_checksum_as_v2", ""), Checksum::Plain);
+    assert_eq!(sum("v3_checksum_as_v2", "v3_checksum_as_v2 off"), Checksum::Pseudo);
+    assert_eq!(sum("", "v3_checksum_as_v2"), Checksum::Plain);
+    let unicast = "unicast_src_ip 192.0.2.8\nunicast_peer {\n192.0.2.9\n}\nold_unicast_checksum";
+    assert_eq!(sum("", unicast), Checksum::Old);
+    assert_eq!(sum("", &format!("{unicast} never")), Checksum::NeverOld);
+    let ignores = |globals: &str, words: &str| of(globals, words).owner_ignore_adverts;
+    assert!(!ignores("", "priority 255"));
+    assert!(ignores("", "priority 255\nowner_ignore_adverts"));
+    assert!(ignores("vrrp_owner_ignore_adverts", "priority 255"));
+    assert!(!ignores("vrrp_owner_ignore_adverts", "priority 254"), "it owns nothing");
+    assert!(!ignores("vrrp_owner_ignore_adverts", "priority 255\nowner_ignore_adverts off"));
+    assert!(ignores("vrrp_strict", "priority 255"), "RFC 9568, 6.4.3");
 }

@@ -62,7 +62,7 @@ fn routes_and_rules_are_taken_apart() {
 #[test]
 fn what_nothing_acts_on_is_found_by_its_place() {
     let text = "garp_group {\ninterface eth0\ngarp_interval 2\n}\n\
-                global_defs {\nenable_traps\nvrrp_owner_ignore_adverts off\n}\n\
+                global_defs {\nenable_traps\nno_checker_emails off\n}\n\
                 vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\nno_accept\n\
                 virtual_ipaddress {\n192.0.2.7 use_vmac\n}\n}\n";
     let config = config(text);

@@ -246,6 +246,8 @@ impl Scenario {
                 lower_prio_no_advert: quiet,
                 higher_prio_send_advert: last_word,
                 skip_check_adv_addr: false,
+                owner_ignore_adverts: false,
+                checksum: Checksum::Pseudo,
                 track_primary: true,
                 tracks: Vec::new(),
                 vip_lease: true,

@@ -64,6 +64,8 @@ fn settings(priority: u8) -> Settings {
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         skip_check_adv_addr: false,
+        owner_ignore_adverts: false,
+        checksum: Checksum::Pseudo,
         track_primary: true,
         tracks: vec![],
         vip_lease: true,

@@ -8,9 +8,9 @@
 use crate::auth::{self, AhFault, TtlCover};
 use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL_AH};
 use crate::router::Sequence;
-use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Transport, Version};
+use crate::settings::{Auth, Checksum, Family, HmacAuth, HmacMode, Instance, Transport, Version};
 use crate::trailer::{self, HmacFault, Stamp, Stamps, TRAILER};
-use crate::units::{Centis, Micros, Vrid};
+use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
@@ -24,8 +24,31 @@ pub struct Admitted {
     pub advert: Advert,
     /// Its place among the adverts of its sender, if it is authenticated so that it has one.
     pub sequence: Option<Sequence>,
+    /// What its checksum covers; `None` where there is only one way.
+    pub sum: Option<Sum>,
     /// What is odd about it though it is admitted.
     pub oddity: Option<Oddity>,
+}
+
+/// What the checksum of a version 3 advert over IPv4 covers besides the advert: three ways are in the field.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Sum {
+    /// A pseudo-header.
+    Pseudo,
+    /// Nothing.
+    Plain,
+    /// A pseudo-header with the multicast group in the place of the unicast address that it was sent to.
+    Old,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Sum::Pseudo => "with pseudo-header",
+            Sum::Plain => "without pseudo-header",
+            Sum::Old => "with the multicast group in the pseudo-header",
+        })
+    }
 }
 
 /// Differences that never block an election: they are logged and counted.
@@ -105,6 +128,8 @@ pub enum Reject {
         /// Ours.
         own: Centis,
     },
+    /// All is well with it, but who owns the addresses hears nobody (`owner_ignore_adverts`).
+    OwnerIgnores,
     /// The checksum doesn't fit, in no known form.
     Checksum,
     /// Multicast to a unicast instance or the other way round, or of another family.
@@ -129,6 +154,7 @@ impl Reject {
             Reject::Ah(fault) => fault.name(),
             Reject::Hmac(fault) => fault.name(),
             Reject::Interval { .. } => "advert_interval",
+            Reject::OwnerIgnores => "owner_ignores",
             Reject::Checksum => "checksum",
             Reject::Destination(_) => "destination",
             Reject::NotAPeer(_) => "not_a_peer",
@@ -153,6 +179,9 @@ impl fmt::Display for Reject {
             Reject::Hmac(why) => why.fmt(f),
             Reject::Interval { got, own } => {
                 write!(f, "advert_int {got}, ours is {own}; version 2 needs them equal, version 3 more than 0")
+            }
+            Reject::OwnerIgnores => {
+                f.write_str("this router owns the addresses and hears no other (owner_ignore_adverts)")
             }
             Reject::Checksum => f.write_str("wrong checksum"),
             Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
@@ -257,9 +286,7 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
         (Some(alone), Some(_)) => alone.to_vec(),
         (None, _) => Vec::new(),
     };
-    if !checksum_fits(&advert, &covered, source, destination, settings) {
-        return Err(Reject::Checksum);
-    }
+    let sum = sum(&advert, &covered, source, destination, settings)?;
     if destination.is_multicast() != multicast {
         return Err(Reject::Destination(destination));
     }
@@ -273,9 +300,12 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
             }
         }
     }
+    if settings.owner_ignore_adverts && settings.priority == Priority::OWNER {
+        return Err(Reject::OwnerIgnores);
+    }
     let own = known.own == Some(source);
     let oddity = if own { Some(Oddity::OwnAddress(source)) } else { oddity(settings, known.listed, &advert) };
-    Ok(Admitted { source, advert, sequence, oddity })
+    Ok(Admitted { source, advert, sequence, sum, oddity })
 }
 
 /// The stamp of a keyed trailer; none if there is no trailer and need not be one.
@@ -309,22 +339,28 @@ fn peek_auth_type(pdu: &[u8]) -> AuthType {
     }
 }
 
-fn checksum_fits(advert: &Advert, pdu: &[u8], source: IpAddr, destination: IpAddr, settings: &Instance) -> bool {
+/// What the checksum covers, if it is right.
+fn sum(
+    advert: &Advert,
+    pdu: &[u8],
+    source: IpAddr,
+    destination: IpAddr,
+    settings: &Instance,
+) -> Result<Option<Sum>, Reject> {
     let fits = |form| packet::checksum_fits(pdu, form);
-    match (advert.version, settings.family) {
-        (Version::V2, Family::V4) => fits(ChecksumForm::Plain),
-        (Version::V2 | Version::V3, Family::V6) => fits(ChecksumForm::Pseudo { source, destination }),
+    let pseudo = ChecksumForm::Pseudo { source, destination };
+    let found = match (advert.version, settings.family) {
+        (Version::V2, Family::V4) => fits(ChecksumForm::Plain).then_some(None),
+        (Version::V2 | Version::V3, Family::V6) => fits(pseudo).then_some(None),
+        (Version::V3, Family::V4) if fits(pseudo) => Some(Some(Sum::Pseudo)),
+        (Version::V3, Family::V4) if fits(ChecksumForm::Plain) => Some(Some(Sum::Plain)),
         (Version::V3, Family::V4) => {
-            // Releases of keepalived up to 1.3.5 sum the group into unicast adverts; 224.0.0.18 is what they know.
-            let group = match settings.transport {
-                Transport::Multicast { group } => group,
-                Transport::Unicast { .. } => IpAddr::V4(core::net::Ipv4Addr::new(224, 0, 0, 18)),
-            };
-            fits(ChecksumForm::Pseudo { source, destination })
-                || fits(ChecksumForm::Plain)
-                || (!destination.is_multicast() && fits(ChecksumForm::Pseudo { source, destination: group }))
+            let old = ChecksumForm::Pseudo { source, destination: settings.group4() };
+            let believed = !destination.is_multicast() && settings.checksum != Checksum::NeverOld;
+            (believed && fits(old)).then_some(Some(Sum::Old))
         }
-    }
+    };
+    found.ok_or(Reject::Checksum)
 }
 
 fn oddity(settings: &Instance, listed: usize, advert: &Advert) -> Option<Oddity> {

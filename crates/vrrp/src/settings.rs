@@ -354,6 +354,21 @@ pub struct Track {
     pub bearing: Bearing,
 }
 
+/// What the checksum of version 3 over IPv4 covers besides the advert.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Checksum {
+    /// A pseudo-header, as keepalived and FRR send it.
+    #[default]
+    Pseudo,
+    /// `v3_checksum_as_v2`: nothing (RFC 9568, 5.2.8).
+    Plain,
+    /// `old_unicast_checksum`: a pseudo-header with the multicast group as the destination, also to unicast peers; keepalived up
+    /// to 1.3.5 sends it, and believes no other.
+    Old,
+    /// `old_unicast_checksum never`: as `Pseudo`, and that of the old releases is not believed.
+    NeverOld,
+}
+
 /// One `vrrp_instance`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Instance {
@@ -394,6 +409,10 @@ pub struct Instance {
     pub lower_prio_no_advert: bool,
     /// `higher_prio_send_advert`: one more advert before giving way.
     pub higher_prio_send_advert: bool,
+    /// `owner_ignore_adverts`: an owner hears nobody (RFC 9568, 6.4.3).
+    pub owner_ignore_adverts: bool,
+    /// `v3_checksum_as_v2`, `old_unicast_checksum`
+    pub checksum: Checksum,
     /// `skip_check_adv_addr`: don't compare the address list of an advert from the known master.
     pub skip_check_adv_addr: bool,
     /// Whether `interface` itself is tracked (`dont_track_primary` off).
@@ -416,6 +435,14 @@ pub struct Instance {
 const LEASE_LATENESS: Micros = Micros(330_000);
 
 impl Instance {
+    /// The IPv4 group that the checksum of old releases covers: its own, or that of all routers.
+    pub(crate) fn group4(&self) -> IpAddr {
+        match self.transport {
+            Transport::Multicast { group: IpAddr::V4(group) } => group.into(),
+            Transport::Multicast { .. } | Transport::Unicast { .. } => IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)),
+        }
+    }
+
     /// For how many seconds the kernel holds an address of a master that renews it no more; `None`: for ever. It is gone
     /// a second after peers of the same priority take over at the latest, but for masters whose peers do so after less than
     /// a third of a second: the kernel counts in seconds.

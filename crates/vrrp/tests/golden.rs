@@ -7,10 +7,12 @@ mod common;
 
 use common::{UNKNOWN, instance, ipv6, virtual_address};
 use std::net::{IpAddr, Ipv4Addr};
-use vipd_vrrp::admit::{Admitted, Known, Reject, admit, vrid_of};
+use vipd_vrrp::admit::{Admitted, Known, Reject, Sum, admit, vrid_of};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Sequence, advert, packets};
-use vipd_vrrp::settings::{AntiReplay, Auth, HmacAuth, HmacKey, HmacMode, Instance, Peer, Transport, Version};
+use vipd_vrrp::settings::{
+    AntiReplay, Auth, Checksum, HmacAuth, HmacKey, HmacMode, Instance, Peer, Transport, Version,
+};
 use vipd_vrrp::trailer::{Stamp, Stamps};
 use vipd_vrrp::units::{Micros, Priority};
 
@@ -220,6 +222,51 @@ fn keepalived_packets_are_read_and_admitted() {
         padded.resize(packet.len().max(46), 0xa5);
         assert_eq!(admitted(&v.settings, &padded).unwrap().advert, got.advert, "{} padded", v.name);
     }
+}
+
+/// Checksums of the other two forms, sent by those that are told to.
+#[test]
+fn other_checksums_are_sent_byte_for_byte_and_believed_as_what_they_are() {
+    let with = |settings: Instance, checksum| Instance { checksum, ..settings };
+    let uni = || unicast(instance(Version::V3, 57, 150, 100), 255);
+    let multi = || instance(Version::V3, 61, 100, 100);
+    let old = "45c0002000010000ff7036a9c0000201c0000202313996010064d36bc0000264";
+    let plain = "45c0002000030000ff701896c0000202e0000012313d000100640bf9c0000264";
+    let sends = |settings: &Instance, from: Ipv4Addr, priority, id| {
+        packets(settings, from.into(), &advert(settings, Priority(priority)), id, None).remove(0).1
+    };
+    assert_eq!(sends(&with(uni(), Checksum::Old), A, 150, 1), bytes(old));
+    assert_eq!(sends(&with(multi(), Checksum::Plain), B, 0, 3), bytes(plain));
+    let pseudo = sends(&uni(), A, 150, 1);
+    assert_eq!(sends(&with(uni(), Checksum::NeverOld), A, 150, 1), pseudo);
+    // Whatever it sends, it believes the other forms too, but for what it is told never to, and no wrong sum.
+    for (checksum, believed) in [
+        (Checksum::Pseudo, Ok(Some(Sum::Old))),
+        (Checksum::Plain, Ok(Some(Sum::Old))),
+        (Checksum::Old, Ok(Some(Sum::Old))),
+        (Checksum::NeverOld, Err(Reject::Checksum)),
+    ] {
+        let of = |settings: &Instance, packet: &[u8]| admitted(settings, packet).map(|admitted| admitted.sum);
+        assert_eq!(of(&with(uni(), checksum), &bytes(old)), believed, "{checksum:?}");
+        assert_eq!(of(&with(uni(), checksum), &pseudo), Ok(Some(Sum::Pseudo)), "{checksum:?}");
+        assert_eq!(of(&with(multi(), checksum), &bytes(plain)), Ok(Some(Sum::Plain)), "{checksum:?}");
+        let mut wrong = bytes(plain);
+        wrong[27] ^= 0x5a;
+        assert_eq!(of(&with(multi(), checksum), &wrong), Err(Reject::Checksum), "{checksum:?}");
+    }
+}
+
+/// RFC 9568, 6.4.3: who owns the addresses hears nobody, if told so.
+#[test]
+fn an_owner_that_ignores_adverts_admits_none() {
+    let packet = bytes("45c0002000030000ff701896c0000202e0000012313d000100640bf9c0000264");
+    let of = |priority, owner_ignore_adverts| {
+        let settings = Instance { owner_ignore_adverts, ..instance(Version::V3, 61, priority, 100) };
+        admitted(&settings, &packet).map(|_| ())
+    };
+    assert_eq!(of(255, false), Ok(()));
+    assert_eq!(of(255, true), Err(Reject::OwnerIgnores));
+    assert_eq!(of(254, true), Ok(()), "it owns nothing");
 }
 
 /// Checksums of other forms, other makers' IP headers.

@@ -120,7 +120,7 @@ fn start(from: Start) -> (Node, Instant) {
 fn heard(node: &Node, priority: u8, from: [u8; 4], interval: u16) -> Input {
     let base = advert(&node.routers()[0].settings, Priority(priority));
     let advert = Advert { interval: Centis(interval), ..base };
-    Input::Advert(0, Admitted { source: from.into(), advert, sequence: None, oddity: None })
+    Input::Advert(0, Admitted { source: from.into(), advert, sequence: None, sum: None, oddity: None })
 }
 
 /// What happens, and the state after it.

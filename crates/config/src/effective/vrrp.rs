@@ -6,7 +6,8 @@ use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
 use vipd_vrrp::settings::{
-    AddressFlag, Auth, Bearing, Garp, Initial, Instance, Lifetime, Preempt, Track, Transport, Version, VirtualAddress,
+    AddressFlag, Auth, Bearing, Checksum, Garp, Initial, Instance, Lifetime, Preempt, Track, Transport, Version,
+    VirtualAddress,
 };
 use vipd_vrrp::units::Micros;
 
@@ -53,6 +54,8 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         switch("lower_prio_no_advert", of.lower_prio_no_advert),
         switch("higher_prio_send_advert", of.higher_prio_send_advert),
         switch("skip_check_adv_addr", of.skip_check_adv_addr),
+        switch("owner_ignore_adverts", of.owner_ignore_adverts),
+        switch("v3_checksum_as_v2", of.checksum == Checksum::Plain),
         switch("strict_mode", strict),
         switch("vip_lease", of.vip_lease),
     ];

@@ -137,8 +137,7 @@ GLOBAL_ROWS:
         "Interface for static addresses without dev."
     "disable_local_igmp" Flag, "", "flag", "off", NotYet("IGMP reports are left to the kernel");
         "Turn off IGMP reports for link-local multicast in the kernel."
-    "v3_checksum_as_v2" Switch, "", "flag; argument ignored", "off",
-        Refused("peers would reject the adverts and both would be master");
+    "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Leave the pseudo-header out of the VRRPv3 IPv4 checksum by default."
     "lvs_timeouts" Custom, "[tcp SECS] [tcpfin SECS] [udp SECS]", "each 0..2678400 s", "unchanged", Acts;
         "IPVS connection timeouts."
@@ -372,8 +371,7 @@ GLOBAL_ROWS:
         "Delay measured from system boot."
     "log_unknown_vrids" Flag, "", "flag", "off", NotYet("adverts for other routers are counted, not logged");
         "Log adverts for router ids that are not configured."
-    "vrrp_owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("an owner hears adverts");
+    "vrrp_owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Default: a priority 255 instance ignores received adverts."
     "vmac_prefix" Word, "STRING", "", "vrrp", NotYet("virtual MAC addresses are not used");
         "Prefix of generated VMAC names."

@@ -24,9 +24,9 @@ VRRP_INSTANCE_ROWS:
         "Never fall back to multicast when no peer is given: such a file is refused."
     "check_unicast_src" Flag, "", "flag", "off; on when any peer has a TTL limit", Acts;
         "Drop adverts from non-peers."
-    "old_unicast_checksum" OptOneOf(&["never"]), "[never]", "", "automatic detection",
-        NotYet("checksums follow RFC 9568");
-        "Use the pre-1.3.7 VRRPv3 unicast checksum, or never."
+    "old_unicast_checksum" OptOneOf(&["never"]), "[never]", "", "off, heard adverts may have it", Acts;
+        "Send the VRRPv3 unicast checksum of releases up to 1.3.5, which believe no other; never: believe it no longer. \
+         (keepalived changes what it sends by itself once it has heard such an advert; here `vipd status` shows what is heard)."
     "native_ipv6" Flag, "", "flag", "", Acts;
         "Force IPv6 and version 3."
     "state" OneOf(&["MASTER", "BACKUP"]), "MASTER|BACKUP", "", "MASTER if priority is 255, else BACKUP", Acts;
@@ -78,9 +78,8 @@ VRRP_INSTANCE_ROWS:
         "Set the kernel promote_secondaries flag on the interface."
     "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
         "Polled link detection on the instance interface."
-    "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global v3_checksum_as_v2",
-        Refused("peers would reject the adverts and both would be master");
-        "Leave the pseudo-header out of the VRRPv3 IPv4 checksum."
+    "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global v3_checksum_as_v2", Acts;
+        "Leave the pseudo-header out of the VRRPv3 IPv4 checksum, as RFC 9568 has it. Adverts with either sum are believed."
     "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;
         "Routes present while master."
     "virtual_rules" Lines(&RULE_LINE), "{ RULELINE... }", "", "", Acts;
@@ -158,7 +157,7 @@ VRRP_INSTANCE_ROWS:
         "vrrp_higher_prio_send_advert; off in strict mode", Acts;
         "Send one advert before yielding."
     "owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on",
-        "vrrp_owner_ignore_adverts for priority 255 (on in strict mode), else off", NotYet("an owner hears adverts");
+        "vrrp_owner_ignore_adverts for priority 255 (on in strict mode), else off", Acts;
         "A priority 255 instance ignores adverts."
     "kernel_rx_buf_size" Int(0, 4_294_967_295), "BYTES", "0..4294967295; exactly one value", "global policy",
         NotYet("socket buffers have fixed sizes");

@@ -34,6 +34,9 @@ pub(crate) struct Defaults {
     pub(super) check_unicast_src: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) strict: bool,
+    /// For owners alone.
+    pub(super) owner_ignore_adverts: bool,
+    pub(super) checksum_as_v2: bool,
     pub(super) vip_lease: bool,
     pub(super) smtp_vrrp: bool,
     /// For virtual servers; real servers tell by mail unless this is said to be off.
@@ -85,6 +88,8 @@ impl Defaults {
             check_unicast_src: nodes.on("vrrp_check_unicast_src"),
             skip_check_adv_addr: nodes.on("vrrp_skip_check_adv_addr"),
             strict: nodes.on("vrrp_strict"),
+            owner_ignore_adverts: nodes.on("vrrp_owner_ignore_adverts"),
+            checksum_as_v2: nodes.on("v3_checksum_as_v2"),
             vip_lease: nodes.switch("vip_lease").unwrap_or(true),
             smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
             smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),

@@ -12,7 +12,7 @@ use crate::tree::{Node, Nodes};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use vipd_vrrp::settings::{
-    self, Auth, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
+    self, Auth, Checksum, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 
@@ -131,6 +131,10 @@ impl Lower<'_> {
             lower_prio_no_advert: lower_no_advert.unwrap_or(strict || self.defaults.lower_prio_no_advert),
             higher_prio_send_advert: higher_send.unwrap_or(!strict && self.defaults.higher_prio_send_advert),
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
+            owner_ignore_adverts: nodes
+                .switch("owner_ignore_adverts")
+                .unwrap_or_else(|| priority == Priority::OWNER && (strict || self.defaults.owner_ignore_adverts)),
+            checksum: self.checksum(nodes),
             track_primary: !nodes.on("dont_track_primary"),
             tracks,
             witness: takeover.witness.is_some() || takeover.session.is_some(),
@@ -148,6 +152,17 @@ impl Lower<'_> {
             takeover,
         };
         Some(Made { instance, name_at: node.argument(), vrid_at })
+    }
+
+    /// What the checksum of version 3 over IPv4 covers. The newer of the two words counts.
+    fn checksum(&self, nodes: &Nodes) -> Checksum {
+        let old = nodes.find("old_unicast_checksum").map(|node| node.words.is_empty());
+        match (nodes.switch("v3_checksum_as_v2").unwrap_or(self.defaults.checksum_as_v2), old) {
+            (true, _) => Checksum::Plain,
+            (false, Some(true)) => Checksum::Old,
+            (false, Some(false)) => Checksum::NeverOld,
+            (false, None) => Checksum::Pseudo,
+        }
     }
 
     /// Tells if a keyword is missing, unless something in the block was not understood (it may be that).

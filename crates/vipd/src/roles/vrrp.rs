@@ -107,6 +107,8 @@ fn now() -> Instant {
 struct Shell {
     id: u16,
     rejected: BTreeMap<&'static str, u64>,
+    /// What the last checksum covered.
+    sum: Option<admit::Sum>,
     log: Limit,
 }
 
@@ -351,6 +353,8 @@ impl Role {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = &router.settings.name;
                     warn!("({name}) did not run when its master was due, {late} ago: listens for one more advert");
+                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {late}"));
+                    self.happened("stall", subject, "listens".to_owned(), cause);
                 }
                 Action::Router(i, Edge::Renew) => {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
@@ -710,6 +714,9 @@ impl Role {
         match admit::admit(&router.settings, router.known(now), &datagram) {
             Ok(admitted) => {
                 self.note_oddity(i, &admitted);
+                if let Some(shell) = self.shells.get_mut(i) {
+                    shell.sum = admitted.sum;
+                }
                 self.handle(now, Input::Advert(i, admitted));
             }
             Err(why) => self.reject(i, &why, Some(datagram.source)),

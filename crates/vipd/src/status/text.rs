@@ -250,6 +250,9 @@ fn particulars(instance: &InstanceStatus) -> String {
     if let Some(group) = &instance.group {
         text += &format!(", group {group}");
     }
+    if let Some(sum) = instance.checksum_heard.as_ref().filter(|sum| *sum != "with pseudo-header") {
+        text += &format!(", heard checksums {sum}");
+    }
     text += &format!(
         ", adverts {} in {} out, became master {}",
         counters.adverts_received,

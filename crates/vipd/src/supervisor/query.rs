@@ -143,7 +143,7 @@ impl Supervisor {
         let Some(mut query) = self.queries.remove(&id) else { return };
         query.status.roles = self.role_statuses();
         query.status.hooks = self.hooks.status();
-        view::fill(&mut query.status, &self.config, &self.plan.roles);
+        view::fill(&mut query.status, &self.config, &self.plan.roles, &self.plan.role_options);
         match query.asker {
             Asker::Operator(caller) => self.reply(caller, Reply::Status(Box::new(query.status))),
             Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),

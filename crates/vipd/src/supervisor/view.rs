@@ -1,7 +1,7 @@
 //! Joins what the roles tell into one status.
 
 use super::RoleName;
-use crate::message::StatusPart;
+use crate::message::{RoleOptions, StatusPart};
 use crate::roles::director::forwarding;
 use std::collections::HashMap;
 use vipd_api::{CheckStatus, ServiceStatus, Status, UnknownServerStatus};
@@ -56,8 +56,8 @@ fn join(status: &mut Status, all: Vec<(String, String, Vec<CheckStatus>)>) {
 }
 
 /// What is configured but unknown because its role doesn't answer: shown as such rather than left out.
-/// Roles that the command line leaves out (-P, -C) are not missed.
-pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName]) {
+/// Roles that the command line leaves out (-P, -C) are not missed, nor are sessions that it leaves out (-B).
+pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName], options: &RoleOptions) {
     for instance in config.instances.iter().filter(|_| roles.contains(&RoleName::Vrrp)) {
         let name = &instance.vrrp.name;
         if !status.instances.iter().any(|i| i.name == *name) {
@@ -73,7 +73,7 @@ pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName]) {
             });
         }
     }
-    for session in config.bfd.iter().filter(|_| roles.contains(&RoleName::Vrrp)) {
+    for session in config.bfd.iter().filter(|_| roles.contains(&RoleName::Vrrp) && !options.no_bfd) {
         if !status.bfd.iter().any(|s| s.name == session.name) {
             status.bfd.push(vipd_api::BfdStatus {
                 name: session.name.clone(),

@@ -3,7 +3,7 @@
 use super::Sequence;
 use crate::auth::{self, TtlCover};
 use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
-use crate::settings::{Auth, Family, Instance, Transport, Version};
+use crate::settings::{Auth, Checksum, Family, Instance, Transport, Version};
 use crate::trailer;
 use crate::units::Priority;
 use alloc::vec::Vec;
@@ -43,7 +43,12 @@ pub fn packets(
     let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
         let form = match (advert.version, settings.family) {
             (Version::V2, Family::V4) => ChecksumForm::Plain,
-            (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
+            (Version::V2 | Version::V3, Family::V6) => ChecksumForm::Pseudo { source, destination: to },
+            (Version::V3, Family::V4) => match settings.checksum {
+                Checksum::Plain => ChecksumForm::Plain,
+                Checksum::Old => ChecksumForm::Pseudo { source, destination: settings.group4() },
+                Checksum::Pseudo | Checksum::NeverOld => ChecksumForm::Pseudo { source, destination: to },
+            },
         };
         let mut pdu = unsummed.clone();
         match settings.family {

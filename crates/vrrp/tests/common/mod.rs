@@ -45,6 +45,8 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         skip_check_adv_addr: false,
+        owner_ignore_adverts: false,
+        checksum: Checksum::Pseudo,
         track_primary: true,
         tracks: vec![],
         vip_lease: false,

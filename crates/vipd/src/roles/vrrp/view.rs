@@ -149,6 +149,7 @@ impl Role {
             base_priority: settings.priority.0,
             priority: router.priority().0,
             master,
+            checksum_heard: self.shells.get(i).and_then(|s| s.sum).map(|sum| sum.to_string()),
             master_priority: heard.map(|h| h.priority.0),
             addresses: addresses.collect(),
             routes: routes.into_iter().map(|path| self.path_status(path)).collect(),

@@ -45,7 +45,7 @@ fn without_the_director_nothing_is_said_of_its_servers() {
         let checked = parts.len();
         let mut status = Status::default();
         parts.into_iter().for_each(|part| add(&mut status, part));
-        fill(&mut status, &config(), &RoleName::ALL);
+        fill(&mut status, &config(), &RoleName::ALL, &RoleOptions::default());
         let [service] = &status.services[..] else { panic!("{status:?}") };
         assert_eq!((service.state.as_str(), service.quorum), ("unknown", 2));
         assert_eq!(service.real_servers, []);
@@ -64,10 +64,23 @@ fn what_the_checks_found_is_joined_whoever_answers_first() {
     for parts in [[checks(), director()], [director(), checks()]] {
         let mut status = Status::default();
         parts.into_iter().for_each(|part| add(&mut status, part));
-        fill(&mut status, &config(), &RoleName::ALL);
+        fill(&mut status, &config(), &RoleName::ALL, &RoleOptions::default());
         let [service] = &status.services[..] else { panic!("{status:?}") };
         assert_eq!((service.state.as_str(), &service.unknown_servers[..]), ("up", &[][..]));
         let told: Vec<_> = service.real_servers.iter().map(|s| (s.alive, s.checks.len())).collect();
         assert_eq!(told, [(true, 1), (true, 0)]);
     }
+}
+
+#[test]
+fn sessions_that_the_command_line_leaves_out_are_not_missed() {
+    let text = "bfd_instance P {\nneighbor_ip 192.0.2.30\n}\n";
+    let config = vipd_config::load_str("test.conf", text, &vipd_config::Options::default()).config.unwrap();
+    let shown = |no_bfd| {
+        let mut status = Status::default();
+        fill(&mut status, &config, &RoleName::ALL, &RoleOptions { no_bfd, ..RoleOptions::default() });
+        status.bfd.into_iter().map(|session| session.state).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(false), ["UNKNOWN"]);
+    assert_eq!(shown(true), [""; 0]);
 }
