@@ -147,14 +147,7 @@ impl Monitor {
         if from.port_number() != 0 {
             return Ok(Some(Vec::new())); // not from the kernel
         }
-        let mut changes = Vec::new();
-        for message in messages(&bytes) {
-            let port = Port(message.header.port_number);
-            if let NetlinkPayload::InnerMessage(message) = message.payload {
-                changes.extend(change(message, port));
-            }
-        }
-        Ok(Some(changes))
+        Ok(Some(changes(&bytes)))
     }
 
     /// Throws away what waits. It is older than what was lost, and as long as any of it waits the kernel goes on losing
@@ -175,6 +168,15 @@ impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// The changes that a datagram of the kernel tells of, in its order; what can't be read, or is about other things, is left out.
+pub fn changes(bytes: &[u8]) -> Vec<Change> {
+    let one = |message: NetlinkMessage<RouteNetlinkMessage>| match message.payload {
+        NetlinkPayload::InnerMessage(inner) => change(inner, Port(message.header.port_number)),
+        _ => None, // answers and ends, which nobody asked for here
+    };
+    messages(bytes).filter_map(one).collect()
 }
 
 fn change(message: RouteNetlinkMessage, port: Port) -> Option<Change> {
