@@ -153,14 +153,7 @@ impl Monitor {
             Bytes::Lost => return Ok(Some(vec![Change::Overrun])),
             Bytes::Some(bytes) => bytes,
         };
-        let mut changes = Vec::new();
-        for message in messages(&bytes) {
-            let port = Port(message.header.port_number);
-            if let NetlinkPayload::InnerMessage(message) = message.payload {
-                changes.extend(change(message, port));
-            }
-        }
-        Ok(Some(changes))
+        Ok(Some(changes(&bytes)))
     }
 }
 
@@ -206,6 +199,15 @@ fn drain(socket: &Socket) {
             Err(_) => return,
         }
     }
+}
+
+/// The changes that a datagram of the kernel tells of, in its order; what can't be read, or is about other things, is left out.
+pub fn changes(bytes: &[u8]) -> Vec<Change> {
+    let one = |message: NetlinkMessage<RouteNetlinkMessage>| match message.payload {
+        NetlinkPayload::InnerMessage(inner) => change(inner, Port(message.header.port_number)),
+        _ => None, // answers and ends, which nobody asked for here
+    };
+    messages(bytes).filter_map(one).collect()
 }
 
 fn change(message: RouteNetlinkMessage, port: Port) -> Option<Change> {
