@@ -69,6 +69,8 @@ vrrp_instance A {
     interface eth0
     virtual_router_id 7
     version 2
+    use_vmac vrrp.x 02:00:00:00:00:07 group 3
+    use_vmac_addr
     authentication {
         auth_type PASS
         auth_pass secret
@@ -96,7 +98,7 @@ vrrp_instance A {
     }
     virtual_ipaddress_excluded {
         192.0.2.3
-        192.0.2.4
+        192.0.2.4 dev eth3
     }
 }
 vrrp_instance B {
@@ -185,6 +187,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "rr",
                 "Dr",
                 "Inet6",
+                "Private",
                 "V6",
                 "Single",
                 "Active",

@@ -9,6 +9,7 @@ pub mod connector;
 pub mod lease;
 pub mod netlink;
 pub mod netns;
+pub mod nftables;
 pub mod pidfile;
 pub mod poll;
 pub mod privilege;

@@ -1,5 +1,8 @@
 //! Interfaces and addresses through route netlink: what there is, what changes, and changing it.
 
+mod device;
+
+pub use device::{LinkKind, NewDevice, in_between};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
@@ -32,6 +35,8 @@ pub struct Link {
     pub name: String,
     /// `IFF_UP` and `IFF_RUNNING`.
     pub up: bool,
+    /// `IFF_UP`: nobody has set it down.
+    pub enabled: bool,
     /// `IFF_MULTICAST`
     pub multicast: bool,
     /// Whether it resolves addresses (`IFF_NOARP` and `IFF_LOOPBACK` off, Ethernet).
@@ -40,6 +45,14 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
     /// Largest packet in bytes.
     pub mtu: u32,
+    /// What it is.
+    pub kind: LinkKind,
+    /// Index of the interface beneath it.
+    pub base: Option<u32>,
+    /// Index of the bridge, bond or VRF that it belongs to.
+    pub controller: Option<u32>,
+    /// Its interface group.
+    pub group: u32,
 }
 
 /// An address on an interface.
@@ -349,11 +362,16 @@ fn link(message: &LinkMessage) -> Option<Link> {
     let mut name = None;
     let mut mac = None;
     let mut mtu = 1500;
+    let (mut kind, mut base, mut controller, mut group) = (LinkKind::Other, None, None, 0);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(n) => name = Some(n.clone()),
             LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
             LinkAttribute::Mtu(m) => mtu = *m,
+            LinkAttribute::LinkInfo(infos) => kind = device::kind(infos),
+            LinkAttribute::Link(index) => base = Some(*index),
+            LinkAttribute::Controller(index) => controller = Some(*index),
+            LinkAttribute::Group(number) => group = *number,
             _ => {} // the many others
         }
     }
@@ -362,10 +380,15 @@ fn link(message: &LinkMessage) -> Option<Link> {
         index: message.header.index,
         name: name?,
         up: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        enabled: flags.contains(LinkFlags::Up),
         multicast: flags.contains(LinkFlags::Multicast),
         arp: ethernet && !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
         mac: mac.filter(|_| ethernet),
         mtu,
+        kind,
+        base,
+        controller,
+        group,
     })
 }
 

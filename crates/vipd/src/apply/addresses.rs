@@ -82,27 +82,26 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
-/// Removes the addresses of these instances from this host, but for those of others, for a role that is not there to do it.
+/// Removes the addresses and devices of these instances from this host, but for those of others, for a role that is not
+/// there to do it.
 pub(crate) fn release<'a>(
-    instances: impl Iterator<Item = &'a Instance>,
-    others: impl Iterator<Item = &'a Instance>,
+    instances: impl Iterator<Item = &'a Instance> + Clone,
+    others: impl Iterator<Item = &'a Instance> + Clone,
 ) -> io::Result<()> {
     let all = |i: &'a Instance| i.addresses.iter().chain(&i.excluded).map(|a| (a.device.as_str(), a.address, a.prefix));
-    let others: BTreeSet<(&str, IpAddr, u8)> = others.flat_map(all).collect();
-    let ours: BTreeSet<(&str, IpAddr, u8)> = instances.flat_map(all).filter(|place| !others.contains(place)).collect();
-    if ours.is_empty() {
-        return Ok(());
-    }
+    let kept: BTreeSet<(&str, IpAddr, u8)> = others.clone().flat_map(all).collect();
+    let ours: BTreeSet<(&str, IpAddr, u8)> =
+        instances.clone().flat_map(all).filter(|place| !kept.contains(place)).collect();
     let mut netlink = Netlink::open()?;
-    let links: BTreeMap<u32, String> = netlink.links()?.into_iter().map(|l| (l.index, l.name)).collect();
+    let links: BTreeMap<u32, Link> = netlink.links()?.into_iter().map(|l| (l.index, l)).collect();
     for address in netlink.addresses()? {
-        let device = links.get(&address.index).map(String::as_str).unwrap_or_default();
+        let device = links.get(&address.index).map(|link| link.name.as_str()).unwrap_or_default();
         if ours.contains(&(device, address.address, address.prefix)) {
             netlink.remove(&address)?;
             info!("removed {}/{} from {device}: no vrrp role is there to do it", address.address, address.prefix);
         }
     }
-    Ok(())
+    super::devices::release(&mut netlink, instances, &others.flat_map(Instance::devices).collect(), &links)
 }
 
 /// The addresses of this host.
@@ -250,6 +249,11 @@ impl Addresses {
         self.refused.clear();
         self.managed = managed;
         Ok(())
+    }
+
+    /// Every interface, by its index.
+    pub(crate) fn links(&self) -> &BTreeMap<u32, Link> {
+        &self.links
     }
 
     /// Name, index and largest packet of every interface.

@@ -217,6 +217,10 @@ fn particulars(instance: &InstanceStatus) -> String {
     if let Some(group) = &instance.group {
         text += &format!(", group {group}");
     }
+    for device in &instance.devices {
+        text += &format!(", {} upon {}", device.name, device.base);
+        text += &device.mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
+    }
     text += &format!(
         ", adverts {} in {} out, became master {}",
         counters.adverts_received,
@@ -228,6 +232,9 @@ fn particulars(instance: &InstanceStatus) -> String {
     }
     if counters.stalled > 0 {
         text += &format!(", stalled {}", count(counters.stalled, "time"));
+    }
+    if counters.devices_restored > 0 {
+        text += &format!(", {} made again", count(counters.devices_restored, "interface"));
     }
     if counters.addresses_restored > 0 {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));

@@ -7,9 +7,11 @@
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
+//!                                   +--> absence: what is taken off the host when the vrrp role is not there to do it
 //!                                   +--> reload: another configuration; timed: at a time that a file says
 //! ```
 
+mod absence;
 mod fifo;
 mod files;
 mod followed;
@@ -401,27 +403,6 @@ impl Supervisor {
             && let Err(e) = file.write(pid)
         {
             warn!("pid file of the {name} role: {e}");
-        }
-    }
-
-    /// A role is not there. Where that is the vrrp role and for longer, its peers won't wait for it: two hosts must not answer
-    /// for one address.
-    fn note_absence(&mut self, name: RoleName) {
-        self.note_pid(name, None);
-        let soon = self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= Instant::now());
-        if name == RoleName::Vrrp && !soon {
-            self.release_addresses();
-        }
-    }
-
-    /// Takes the virtual addresses off this host, for a vrrp role that is not there to do it.
-    fn release_addresses(&self) {
-        // With -C there is no such role, and the addresses are another daemon's.
-        if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
-            return;
-        }
-        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp), std::iter::empty()) {
-            error!("the virtual addresses can't be removed: {e}; if another host serves them now, remove them by hand");
         }
     }
 
