@@ -412,7 +412,7 @@ fn addresses(old: &vrrp::Instance, new: &vrrp::Instance, moves: impl Fn(&Place) 
 }
 
 fn router(before: &Instance, after: &Instance) -> Vec<Word> {
-    let Instance { vrrp: new, notify } = after;
+    let Instance { vrrp: new, notify, takeover } = after;
     let old = &before.vrrp;
     // The addresses are compared by `addresses`; the name by `instances`; the rest of these is what makes it the same one.
     let vrrp::Instance {
@@ -441,8 +441,11 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         skip_check_adv_addr,
         track_primary,
         tracks,
+        witness,
+        fence,
         vip_lease,
     } = new;
+    let asked = before.takeover != *takeover || (old.witness, old.fence) != (*witness, *fence);
     let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
     let mut words = vec![
         ("version", Felt::Adverts, old.version != *version),
@@ -462,6 +465,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
         ("higher_prio_send_advert", Felt::Mastership, higher),
         ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
+        ("witness and fence", Felt::Mastership, asked),
         ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
         ("notify", Felt::Nothing, before.notify != *notify),

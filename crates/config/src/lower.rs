@@ -12,6 +12,7 @@ mod notify;
 mod script;
 mod server_group;
 mod service;
+mod takeover;
 mod track;
 mod transport;
 mod users;

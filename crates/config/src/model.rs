@@ -192,6 +192,21 @@ pub struct Instance {
     pub vrrp: vrrp::Instance,
     /// Who is told.
     pub notify: Notify,
+    /// Who is asked before a silent master's place is taken.
+    pub takeover: Takeover,
+}
+
+/// What must be so before an instance takes the place of a master that fell silent.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Takeover {
+    /// `witness`, `witness_port`: who must answer. The port: of TCP; without one it is pinged.
+    pub witness: Option<(IpAddr, Option<u16>)>,
+    /// `witness_bfd`: the session that must be up.
+    pub session: Option<String>,
+    /// `witness_timeout`
+    pub patience: Duration,
+    /// `fence`, `fence_timeout`
+    pub fence: Option<TimedCommand>,
 }
 
 /// A `vrrp_sync_group` with what is not the protocol's.

@@ -71,6 +71,10 @@ vrrp_instance A {
     version 2
     use_vmac vrrp.x 02:00:00:00:00:07 group 3
     use_vmac_addr
+    witness 192.0.2.200
+    witness_port 22
+    witness_bfd P
+    fence /bin/true root
     authentication {
         auth_type PASS
         auth_pass secret

@@ -360,7 +360,12 @@ impl Host {
                 Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
                 Action::Router(
                     _,
-                    Edge::LowerPriority { .. } | Edge::Overslept { .. } | Edge::TwoMasters { .. } | Edge::Healed { .. },
+                    Edge::LowerPriority { .. }
+                    | Edge::Overslept { .. }
+                    | Edge::Ask { .. }
+                    | Edge::Refused { .. }
+                    | Edge::TwoMasters { .. }
+                    | Edge::Healed { .. },
                 )
                 | Action::Group(..)
                 | Action::Tracked(..) => {}

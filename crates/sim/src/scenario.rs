@@ -253,6 +253,8 @@ impl Scenario {
                 track_primary: true,
                 tracks: Vec::new(),
                 vip_lease: true,
+                witness: false,
+                fence: false,
             }
         });
         let instances: Vec<Instance> = instances.collect();

@@ -71,6 +71,8 @@ fn settings(priority: u8) -> Settings {
         track_primary: true,
         tracks: vec![],
         vip_lease: true,
+        witness: false,
+        fence: false,
     };
     Settings { instances: vec![instance], ..Settings::default() }
 }

@@ -62,6 +62,21 @@ pub struct Backup {
     /// It came so late to the end of the master-down interval that it listens for another advert before it acts on it.
     #[serde(default)]
     pub overslept: bool,
+    /// Whether it may take the place of a master that is silent.
+    #[serde(default)]
+    pub clearance: Clearance,
+}
+
+/// Whether a silent master's place may be taken: its witness answers and it is fenced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Clearance {
+    /// Nobody was asked.
+    #[default]
+    Unasked,
+    /// The answer is awaited.
+    Asked,
+    /// It may.
+    Given,
 }
 
 /// Serving.
@@ -287,6 +302,20 @@ pub enum Edge {
         /// For how long it had sent nothing.
         silent: Micros,
     },
+    /// Its master is silent: whether it may take its place. To be answered with `Input::Cleared`.
+    Ask {
+        /// The silent master, if one was ever heard.
+        lost: Option<Heard>,
+        /// The witness is to be asked.
+        witness: bool,
+        /// And the silent master to be fenced.
+        fence: bool,
+    },
+    /// It may not, for this reason: it goes on listening.
+    Refused {
+        /// Why.
+        why: String,
+    },
     /// Another host is master of the same virtual router, and is to give way. Told once in each contest.
     TwoMasters {
         /// The other one.
@@ -511,7 +540,14 @@ impl Router {
                 let moved = Instant((backup.down.0 + self.master_down().0).saturating_sub(carried.master_down.0));
                 let backup = match away {
                     Micros::ZERO => Backup { down: moved.clamp(now, whole), ..backup },
-                    _ => Backup { down: whole, wants_master: false, overslept: false, ..backup },
+                    _ => Backup {
+                        down: whole,
+                        wants_master: false,
+                        overslept: false,
+                        // Who was asked answers the predecessor.
+                        clearance: Clearance::Unasked,
+                        ..backup
+                    },
                 };
                 self.state = State::Backup(backup);
             }
@@ -637,7 +673,14 @@ impl Router {
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
-        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false, overslept: false }
+        Backup {
+            down: now + self.master_down(),
+            hold: None,
+            heard,
+            wants_master: false,
+            overslept: false,
+            clearance: Clearance::Unasked,
+        }
     }
 
     /// The one place where the state changes.
@@ -857,6 +900,54 @@ impl Router {
     pub(crate) fn follow_to_backup(&mut self, now: Instant, why: String) {
         let backup = self.listening(now, None);
         self.transition(now, State::Backup(backup), why);
+    }
+
+    /// What must be asked before it takes over: (the witness, the fence). Nobody has to be asked about a master that said
+    /// good-bye, or that is heard and weaker.
+    fn asks(&self, now: Instant) -> (bool, bool) {
+        let State::Backup(backup) = &self.state else { return (false, false) };
+        let silent = match backup.heard {
+            None => true,
+            Some(heard) => heard.priority != Priority::RELEASE && now - heard.at >= self.master_down(),
+        };
+        (self.settings.witness && silent, self.settings.fence && silent && backup.heard.is_some())
+    }
+
+    /// Whether it may take over as far as its witness and its fence go. Asks, if nobody has yet.
+    pub(crate) fn is_cleared(&mut self, now: Instant) -> bool {
+        let (witness, fence) = self.asks(now);
+        let State::Backup(backup) = &mut self.state else { return true };
+        if !witness && !fence {
+            return true;
+        }
+        if backup.clearance == Clearance::Unasked {
+            backup.clearance = Clearance::Asked;
+            self.edges.push_back(Edge::Ask { lost: backup.heard, witness, fence });
+        }
+        backup.clearance == Clearance::Given
+    }
+
+    /// The answer to `Edge::Ask`. One that nobody waits for any more changes nothing.
+    pub(crate) fn clear(&mut self, now: Instant, verdict: Result<(), String>) -> Wish {
+        let State::Backup(backup) = &mut self.state else { return Wish::None };
+        if backup.clearance != Clearance::Asked {
+            return Wish::None;
+        }
+        match verdict {
+            Ok(()) => {
+                backup.clearance = Clearance::Given;
+                Wish::Master
+            }
+            Err(why) => {
+                backup.clearance = Clearance::Unasked;
+                self.edges.push_back(Edge::Refused { why });
+                let down = now + self.master_down();
+                if let State::Backup(backup) = &mut self.state {
+                    backup.down = down;
+                }
+                Wish::None
+            }
+        }
     }
 
     /// The master-down interval is over but a sibling is not ready: listen for another.

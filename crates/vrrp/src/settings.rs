@@ -410,6 +410,10 @@ pub struct Instance {
     /// `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd`, its group's included; each object
     /// once.
     pub tracks: Vec<Track>,
+    /// `witness`: somebody else must answer before a silent master's place is taken.
+    pub witness: bool,
+    /// `fence`: a master that fell silent is switched off before its place is taken.
+    pub fence: bool,
     /// `vip_lease`: the kernel takes an address back that this host doesn't renew.
     pub vip_lease: bool,
 }

@@ -42,6 +42,8 @@ enum Does {
     Oversleeps,
     TellsTwo,
     Heals,
+    Asks,
+    TellsRefusal,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -60,6 +62,8 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::Resumed) => Does::Resumes,
             Action::Router(_, Edge::Renew) => Does::Renews,
             Action::Router(_, Edge::Overslept { .. }) => Does::Oversleeps,
+            Action::Router(_, Edge::Ask { .. }) => Does::Asks,
+            Action::Router(_, Edge::Refused { .. }) => Does::TellsRefusal,
             Action::Router(_, Edge::TwoMasters { .. }) => Does::TellsTwo,
             Action::Router(_, Edge::Healed { .. }) => Does::Heals,
             Action::Group(..) => panic!("there is no group"),

@@ -71,6 +71,12 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
     transport(of, &mut made);
     garp(&of.garp, &mut made);
     told(&model.notify, &mut made);
+    if of.witness {
+        made.push(seconds("witness_timeout", micros(model.takeover.patience)));
+    }
+    if let Some(fence) = &model.takeover.fence {
+        made.push(number("fence_timeout", fence.timeout.as_secs()));
+    }
     for (keyword, addresses) in [("virtual_ipaddress", &of.addresses), ("virtual_ipaddress_excluded", &of.excluded)] {
         if !addresses.is_empty() {
             made.push(held(keyword, addresses, of, written));

@@ -93,6 +93,7 @@ impl Lower<'_> {
         let garp = self.garp(nodes, mode);
         let tracks = self.tracks(nodes, device, priority, group, of);
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
+        let takeover = self.takeover(nodes, of.sessions().list.iter().map(|(name, _)| *name));
         let lower_no_advert = nodes.switch("lower_prio_no_advert");
         let higher_send = nodes.switch("higher_prio_send_advert");
         let instance = settings::Instance {
@@ -125,10 +126,12 @@ impl Lower<'_> {
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
             track_primary: !nodes.on("dont_track_primary"),
             tracks,
+            witness: takeover.witness.is_some() || takeover.session.is_some(),
+            fence: takeover.fence.is_some(),
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
-        Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })
+        Some(Made { instance: Instance { vrrp: instance, notify, takeover }, name_at: node.argument(), vrid_at })
     }
 
     /// Whether what is sent to its addresses is taken: unless told otherwise, or by the letter of the RFC (9568, 6.1).

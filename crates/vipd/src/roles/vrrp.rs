@@ -14,7 +14,7 @@ mod view;
 
 use crate::apply::{Addresses, Before, Devices, Filter, Ports};
 use crate::channel::{self, Decoder};
-use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
+use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
 use bfd::Bfd;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
-use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
+use vipd_vrrp::router::{Edge, Heard, Name, Router, Sequence, State, packets};
 use vipd_vrrp::settings::{Tracked, VirtualAddress};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
@@ -311,6 +311,13 @@ impl Role {
                     let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
                     self.happened("stall", subject, "listens".to_owned(), cause);
                 }
+                Action::Router(i, Edge::Ask { lost, witness, fence }) => self.ask(i, lost, witness, fence),
+                Action::Router(i, Edge::Refused { why }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = router.settings.name.clone();
+                    warn!("({name}) does not take the silent master's place: {why}");
+                    self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
+                }
                 Action::Router(i, Edge::TwoMasters { other }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let (name, own) = (&router.settings.name, router.priority());
@@ -320,6 +327,9 @@ impl Role {
                          which is to give way",
                         other.address, other.priority
                     );
+                    let subject = format!("vrrp_instance {name}");
+                    let cause = format!("advert from {} with priority {}", other.address, other.priority);
+                    self.happened("two masters", subject, "begun".to_owned(), cause);
                     self.snapshot_due = true;
                 }
                 Action::Router(i, Edge::Healed { contest }) => {
@@ -332,6 +342,7 @@ impl Role {
                          the addresses are announced again"
                     );
                     info!("({name}) {why}");
+                    self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
                     // What hooks did on the other host may have undone what they did here.
                     self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
                 }
@@ -373,6 +384,18 @@ impl Role {
             self.reconcile();
             self.snapshot_due = true;
         }
+    }
+
+    /// A master is silent: its place is taken when the witness answers and it is fenced.
+    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let instance = router.settings.name.clone();
+        let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
+        let what = [(witness, "the witness"), (fence, "the fence")];
+        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
+        info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+        self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
+        self.queue(&FromRole::Ask(Ask { instance, lost: lost.map(|h| (h.address, h.priority.0)), witness, fence }));
     }
 
     fn reconcile(&mut self) {
@@ -459,6 +482,10 @@ impl Role {
                 ToRole::Steer { id, order } => {
                     let done = self.steer(&order);
                     self.queue(&FromRole::Steered { id, done });
+                }
+                ToRole::Cleared { instance, verdict } => {
+                    let i = self.node.routers().iter().position(|r| r.settings.name == instance);
+                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, verdict.clone())));
                 }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {

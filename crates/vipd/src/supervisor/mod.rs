@@ -24,6 +24,7 @@ mod reading;
 mod reload;
 mod role;
 mod scripts;
+mod takeover;
 mod timed;
 mod view;
 
@@ -37,7 +38,7 @@ use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use scripts::{Script, run_around};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +113,8 @@ pub(crate) enum Event {
     File { serial: u64, name: String, value: i64 },
     /// So many of a tracked process run, other than before or for the first time.
     Process { serial: u64, name: String, count: u32, cause: Cause },
+    /// Whether a silent master's place may be taken.
+    Cleared { instance: String, verdict: Result<(), String> },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read; or why not.
@@ -147,6 +150,8 @@ struct Supervisor {
     verdicts: BTreeMap<(VirtualServerId, SocketAddr), Verdict>,
     /// Some did not reach the director.
     verdicts_owed: bool,
+    /// Instances of which it is being found out whether they may take over.
+    judging: BTreeSet<String>,
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
@@ -241,6 +246,7 @@ impl Supervisor {
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
+            judging: BTreeSet::new(),
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -498,6 +504,11 @@ impl Supervisor {
                 self.process_runs(serial, name, count, cause);
                 None
             }
+            Event::Cleared { instance, verdict } => {
+                self.judging.remove(&instance);
+                self.tell(RoleName::Vrrp, &ToRole::Cleared { instance, verdict });
+                None
+            }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
                 if leftover.is_some() {
                     self.stuck.push((probe, leftover));
@@ -590,6 +601,7 @@ impl Supervisor {
                     self.tell(RoleName::Check, &ToRole::Sessions(self.sessions.clone()));
                 }
             }
+            FromRole::Ask(ask) => self.judge(ask),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {
                 for verdict in &verdicts {
@@ -754,6 +766,7 @@ impl Supervisor {
                     | Event::File { .. }
                     | Event::Process { .. }
                     | Event::Ran { .. }
+                    | Event::Cleared { .. }
                     | Event::Loaded(_)
                     | Event::TimeFile(_)
                     | Event::Answer { .. },

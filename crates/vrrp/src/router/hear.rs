@@ -1,6 +1,8 @@
 //! What an admitted advert does to a virtual router.
 
-use super::{Contest, Edge, Heard, LEAST_LEARNED, Listening, Master, REPLY_GAP, Router, Sequence, State, Wish};
+use super::{
+    Clearance, Contest, Edge, Heard, LEAST_LEARNED, Listening, Master, REPLY_GAP, Router, Sequence, State, Wish,
+};
 use crate::admit::Admitted;
 use crate::settings::{Preempt, Version};
 use crate::units::{Centis, Instant, Micros, Priority};
@@ -45,6 +47,7 @@ impl Router {
         if heard.priority == Priority::RELEASE {
             backup.down = now + skew;
             backup.heard = Some(heard);
+            backup.clearance = Clearance::Unasked;
             return;
         }
         let accepted = match delay {
@@ -58,7 +61,7 @@ impl Router {
         };
         backup.heard = Some(heard);
         if accepted {
-            (backup.wants_master, backup.overslept) = (false, false);
+            (backup.wants_master, backup.overslept, backup.clearance) = (false, false, Clearance::Unasked);
             if self.settings.version == Version::V3 {
                 self.learned = interval.max(LEAST_LEARNED);
             }
