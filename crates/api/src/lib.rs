@@ -273,6 +273,9 @@ pub struct InstanceStatus {
     pub version: u8,
     /// Its interface.
     pub interface: String,
+    /// What is made for it upon interfaces; adverts and addresses are on the first one.
+    #[serde(default)]
+    pub devices: Vec<DeviceStatus>,
     /// Configured priority.
     pub base_priority: u8,
     /// Priority in force.
@@ -333,6 +336,17 @@ pub struct TrackStatus {
     pub adds: i64,
     /// Whether it holds the instance in FAULT.
     pub fault: bool,
+}
+
+/// An interface that is made for an instance.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Its name.
+    pub name: String,
+    /// What it is made upon.
+    pub base: String,
+    /// Its hardware address, if that is its own: `00:00:5e:00:01:33`.
+    pub mac: Option<String>,
 }
 
 /// Another master of a virtual router, seen by the one that stays.
@@ -412,6 +426,9 @@ pub struct Counters {
     /// Routes and rules put back after somebody removed them.
     #[serde(default)]
     pub paths_restored: u64,
+    /// Its own interfaces (`use_vmac`) made again after somebody removed or changed them.
+    #[serde(default)]
+    pub devices_restored: u64,
     /// Times it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,

@@ -225,6 +225,7 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         net_namespace,
         lvs_flush,
         lvs_timeouts,
+        firewall,
         reload_time,
         reload_file,
         reload_findings,
@@ -241,6 +242,7 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         ("net_namespace", Felt::Nothing, old.net_namespace != *net_namespace),
         ("lvs_flush", Felt::Nothing, old.lvs_flush != *lvs_flush),
         ("lvs_timeouts", Felt::Nothing, old.lvs_timeouts != *lvs_timeouts),
+        ("nftables", Felt::Nothing, old.firewall != *firewall),
         ("reload_time_file", Felt::Nothing, old.reload_time != *reload_time),
         ("reload_file", Felt::Nothing, old.reload_file != *reload_file),
         ("reload_check_config", Felt::Nothing, old.reload_findings != *reload_findings),
@@ -458,6 +460,10 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         family: _,
         addresses: _,
         excluded: _,
+        device,
+        more_devices,
+        vmac_xmit_base,
+        accept,
         version,
         priority,
         initial,
@@ -491,6 +497,10 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("authentication", Felt::Adverts, old.auth != *auth),
         ("unicast_peer", Felt::Peers, old.transport != *transport),
         ("source address", Felt::Adverts, old.source != *source),
+        (own_device(&old.device, device), Felt::Nothing, old.device != *device),
+        ("use_vmac_addr", Felt::Nothing, old.more_devices != *more_devices),
+        ("vmac_xmit_base", Felt::Nothing, old.vmac_xmit_base != *vmac_xmit_base),
+        ("accept", Felt::Nothing, old.accept != *accept),
         ("garp", Felt::Nothing, old.garp != *garp),
         ("down_timer_adverts", Felt::Mastership, old.down_timer_adverts != *down_timer_adverts),
         ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
@@ -512,6 +522,14 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
     words.extend(kinds.map(|word| (word, Felt::Mastership, of(&old.tracks, word) != of(tracks, word))));
     words.push(("order of trackers", Felt::Nothing, reordered(&old.tracks, tracks, |t| &t.what)));
     words
+}
+
+/// The word for what an instance runs on, or did.
+fn own_device(old: &Option<vrrp::VirtualDevice>, new: &Option<vrrp::VirtualDevice>) -> &'static str {
+    match new.as_ref().or(old.as_ref()).map(|device| &device.kind) {
+        Some(vrrp::DeviceKind::Ipvlan { .. }) => "use_ipvlan",
+        Some(vrrp::DeviceKind::Macvlan { .. }) | None => "use_vmac",
+    }
 }
 
 fn service(before: &Service, after: &Service) -> Vec<Word> {

@@ -20,6 +20,7 @@ mod takeover;
 mod track;
 mod transport;
 mod users;
+mod vmac;
 mod vrrp;
 
 use crate::diag::{Code, Findings, Level, Report};
@@ -59,6 +60,8 @@ struct Lower<'a> {
     sessions: HashMap<String, bfd::Followers>,
     /// What the last `HTTP_GET` asks.
     http: Option<Arc<HttpProbe>>,
+    /// Names of interfaces that are made.
+    made: vmac::Names,
     /// What may still be made by copying: trackers of groups, entries of server groups.
     copies: usize,
 }
@@ -91,6 +94,7 @@ pub(crate) fn lower(
         held: HashMap::new(),
         sessions: HashMap::new(),
         http: None,
+        made: vmac::Names::default(),
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);

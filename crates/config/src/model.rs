@@ -66,12 +66,31 @@ pub struct Global {
     pub lvs_flush: bool,
     /// `lvs_timeouts`: TCP, TCP FIN, UDP, in seconds; 0 leaves the kernel's value.
     pub lvs_timeouts: Option<(u32, u32, u32)>,
+    /// `nftables`, `nftables_priority`, `nftables_counters`
+    pub firewall: Firewall,
     /// `reload_time_file`, `reload_repeat`: a reload at a time that a file says.
     pub reload_time: Option<TimeFile>,
     /// `reload_file`: there while a reload reads the configuration; a relative name is beside the daemon's pid file.
     pub reload_file: Option<PathBuf>,
     /// `reload_check_config FILE`: where the findings of a reload are written.
     pub reload_findings: Option<PathBuf>,
+}
+
+/// The table of the packet filter that is ours.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Firewall {
+    /// Its name in both families, at most 254 bytes.
+    pub table: String,
+    /// When its chains are called: those with the lower number first; 0 is the usual filter's.
+    pub priority: i32,
+    /// Whether what is dropped is counted.
+    pub counters: bool,
+}
+
+impl Default for Firewall {
+    fn default() -> Firewall {
+        Firewall { table: "vipd".to_owned(), priority: -1, counters: false }
+    }
 }
 
 /// A file that says when to reload.

@@ -81,6 +81,8 @@ vrrp_instance A {
     interface eth0
     virtual_router_id 7
     version 2
+    use_vmac vrrp.x 02:00:00:00:00:07 group 3
+    use_vmac_addr
     witness 192.0.2.200
     witness_port 22
     witness_bfd P
@@ -121,7 +123,7 @@ vrrp_instance A {
     }
     virtual_ipaddress_excluded {
         192.0.2.3
-        192.0.2.4
+        192.0.2.4 dev eth3
     }
 }
 vrrp_instance B {
@@ -214,6 +216,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "rr",
                 "Dr",
                 "Inet6",
+                "Private",
                 "V6",
                 "Single",
                 "Active",

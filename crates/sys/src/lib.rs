@@ -10,6 +10,7 @@ pub mod echo;
 pub mod lease;
 pub mod netlink;
 pub mod netns;
+pub mod nftables;
 pub mod pidfile;
 pub mod poll;
 pub mod privilege;

@@ -5,6 +5,9 @@ mod route;
 mod routing;
 mod rule;
 
+mod device;
+
+pub use device::{LinkKind, NewDevice, in_between};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
@@ -41,7 +44,7 @@ pub struct Link {
     pub name: String,
     /// `IFF_UP` and `IFF_RUNNING`.
     pub up: bool,
-    /// `IFF_UP`: without it an interface has no routes.
+    /// `IFF_UP`: nobody has set it down. Without it an interface has no routes.
     pub enabled: bool,
     /// `IFF_MULTICAST`
     pub multicast: bool,
@@ -53,6 +56,14 @@ pub struct Link {
     pub mtu: u32,
     /// The routing table of a VRF.
     pub vrf: Option<u32>,
+    /// What it is.
+    pub kind: LinkKind,
+    /// Index of the interface beneath it.
+    pub base: Option<u32>,
+    /// Index of the bridge, bond or VRF that it belongs to.
+    pub controller: Option<u32>,
+    /// Its interface group.
+    pub group: u32,
 }
 
 /// An address on an interface.
@@ -441,12 +452,19 @@ fn link(message: &LinkMessage) -> Option<Link> {
     let mut mac = None;
     let mut mtu = 1500;
     let mut vrf = None;
+    let (mut kind, mut base, mut controller, mut group) = (LinkKind::Other, None, None, 0);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(n) => name = Some(n.clone()),
             LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
             LinkAttribute::Mtu(m) => mtu = *m,
-            LinkAttribute::LinkInfo(info) => vrf = info.iter().find_map(table),
+            LinkAttribute::LinkInfo(infos) => {
+                vrf = infos.iter().find_map(table);
+                kind = device::kind(infos);
+            }
+            LinkAttribute::Link(index) => base = Some(*index),
+            LinkAttribute::Controller(index) => controller = Some(*index),
+            LinkAttribute::Group(number) => group = *number,
             _ => {} // the many others
         }
     }
@@ -461,6 +479,10 @@ fn link(message: &LinkMessage) -> Option<Link> {
         mac: mac.filter(|_| ethernet),
         mtu,
         vrf,
+        kind,
+        base,
+        controller,
+        group,
     })
 }
 

@@ -9,7 +9,7 @@ pub fn read(parts: &[&str]) -> io::Result<String> {
     Ok(std::fs::read_to_string(path(parts))?.trim_end().to_owned())
 }
 
-/// Changes a setting; those of the network need CAP_NET_ADMIN alone.
+/// Sets a value. What is below `net` takes `CAP_NET_ADMIN`, whoever owns the file.
 pub fn write(parts: &[&str], value: &str) -> io::Result<()> {
     std::fs::write(path(parts), value)
 }

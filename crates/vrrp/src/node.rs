@@ -645,7 +645,7 @@ pub fn predecessors(before: &[(Key, &str)], next: &[(Key, &str)]) -> Vec<Option<
 impl Router {
     /// Takes what the facts say of its source address and its priority.
     fn set_facts(&mut self, facts: &Facts) {
-        let link = facts.links.get(&self.settings.interface);
+        let link = facts.links.get(self.settings.source_interface());
         // A lost address is kept for the priority-0 advert that may still get out.
         let family = self.settings.family;
         self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);

@@ -1,6 +1,8 @@
 //! What an instance, a sync group and a tracked script are told to be. Pure data: the configuration lowers to these types
 //! and the machines read them; every value here is already in range.
 
+mod device;
+
 use crate::timers;
 use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -8,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
+pub use device::{DeviceKind, IpvlanFlag, VirtualDevice, virtual_mac};
 use serde::{Deserialize, Serialize};
 
 /// The protocol version of an instance.
@@ -378,6 +381,14 @@ pub struct Instance {
     pub vrid: Vrid,
     /// `interface`
     pub interface: String,
+    /// `use_vmac`, `use_ipvlan`: what it runs on in place of `interface`, and upon that.
+    pub device: Option<VirtualDevice>,
+    /// `use_vmac_addr`: what its addresses on other interfaces are put on.
+    pub more_devices: Vec<VirtualDevice>,
+    /// `vmac_xmit_base`: adverts leave by `interface` all the same.
+    pub vmac_xmit_base: bool,
+    /// `accept`: what is sent to its addresses is not dropped.
+    pub accept: bool,
     /// Family of its adverts: that of `virtual_ipaddress`.
     pub family: Family,
     /// `version`

@@ -69,7 +69,7 @@ ADDRESS_ROWS:
 rows! {
 /// What virtual addresses have in addition.
 VIRTUAL_ADDRESS_ROWS:
-    "use_vmac" Flag, "", "", "off", NotYet("the address is put on the interface itself");
+    "use_vmac" Flag, "", "", "off", Acts;
         "Put this address on a VMAC over its interface."
 }
 

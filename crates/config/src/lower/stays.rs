@@ -1,6 +1,7 @@
 //! Static addresses, routes and rules, those of the instances, and which interfaces the instances need for them.
 
 use super::rule::Preferences;
+use super::vmac::Places;
 use super::{Lower, Named};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Block;
@@ -55,7 +56,7 @@ impl Lower<'_> {
             match (name, &node.value) {
                 ("static_ipaddress", _) => {
                     for (block, line) in lines(node) {
-                        let Some(address) = self.address(line, block, device) else { continue };
+                        let Some(address) = self.address(line, block, &mut Places::plain(device)) else { continue };
                         self.follow_device(line, Some(&address.device), &groups, &mut stays);
                         self.once(&mut stays.statics.addresses, address, line);
                     }

@@ -89,23 +89,21 @@ fn places(config: &Config) -> impl Iterator<Item = (&str, IpAddr, u8)> {
     config.statics.addresses.iter().chain(virtuals).map(|a| (a.device.as_str(), a.address, a.prefix))
 }
 
-/// Removes a configuration's addresses from this host, but for those of another one, for a role that is not there to do it.
+/// Removes a configuration's addresses and devices from this host, but for those of another one, for a role that is not there to do it.
 pub(crate) fn release(old: &Config, new: &Config) -> io::Result<()> {
     let others: BTreeSet<(&str, IpAddr, u8)> = places(new).collect();
     let ours: BTreeSet<(&str, IpAddr, u8)> = places(old).filter(|place| !others.contains(place)).collect();
-    if ours.is_empty() {
-        return Ok(());
-    }
     let mut netlink = Netlink::open()?;
-    let links: BTreeMap<u32, String> = netlink.links()?.into_iter().map(|l| (l.index, l.name)).collect();
+    let links: BTreeMap<u32, Link> = netlink.links()?.into_iter().map(|l| (l.index, l)).collect();
     for address in netlink.addresses()? {
-        let device = links.get(&address.index).map(String::as_str).unwrap_or_default();
+        let device = links.get(&address.index).map(|link| link.name.as_str()).unwrap_or_default();
         if ours.contains(&(device, address.address, address.prefix)) {
             netlink.remove(&address)?;
             info!("removed {}/{} from {device}: no vrrp role is there to do it", address.address, address.prefix);
         }
     }
-    Ok(())
+    let (gone, kept) = (old.instances.iter().map(|i| &i.vrrp), new.instances.iter().flat_map(|i| i.vrrp.devices()));
+    super::devices::release(&mut netlink, gone, &kept.collect(), &links)
 }
 
 /// The addresses of this host.
@@ -265,7 +263,7 @@ impl Addresses {
         Ok(())
     }
 
-    /// Every interface.
+    /// Every interface, by its index.
     pub(crate) fn links(&self) -> &BTreeMap<u32, Link> {
         &self.links
     }

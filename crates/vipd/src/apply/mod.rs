@@ -1,12 +1,17 @@
-//! What the vrrp role does to the kernel: levels are reconciled (`addresses`, `routing`), packets go through `ports`.
+//! What the vrrp role does to the kernel: levels are reconciled (`addresses`, `routing`, `devices`, `filter`), packets go
+//! through `ports`.
 
 mod addresses;
+mod devices;
+mod filter;
 mod guardian;
 mod ports;
 mod promotion;
 mod routing;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use devices::{Before, Devices};
+pub(crate) use filter::{Filter, release as release_filter};
 pub(crate) use ports::Ports;
 pub(crate) use promotion::Promotion;
 pub(crate) use routing::{Path, Routing};

@@ -12,7 +12,7 @@ mod happening;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Path, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Devices, Filter, Path, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
@@ -117,6 +117,13 @@ struct Shell {
 struct Kept {
     vrrp: Snapshot,
     bfd: vipd_bfd::node::Snapshot,
+    #[serde(default)]
+    settings: Before,
+}
+
+/// How a role that has gone found the settings of the kernel that it has changed.
+pub(crate) fn settings_before(kept: serde_json::Value) -> Before {
+    serde_json::from_value::<Kept>(kept).map(|kept| kept.settings).unwrap_or_default()
 }
 
 struct Role {
@@ -130,6 +137,8 @@ struct Role {
     addresses: Addresses,
     routing: Routing,
     promotion: Promotion,
+    devices: Devices,
+    filter: Filter,
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
@@ -172,6 +181,8 @@ impl Role {
             addresses,
             routing,
             promotion: Promotion::default(),
+            devices: Devices::open()?,
+            filter: Filter::default(),
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
@@ -558,6 +569,7 @@ impl Role {
             snapshot.and_then(|value| match serde_json::from_value::<Kept>(value) {
                 Ok(kept) => {
                     predecessor = Some(kept.bfd);
+                    self.devices.resume(kept.settings);
                     Some((Instant(last_seen), kept.vrrp))
                 }
                 Err(e) => {
@@ -571,18 +583,20 @@ impl Role {
         let mut shells: BTreeMap<String, Shell> =
             self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
         self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
-        self.routing.manage(&config, self.addresses.links())?;
-        self.addresses.manage(&config)?;
+        self.devices.manage(&settings.instances, self.addresses.links());
+        self.config = config;
+        self.keep_devices();
+        self.routing.manage(&self.config, self.addresses.links())?;
+        self.addresses.manage(&self.config)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
-        self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
+        self.bfd.configure(if self.options.no_bfd { Vec::new() } else { self.config.bfd.clone() }, predecessor);
         if let Some((_, snapshot)) = &mut before {
             // Sessions are the same by their addresses; instances know them by the names that they have now.
             snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
             snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
         }
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
-        self.config = config;
         self.promote();
         self.open_ports();
         self.act();
@@ -608,10 +622,31 @@ impl Role {
         }
     }
 
+    /// Makes the interfaces that are missing. What somebody removes is there again before anybody looks.
+    fn keep_devices(&mut self) {
+        for _ in 0..4 {
+            // Before an interface is up: the kernel says which groups it wants as soon as it is.
+            let instances = self.config.instances.iter().map(|i| &i.vrrp);
+            self.filter.reconcile(instances, self.addresses.links(), &self.config.global.firewall);
+            if let Err(e) = self.addresses.observe() {
+                warn!("what the kernel has to tell can't be read: {e}");
+            }
+            if !self.devices.reconcile(self.addresses.links()) {
+                return;
+            }
+        }
+    }
+
     fn open_ports(&mut self) {
+        self.keep_devices();
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
-        let opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+        let mut opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+        for (opened, router) in opened.iter_mut().zip(self.node.routers()) {
+            if let Some(why) = self.devices.problem(&router.settings) {
+                *opened = Err(why.to_owned());
+            }
+        }
         let sessions = self.bfd.open(&self.poller, FIRST_BFD);
         let refused = !sessions || opened.iter().any(Result::is_err);
         self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
@@ -761,6 +796,10 @@ impl Role {
         self.handle(now(), Input::Stop);
         self.reconcile();
         self.promote();
+        if !self.options.keep_addresses {
+            self.devices.withdraw(self.addresses.links());
+            self.filter.withdraw();
+        }
         self.bfd.stop();
     }
 
@@ -773,7 +812,9 @@ impl Role {
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot() };
+        self.filter.look();
+        let settings = self.devices.before().clone();
+        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings };
         match serde_json::to_value(kept) {
             Ok(value) => self.queue(&FromRole::Snapshot(value)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),

@@ -253,6 +253,10 @@ fn particulars(instance: &InstanceStatus) -> String {
     if let Some(sum) = instance.checksum_heard.as_ref().filter(|sum| *sum != "with pseudo-header") {
         text += &format!(", heard checksums {sum}");
     }
+    for device in &instance.devices {
+        text += &format!(", {} upon {}", device.name, device.base);
+        text += &device.mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
+    }
     text += &format!(
         ", adverts {} in {} out, became master {}",
         counters.adverts_received,
@@ -264,6 +268,9 @@ fn particulars(instance: &InstanceStatus) -> String {
     }
     if counters.stalled > 0 {
         text += &format!(", stalled {}", count(counters.stalled, "time"));
+    }
+    if counters.devices_restored > 0 {
+        text += &format!(", {} made again", count(counters.devices_restored, "interface"));
     }
     if counters.addresses_restored > 0 {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));

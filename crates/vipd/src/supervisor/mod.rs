@@ -7,9 +7,11 @@
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
+//!                                   +--> absence: what is taken off the host when the vrrp role is not there to do it
 //!                                   +--> reload: another configuration; timed: at a time that a file says
 //! ```
 
+mod absence;
 mod fifo;
 mod files;
 mod followed;
@@ -409,31 +411,6 @@ impl Supervisor {
             && let Err(e) = file.write(pid)
         {
             warn!("pid file of the {name} role: {e}");
-        }
-    }
-
-    /// A role is not there. Where that is the vrrp role and for longer, its peers won't wait for it: two hosts must not answer
-    /// for one address.
-    fn note_absence(&mut self, name: RoleName) {
-        self.note_pid(name, None);
-        let soon = self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= Instant::now());
-        if name == RoleName::Vrrp && !soon {
-            // What is static serves no other host.
-            let statics = self.config.statics.clone();
-            self.release(&Config { statics, ..Config::default() });
-        }
-    }
-
-    /// Takes what the vrrp role would off this host, but for this, for one that is not there to do it.
-    fn release(&self, kept: &Config) {
-        // With -C there is no such role, and the addresses are another daemon's.
-        if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
-            return;
-        }
-        if let Err(e) = crate::apply::release(&self.config, kept) {
-            error!(
-                "virtual addresses or routes can't be removed: {e}; if another host serves them now, remove them by hand"
-            );
         }
     }
 

@@ -4,12 +4,12 @@ use super::{Role, now};
 use crate::apply::Path;
 use crate::message::StatusPart;
 use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PathStatus, ScriptStatus, SecondMaster,
-    StaticStatus, TrackStatus, TransitionStatus,
+    AddressStatus, Counters, DeviceStatus, GroupStatus, InstanceStatus, NextStatus, PathStatus, ScriptStatus,
+    SecondMaster, StaticStatus, TrackStatus, TransitionStatus,
 };
 use vipd_sys::clock::unix_time;
 use vipd_vrrp::router::{Router, State};
-use vipd_vrrp::settings::{Tracked, Version, VirtualAddress};
+use vipd_vrrp::settings::{DeviceKind, Tracked, Version, VirtualAddress, VirtualDevice};
 use vipd_vrrp::track::{Effect, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -123,6 +123,7 @@ impl Role {
             priority_zero_sent: router.counters.priority_zero_sent,
             addresses_restored: self.addresses.restored(settings),
             paths_restored: self.routing.restored(paths.iter().cloned()),
+            devices_restored: self.devices.remade(settings),
             stalled: router.counters.stalled,
             two_masters: router.counters.two_masters,
             latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
@@ -146,6 +147,7 @@ impl Role {
                 Version::V3 => 3,
             },
             interface: settings.interface.clone(),
+            devices: settings.devices().map(device).collect(),
             base_priority: settings.priority.0,
             priority: router.priority().0,
             master,
@@ -162,6 +164,14 @@ impl Role {
             history: history.collect(),
         }
     }
+}
+
+fn device(device: &VirtualDevice) -> DeviceStatus {
+    let mac = match device.kind {
+        DeviceKind::Macvlan { mac } => Some(mac.map(|octet| format!("{octet:02x}")).join(":")),
+        DeviceKind::Ipvlan { .. } => None,
+    };
+    DeviceStatus { name: device.name.clone(), base: device.base.clone(), mac }
 }
 
 /// The same moment on both clocks.
