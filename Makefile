@@ -31,8 +31,8 @@ lint: ## format and lints, warnings are errors
 test-unit: ## rings 1 to 3: golden bytes, tables, properties, simulated clusters, each crate by itself
 	$(CARGO) nextest run --locked --workspace --exclude vipd-tests
 
-test-fuzz: setup ## ring 6 in short: 20 seconds of hostile bytes for each parser
-	FUZZ_SEED=1 tools/fuzz 20
+test-fuzz: setup ## ring 6 in short: 11 seconds of hostile bytes for each parser
+	FUZZ_SEED=1 tools/fuzz 11
 
 test-lab: ## ring 4: namespaces, real peers
 	$(CARGO) build --locked -p vipd -p vipd-tests --bins

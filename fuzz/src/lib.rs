@@ -1,6 +1,8 @@
 //! What the fuzz targets share: a bound on memory, and what must hold of findings whatever the text is. The bound on time
 //! is libFuzzer's (`-timeout`, tools/fuzz).
 
+pub mod adverts;
+
 use cap::Cap;
 use std::alloc::System;
 use vipd_config::diag::Diagnostic;

@@ -1,13 +1,17 @@
-//! BFD control packets as the network brings them, for a host with two sessions: each reads as what it is written as,
-//! and none makes the host do much.
+//! BFD control packets as the network brings them, over IPv4 and IPv6, from near and far, for a host with four sessions: each
+//! reads as what it is written as, none makes the host do much, and what is not believed changes nothing.
 #![no_main]
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU8;
-use vipd_bfd::node::{Before, Datagram, Input, Node};
+use vipd_bfd::node::{Action, Before, Datagram, Input, Node};
 use vipd_bfd::packet::{Control, LENGTH};
 use vipd_bfd::settings::{Hops, Instance, Role};
 use vipd_bfd::units::{Instant, Micros};
 
+/// Our address over IPv6, and the neighbour's.
+const V6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)];
 /// Where in a packet the receiver's discriminator stands.
 const YOURS: std::ops::Range<usize> = 8..12;
 
@@ -16,38 +20,62 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         if let Ok(control) = Control::parse(bytes) {
             assert_eq!(Control::parse(&control.emit()), Ok(control));
         }
-        // Packets behind each other, each with a byte in front: what time passes, who sends it, whether it names a
-        // session.
+        // Packets behind each other, each with two bytes in front: what time passes, who sends it, whether it names a
+        // session; how far it has come, on which port, to which address.
         let mut number = 0;
-        let sessions = vec![session(2, Role::Active), session(3, Role::Passive)];
+        let sessions = vec![
+            session(2, Role::Active, Hops::Single),
+            session(3, Role::Passive, Hops::Single),
+            session(4, Role::Active, Hops::Multiple),
+            Instance { neighbour: V6[1].into(), ttl: 64, ..session(5, Role::Active, Hops::Single) },
+        ];
         let mut node = Node::new(Instant(1), sessions, Before::Nothing, &mut || {
             number += 1;
             number
         });
         let mut now = Instant(1);
-        for piece in bytes.chunks(1 + LENGTH) {
-            let Some((how, packet)) = piece.split_first() else { continue };
+        for piece in bytes.chunks(2 + LENGTH) {
+            let [how, way, packet @ ..] = piece else { continue };
             let mut packet = packet.to_vec();
-            let named = node.sessions()[usize::from(how & 1)].discriminator();
-            if how & 2 != 0
+            let named = node.sessions()[usize::from(how & 3)].discriminator();
+            if how & 4 != 0
                 && let Some(yours) = packet.get_mut(YOURS)
             {
                 yours.copy_from_slice(&named.0.get().to_be_bytes());
             }
-            now = now + Micros::from_millis(u64::from(how >> 2) * 10);
-            let (from, to) = ([192, 0, 2, 2 + (how & 1)].into(), [192, 0, 2, 1].into());
-            let datagram = Datagram { from, to, hops: Hops::Single, ttl: 255, payload: &packet };
-            for input in [Input::Datagram(datagram), Input::Tick] {
-                node.handle(now, input);
-                let actions = std::iter::from_fn(|| node.poll()).count();
-                assert!(actions <= 6, "{actions} actions");
+            now = now + Micros::from_millis(u64::from(how >> 3) * 20);
+            step(&mut node, now, Input::Tick);
+            let from = 2 + (how & 3) + (way >> 6 & 1);
+            let (from, to): (IpAddr, IpAddr) = match (from, way & 0x80 != 0) {
+                (5, false) => (V6[1].into(), V6[0].into()),
+                (from, false) => ([192, 0, 2, from].into(), [192, 0, 2, 1].into()),
+                (from, true) => ([192, 0, 2, from].into(), [192, 0, 2, 9].into()),
+            };
+            let hops = if way & 0x20 == 0 { Hops::Single } else { Hops::Multiple };
+            let ttl = [255, 254, 253, 245, 244, 64, 63, 0][usize::from(way & 7)];
+            let before: Vec<_> = node.sessions().iter().map(|s| (s.state().name(), s.since(), s.wake())).collect();
+            let datagram = Datagram { from, to, hops, ttl, payload: &packet };
+            if step(&mut node, now, Input::Datagram(datagram)) {
+                let after: Vec<_> = node.sessions().iter().map(|s| (s.state().name(), s.since(), s.wake())).collect();
+                assert_eq!(before, after, "rejected, and not without effect");
+            } else {
+                assert!(ttl >= 64 && (ttl == 255 || hops == Hops::Multiple || from.is_ipv6()), "{ttl} believed");
             }
+            step(&mut node, now, Input::Tick);
             assert!(node.wake().is_none_or(|(at, ..)| at > now), "it wants to be called for ever");
         }
     });
 });
 
-fn session(n: u8, role: Role) -> Instance {
+/// Something happens; whether a packet was rejected.
+fn step(node: &mut Node, now: Instant, input: Input<'_>) -> bool {
+    node.handle(now, input);
+    let actions: Vec<Action> = std::iter::from_fn(|| node.poll()).collect();
+    assert!(actions.len() <= 12, "{} actions", actions.len());
+    actions.iter().any(|action| matches!(action, Action::Rejected { .. }))
+}
+
+fn session(n: u8, role: Role, hops: Hops) -> Instance {
     Instance {
         name: n.to_string(),
         neighbour: [192, 0, 2, n].into(),
@@ -58,7 +86,7 @@ fn session(n: u8, role: Role) -> Instance {
         multiplier: NonZeroU8::MIN,
         role,
         ttl: 255,
-        max_hops: 0,
-        hops: Hops::Single,
+        max_hops: if hops == Hops::Single { 0 } else { 10 },
+        hops,
     }
 }

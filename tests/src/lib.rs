@@ -15,10 +15,12 @@ pub mod director;
 pub mod frr;
 pub mod junk;
 pub mod lab;
+pub mod many;
 pub mod means;
 pub mod probe;
 pub mod process;
 pub mod random;
+pub mod silence;
 pub mod web;
 pub mod wire;
 

@@ -106,3 +106,22 @@ pub fn tree(root: u32) -> Vec<u32> {
     }
     all
 }
+
+/// Processor time of a process and everything it started, in seconds: what the scheduler counted.
+pub fn cpu(root: u32) -> f64 {
+    let one = |pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+        text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+    };
+    tree(root).into_iter().map(one).sum()
+}
+
+/// Memory of a process and everything it started, in KiB: their share of what is in memory.
+pub fn memory(root: u32) -> f64 {
+    let one = |pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix("Pss:"));
+        line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0.0)
+    };
+    tree(root).into_iter().map(one).sum()
+}

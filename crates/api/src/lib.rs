@@ -195,6 +195,9 @@ pub struct Status {
     /// VRRP packets for none of the instances, by reason.
     #[serde(default)]
     pub vrrp_rejected: Vec<(String, u64)>,
+    /// What is static.
+    #[serde(default)]
+    pub statics: StaticStatus,
     /// The BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdStatus>,
@@ -270,6 +273,9 @@ pub struct InstanceStatus {
     pub version: u8,
     /// Its interface.
     pub interface: String,
+    /// What is made for it upon interfaces; adverts and addresses are on the first one.
+    #[serde(default)]
+    pub devices: Vec<DeviceStatus>,
     /// Configured priority.
     pub base_priority: u8,
     /// Priority in force.
@@ -284,9 +290,18 @@ pub struct InstanceStatus {
     pub master_priority: Option<u8>,
     /// The virtual addresses, advertised and excluded, with whether this host holds them.
     pub addresses: Vec<AddressStatus>,
+    /// Its routes.
+    #[serde(default)]
+    pub routes: Vec<PathStatus>,
+    /// Its rules.
+    #[serde(default)]
+    pub rules: Vec<PathStatus>,
     /// What it tracks.
     #[serde(default)]
     pub tracks: Vec<TrackStatus>,
+    /// Another master of the same virtual router, which is to give way.
+    #[serde(default)]
+    pub second_master: Option<SecondMaster>,
     /// When the machine wants to be called again, in seconds from now, and why.
     pub next: Option<NextStatus>,
     /// Its sync group.
@@ -323,6 +338,30 @@ pub struct TrackStatus {
     pub fault: bool,
 }
 
+/// An interface that is made for an instance.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Its name.
+    pub name: String,
+    /// What it is made upon.
+    pub base: String,
+    /// Its hardware address, if that is its own: `00:00:5e:00:01:33`.
+    pub mac: Option<String>,
+}
+
+/// Another master of a virtual router, seen by the one that stays.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecondMaster {
+    /// Where its adverts come from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// When it was first heard.
+    pub since: UnixTime,
+    /// How many of its adverts were heard.
+    pub adverts: u64,
+}
+
 /// A virtual address.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct AddressStatus {
@@ -330,6 +369,28 @@ pub struct AddressStatus {
     pub address: String,
     /// Whether the kernel of this host holds it.
     pub present: bool,
+}
+
+/// A route or a rule.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PathStatus {
+    /// As `ip route` and `ip rule` have it, as far as it differs from others.
+    pub path: String,
+    /// Whether the kernel of this host holds it.
+    pub present: bool,
+}
+
+/// What is there for as long as the daemon runs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct StaticStatus {
+    /// `static_ipaddress`
+    pub addresses: Vec<AddressStatus>,
+    /// `static_routes`
+    pub routes: Vec<PathStatus>,
+    /// `static_rules`
+    pub rules: Vec<PathStatus>,
+    /// Routes and rules of these put back after somebody removed them.
+    pub restored: u64,
 }
 
 /// A state change.
@@ -362,9 +423,18 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Addresses put back after somebody removed them.
     pub addresses_restored: u64,
+    /// Routes and rules put back after somebody removed them.
+    #[serde(default)]
+    pub paths_restored: u64,
+    /// Its own interfaces (`use_vmac`) made again after somebody removed or changed them.
+    #[serde(default)]
+    pub devices_restored: u64,
     /// Times it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,
+    /// How often another host was seen to be master of the same virtual router at the same time.
+    #[serde(default)]
+    pub two_masters: u64,
     /// How long after its time an advert was sent at the most, in seconds.
     #[serde(default)]
     pub latest_advert_secs: f64,

@@ -2,7 +2,7 @@
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
 use crate::model::{
-    Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
+    Config, Global, Instance, ServerNotify, Service, Statics, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
 };
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,7 @@ pub enum Kind {
     Script,
     File,
     Process,
+    Static,
     Bfd,
     Service,
     Server,
@@ -53,6 +54,7 @@ impl Kind {
             Kind::Script => "vrrp_script",
             Kind::File => "track_file",
             Kind::Process => "vrrp_track_process",
+            Kind::Static => "static",
             Kind::Bfd => "bfd_instance",
             Kind::Service => "virtual_server",
             Kind::Server => "real_server",
@@ -66,6 +68,8 @@ pub enum Felt {
     /// Nothing.
     #[default]
     Nothing,
+    /// Packets take other ways.
+    Paths,
     /// Connections are spread otherwise.
     Spread,
     /// Whether a quorum is there may change, and with it whether the sorry server serves.
@@ -124,12 +128,14 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         scripts: _,
         files: _,
         processes: _,
+        statics: _,
         bfd: _,
         services: _,
         written: _,
     } = new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     instances(old, new, &mut changes);
+    statics(&old.statics, &new.statics, &mut changes);
     compare(
         &mut changes,
         Kind::Group,
@@ -221,6 +227,7 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         lvs_flush,
         lvs_timeouts,
         sync_daemon,
+        firewall,
         reload_time,
         reload_file,
         reload_findings,
@@ -239,10 +246,43 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         ("lvs_flush", Felt::Nothing, old.lvs_flush != *lvs_flush),
         ("lvs_timeouts", Felt::Nothing, old.lvs_timeouts != *lvs_timeouts),
         ("lvs_sync_daemon", Felt::Nothing, old.sync_daemon != *sync_daemon),
+        ("nftables", Felt::Nothing, old.firewall != *firewall),
         ("reload_time_file", Felt::Nothing, old.reload_time != *reload_time),
         ("reload_file", Felt::Nothing, old.reload_file != *reload_file),
         ("reload_check_config", Felt::Nothing, old.reload_findings != *reload_findings),
     ]
+}
+
+/// What differs in what is always there, a line for each keyword.
+fn statics(old: &Statics, new: &Statics, changes: &mut Vec<Change>) {
+    fn lines<T: PartialEq>(
+        changes: &mut Vec<Change>,
+        word: &str,
+        (old, new): (&[T], &[T]),
+        shown: impl Fn(&T) -> String,
+    ) {
+        if old == new {
+            return;
+        }
+        let gone = old.iter().filter(|one| !new.contains(one)).map(|one| format!("without {}", shown(one)));
+        let come = new.iter().filter(|one| !old.contains(one)).map(|one| format!("with {}", shown(one)));
+        let mut details: Vec<String> = gone.chain(come).collect();
+        if details.is_empty() {
+            details.push("in another order".to_owned());
+        }
+        changes.push(Change {
+            verb: Verb::Changed,
+            kind: Kind::Static,
+            what: word.to_owned(),
+            details,
+            felt: Felt::Paths,
+        });
+    }
+    let Statics { addresses, routes, rules } = new;
+    let shown = |a: &VirtualAddress| format!("{}/{} dev {}", a.address, a.prefix, a.device);
+    lines(changes, "static_ipaddress", (&old.addresses, addresses), shown);
+    lines(changes, "static_routes", (&old.routes, routes), ToString::to_string);
+    lines(changes, "static_rules", (&old.rules, rules), ToString::to_string);
 }
 
 fn group(old: &SyncGroup, new: &SyncGroup) -> Vec<Word> {
@@ -414,7 +454,7 @@ fn addresses(old: &vrrp::Instance, new: &vrrp::Instance, moves: impl Fn(&Place) 
 }
 
 fn router(before: &Instance, after: &Instance) -> Vec<Word> {
-    let Instance { vrrp: new, notify } = after;
+    let Instance { vrrp: new, routes, rules, promote_secondaries, notify, takeover } = after;
     let old = &before.vrrp;
     // The addresses are compared by `addresses`; the name by `instances`; the rest of these is what makes it the same one.
     let vrrp::Instance {
@@ -424,6 +464,10 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         family: _,
         addresses: _,
         excluded: _,
+        device,
+        more_devices,
+        vmac_xmit_base,
+        accept,
         version,
         priority,
         initial,
@@ -441,8 +485,12 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         checksum,
         track_primary,
         tracks,
+        witness,
+        fence,
         vip_lease,
+        needs,
     } = new;
+    let asked = before.takeover != *takeover || (old.witness, old.fence) != (*witness, *fence);
     let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
     let mut words = vec![
         ("version", Felt::Adverts, old.version != *version),
@@ -453,15 +501,24 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("authentication", Felt::Adverts, old.auth != *auth),
         ("unicast_peer", Felt::Peers, old.transport != *transport),
         ("source address", Felt::Adverts, old.source != *source),
+        (own_device(&old.device, device), Felt::Nothing, old.device != *device),
+        ("use_vmac_addr", Felt::Nothing, old.more_devices != *more_devices),
+        ("vmac_xmit_base", Felt::Nothing, old.vmac_xmit_base != *vmac_xmit_base),
+        ("accept", Felt::Nothing, old.accept != *accept),
         ("garp", Felt::Nothing, old.garp != *garp),
         ("down_timer_adverts", Felt::Mastership, old.down_timer_adverts != *down_timer_adverts),
         ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
         ("higher_prio_send_advert", Felt::Mastership, higher),
         ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
+        ("witness and fence", Felt::Mastership, asked),
         ("owner_ignore_adverts", Felt::Mastership, old.owner_ignore_adverts != *owner_ignore_adverts),
         ("checksum", Felt::Adverts, old.checksum != *checksum),
         ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
+        ("virtual_routes", Felt::Paths, before.routes != *routes),
+        ("virtual_rules", Felt::Paths, before.rules != *rules),
+        ("interfaces of routes", Felt::Mastership, old.needs != *needs),
+        ("promote_secondaries", Felt::Nothing, before.promote_secondaries != *promote_secondaries),
         ("notify", Felt::Nothing, before.notify != *notify),
     ];
     let of = |all: &[vrrp::Track], word| all.iter().filter(|t| t.what.keyword() == word).cloned().collect::<Vec<_>>();
@@ -469,6 +526,14 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
     words.extend(kinds.map(|word| (word, Felt::Mastership, of(&old.tracks, word) != of(tracks, word))));
     words.push(("order of trackers", Felt::Nothing, reordered(&old.tracks, tracks, |t| &t.what)));
     words
+}
+
+/// The word for what an instance runs on, or did.
+fn own_device(old: &Option<vrrp::VirtualDevice>, new: &Option<vrrp::VirtualDevice>) -> &'static str {
+    match new.as_ref().or(old.as_ref()).map(|device| &device.kind) {
+        Some(vrrp::DeviceKind::Ipvlan { .. }) => "use_ipvlan",
+        Some(vrrp::DeviceKind::Macvlan { .. }) | None => "use_vmac",
+    }
 }
 
 fn service(before: &Service, after: &Service) -> Vec<Word> {

@@ -106,7 +106,7 @@ codes! {
     Unused Warning "V0409" "something is defined but has no effect",
     SharedAddress Warning "V0410" "an address belongs to two virtual routers",
     NoPeer Error "V0411" "unicast adverts have no peer to go to",
-    StrictDrops Warning "V0412" "strict mode asks to drop what is sent to virtual addresses",
+    StrictDrops Lint "V0412" "strict mode drops what is sent to virtual addresses",
     NoAddress Lint "V0413" "a virtual router has no address",
     UselessWeight Warning "V0414" "a weight never changes the priority",
     DuplicateServer Error "V0501" "a virtual or real server is given twice",

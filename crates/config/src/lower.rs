@@ -8,13 +8,19 @@ mod forwarding;
 mod global;
 mod group;
 mod hmac;
+mod iproute;
 mod notify;
+mod route;
+mod rule;
 mod script;
 mod server_group;
 mod service;
+mod stays;
+mod takeover;
 mod track;
 mod transport;
 mod users;
+mod vmac;
 mod vrrp;
 
 use crate::diag::{Code, Findings, Level, Report};
@@ -42,6 +48,8 @@ struct Lower<'a> {
     users: users::Users,
     /// Whom scripts run as without a user of their own; `None` if that was told to be impossible.
     identity: Option<Identity>,
+    /// Names of the iproute2 tables.
+    iproute: iproute::Iproute,
     /// A script that runs without `enable_script_security`: told once.
     unguarded: Option<Place>,
     /// Files with a secret that everybody can read: each is told once.
@@ -52,6 +60,8 @@ struct Lower<'a> {
     sessions: HashMap<String, bfd::Followers>,
     /// What the last `HTTP_GET` asks.
     http: Option<Arc<HttpProbe>>,
+    /// Names of interfaces that are made.
+    made: vmac::Names,
     /// What may still be made by copying: trackers of groups, entries of server groups.
     copies: usize,
 }
@@ -78,16 +88,18 @@ pub(crate) fn lower(
         defaults: Defaults::from(&globals),
         users: users::Users::read(),
         identity: None,
+        iproute: iproute::Iproute::from(&globals),
         unguarded: None,
         secrets: std::collections::HashSet::new(),
         held: HashMap::new(),
         sessions: HashMap::new(),
         http: None,
+        made: vmac::Names::default(),
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
-    lower.vrrp(&root, &mut config);
+    lower.vrrp(&root, &globals, &mut config);
     lower.followed(&globals, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {
         for address in own.addresses.iter().chain(&own.excluded) {

@@ -1,6 +1,7 @@
 //! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on
 //! nothing else; it crosses process borders as JSON.
 
+use crate::routing::{Route, Rule};
 use crate::setting::{self, Setting};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct Config {
     pub files: Vec<TrackedFile>,
     /// `vrrp_track_process`es that an instance or group tracks.
     pub processes: Vec<TrackedProcess>,
+    /// What is there while the daemon runs.
+    pub statics: Statics,
     /// `bfd_instance`s in the order of the file; names unique.
     pub bfd: Vec<bfd::Instance>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
@@ -67,6 +70,8 @@ pub struct Global {
     pub lvs_timeouts: Option<(u32, u32, u32)>,
     /// `lvs_sync_daemon`
     pub sync_daemon: Option<SyncDaemon>,
+    /// `nftables`, `nftables_priority`, `nftables_counters`
+    pub firewall: Firewall,
     /// `reload_time_file`, `reload_repeat`: a reload at a time that a file says.
     pub reload_time: Option<TimeFile>,
     /// `reload_file`: there while a reload reads the configuration; a relative name is beside the daemon's pid file.
@@ -101,6 +106,23 @@ pub enum Namespace {
     Default,
     /// That of this name, as `ip netns` has it.
     Named(String),
+}
+
+/// The table of the packet filter that is ours.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Firewall {
+    /// Its name in both families, at most 254 bytes.
+    pub table: String,
+    /// When its chains are called: those with the lower number first; 0 is the usual filter's.
+    pub priority: i32,
+    /// Whether what is dropped is counted.
+    pub counters: bool,
+}
+
+impl Default for Firewall {
+    fn default() -> Firewall {
+        Firewall { table: "vipd".to_owned(), priority: -1, counters: false }
+    }
 }
 
 /// A file that says when to reload.
@@ -198,13 +220,52 @@ pub struct Notify {
     pub smtp_alert: bool,
 }
 
+/// What this host has for as long as the daemon runs, whoever is MASTER.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Statics {
+    /// `static_ipaddress`
+    pub addresses: Vec<vrrp::VirtualAddress>,
+    /// `static_routes`
+    pub routes: Vec<Route>,
+    /// `static_rules`
+    pub rules: Vec<Rule>,
+}
+
+impl Statics {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+    }
+}
+
 /// A `vrrp_instance` with what is not the protocol's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Instance {
     /// The protocol's part.
     pub vrrp: vrrp::Instance,
+    /// `virtual_routes`: there while it is MASTER.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`
+    pub rules: Vec<Rule>,
+    /// `promote_secondaries`: the interface keeps an address's siblings when the first one goes.
+    pub promote_secondaries: bool,
     /// Who is told.
     pub notify: Notify,
+    /// Who is asked before a silent master's place is taken.
+    pub takeover: Takeover,
+}
+
+/// What must be so before an instance takes the place of a master that fell silent.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Takeover {
+    /// `witness`, `witness_port`: who must answer. The port: of TCP; without one it is pinged.
+    pub witness: Option<(IpAddr, Option<u16>)>,
+    /// `witness_bfd`: the session that must be up.
+    pub session: Option<String>,
+    /// `witness_timeout`
+    pub patience: Duration,
+    /// `fence`, `fence_timeout`
+    pub fence: Option<TimedCommand>,
 }
 
 /// A `vrrp_sync_group` with what is not the protocol's.

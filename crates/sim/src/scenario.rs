@@ -248,9 +248,16 @@ impl Scenario {
                 skip_check_adv_addr: false,
                 owner_ignore_adverts: false,
                 checksum: Checksum::Pseudo,
+                device: None,
+                more_devices: Vec::new(),
+                vmac_xmit_base: false,
+                accept: true,
                 track_primary: true,
                 tracks: Vec::new(),
                 vip_lease: true,
+                witness: false,
+                fence: false,
+                needs: std::collections::BTreeSet::new(),
             }
         });
         let instances: Vec<Instance> = instances.collect();

@@ -66,9 +66,16 @@ fn settings(priority: u8) -> Settings {
         skip_check_adv_addr: false,
         owner_ignore_adverts: false,
         checksum: Checksum::Pseudo,
+        device: None,
+        more_devices: Vec::new(),
+        vmac_xmit_base: false,
+        accept: true,
         track_primary: true,
         tracks: vec![],
         vip_lease: true,
+        witness: false,
+        fence: false,
+        needs: std::collections::BTreeSet::new(),
     };
     Settings { instances: vec![instance], ..Settings::default() }
 }

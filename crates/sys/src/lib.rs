@@ -6,9 +6,11 @@
 pub mod announce;
 pub mod clock;
 pub mod connector;
+pub mod echo;
 pub mod lease;
 pub mod netlink;
 pub mod netns;
+pub mod nftables;
 pub mod pidfile;
 pub mod poll;
 pub mod privilege;

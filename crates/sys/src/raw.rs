@@ -139,6 +139,9 @@ impl AsFd for Receiver {
     }
 }
 
+/// An address of every link.
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
 /// Sends whole IP packets of one family out of one interface; hears nothing.
 pub struct Sender {
     socket: Socket,
@@ -159,6 +162,14 @@ impl Sender {
             socket.set_multicast_loop_v6(false)?;
         }
         Ok(Sender { socket, device: device.index })
+    }
+
+    /// Lets it send where the interface has no IPv6 address. A packet has its source; the kernel looks for one of its own all
+    /// the same, and refuses what it finds none for, unless the socket is bound: to any will do.
+    pub fn unaddressed(self) -> io::Result<Sender> {
+        self.socket.set_freebind_v6(true)?;
+        self.socket.bind(&place(IpAddr::V6(LINK_LOCAL), self.device).into())?;
+        Ok(self)
     }
 
     /// Sends a packet with its IP header. Multicast goes out of the interface without asking the routing table.

@@ -51,6 +51,8 @@ pub enum Input {
     Process(String, u32, Cause),
     /// A BFD session came up, or went down.
     Bfd(String, bool),
+    /// Whether the router at this index may take a silent master's place, or why not: the answer to `Edge::Ask`.
+    Cleared(usize, Result<(), String>),
     /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
     /// no master is heard, or when told so.
     HandOver(usize),
@@ -369,6 +371,12 @@ impl Node {
                 self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
             }
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
+            Input::Cleared(i, verdict) => {
+                if let Some(router) = self.routers.get_mut(i) {
+                    let wish = router.clear(now, verdict);
+                    self.grant(now, i, wish);
+                }
+            }
             Input::HandOver(i) => {
                 for i in self.family_of(i) {
                     self.routers[i].hand_over(now);
@@ -478,7 +486,12 @@ impl Node {
     fn grant_master(&mut self, now: Instant, i: usize) {
         let why = "no master was heard for the master-down interval".to_string();
         let Some(g) = self.group_of[i] else {
-            self.serve(now, i, why);
+            if self.routers[i].is_cleared(now) {
+                self.serve(now, i, why);
+            } else {
+                self.routers[i].wait_for_siblings(now);
+                self.collect(i);
+            }
             return;
         };
         let members = self.groups[g].members.clone();
@@ -490,6 +503,15 @@ impl Node {
         if members.iter().any(|m| *m != i && !ready(&self.routers[*m])) {
             self.routers[i].wait_for_siblings(now);
             self.collect(i);
+            return;
+        }
+        let mut cleared = true;
+        for member in &members {
+            cleared &= self.routers[*member].is_cleared(now);
+            self.collect(*member);
+        }
+        if !cleared {
+            self.routers[i].wait_for_siblings(now);
             return;
         }
         self.serve(now, i, why.clone());
@@ -623,7 +645,7 @@ pub fn predecessors(before: &[(Key, &str)], next: &[(Key, &str)]) -> Vec<Option<
 impl Router {
     /// Takes what the facts say of its source address and its priority.
     fn set_facts(&mut self, facts: &Facts) {
-        let link = facts.links.get(&self.settings.interface);
+        let link = facts.links.get(self.settings.source_interface());
         // A lost address is kept for the priority-0 advert that may still get out.
         let family = self.settings.family;
         self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);

@@ -1,6 +1,8 @@
 //! What an instance, a sync group and a tracked script are told to be. Pure data: the configuration lowers to these types
 //! and the machines read them; every value here is already in range.
 
+mod device;
+
 use crate::timers;
 use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -8,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
+pub use device::{DeviceKind, IpvlanFlag, VirtualDevice, virtual_mac};
 use serde::{Deserialize, Serialize};
 
 /// The protocol version of an instance.
@@ -218,7 +221,7 @@ impl Lifetime {
     }
 }
 
-/// Flags of an address (`IFA_F_*`, linux/if_addr.h).
+/// Flags of an address (`IFA_F_*`, linux/if_addr.h), and what this daemon does about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum AddressFlag {
     /// `-nodad`: IPv6 duplicate address detection is done, which keeps the address unusable for a second or so.
@@ -231,6 +234,8 @@ pub enum AddressFlag {
     NoPrefixRoute,
     /// `autojoin`: the multicast group is joined.
     AutoJoin,
+    /// `no_track`: one that somebody removes is not put back, and its interface may be down.
+    LetGo,
 }
 
 /// Gratuitous ARP timing of an instance (defaults of keepalived in brackets).
@@ -376,6 +381,14 @@ pub struct Instance {
     pub vrid: Vrid,
     /// `interface`
     pub interface: String,
+    /// `use_vmac`, `use_ipvlan`: what it runs on in place of `interface`, and upon that.
+    pub device: Option<VirtualDevice>,
+    /// `use_vmac_addr`: what its addresses on other interfaces are put on.
+    pub more_devices: Vec<VirtualDevice>,
+    /// `vmac_xmit_base`: adverts leave by `interface` all the same.
+    pub vmac_xmit_base: bool,
+    /// `accept`: what is sent to its addresses is not dropped.
+    pub accept: bool,
     /// Family of its adverts: that of `virtual_ipaddress`.
     pub family: Family,
     /// `version`
@@ -418,8 +431,15 @@ pub struct Instance {
     /// `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd`, its group's included; each object
     /// once.
     pub tracks: Vec<Track>,
+    /// `witness`: somebody else must answer before a silent master's place is taken.
+    pub witness: bool,
+    /// `fence`: a master that fell silent is switched off before its place is taken.
+    pub fence: bool,
     /// `vip_lease`: the kernel takes an address back that this host doesn't renew.
     pub vip_lease: bool,
+    /// Interfaces that its routes and rules go by, and static ones that it follows (`track_group`): without them it can't
+    /// serve.
+    pub needs: BTreeSet<String>,
 }
 
 /// How long after the end of a lifetime the kernel may look for it, a quarter of a second, and what a busy host needs.

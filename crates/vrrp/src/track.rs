@@ -4,7 +4,7 @@
 mod process;
 mod script;
 
-use crate::settings::{Bearing, Family, Instance, Track, Tracked};
+use crate::settings::{AddressFlag, Bearing, Family, Instance, Track, Tracked};
 use crate::units::Priority;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -120,12 +120,20 @@ pub enum Fault {
     InterfaceMissing(String),
     /// The instance's interface is down or has no carrier.
     InterfaceDown(String),
+    /// An interface that is made for the instance doesn't exist.
+    DeviceMissing(String),
+    /// An interface that is made for the instance is down though the one beneath it is up.
+    DeviceDown(String),
     /// The instance's interface has no address to send from.
     NoAddress(String),
     /// An interface that virtual addresses are to be put on doesn't exist.
     AddressInterfaceMissing(String),
     /// An interface that virtual addresses are to be put on is down or has no carrier: nobody would reach them there.
     AddressInterfaceDown(String),
+    /// An interface that routes, rules or static addresses go by doesn't exist.
+    PathInterfaceMissing(String),
+    /// An interface that routes, rules or static addresses go by is down or has no carrier.
+    PathInterfaceDown(String),
     /// The instance's interface can't multicast and there are no unicast peers.
     NoMulticast(String),
     /// The instance has no socket, and why: it would hear no master and take over from it.
@@ -154,9 +162,15 @@ impl fmt::Display for Fault {
         match self {
             Fault::InterfaceMissing(i) => write!(f, "interface {i} doesn't exist"),
             Fault::InterfaceDown(i) => write!(f, "interface {i} is down"),
+            Fault::DeviceMissing(i) => write!(f, "interface {i}, which is made for it, doesn't exist"),
+            Fault::DeviceDown(i) => write!(f, "interface {i}, which is made for it, is down"),
             Fault::NoAddress(i) => write!(f, "interface {i} has no address to send adverts from"),
             Fault::AddressInterfaceMissing(i) => write!(f, "interface {i} of a virtual address doesn't exist"),
             Fault::AddressInterfaceDown(i) => write!(f, "interface {i} of a virtual address is down"),
+            Fault::PathInterfaceMissing(i) => {
+                write!(f, "interface {i} of a route, rule or static address doesn't exist")
+            }
+            Fault::PathInterfaceDown(i) => write!(f, "interface {i} of a route, rule or static address is down"),
             Fault::NoMulticast(i) => write!(f, "interface {i} can't multicast and there is no unicast_peer"),
             Fault::Deaf(why) => write!(f, "no socket for adverts: {why}"),
             Fault::Tracked(what, known) => {
@@ -195,22 +209,46 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
             if !link.up && settings.track_primary {
                 faults.insert(Fault::InterfaceDown(name()));
             }
-            if settings.source.or(link.source(settings.family)).is_none() {
-                faults.insert(Fault::NoAddress(name()));
-            }
             if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {
                 faults.insert(Fault::NoMulticast(name()));
             }
         }
     }
+    let from = settings.source_interface();
+    if let Some(link) = facts.links.get(from)
+        && settings.source.or(link.source(settings.family)).is_none()
+    {
+        faults.insert(Fault::NoAddress(from.into()));
+    }
+    let up = |name: &String| facts.links.get(name).is_some_and(|link| link.up);
+    for device in settings.devices() {
+        match facts.links.get(&device.name) {
+            None => faults.insert(Fault::DeviceMissing(device.name.clone())),
+            Some(link) if !link.up && up(&device.base) => faults.insert(Fault::DeviceDown(device.name.clone())),
+            Some(link) if !link.up && device.base != settings.interface => {
+                faults.insert(Fault::AddressInterfaceDown(device.base.clone()))
+            }
+            Some(_) => false,
+        };
+    }
+    let made = |name: &String| settings.devices().any(|device| device.name == *name);
     for address in settings.addresses.iter().chain(&settings.excluded) {
-        if address.device != settings.interface {
+        let guarded = !address.flags.contains(&AddressFlag::LetGo);
+        if address.device != settings.interface && guarded && !made(&address.device) {
             match facts.links.get(&address.device) {
                 None => faults.insert(Fault::AddressInterfaceMissing(address.device.clone())),
                 Some(link) if !link.up => faults.insert(Fault::AddressInterfaceDown(address.device.clone())),
                 Some(_) => false,
             };
         }
+    }
+    // Of its own interface all is said already, unless it is not tracked.
+    for device in settings.needs.iter().filter(|device| **device != settings.interface || !settings.track_primary) {
+        match facts.links.get(device) {
+            None => faults.insert(Fault::PathInterfaceMissing(device.clone())),
+            Some(link) if !link.up => faults.insert(Fault::PathInterfaceDown(device.clone())),
+            Some(_) => false,
+        };
     }
     if let Some(why) = facts.deaf.get(&settings.name) {
         faults.insert(Fault::Deaf(why.clone()));

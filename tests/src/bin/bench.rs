@@ -8,7 +8,9 @@ use std::time::Duration;
 use vipd_tests::conf::{Instance, master_down};
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::{Host, Lab};
-use vipd_tests::process::tree;
+use vipd_tests::many::{self, Many};
+use vipd_tests::process;
+use vipd_tests::silence;
 use vipd_tests::wire::{Capture, adverts, announcements, connections};
 
 const VIP: &str = "10.77.0.100";
@@ -27,7 +29,7 @@ struct Cli {
     #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
     usage_of: Vec<String>,
     /// One part alone.
-    #[arg(long, value_parser = ["take-over", "adverts", "memory", "reading", "late"])]
+    #[arg(long, value_parser = ["take-over", "adverts", "many", "silence", "memory", "reading", "late"])]
     only: Option<String>,
     /// Take-overs per interval and daemon.
     #[arg(long, default_value_t = 5)]
@@ -60,6 +62,14 @@ fn main() {
         for (instances, interval) in [(1, "0.01"), (100, "0.1")] {
             figures.extend(per_advert(instances, interval));
         }
+    }
+    if wanted("many") {
+        for count in MANY {
+            figures.extend(many(count));
+        }
+    }
+    if wanted("silence") {
+        figures.extend(silence());
     }
     if wanted("memory") {
         figures.push(memory());
@@ -318,6 +328,7 @@ fn per_advert(instances: u8, interval: &str) -> [Figure; 2] {
         let b = Director::start(kind, &two, &conf(100));
         // Past the second block of gratuitous ARP.
         std::thread::sleep(Duration::from_secs(7));
+        let cpu = |director: &Director| process::cpu(director.pid()) * 1e6;
         let before = (cpu(&a), cpu(&b));
         let measured = Duration::from_secs(10);
         std::thread::sleep(measured);
@@ -349,13 +360,48 @@ fn instance(n: u8, priority: u8, interval: &str) -> String {
     instance.text()
 }
 
-/// CPU time of all processes of a daemon in microseconds: what the scheduler counted.
-fn cpu(director: &Director) -> f64 {
-    let one = |pid: &u32| -> f64 {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
-        text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / 1e3
+/// Numbers of virtual routers in one process.
+const MANY: [usize; 3] = [250, 500, 1000];
+
+/// So many virtual routers: start, election, fail-over, and what they cost.
+fn many(count: usize) -> [Figure; 6] {
+    let [vipd, keepalived] = KINDS.map(|kind| {
+        let many = many::measure(kind, count);
+        say(&format!("{count} virtual routers, {kind:?}: {many:?}"));
+        many
+    });
+    let figure = |name: &str, unit, value: fn(&Many) -> f64| Figure {
+        name: format!("{count} virtual routers: {name}"),
+        unit,
+        vipd: value(&vipd),
+        keepalived: value(&keepalived),
     };
-    tree(director.pid()).iter().map(one).sum()
+    [
+        figure("all elected after a start, over the formula", "ms", |m| m.start * 1e3),
+        figure("first take-over, over the least of the formula", "ms", |m| m.first * 1e3),
+        figure("last take-over, over the least of the formula", "ms", |m| m.last * 1e3),
+        figure("processor of the master", "%", |m| m.master * 1e2),
+        figure("processor of the backup", "%", |m| m.backup * 1e2),
+        figure("memory of the backup", "KiB", |m| m.memory),
+    ]
+}
+
+/// BFD neighbours at 10 ms fall silent: how long after three intervals the virtual router says good-bye, a hundred of them.
+fn silence() -> [Figure; 2] {
+    let [vipd, keepalived] = KINDS.map(|kind| {
+        let mut all: Vec<f64> = (0..10).flat_map(|_| silence::measure(kind)).collect();
+        all.sort_by(f64::total_cmp);
+        let (median, most) = (all[all.len() / 2], all[all.len() * 99 / 100]);
+        say(&format!("BFD at 10 ms, {kind:?}: {median:.3} ms late, {most:.3} ms the latest but one of {}", all.len()));
+        (median, most)
+    });
+    let figure = |name: &str, vipd, keepalived| Figure {
+        name: format!("BFD 10 ms x 3, over the detection time: {name}"),
+        unit: "ms",
+        vipd,
+        keepalived,
+    };
+    [figure("median", vipd.0, keepalived.0), figure("99 of 100", vipd.1, keepalived.1)]
 }
 
 /// Memory of all processes of a daemon with one instance: its share of what is in memory. (With real servers too, keepalived
@@ -367,17 +413,10 @@ fn memory() -> Figure {
         let a = Director::start(kind, &one, &Instance::new(3, 150, "1").text());
         a.wait_master(VIP, LONG);
         std::thread::sleep(Duration::from_secs(2));
-        let pids = tree(a.pid());
-        let total: f64 = pids.iter().map(|pid| pss(*pid)).sum();
-        say(&format!("memory, {kind:?}: {total:.0} KiB in {} processes", pids.len()));
+        let total = process::memory(a.pid());
+        say(&format!("memory, {kind:?}: {total:.0} KiB in {} processes", process::tree(a.pid()).len()));
         total
     };
     let (vipd, keepalived) = (of(Kind::Vipd), of(Kind::Keepalived));
     Figure { name: "memory of all processes, one instance".to_owned(), unit: "KiB", vipd, keepalived }
-}
-
-fn pss(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("Pss:"));
-    line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0.0)
 }

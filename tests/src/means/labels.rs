@@ -447,7 +447,6 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("checker_rlimit_rttime", "10000"),
     ("bfd_rlimit_rttime", "10000"),
     ("vrrp_rx_bufs_multiplier", "3"),
-    ("accept", "yes"),
 ];
 
 /// Global settings that vipd shows only where a file has them, as what holds is in each instance, and whose value they

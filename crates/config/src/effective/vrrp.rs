@@ -6,8 +6,8 @@ use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
 use vipd_vrrp::settings::{
-    AddressFlag, Auth, Bearing, Checksum, Garp, Initial, Instance, Lifetime, Preempt, Track, Transport, Version,
-    VirtualAddress,
+    AddressFlag, Auth, Bearing, Checksum, DeviceKind, Garp, Initial, Instance, IpvlanFlag, Lifetime, Preempt, Track,
+    Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
 };
 use vipd_vrrp::units::Micros;
 
@@ -28,6 +28,10 @@ const SPOKEN: &[&str] = &[
     "track_bfd",
     "virtual_ipaddress",
     "virtual_ipaddress_excluded",
+    "use_vmac",
+    "use_ipvlan",
+    "accept",
+    "no_accept",
 ];
 
 /// The lists of what is tracked.
@@ -63,12 +67,21 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         made.push(seconds("preempt_delay", delay.0));
     }
     made.extend(authentication(&of.auth));
+    made.extend(of.device.as_ref().map(|device| own_device(device, of.vrid.0.get(), written)));
+    made.push(flag("vmac_xmit_base", of.vmac_xmit_base));
+    made.push(flag(if of.accept { "accept" } else { "no_accept" }, true));
     transport(of, &mut made);
     garp(&of.garp, &mut made);
     told(&model.notify, &mut made);
+    if of.witness {
+        made.push(seconds("witness_timeout", micros(model.takeover.patience)));
+    }
+    if let Some(fence) = &model.takeover.fence {
+        made.push(number("fence_timeout", fence.timeout.as_secs()));
+    }
     for (keyword, addresses) in [("virtual_ipaddress", &of.addresses), ("virtual_ipaddress_excluded", &of.excluded)] {
         if !addresses.is_empty() {
-            made.push(held(keyword, addresses, written));
+            made.push(held(keyword, addresses, of, written));
         }
     }
     // What a member has from its group stands there.
@@ -180,12 +193,15 @@ fn garp(garp: &Garp, made: &mut Vec<Setting>) {
 }
 
 /// Addresses, each with what its line says beyond what is acted on.
-fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) -> Setting {
+fn held(keyword: &'static str, addresses: &[VirtualAddress], of: &Instance, written: &Setting) -> Setting {
     let blocks = written.settings().iter().filter(|s| s.keyword.starts_with("virtual_ipaddress"));
     let lines: Vec<&Setting> = blocks.flat_map(Setting::items).collect();
     let line = |address: &VirtualAddress| {
         let place = Value::Network(address.address, address.prefix);
-        let mut options = vec![("(address)", place.clone()), ("dev", Value::Text(address.device.clone()))];
+        // What is made by itself has no name in the language: its base has.
+        let made = of.more_devices.iter().find(|device| device.name == address.device);
+        let device = made.map_or(&address.device, |device| &device.base);
+        let mut options = vec![("(address)", place.clone()), ("dev", Value::Text(device.clone()))];
         options.push(("scope", scope(address.scope)));
         options.extend(address.broadcast.map(|ip| ("broadcast", Value::Address(ip.into()))));
         options.extend(address.label.clone().map(|label| ("label", Value::Text(label))));
@@ -196,7 +212,7 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
         let same = |line: &&&Setting| match &line.value {
             Value::Options(said) => {
                 let said_of = |name| said.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
-                let device = Value::Text(address.device.clone());
+                let device = Value::Text(device.clone());
                 said_of("(address)") == Some(&place) && said_of("dev").is_none_or(|d| *d == device)
             }
             _ => false,
@@ -218,6 +234,7 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
                     "mngtmpaddr",
                     "noprefixroute",
                     "autojoin",
+                    "no_track",
                 ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
@@ -228,6 +245,30 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
     Setting { body: Body::Lines(lines), ..Setting::new(keyword, Value::Flag(true)) }
 }
 
+/// What an instance runs on, with the name and the address that it got.
+fn own_device(device: &VirtualDevice, vrid: u8, written: &Setting) -> Setting {
+    let mut options = vec![("name", Value::Text(device.name.clone()))];
+    let keyword = match &device.kind {
+        DeviceKind::Macvlan { mac } => {
+            let text = mac.map(|octet| format!("{octet:02x}")).join(":");
+            options.extend((*mac != virtual_mac(device.family, vrid)).then_some(("(mac)", Value::Text(text))));
+            "use_vmac"
+        }
+        DeviceKind::Ipvlan { flag, address } => {
+            options.extend(address.map(|(address, prefix)| ("(address)", Value::Network(address, prefix))));
+            let word = match flag {
+                IpvlanFlag::Bridge => "bridge",
+                IpvlanFlag::Private => "private",
+                IpvlanFlag::Vepa => "vepa",
+            };
+            options.push((word, Value::Flag(true)));
+            "use_ipvlan"
+        }
+    };
+    options.extend(device.group.map(|group| ("group", Value::Text(group.to_string()))));
+    Setting { idle: written.find(keyword).and_then(|s| s.idle), ..Setting::new(keyword, Value::Options(options)) }
+}
+
 fn flag_word(flag: AddressFlag) -> &'static str {
     match flag {
         AddressFlag::Dad => "-nodad",
@@ -235,6 +276,7 @@ fn flag_word(flag: AddressFlag) -> &'static str {
         AddressFlag::ManageTemporary => "mngtmpaddr",
         AddressFlag::NoPrefixRoute => "noprefixroute",
         AddressFlag::AutoJoin => "autojoin",
+        AddressFlag::LetGo => "no_track",
     }
 }
 

@@ -32,15 +32,13 @@ ROOT_ROWS:
     "linkbeat_interfaces" Lines(&LINKBEAT_LINE), "{ IFLINE... }", "", "",
         Obsolete("the kernel reports link changes by itself");
         "Interfaces that use polled link detection."
-    "static_ipaddress" Lines(&STATIC_ADDRESS_LINE), "{ ADDRLINE... }", "", "",
-        NotYet("these addresses are not installed");
+    "static_ipaddress" Lines(&STATIC_ADDRESS_LINE), "{ ADDRLINE... }", "", "", Acts;
         "Addresses installed while the daemon runs, independent of VRRP state."
-    "static_routes" Lines(&STATIC_ROUTE_LINE), "{ ROUTELINE... }", "", "", NotYet("these routes are not installed");
+    "static_routes" Lines(&STATIC_ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;
         "Routes installed while the daemon runs."
-    "static_rules" Lines(&STATIC_RULE_LINE), "{ RULELINE... }", "", "", NotYet("these rules are not installed");
+    "static_rules" Lines(&STATIC_RULE_LINE), "{ RULELINE... }", "", "", Acts;
         "Policy rules installed while the daemon runs."
-    "track_group" NamedBlock(&TRACK_GROUP), "NAME { group { } }", "unique NAME", "",
-        NotYet("static addresses, routes and rules are not installed, so nothing follows this group");
+    "track_group" NamedBlock(&TRACK_GROUP), "NAME { group { } }", "unique NAME", "", Acts;
         "Names VRRP instances that follow a static address/route/rule."
     "vrrp_sync_group" NamedBlock(&VRRP_SYNC_GROUP), "NAME { }", "unique NAME", "", Acts;
         "Set of VRRP instances that change state together."
@@ -134,7 +132,7 @@ GLOBAL_ROWS:
         "Accept interface names that do not exist yet."
     "no_email_faults" Flag, "", "flag", "off", NotYet("mail on FAULT is sent like any other");
         "No mail for transitions to FAULT."
-    "default_interface" Device, "IFNAME", "", "eth0", NotYet("static addresses are not installed");
+    "default_interface" Device, "IFNAME", "", "eth0", Acts;
         "Interface for static addresses without dev."
     "disable_local_igmp" Flag, "", "flag", "off", NotYet("IGMP reports are left to the kernel");
         "Turn off IGMP reports for link-local multicast in the kernel."
@@ -189,19 +187,18 @@ GLOBAL_ROWS:
     "vrrp_version" OneOf(&["2", "3"]), "2|3", "2..3", "2", Acts;
         "Default protocol version for IPv4 instances."
     "vrrp_iptables" Names(2, 27), "[IN_CHAIN [OUT_CHAIN]]", "names 1..27 characters, different",
-        "unset; no argument = INPUT and OUTPUT", Obsolete("no packet filter is touched");
+        "unset; no argument = INPUT and OUTPUT", Obsolete("an nftables table does its work");
         "Use iptables with these chains."
     "vrrp_ipsets" Names(6, 30), "[V4 [V6 [V6IF [IGMP [MLD [ND]]]]]]", "names 1..30 characters, all different",
         "keepalived, keepalived6, keepalived_if6, keepalived_igmp, keepalived_mld, keepalived_nd when iptables is used",
-        Obsolete("no packet filter is touched");
+        Obsolete("an nftables table does its work");
         "ipset names; no argument disables ipsets."
-    "nftables" OptForm(Form::Text(254)), "[TABLE]", "1..254 characters", "unset; no argument = keepalived",
-        Obsolete("no packet filter is touched");
-        "Use nftables with this table."
+    "nftables" OptForm(Form::Text(254)), "[TABLE]", "1..254 characters", "vipd", Acts;
+        "Name of the nftables table that no_accept and use_vmac are done with."
     "nftables_priority" Int(-2_147_483_648, 2_147_483_647), "INT", "-2147483648..2147483647", "-1",
-        Obsolete("no packet filter is touched");
+        Acts;
         "Base chain priority."
-    "nftables_ifindex" Flag, "", "flag", "off", Obsolete("no packet filter is touched");
+    "nftables_ifindex" Flag, "", "flag", "off", Obsolete("link-local addresses are always told apart by interface");
         "Key IPv6 link-local sets by interface index."
     "vrrp_check_unicast_src" Flag, "", "flag", "off", Acts;
         "Default: drop unicast adverts from addresses that are not peers."
@@ -234,7 +231,7 @@ GLOBAL_ROWS:
     "nftables_ipvs_start_fwmark" Int(1, 4_294_967_295), "UINT", "1..4294967295", "1000",
         Obsolete("virtual server groups need no firewall marks");
         "First fwmark handed out."
-    "nftables_counters" Flag, "", "flag", "off", Obsolete("no packet filter is touched");
+    "nftables_counters" Flag, "", "flag", "off", Acts;
         "Add counters to generated nftables rules."
     "notify_fifo" Words(1, 3), "PATH [USER [[:]GROUP]]", "", "unset", Acts;
         "FIFO receiving VRRP and LVS events."
@@ -374,9 +371,9 @@ GLOBAL_ROWS:
         "Log adverts for router ids that are not configured."
     "vrrp_owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Default: a priority 255 instance ignores received adverts."
-    "vmac_prefix" Word, "STRING", "", "vrrp", NotYet("virtual MAC addresses are not used");
+    "vmac_prefix" Word, "STRING", "", "vrrp", Acts;
         "Prefix of generated VMAC names."
-    "vmac_addr_prefix" Word, "STRING", "", "vmac_prefix", NotYet("virtual MAC addresses are not used");
+    "vmac_addr_prefix" Word, "STRING", "", "vmac_prefix", Acts;
         "Prefix of VMACs generated for VIPs on other interfaces."
     "umask" Mask(&UMASK_BITS), "NUMBER | BITS[|BITS]...",
         "NUMBER 0..0777 in C notation; BITS I{R,W,X}{USR,GRP,OTH} or IRWX{U,G,O}", "0177",
@@ -405,11 +402,9 @@ GLOBAL_ROWS:
         "Add namespace and instance to the state dump file name."
     "json_version" OneOf(&["1", "2"]), "1|2", "1..2", "1", NotYet("the state file has one form");
         "Shape of the JSON dump."
-    "iproute_usr_dir" Word, "DIR", "exactly one word", "build setting",
-        NotYet("names of the routing tables are not looked up");
+    "iproute_usr_dir" Word, "DIR", "exactly one word", "build setting", Acts;
         "Vendor directory of iproute2 name tables."
-    "iproute_etc_dir" Word, "DIR", "exactly one word", "build setting",
-        NotYet("names of the routing tables are not looked up");
+    "iproute_etc_dir" Word, "DIR", "exactly one word", "build setting", Acts;
         "Local directory of iproute2 name tables."
     "state_dump_file" Word, "PATH", "non-empty; trailing \"/\" = directory; no leading \"/\" = under TMPDIR",
         "TMPDIR/keepalived.data", NotYet("the state file has a fixed name");

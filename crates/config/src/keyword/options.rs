@@ -149,7 +149,7 @@ rows! {
 USE_VMAC_ROWS:
     "name" Device, "name IFNAME", "", "", Acts;
         "Next word is the interface name even if it looks like an option."
-    "netlink_notify_msg" Flag, "", "", "off", Acts;
+    "netlink_notify_msg" Flag, "", "", "off", Obsolete("the kernel tells of both interfaces by itself");
         "Force a netlink message for the parent after creation."
     "group" Word, "group GROUP", "number or iproute2 group name", "parent's group", Acts;
         "Interface group."

@@ -7,13 +7,12 @@ rows! {
 /// Words of `vrrp_instance`.
 VRRP_INSTANCE_ROWS:
     "use_vmac" Options(0), "[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]", "IFNAME max 15 characters",
-        "off; name PREFIX.VRID", NotYet("the instance runs with its interface's own MAC address");
+        "off; name PREFIX.VRID", Acts;
         "Run on a macvlan with the virtual router MAC."
-    "use_vmac_addr" Flag, "", "flag", "off", NotYet("the instance runs with its interface's own MAC address");
+    "use_vmac_addr" Flag, "", "flag", "off", Acts;
         "Create VMACs for VIPs placed on other interfaces or of the other family."
-    "vmac_xmit_base" Flag, "", "flag", "off (forced on for unicast with use_vmac)",
-        NotYet("adverts always use the interface itself");
-        "Exchange adverts on the parent interface."
+    "vmac_xmit_base" Flag, "", "flag", "off (forced on for unicast with use_vmac)", Acts;
+        "Send adverts on the parent interface. They are heard from both."
     "use_ipvlan" Options(0), "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
         "IFNAME max 15 characters", "off; bridge",
         Refused("the instance would run on another interface than the file says");
@@ -74,19 +73,19 @@ VRRP_INSTANCE_ROWS:
         "Unadvertised virtual addresses."
     "no_virtual_ipaddress" Flag, "", "flag", "off", Acts;
         "Accept having no advertised address."
-    "promote_secondaries" Flag, "", "flag", "off", NotYet("the kernel's setting is left alone");
+    "promote_secondaries" Flag, "", "flag", "off", Acts;
         "Set the kernel promote_secondaries flag on the interface."
     "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
         "Polled link detection on the instance interface."
     "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global v3_checksum_as_v2", Acts;
         "Leave the pseudo-header out of the VRRPv3 IPv4 checksum, as RFC 9568 has it. Adverts with either sum are believed."
-    "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", NotYet("these routes are not installed");
+    "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;
         "Routes present while master."
-    "virtual_rules" Lines(&RULE_LINE), "{ RULELINE... }", "", "", NotYet("these rules are not installed");
+    "virtual_rules" Lines(&RULE_LINE), "{ RULELINE... }", "", "", Acts;
         "Rules present while master."
     "accept" Flag, "", "flag", "on, or off in strict mode unless priority 255", Acts;
         "Accept packets sent to the virtual addresses."
-    "no_accept" Flag, "", "flag", "", NotYet("packets to the virtual addresses are accepted");
+    "no_accept" Flag, "", "flag", "", Acts;
         "Drop packets sent to the virtual addresses."
     "skip_check_adv_addr" Switch, "[on|off|true|false|yes|no]", "", "vrrp_skip_check_adv_addr", Acts;
         "Skip the address list check when the sender is unchanged."

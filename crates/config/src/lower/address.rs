@@ -1,6 +1,7 @@
 //! One line of `virtual_ipaddress`.
 
 use super::Lower;
+use super::vmac::{self, Places};
 use crate::diag::{Code, Report};
 use crate::keyword::{Args, Block, Family, Standing};
 use crate::lex::words::{Line, Word};
@@ -13,12 +14,18 @@ pub(crate) const SCOPES: [(&str, Scope); 5] =
     [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
 
 impl Lower<'_> {
-    /// The address on a line; `None` if it can't be used, which was told.
-    pub(super) fn address(&mut self, line: &Line, block: &'static Block, interface: &str) -> Option<VirtualAddress> {
+    /// The address on a line, on the interface that it names or else belongs on; `None` if it can't be used, which was told.
+    pub(super) fn address(
+        &mut self,
+        line: &Line,
+        block: &'static Block,
+        places: &mut Places<'_>,
+    ) -> Option<VirtualAddress> {
         let first = &line.words[0];
         let (address, prefix) = self.take(value::prefix(first, "address"))?;
-        let mut out = VirtualAddress::plain(address, prefix, interface.to_owned());
+        let mut out = VirtualAddress::plain(address, prefix, String::new());
         let mut device: Option<&Word> = None;
+        let mut kind = vmac::Line::Plain;
         let mut words = line.words[1..].iter();
         while let Some(word) = words.next() {
             let Some(keyword) = block.find(&word.text).filter(|k| !k.name.starts_with('(')) else {
@@ -53,6 +60,9 @@ impl Lower<'_> {
                 _ => {}
             }
             let Some(argument) = argument else {
+                if keyword.name == "use_vmac" {
+                    kind = vmac::Line::Vmac;
+                }
                 self.address_flag(word, &mut out);
                 continue;
             };
@@ -64,7 +74,7 @@ impl Lower<'_> {
                         return None;
                     }
                     device = Some(argument);
-                    out.device = self.take(value::device(argument, "`dev`"))?;
+                    self.take(value::device(argument, "`dev`"))?;
                 }
                 "scope" => out.scope = self.take(scope(argument))?,
                 "broadcast" | "brd" => out.broadcast = Some(self.take(broadcast(argument, address, prefix))?),
@@ -88,6 +98,7 @@ impl Lower<'_> {
                 _ => {}
             }
         }
+        out.device = self.place(places, address, device.map(|word| word.text.as_str()), kind, line.at());
         Some(out)
     }
 
@@ -96,6 +107,7 @@ impl Lower<'_> {
         let (flag, ipv6_alone) = match word.text.as_str() {
             "-nodad" => (AddressFlag::Dad, true),
             "home" => (AddressFlag::Home, true),
+            "no_track" => (AddressFlag::LetGo, false),
             "mngtmpaddr" if out.address.is_ipv6() && out.prefix != 64 => {
                 let message = "`mngtmpaddr` needs a prefix length of 64: the kernel refuses the address otherwise";
                 self.push(Report::warning(Code::Adjusted, word.at, message).label("ignored"));

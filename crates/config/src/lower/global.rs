@@ -4,7 +4,7 @@ use super::users::Supplementary;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::Word;
-use crate::model::{AfterUse, Config, Fifo, Global, Mail, Namespace, SyncDaemon, TimeFile, TimedCommand};
+use crate::model::{AfterUse, Config, Fifo, Firewall, Global, Mail, Namespace, SyncDaemon, TimeFile, TimedCommand};
 use crate::options::{Strictness, host_name};
 use crate::setting;
 use crate::tree::{Nodes, Value};
@@ -43,6 +43,8 @@ pub(crate) struct Defaults {
     /// For virtual servers; real servers tell by mail unless this is said to be off.
     pub(super) smtp_checker: Option<bool>,
     pub(super) priority_changes: bool,
+    pub(super) vmac_prefix: String,
+    pub(super) vmac_addr_prefix: String,
     pub(super) script_security: bool,
     pub(super) no_default_user: bool,
     pub(super) supplementary: Supplementary,
@@ -75,6 +77,7 @@ impl Defaults {
             Some(IpAddr::V6(group)) => group,
             _ => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
         };
+        let vmac_prefix = nodes.text("vmac_prefix").unwrap_or("vrrp").to_owned();
         Defaults {
             version: if nodes.text("vrrp_version") == Some("3") { Version::V3 } else { Version::V2 },
             group4,
@@ -95,6 +98,8 @@ impl Defaults {
             smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
             smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),
             priority_changes: nodes.on("vrrp_notify_priority_changes"),
+            vmac_addr_prefix: nodes.text("vmac_addr_prefix").map_or_else(|| vmac_prefix.clone(), str::to_owned),
+            vmac_prefix,
             script_security: nodes.on("enable_script_security"),
             no_default_user: nodes.on("enable_script_security") && nodes.find("script_user").is_none(),
             supplementary: if nodes.on("set_supplementary_groups") {
@@ -131,6 +136,15 @@ fn sync_daemon(nodes: &Nodes) -> Option<SyncDaemon> {
         ttl: number("ttl").map(narrow),
         group,
     })
+}
+
+fn firewall(nodes: &Nodes) -> Firewall {
+    let usual = Firewall::default();
+    Firewall {
+        table: nodes.text("nftables").map_or(usual.table, str::to_owned),
+        priority: nodes.int("nftables_priority").map_or(usual.priority, narrow),
+        counters: nodes.on("nftables_counters"),
+    }
 }
 
 impl Lower<'_> {
@@ -196,6 +210,7 @@ impl Lower<'_> {
             lvs_flush: nodes.on("lvs_flush"),
             lvs_timeouts: self.timeouts(nodes),
             sync_daemon: sync_daemon(nodes),
+            firewall: firewall(nodes),
             reload_time: self.time_file(nodes),
             reload_file: match nodes.find("reload_file") {
                 Some(node) if node.words.is_empty() => Some(PathBuf::from("keepalived.reload")),

@@ -1,7 +1,9 @@
 //! `vrrp_instance`: what a virtual router is told to be, and how its settings bear on each other.
 
 use super::group::Group;
+use super::stays::Paths;
 use super::track::{Trackable, Tracker, Used};
+use super::vmac::{Places, Seat};
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
 use crate::keyword::Block;
@@ -34,20 +36,23 @@ struct Made {
 
 impl Lower<'_> {
     /// Instances, groups and tracked scripts.
-    pub(super) fn vrrp(&mut self, root: &Nodes, config: &mut Config) {
+    pub(super) fn vrrp(&mut self, root: &Nodes, globals: &Nodes, config: &mut Config) {
         let trackable = self.trackable(root);
+        self.reserve_names(root);
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
+        let mut stays = self.stays(root, globals, &instances);
         let groups = self.groups(root, &instances, &trackable);
         let mut made: Vec<Made> = Vec::new();
         let joined: HashMap<&str, &Group<'_>> =
             groups.iter().flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g))).collect();
         for (name, node) in &instances.list {
             let group = joined.get(name).copied();
-            made.extend(self.instance(name, node, group, &trackable));
+            made.extend(self.instance(name, node, (group, &trackable), stays.of(name)));
         }
         self.distinct(&made);
         self.shared(&made);
         config.instances = made.into_iter().map(|m| m.instance).collect();
+        config.statics = stays.statics;
         config.groups = groups.into_iter().map(Group::model).collect();
         let blocks = instances.list.iter().map(|(_, node)| *node).chain(root.all("vrrp_sync_group"));
         let lists = blocks.flat_map(|node| ["track_script", "track_process"].map(|list| (list, node.nodes())));
@@ -62,7 +67,13 @@ impl Lower<'_> {
         config.bfd = self.sessions(trackable.sessions());
     }
 
-    fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, of: &Trackable<'_>) -> Option<Made> {
+    fn instance(
+        &mut self,
+        name: &str,
+        node: &Node,
+        (group, of): (Option<&Group<'_>>, &Trackable<'_>),
+        paths: Paths,
+    ) -> Option<Made> {
         let nodes = node.nodes();
         let mode = match nodes.switch("strict_mode").unwrap_or(self.defaults.strict) {
             true => Mode::Strict,
@@ -84,23 +95,24 @@ impl Lower<'_> {
         let transport = self.transport(node, mode, family);
         let source = self.source(nodes, &transport, family);
         let device = interface.as_deref().unwrap_or_default();
-        let (addresses, excluded) = self.addresses(node, device, (version, family), mode);
+        let seat = Seat { interface: device, vrid: vrid.map_or(0, narrow), family, mode };
+        let mut places = self.places(node, seat);
+        let (addresses, excluded) = self.addresses(node, &mut places, (version, family), mode);
+        let vmac_xmit_base = self.xmit_base(nodes, &places, &transport);
         let garp = self.garp(nodes, mode);
         let tracks = self.tracks(nodes, device, priority, group, of);
-        if strict && priority != Priority::OWNER && !nodes.on("accept") && !nodes.on("no_accept") && !nodes.flawed {
-            let message =
-                "strict mode wants packets to the virtual addresses dropped on a router that does not own them";
-            let report = Report::warning(Code::StrictDrops, node.argument(), message);
-            let report = report.label("vipd accepts them, keepalived drops them");
-            self.push(report.help("`accept` in the instance says so for both; it stays strict otherwise"));
-        }
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
+        let takeover = self.takeover(nodes, of.sessions().list.iter().map(|(name, _)| *name));
         let lower_no_advert = nodes.switch("lower_prio_no_advert");
         let higher_send = nodes.switch("higher_prio_send_advert");
         let instance = settings::Instance {
             name: name.to_owned(),
             vrid: Vrid::new(narrow(vrid?))?,
-            interface: interface?,
+            interface: interface.clone()?,
+            device: places.own,
+            more_devices: places.more,
+            vmac_xmit_base,
+            accept: self.accept(node, mode, priority),
             family,
             version,
             priority,
@@ -127,10 +139,21 @@ impl Lower<'_> {
             checksum: self.checksum(nodes),
             track_primary: !nodes.on("dont_track_primary"),
             tracks,
+            witness: takeover.witness.is_some() || takeover.session.is_some(),
+            fence: takeover.fence.is_some(),
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
+            needs: paths.needs,
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
-        Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })
+        let instance = Instance {
+            vrrp: instance,
+            routes: paths.routes,
+            rules: paths.rules,
+            promote_secondaries: nodes.on("promote_secondaries"),
+            notify,
+            takeover,
+        };
+        Some(Made { instance, name_at: node.argument(), vrid_at })
     }
 
     /// What the checksum of version 3 over IPv4 covers. The newer of the two words counts.
@@ -141,6 +164,28 @@ impl Lower<'_> {
             (false, Some(true)) => Checksum::Old,
             (false, Some(false)) => Checksum::NeverOld,
             (false, None) => Checksum::Pseudo,
+        }
+    }
+
+    /// Whether what is sent to its addresses is taken: unless told otherwise, or by the letter of the RFC (9568, 6.1).
+    fn accept(&mut self, node: &Node, mode: Mode, priority: Priority) -> bool {
+        let nodes = node.nodes();
+        match (nodes.find("accept"), nodes.find("no_accept")) {
+            (Some(accept), Some(never)) => {
+                let report =
+                    Report::warning(Code::Repeated, never.at, "`accept` and `no_accept` contradict each other");
+                self.push(report.label("ignored").also(accept.at, "this one counts"));
+                true
+            }
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) if mode == Mode::Strict && priority != Priority::OWNER => {
+                let message = "strict mode: what is sent to the addresses is dropped, as this router does not own them";
+                let report = Report::lint(Code::StrictDrops, node.argument(), message);
+                self.push(report.help("`accept` in the instance, if its services shall be reached there"));
+                false
+            }
+            (None, None) => true,
         }
     }
 
@@ -331,7 +376,7 @@ impl Lower<'_> {
     fn addresses(
         &mut self,
         node: &Node,
-        device: &str,
+        places: &mut Places<'_>,
         (version, family): (Version, Family),
         mode: Mode,
     ) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
@@ -350,7 +395,7 @@ impl Lower<'_> {
                 };
                 for line in lines {
                     let row: &'static Block = row;
-                    let Some(address) = self.address(line, row, device) else {
+                    let Some(address) = self.address(line, row, places) else {
                         continue;
                     };
                     if advertised && self.of_family(address.address, line.at(), family).is_none() {

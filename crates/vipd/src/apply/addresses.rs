@@ -1,15 +1,17 @@
 //! The addresses of this host: what the kernel holds, compared with what is claimed; the difference written, one address
 //! and its announcement at a time, so that the first of a thousand doesn't wait for the rest.
 
+use super::guardian::Guardian;
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
+use vipd_config::model::Config;
 use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, flag};
+use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
 use vipd_sys::sysctl;
 use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress};
 use vipd_vrrp::track;
@@ -81,27 +83,27 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
-/// Removes the addresses of these instances from this host, but for those of others, for a role that is not there to do it.
-pub(crate) fn release<'a>(
-    instances: impl Iterator<Item = &'a Instance>,
-    others: impl Iterator<Item = &'a Instance>,
-) -> io::Result<()> {
-    let all = |i: &'a Instance| i.addresses.iter().chain(&i.excluded).map(|a| (a.device.as_str(), a.address, a.prefix));
-    let others: BTreeSet<(&str, IpAddr, u8)> = others.flat_map(all).collect();
-    let ours: BTreeSet<(&str, IpAddr, u8)> = instances.flat_map(all).filter(|place| !others.contains(place)).collect();
-    if ours.is_empty() {
-        return Ok(());
-    }
+/// Every address that a configuration puts on this host, with its interface and prefix.
+fn places(config: &Config) -> impl Iterator<Item = (&str, IpAddr, u8)> {
+    let virtuals = config.instances.iter().flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded));
+    config.statics.addresses.iter().chain(virtuals).map(|a| (a.device.as_str(), a.address, a.prefix))
+}
+
+/// Removes a configuration's addresses and devices from this host, but for those of another one, for a role that is not there to do it.
+pub(crate) fn release(old: &Config, new: &Config) -> io::Result<()> {
+    let others: BTreeSet<(&str, IpAddr, u8)> = places(new).collect();
+    let ours: BTreeSet<(&str, IpAddr, u8)> = places(old).filter(|place| !others.contains(place)).collect();
     let mut netlink = Netlink::open()?;
-    let links: BTreeMap<u32, String> = netlink.links()?.into_iter().map(|l| (l.index, l.name)).collect();
+    let links: BTreeMap<u32, Link> = netlink.links()?.into_iter().map(|l| (l.index, l)).collect();
     for address in netlink.addresses()? {
-        let device = links.get(&address.index).map(String::as_str).unwrap_or_default();
+        let device = links.get(&address.index).map(|link| link.name.as_str()).unwrap_or_default();
         if ours.contains(&(device, address.address, address.prefix)) {
             netlink.remove(&address)?;
             info!("removed {}/{} from {device}: no vrrp role is there to do it", address.address, address.prefix);
         }
     }
-    Ok(())
+    let (gone, kept) = (old.instances.iter().map(|i| &i.vrrp), new.instances.iter().flat_map(|i| i.vrrp.devices()));
+    super::devices::release(&mut netlink, gone, &kept.collect(), &links)
 }
 
 /// The addresses of this host.
@@ -116,6 +118,10 @@ pub(crate) struct Addresses {
     noted: u64,
     /// Every address that some instance may put somewhere, by device, as it is to be there.
     managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>>,
+    /// Those of them that are always there: adverts may come from these.
+    statics: BTreeSet<VirtualAddress>,
+    /// Those with `no_track` that somebody has removed since they were claimed.
+    let_go: BTreeSet<VirtualAddress>,
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
     /// microseconds, if there is one.
     pace: BTreeMap<(String, Family), u64>,
@@ -132,7 +138,7 @@ pub(crate) struct Addresses {
     /// What `work_first` has just added: its first announcement is out.
     begun: Option<VirtualAddress>,
     rounds: VecDeque<Round>,
-    /// Addresses that could not be added, and when each is tried again.
+    /// Addresses that could not be added, or are not to be yet, and when each is tried again.
     refused: BTreeMap<VirtualAddress, u64>,
     /// When a removal that was refused is tried again.
     retry_at: Option<u64>,
@@ -140,7 +146,7 @@ pub(crate) struct Addresses {
     pause_until: u64,
     /// What was seen and not yet taken by `news`.
     seen: Seen,
-    restored: BTreeMap<(String, IpAddr), u64>,
+    guardian: Guardian,
     /// Addresses that somebody removed, and their interfaces, until they were told of.
     pub(crate) put_back: Vec<(IpAddr, String)>,
     told: BTreeMap<String, track::Link>,
@@ -160,6 +166,8 @@ impl Addresses {
             held: BTreeMap::new(),
             noted: 0,
             managed: BTreeMap::new(),
+            statics: BTreeSet::new(),
+            let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
             leases: BTreeMap::new(),
             renewals: VecDeque::new(),
@@ -173,7 +181,7 @@ impl Addresses {
             retry_at: None,
             pause_until: 0,
             seen: Seen::default(),
-            restored: BTreeMap::new(),
+            guardian: Guardian::default(),
             put_back: Vec::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
@@ -215,13 +223,17 @@ impl Addresses {
         }
     }
 
-    /// These instances' addresses are ours to add and to remove from now on. What an earlier configuration managed and
+    /// A configuration's addresses are ours to add and to remove from now on. What an earlier configuration managed and
     /// this one doesn't, or wants there otherwise (prefix, label, broadcast, scope), is removed; `reconcile` adds it anew.
-    pub(crate) fn manage(&mut self, instances: &[Instance]) -> io::Result<()> {
+    pub(crate) fn manage(&mut self, config: &Config) -> io::Result<()> {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
         self.pace.clear();
-        self.leases = leases(instances);
-        for instance in instances {
+        self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
+        for address in &config.statics.addresses {
+            managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
+        }
+        self.statics = config.statics.addresses.iter().cloned().collect();
+        for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
                 there.insert(address.address, address.clone());
@@ -245,10 +257,25 @@ impl Addresses {
             }
         }
         let still = |device: &str, address: &IpAddr| managed.get(device).is_some_and(|set| set.contains_key(address));
-        self.restored.retain(|(device, address), _| still(device, address));
+        self.guardian.retain(|(device, address)| still(device, address));
         self.refused.clear();
         self.managed = managed;
         Ok(())
+    }
+
+    /// Every interface, by its index.
+    pub(crate) fn links(&self) -> &BTreeMap<u32, Link> {
+        &self.links
+    }
+
+    /// Whether some interface has an address.
+    pub(crate) fn on_host(&self, address: IpAddr) -> bool {
+        self.held.values().any(|held| held.range((address, 0)..=(address, u8::MAX)).next().is_some())
+    }
+
+    /// Whether addresses are still to be added.
+    pub(crate) fn adding(&self) -> bool {
+        !self.adds.is_empty()
     }
 
     /// Name, index and largest packet of every interface.
@@ -264,7 +291,9 @@ impl Addresses {
             let managed = self.managed.get(&link.name);
             // (With another prefix it is the host's own, whatever else is configured.)
             let own = |a: &Address| {
-                let ours = managed.and_then(|set| set.get(&a.address)).is_some_and(|ours| ours.prefix == a.prefix);
+                let ours = managed
+                    .and_then(|set| set.get(&a.address))
+                    .is_some_and(|ours| ours.prefix == a.prefix && !self.statics.contains(ours));
                 a.flags & UNUSABLE == 0 && !ours
             };
             let own = held.filter(|(_, a)| own(a));
@@ -278,7 +307,15 @@ impl Addresses {
                     IpAddr::V6(_) => {}
                 }
             }
-            let (ipv4, link_local) = (ipv4.map(|(_, a)| a), link_local.map(|(_, a)| a));
+            let last = |family| self.guardian.last(link.index, family);
+            let ipv4 = ipv4.map(|(_, a)| a).or_else(|| match last(Family::V4) {
+                Some(IpAddr::V4(a)) => Some(a),
+                Some(IpAddr::V6(_)) | None => None,
+            });
+            let link_local = link_local.map(|(_, a)| a).or_else(|| match last(Family::V6) {
+                Some(IpAddr::V6(a)) => Some(a),
+                Some(IpAddr::V4(_)) | None => None,
+            });
             let Link { up, multicast, mtu, .. } = *link;
             (link.name.clone(), track::Link { up, multicast, ipv4, link_local, mtu })
         };
@@ -309,6 +346,7 @@ impl Addresses {
 
     /// What has been seen since the last time, if anything.
     pub(crate) fn news(&mut self) -> Option<Seen> {
+        self.seen.addresses |= self.guardian.expire(monotonic_micros());
         let seen = std::mem::take(&mut self.seen);
         (seen.links || seen.addresses).then_some(seen)
     }
@@ -317,12 +355,19 @@ impl Addresses {
         match change {
             Change::Link(link) => {
                 self.seen.links |= self.links.get(&link.index) != Some(&link);
+                if link.up {
+                    // What could not be added while it was down can be now.
+                    self.refused.retain(|address, _| address.device != link.name);
+                } else {
+                    self.guardian.forget(link.index);
+                }
                 self.links.insert(link.index, link);
             }
             Change::LinkGone(index) => {
                 self.seen.links = true;
                 self.links.remove(&index);
                 self.held.remove(&index);
+                self.guardian.forget(index);
             }
             Change::Address(address) => {
                 let (index, place) = (address.index, (address.address, address.prefix));
@@ -333,7 +378,7 @@ impl Addresses {
                 let new = self.hold(address);
                 self.seen.addresses |= new;
             }
-            Change::AddressGone(address) => {
+            Change::AddressGone(address, by) => {
                 let device = self.name_of(address.index);
                 if self.log_changes {
                     info!("address {}/{} went from {device}", address.address, address.prefix);
@@ -343,25 +388,58 @@ impl Addresses {
                     return Ok(()); // we removed it ourselves
                 }
                 self.seen.addresses = true;
-                // With its interface it goes for good, and the instance with it.
-                let stays = self.links.get(&address.index).is_some_and(|l| l.up);
-                let claimed = stays && self.claims.iter().any(|c| c.address == address.address && c.device == device);
-                let lease = self.leases.get(&(device.clone(), address.address));
-                if claimed && lease.is_some_and(|lease| lease.is_over(monotonic_micros())) {
-                    warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
-                } else if claimed {
-                    *self.restored.entry((device.clone(), address.address)).or_default() += 1;
-                    self.put_back.push((address.address, device.clone()));
-                    warn!("somebody removed {} from {device}: it is put back", address.address);
-                }
+                self.miss(&address, by);
             }
             Change::Overrun => {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
+                let before: Vec<Address> = self.held.values().flat_map(BTreeMap::values).map(|h| h.1.clone()).collect();
                 self.read_all()?;
+                for address in before {
+                    let still = self.held.get(&address.index);
+                    if still.is_none_or(|held| !held.contains_key(&(address.address, address.prefix))) {
+                        self.miss(&address, Port(0));
+                    }
+                }
                 self.seen = Seen { links: true, addresses: true };
             }
         }
         Ok(())
+    }
+
+    /// An address is no longer held that nobody here has removed. With its interface it goes for good, and the instance with it.
+    fn miss(&mut self, address: &Address, by: Port) {
+        let Some(link) = self.links.get(&address.index).filter(|l| l.up) else { return };
+        let device = link.name.clone();
+        let now = monotonic_micros();
+        let virtual_one = self.managed.get(&device).and_then(|set| set.get(&address.address));
+        if virtual_one.is_none_or(|ours| ours.prefix != address.prefix) {
+            let sends = match address.address {
+                IpAddr::V4(_) => true,
+                IpAddr::V6(a) => a.is_unicast_link_local(),
+            };
+            if sends && address.flags & UNUSABLE == 0 {
+                self.guardian.lost(address.index, address.address, now);
+            }
+            return;
+        }
+        let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
+            return;
+        };
+        if claim.flags.contains(&AddressFlag::LetGo) {
+            info!("somebody removed {} from {device}: it stays away, as told (no_track)", address.address);
+            self.let_go.insert(claim.clone());
+            return;
+        }
+        let lease = self.leases.get(&(device.clone(), address.address));
+        if lease.is_some_and(|lease| lease.is_over(now)) {
+            warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
+            return;
+        }
+        self.put_back.push((address.address, device.clone()));
+        let back_at = self.guardian.taken(&device, address.address, by, now);
+        if back_at > now {
+            self.refused.insert(claim.clone(), back_at);
+        }
     }
 
     fn name_of(&self, index: u32) -> String {
@@ -378,10 +456,10 @@ impl Addresses {
         held.is_some_and(|held| held.contains_key(&(address.address, address.prefix)))
     }
 
-    /// How often addresses of an instance were put back.
+    /// How often others took addresses of an instance, which were put back.
     pub(crate) fn restored(&self, instance: &Instance) -> u64 {
         let all = instance.addresses.iter().chain(&instance.excluded);
-        all.filter_map(|a| self.restored.get(&(a.device.clone(), a.address))).sum()
+        all.map(|a| self.guardian.times(&(a.device.clone(), a.address))).sum()
     }
 
     /// The addresses that this host should hold now. What is too much goes at once; what is missing is queued for `work`,
@@ -399,7 +477,9 @@ impl Addresses {
             self.remove_place(&device, place);
         }
         self.refused.retain(|address, _| self.claims.contains(address));
+        self.let_go.retain(|address| self.claims.contains(address));
         let missing = claims.into_iter().filter(|c| !self.holds(c) && self.link_named(&c.device).is_some());
+        let missing = missing.filter(|c| !self.let_go.contains(c));
         self.adds = missing.filter(|c| !self.refused.contains_key(c)).collect();
         if self.claims.is_empty() {
             self.rounds.clear();
@@ -450,6 +530,7 @@ impl Addresses {
             || !self.rounds.is_empty()
             || self.retry_at.is_some()
             || !self.refused.is_empty()
+            || self.guardian.wake().is_some()
     }
 
     /// When `work` wants to be called, given that it is `now`.
@@ -458,7 +539,11 @@ impl Addresses {
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
         let renewals = (!self.renewals.is_empty()).then_some(now);
-        [adds, rounds, refused, renewals, self.retry_at].into_iter().flatten().min().unwrap_or(now)
+        [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now)
     }
 
     /// Adds and announces the first of the addresses that are missing, before anything else is done or told.
@@ -656,7 +741,7 @@ impl Addresses {
 }
 
 /// The leases of what these instances may hold.
-fn leases(instances: &[Instance]) -> BTreeMap<(String, IpAddr), Lease> {
+fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(String, IpAddr), Lease> {
     let mut leases = BTreeMap::new();
     for instance in instances {
         let Some(seconds) = instance.lease() else { continue };

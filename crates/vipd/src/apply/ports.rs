@@ -56,13 +56,20 @@ impl Ports {
         for (i, instance) in instances.enumerate() {
             // Below its least MTU an interface has no IPv6, and forgets the groups that were joined there.
             let fits = |(_, mtu): &&(u32, u32)| instance.family == Family::V4 || *mtu >= LEAST_IPV6_MTU;
-            let Some((index, _)) = devices.get(&instance.interface).filter(fits) else {
+            let device = |name: &str| {
+                let (index, _) = devices.get(name).filter(fits)?;
+                Some(Device { name: name.to_owned(), index: *index })
+            };
+            let (Some(out), Some(ear)) = (device(instance.sends_on()), device(instance.hears_on())) else {
                 opened.push(Ok(()));
                 continue;
             };
-            let device = Device { name: instance.interface.clone(), index: *index };
-            let sends = self.open_sender(&device, instance.family, &mut old_senders);
-            let hears = self.open_receiver(i, key(instance, device), &mut old, poller);
+            let open = || match instance.family {
+                Family::V6 if out.name != instance.interface => Sender::open(&out, any(Family::V6))?.unaddressed(),
+                family => Sender::open(&out, any(family)),
+            };
+            let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
+            let hears = self.open_receiver(i, key(instance, ear), &mut old, poller);
             opened.push(sends.and(hears));
         }
         opened
@@ -91,6 +98,7 @@ impl Ports {
         &mut self,
         device: &Device,
         family: Family,
+        open: impl Fn() -> io::Result<Sender>,
         old: &mut BTreeMap<(String, Family), (Device, Sender)>,
     ) -> Result<(), String> {
         let key = (device.name.clone(), family);
@@ -99,9 +107,7 @@ impl Ports {
         }
         let sender = match old.remove(&key) {
             Some((d, sender)) if d == *device => sender,
-            Some(_) | None => {
-                Sender::open(device, any(family)).map_err(|e| format!("can't send on {}: {e}", device.name))?
-            }
+            Some(_) | None => open().map_err(|e| format!("can't send on {}: {e}", device.name))?,
         };
         self.senders.insert(key, (device.clone(), sender));
         Ok(())
@@ -109,7 +115,7 @@ impl Ports {
 
     /// Sends a packet for an instance.
     pub(crate) fn send(&self, instance: &Instance, packet: &[u8], to: IpAddr) -> io::Result<()> {
-        match self.senders.get(&(instance.interface.clone(), instance.family)) {
+        match self.senders.get(&(instance.sends_on().to_owned(), instance.family)) {
             Some((_, sender)) => sender.send(packet, to),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
         }

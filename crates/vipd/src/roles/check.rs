@@ -201,6 +201,7 @@ impl Role {
                 self.tell().await?;
             }
             ToRole::Script { .. }
+            | ToRole::Cleared { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Process { .. }

@@ -146,6 +146,7 @@ impl Console {
                 return Ok(Turn::End);
             }
             ToRole::Script { .. }
+            | ToRole::Cleared { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Mastership(_)

@@ -241,6 +241,7 @@ impl Director {
                 return Ok(Go::Leave);
             }
             ToRole::Script { .. }
+            | ToRole::Cleared { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Sessions(_)

@@ -12,9 +12,9 @@ mod happening;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Ports};
+use crate::apply::{Addresses, Before, Devices, Filter, Path, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
-use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
+use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
 use bfd::Bfd;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
-use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
+use vipd_vrrp::router::{Edge, Heard, Name, Router, Sequence, State, packets};
 use vipd_vrrp::settings::{Tracked, VirtualAddress};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
@@ -39,7 +39,8 @@ use vipd_vrrp::units::{Instant, Micros};
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
 const CHANNEL: u64 = 0;
 const MONITOR: u64 = 1;
-const FIRST_BFD: u64 = 2;
+const PATHS: u64 = 2;
+const FIRST_BFD: u64 = 3;
 const LAST_BFD: u64 = Bfd::last_token(FIRST_BFD);
 const FIRST_PORT: u64 = 16;
 
@@ -116,6 +117,13 @@ struct Shell {
 struct Kept {
     vrrp: Snapshot,
     bfd: vipd_bfd::node::Snapshot,
+    #[serde(default)]
+    settings: Before,
+}
+
+/// How a role that has gone found the settings of the kernel that it has changed.
+pub(crate) fn settings_before(kept: serde_json::Value) -> Before {
+    serde_json::from_value::<Kept>(kept).map(|kept| kept.settings).unwrap_or_default()
 }
 
 struct Role {
@@ -127,6 +135,10 @@ struct Role {
     options: RoleOptions,
     ports: Ports,
     addresses: Addresses,
+    routing: Routing,
+    promotion: Promotion,
+    devices: Devices,
+    filter: Filter,
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
@@ -155,6 +167,8 @@ impl Role {
         poller.watch(&stream, CHANNEL)?;
         let addresses = Addresses::open()?;
         poller.watch(addresses.monitor(), MONITOR)?;
+        let routing = Routing::open()?;
+        poller.watch(routing.monitor(), PATHS)?;
         let nothing = Settings::default();
         Ok(Role {
             stream,
@@ -165,6 +179,10 @@ impl Role {
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
+            routing,
+            promotion: Promotion::default(),
+            devices: Devices::open()?,
+            filter: Filter::default(),
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
@@ -190,7 +208,8 @@ impl Role {
             let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
+            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at, self.paths_at()];
+            let deadline = deadline.into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
             let woke = monotonic_micros();
             self.look_at_clock();
@@ -200,6 +219,7 @@ impl Role {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
                     MONITOR => self.addresses.observe()?,
+                    PATHS => self.routing.observe()?,
                     ear @ FIRST_BFD..=LAST_BFD => {
                         self.bfd.read(ear - FIRST_BFD, &mut buffer);
                         self.send_what_is_due();
@@ -222,6 +242,9 @@ impl Role {
             }
             self.take_news();
             self.addresses.work();
+            if !self.addresses.adding() {
+                self.routing.work();
+            }
             self.flush();
             self.take_snapshot();
         }
@@ -302,6 +325,41 @@ impl Role {
                     let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
                     self.happened("stall", subject, "listens".to_owned(), cause);
                 }
+                Action::Router(i, Edge::Ask { lost, witness, fence }) => self.ask(i, lost, witness, fence),
+                Action::Router(i, Edge::Refused { why }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = router.settings.name.clone();
+                    warn!("({name}) does not take the silent master's place: {why}");
+                    self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
+                }
+                Action::Router(i, Edge::TwoMasters { other }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (&router.settings.name, router.priority());
+                    let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
+                    warn!(
+                        "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
+                         which is to give way",
+                        other.address, other.priority
+                    );
+                    let subject = format!("vrrp_instance {name}");
+                    let cause = format!("advert from {} with priority {}", other.address, other.priority);
+                    self.happened("two masters", subject, "begun".to_owned(), cause);
+                    self.snapshot_due = true;
+                }
+                Action::Router(i, Edge::Healed { contest }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (router.settings.name.clone(), router.priority().0);
+                    let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
+                    let adverts = contest.adverts;
+                    let why = format!(
+                        "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
+                         the addresses are announced again"
+                    );
+                    info!("({name}) {why}");
+                    self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
+                    // What hooks did on the other host may have undone what they did here.
+                    self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
+                }
                 Action::Router(i, Edge::Overslept { late }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = &router.settings.name;
@@ -344,6 +402,18 @@ impl Role {
         }
     }
 
+    /// A master is silent: its place is taken when the witness answers and it is fenced.
+    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let instance = router.settings.name.clone();
+        let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
+        let what = [(witness, "the witness"), (fence, "the fence")];
+        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
+        info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+        self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
+        self.queue(&FromRole::Ask(Ask { instance, lost: lost.map(|h| (h.address, h.priority.0)), witness, fence }));
+    }
+
     fn reconcile(&mut self) {
         if self.stopping && self.options.keep_addresses {
             return; // -V: nobody claims them any more, and yet they stay
@@ -351,13 +421,38 @@ impl Role {
         if self.removing {
             return; // what a removed instance held may be another's in a moment: it must not leave in between
         }
+        // What goes by an address goes before it, and comes behind it (`turn_until_told`).
+        let paths = self.claimed_paths();
+        self.routing.reconcile(paths, self.addresses.links());
         let mut claims = Vec::new();
         for (i, router) in self.node.routers().iter().enumerate() {
             // What was taken away during a stall comes back when it is sure that nobody else has it.
             let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
             claims.extend(self.node.claims(i).filter(kept).cloned());
         }
+        if !self.stopping {
+            claims.extend(self.config.statics.addresses.iter().cloned());
+        }
         self.addresses.reconcile(claims);
+    }
+
+    /// The routes and rules that are to be there: what is static, and those of instances that are MASTER.
+    fn claimed_paths(&self) -> Vec<Path> {
+        let statics = (!self.stopping).then_some(&self.config).into_iter().flat_map(Path::statics);
+        let masters = self.node.routers().iter().filter(|r| matches!(r.state(), State::Master(_)));
+        let masters = masters.filter_map(|r| self.config.instance(&r.settings.name));
+        statics.chain(masters.flat_map(Path::of)).collect()
+    }
+
+    /// When routes and rules want to be worked on: not before the addresses are there.
+    fn paths_at(&self) -> Option<u64> {
+        self.routing.next_at().filter(|_| !self.addresses.adding())
+    }
+
+    /// `promote_secondaries`, on the interfaces that exist.
+    fn promote(&mut self) {
+        let instances = self.config.instances.iter().filter(|i| i.promote_secondaries && !self.stopping);
+        self.promotion.set(&instances.map(|i| i.vrrp.interface.clone()).collect());
     }
 
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
@@ -429,6 +524,10 @@ impl Role {
                     let done = self.steer(&order);
                     self.queue(&FromRole::Steered { id, done });
                 }
+                ToRole::Cleared { instance, verdict } => {
+                    let i = self.node.routers().iter().position(|r| r.settings.name == instance);
+                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, verdict.clone())));
+                }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
                     self.stop();
@@ -471,6 +570,7 @@ impl Role {
             snapshot.and_then(|value| match serde_json::from_value::<Kept>(value) {
                 Ok(kept) => {
                     predecessor = Some(kept.bfd);
+                    self.devices.resume(kept.settings);
                     Some((Instant(last_seen), kept.vrrp))
                 }
                 Err(e) => {
@@ -484,17 +584,21 @@ impl Role {
         let mut shells: BTreeMap<String, Shell> =
             self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
         self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
-        self.addresses.manage(&settings.instances)?;
+        self.devices.manage(&settings.instances, self.addresses.links());
+        self.config = config;
+        self.keep_devices();
+        self.routing.manage(&self.config, self.addresses.links())?;
+        self.addresses.manage(&self.config)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
-        self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
+        self.bfd.configure(if self.options.no_bfd { Vec::new() } else { self.config.bfd.clone() }, predecessor);
         if let Some((_, snapshot)) = &mut before {
             // Sessions are the same by their addresses; instances know them by the names that they have now.
             snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
             snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
         }
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
-        self.config = config;
+        self.promote();
         self.open_ports();
         self.act();
         self.reconcile();
@@ -519,10 +623,31 @@ impl Role {
         }
     }
 
+    /// Makes the interfaces that are missing. What somebody removes is there again before anybody looks.
+    fn keep_devices(&mut self) {
+        for _ in 0..4 {
+            // Before an interface is up: the kernel says which groups it wants as soon as it is.
+            let instances = self.config.instances.iter().map(|i| &i.vrrp);
+            self.filter.reconcile(instances, self.addresses.links(), &self.config.global.firewall);
+            if let Err(e) = self.addresses.observe() {
+                warn!("what the kernel has to tell can't be read: {e}");
+            }
+            if !self.devices.reconcile(self.addresses.links()) {
+                return;
+            }
+        }
+    }
+
     fn open_ports(&mut self) {
+        self.keep_devices();
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
-        let opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+        let mut opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
+        for (opened, router) in opened.iter_mut().zip(self.node.routers()) {
+            if let Some(why) = self.devices.problem(&router.settings) {
+                *opened = Err(why.to_owned());
+            }
+        }
         let sessions = self.bfd.open(&self.poller, FIRST_BFD);
         let refused = !sessions || opened.iter().any(Result::is_err);
         self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
@@ -539,15 +664,21 @@ impl Role {
                 let cause = "somebody removed it".to_owned();
                 self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
             }
-            let Some(news) = self.addresses.news() else { return };
+            let Some(news) = self.addresses.news() else { break };
             if news.links {
                 self.open_ports();
+                self.promote();
             }
+            let addresses = &self.addresses;
+            self.routing.heed(addresses.links(), |address| addresses.on_host(address));
             let facts = self.addresses.facts();
             let now = now();
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(now, Input::Link(name, link));
             }
+            self.reconcile();
+        }
+        if self.routing.news() {
             self.reconcile();
         }
     }
@@ -665,6 +796,11 @@ impl Role {
         }
         self.handle(now(), Input::Stop);
         self.reconcile();
+        self.promote();
+        if !self.options.keep_addresses {
+            self.devices.withdraw(self.addresses.links());
+            self.filter.withdraw();
+        }
         self.bfd.stop();
     }
 
@@ -677,7 +813,9 @@ impl Role {
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot() };
+        self.filter.look();
+        let settings = self.devices.before().clone();
+        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings };
         match serde_json::to_value(kept) {
             Ok(value) => self.queue(&FromRole::Snapshot(value)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),

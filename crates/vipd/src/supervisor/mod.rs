@@ -7,9 +7,11 @@
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
+//!                                   +--> absence: what is taken off the host when the vrrp role is not there to do it
 //!                                   +--> reload: another configuration; timed: at a time that a file says
 //! ```
 
+mod absence;
 mod fifo;
 mod files;
 mod followed;
@@ -23,6 +25,7 @@ mod reading;
 mod reload;
 mod role;
 mod scripts;
+mod takeover;
 mod timed;
 mod view;
 
@@ -111,6 +114,8 @@ pub(crate) enum Event {
     File { serial: u64, name: String, value: i64 },
     /// So many of a tracked process run, other than before or for the first time.
     Process { serial: u64, name: String, count: u32, cause: Cause },
+    /// Whether a silent master's place may be taken.
+    Cleared { instance: String, verdict: Result<(), String> },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read; or why not.
@@ -148,6 +153,8 @@ struct Supervisor {
     verdicts: BTreeMap<(VirtualServerId, SocketAddr), Verdict>,
     /// Some did not reach the director.
     verdicts_owed: bool,
+    /// Instances of which it is being found out whether they may take over.
+    judging: BTreeSet<String>,
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
@@ -243,6 +250,7 @@ impl Supervisor {
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
+            judging: BTreeSet::new(),
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -281,7 +289,7 @@ impl Supervisor {
         if !vipd_sys::privilege::has_user_of_its_own() {
             warn!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
         }
-        if self.config.instances.is_empty() && self.config.services.is_empty() && !self.has_sessions() {
+        if !self.wanted(RoleName::Vrrp) && !self.wanted(RoleName::Check) {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
         self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
@@ -334,7 +342,9 @@ impl Supervisor {
 
     fn wanted(&self, name: RoleName) -> bool {
         let used = match name {
-            RoleName::Vrrp => !self.config.instances.is_empty() || self.has_sessions(),
+            RoleName::Vrrp => {
+                !self.config.instances.is_empty() || !self.config.statics.is_empty() || self.has_sessions()
+            }
             RoleName::Check => !self.config.services.is_empty(),
             RoleName::Director => !self.config.services.is_empty() || self.config.global.sync_daemon.is_some(),
             RoleName::Console => true,
@@ -415,27 +425,6 @@ impl Supervisor {
             && let Err(e) = file.write(pid)
         {
             warn!("pid file of the {name} role: {e}");
-        }
-    }
-
-    /// A role is not there. Where that is the vrrp role and for longer, its peers won't wait for it: two hosts must not answer
-    /// for one address.
-    fn note_absence(&mut self, name: RoleName) {
-        self.note_pid(name, None);
-        let soon = self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= Instant::now());
-        if name == RoleName::Vrrp && !soon {
-            self.release_addresses();
-        }
-    }
-
-    /// Takes the virtual addresses off this host, for a vrrp role that is not there to do it.
-    fn release_addresses(&self) {
-        // With -C there is no such role, and the addresses are another daemon's.
-        if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
-            return;
-        }
-        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp), std::iter::empty()) {
-            error!("the virtual addresses can't be removed: {e}; if another host serves them now, remove them by hand");
         }
     }
 
@@ -531,6 +520,11 @@ impl Supervisor {
                 self.process_runs(serial, name, count, cause);
                 None
             }
+            Event::Cleared { instance, verdict } => {
+                self.judging.remove(&instance);
+                self.tell(RoleName::Vrrp, &ToRole::Cleared { instance, verdict });
+                None
+            }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
                 if leftover.is_some() {
                     self.stuck.push((probe, leftover));
@@ -623,6 +617,7 @@ impl Supervisor {
                     self.tell(RoleName::Check, &ToRole::Sessions(self.sessions.clone()));
                 }
             }
+            FromRole::Ask(ask) => self.judge(ask),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {
                 for verdict in &verdicts {
@@ -741,7 +736,7 @@ impl Supervisor {
         }
         self.stop_roles(&[RoleName::Vrrp], queue).await;
         // It did so itself, unless it was dead or did not leave in order.
-        self.release_addresses();
+        self.release(&Config::default());
         self.release_leftovers(RoleName::Vrrp);
         self.reloading = Reload::Over;
         let director = RoleName::Director;
@@ -788,6 +783,7 @@ impl Supervisor {
                     | Event::File { .. }
                     | Event::Process { .. }
                     | Event::Ran { .. }
+                    | Event::Cleared { .. }
                     | Event::Loaded(_)
                     | Event::TimeFile(_)
                     | Event::Answer { .. },

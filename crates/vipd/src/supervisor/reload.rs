@@ -287,19 +287,6 @@ impl Supervisor {
         }
     }
 
-    /// The role ended, perhaps before it had removed the addresses that the new configuration doesn't have; its successor
-    /// will not know of them.
-    pub(super) fn release_leftovers(&mut self, name: RoleName) {
-        if name != RoleName::Vrrp || !self.reloading.awaits(name) {
-            return;
-        }
-        let instances = |config: &Config| config.instances.iter().map(|i| i.vrrp.clone()).collect::<Vec<_>>();
-        let (old, new) = (instances(&self.old), instances(&self.config));
-        if let Err(e) = crate::apply::release(old.iter(), new.iter()) {
-            error!("addresses that are no longer configured can't be removed: {e}; remove them by hand");
-        }
-    }
-
     /// `reload_file`: the file that is there while the configuration is read.
     fn mark(&self) -> Option<PathBuf> {
         let mark = self.config.global.reload_file.as_ref()?;

@@ -47,9 +47,16 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         skip_check_adv_addr: false,
         owner_ignore_adverts: false,
         checksum: Checksum::Pseudo,
+        device: None,
+        more_devices: Vec::new(),
+        vmac_xmit_base: false,
+        accept: true,
         track_primary: true,
         tracks: vec![],
         vip_lease: false,
+        witness: false,
+        fence: false,
+        needs: std::collections::BTreeSet::new(),
     }
 }
 
