@@ -27,6 +27,18 @@ pub enum Request {
     },
     /// Give what this host is MASTER of to its peers, or take it back.
     Steer(Order),
+    /// What has happened; answered by `Reply::Events`.
+    Events {
+        /// What comes after that number; `None`: everything that is kept.
+        #[serde(default)]
+        since: Option<u64>,
+        /// The `Item::Boot` that `since` counts from; with another one everything that is kept is told.
+        #[serde(default)]
+        boot: Option<String>,
+        /// Whether more answers follow as more happens, until the connection is closed. Nothing else can be asked on it.
+        #[serde(default)]
+        follow: bool,
+    },
 }
 
 /// What an operator wants of the virtual routers.
@@ -69,11 +81,56 @@ pub enum Reply {
         /// What was done, a sentence each.
         done: Vec<String>,
     },
+    /// To `Request::Events`: the first begins with `Item::Boot`, as does any after the numbers have begun anew.
+    Events {
+        /// In the order of their numbers.
+        items: Vec<Item>,
+    },
     /// The request could not be served: what was wrong and what to do.
     Error {
         /// One sentence.
         message: String,
     },
+}
+
+/// A piece of the stream of events.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "item", rename_all = "snake_case")]
+pub enum Item {
+    /// Numbers count from 1 in this run of the daemon.
+    Boot {
+        /// Its name, which no other run has.
+        boot: String,
+        /// When it started.
+        started: UnixTime,
+    },
+    /// These have happened and can no longer be told.
+    Gap {
+        /// The first number.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Something happened.
+    Event(Event),
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub seq: u64,
+    /// When.
+    pub at: UnixTime,
+    /// `daemon`, `role`, `reload`, `order`, `transition`, `priority`, `lower_priority`, `stall`, `tracker`, `address`, `bfd`,
+    /// `real_server`, `quorum`, `hook`; others may come.
+    pub kind: String,
+    /// To what, in the configuration's words: `vrrp_instance VI_1`
+    pub subject: String,
+    /// What: `MASTER`, `bad`, `exit status 1`
+    pub what: String,
+    /// Why.
+    pub cause: String,
 }
 
 /// The options of the daemon's command line that say how its configuration is read.
@@ -138,6 +195,9 @@ pub struct Status {
     /// VRRP packets for none of the instances, by reason.
     #[serde(default)]
     pub vrrp_rejected: Vec<(String, u64)>,
+    /// What is static.
+    #[serde(default)]
+    pub statics: StaticStatus,
     /// The BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdStatus>,
@@ -223,9 +283,18 @@ pub struct InstanceStatus {
     pub master_priority: Option<u8>,
     /// The virtual addresses, advertised and excluded, with whether this host holds them.
     pub addresses: Vec<AddressStatus>,
+    /// Its routes.
+    #[serde(default)]
+    pub routes: Vec<PathStatus>,
+    /// Its rules.
+    #[serde(default)]
+    pub rules: Vec<PathStatus>,
     /// What it tracks.
     #[serde(default)]
     pub tracks: Vec<TrackStatus>,
+    /// Another master of the same virtual router, which is to give way.
+    #[serde(default)]
+    pub second_master: Option<SecondMaster>,
     /// When the machine wants to be called again, in seconds from now, and why.
     pub next: Option<NextStatus>,
     /// Its sync group.
@@ -262,6 +331,19 @@ pub struct TrackStatus {
     pub fault: bool,
 }
 
+/// Another master of a virtual router, seen by the one that stays.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecondMaster {
+    /// Where its adverts come from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// When it was first heard.
+    pub since: UnixTime,
+    /// How many of its adverts were heard.
+    pub adverts: u64,
+}
+
 /// A virtual address.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct AddressStatus {
@@ -269,6 +351,28 @@ pub struct AddressStatus {
     pub address: String,
     /// Whether the kernel of this host holds it.
     pub present: bool,
+}
+
+/// A route or a rule.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PathStatus {
+    /// As `ip route` and `ip rule` have it, as far as it differs from others.
+    pub path: String,
+    /// Whether the kernel of this host holds it.
+    pub present: bool,
+}
+
+/// What is there for as long as the daemon runs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct StaticStatus {
+    /// `static_ipaddress`
+    pub addresses: Vec<AddressStatus>,
+    /// `static_routes`
+    pub routes: Vec<PathStatus>,
+    /// `static_rules`
+    pub rules: Vec<PathStatus>,
+    /// Routes and rules of these put back after somebody removed them.
+    pub restored: u64,
 }
 
 /// A state change.
@@ -301,9 +405,15 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Addresses put back after somebody removed them.
     pub addresses_restored: u64,
+    /// Routes and rules put back after somebody removed them.
+    #[serde(default)]
+    pub paths_restored: u64,
     /// Times it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,
+    /// How often another host was seen to be master of the same virtual router at the same time.
+    #[serde(default)]
+    pub two_masters: u64,
     /// How long after its time an advert was sent at the most, in seconds.
     #[serde(default)]
     pub latest_advert_secs: f64,

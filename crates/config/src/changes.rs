@@ -2,7 +2,7 @@
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
 use crate::model::{
-    Config, Global, Instance, ServerNotify, Service, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
+    Config, Global, Instance, ServerNotify, Service, Statics, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
 };
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,7 @@ pub enum Kind {
     Script,
     File,
     Process,
+    Static,
     Bfd,
     Service,
     Server,
@@ -53,6 +54,7 @@ impl Kind {
             Kind::Script => "vrrp_script",
             Kind::File => "track_file",
             Kind::Process => "vrrp_track_process",
+            Kind::Static => "static",
             Kind::Bfd => "bfd_instance",
             Kind::Service => "virtual_server",
             Kind::Server => "real_server",
@@ -66,6 +68,8 @@ pub enum Felt {
     /// Nothing.
     #[default]
     Nothing,
+    /// Packets take other ways.
+    Paths,
     /// Connections are spread otherwise.
     Spread,
     /// Whether a quorum is there may change, and with it whether the sorry server serves.
@@ -124,12 +128,14 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         scripts: _,
         files: _,
         processes: _,
+        statics: _,
         bfd: _,
         services: _,
         written: _,
     } = new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     instances(old, new, &mut changes);
+    statics(&old.statics, &new.statics, &mut changes);
     compare(
         &mut changes,
         Kind::Group,
@@ -239,6 +245,38 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         ("reload_file", Felt::Nothing, old.reload_file != *reload_file),
         ("reload_check_config", Felt::Nothing, old.reload_findings != *reload_findings),
     ]
+}
+
+/// What differs in what is always there, a line for each keyword.
+fn statics(old: &Statics, new: &Statics, changes: &mut Vec<Change>) {
+    fn lines<T: PartialEq>(
+        changes: &mut Vec<Change>,
+        word: &str,
+        (old, new): (&[T], &[T]),
+        shown: impl Fn(&T) -> String,
+    ) {
+        if old == new {
+            return;
+        }
+        let gone = old.iter().filter(|one| !new.contains(one)).map(|one| format!("without {}", shown(one)));
+        let come = new.iter().filter(|one| !old.contains(one)).map(|one| format!("with {}", shown(one)));
+        let mut details: Vec<String> = gone.chain(come).collect();
+        if details.is_empty() {
+            details.push("in another order".to_owned());
+        }
+        changes.push(Change {
+            verb: Verb::Changed,
+            kind: Kind::Static,
+            what: word.to_owned(),
+            details,
+            felt: Felt::Paths,
+        });
+    }
+    let Statics { addresses, routes, rules } = new;
+    let shown = |a: &VirtualAddress| format!("{}/{} dev {}", a.address, a.prefix, a.device);
+    lines(changes, "static_ipaddress", (&old.addresses, addresses), shown);
+    lines(changes, "static_routes", (&old.routes, routes), ToString::to_string);
+    lines(changes, "static_rules", (&old.rules, rules), ToString::to_string);
 }
 
 fn group(old: &SyncGroup, new: &SyncGroup) -> Vec<Word> {
@@ -410,7 +448,7 @@ fn addresses(old: &vrrp::Instance, new: &vrrp::Instance, moves: impl Fn(&Place) 
 }
 
 fn router(before: &Instance, after: &Instance) -> Vec<Word> {
-    let Instance { vrrp: new, notify } = after;
+    let Instance { vrrp: new, routes, rules, promote_secondaries, notify, takeover } = after;
     let old = &before.vrrp;
     // The addresses are compared by `addresses`; the name by `instances`; the rest of these is what makes it the same one.
     let vrrp::Instance {
@@ -435,8 +473,12 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         skip_check_adv_addr,
         track_primary,
         tracks,
+        witness,
+        fence,
         vip_lease,
+        needs,
     } = new;
+    let asked = before.takeover != *takeover || (old.witness, old.fence) != (*witness, *fence);
     let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
     let mut words = vec![
         ("version", Felt::Adverts, old.version != *version),
@@ -452,8 +494,13 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
         ("higher_prio_send_advert", Felt::Mastership, higher),
         ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
+        ("witness and fence", Felt::Mastership, asked),
         ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
+        ("virtual_routes", Felt::Paths, before.routes != *routes),
+        ("virtual_rules", Felt::Paths, before.rules != *rules),
+        ("interfaces of routes", Felt::Mastership, old.needs != *needs),
+        ("promote_secondaries", Felt::Nothing, before.promote_secondaries != *promote_secondaries),
         ("notify", Felt::Nothing, before.notify != *notify),
     ];
     let of = |all: &[vrrp::Track], word| all.iter().filter(|t| t.what.keyword() == word).cloned().collect::<Vec<_>>();

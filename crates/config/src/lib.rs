@@ -22,6 +22,7 @@ pub mod model;
 mod options;
 pub mod plan;
 mod render;
+pub mod routing;
 pub mod schema;
 mod secret;
 pub mod setting;

@@ -8,10 +8,15 @@ mod forwarding;
 mod global;
 mod group;
 mod hmac;
+mod iproute;
 mod notify;
+mod route;
+mod rule;
 mod script;
 mod server_group;
 mod service;
+mod stays;
+mod takeover;
 mod track;
 mod transport;
 mod users;
@@ -42,6 +47,8 @@ struct Lower<'a> {
     users: users::Users,
     /// Whom scripts run as without a user of their own; `None` if that was told to be impossible.
     identity: Option<Identity>,
+    /// Names of the iproute2 tables.
+    iproute: iproute::Iproute,
     /// A script that runs without `enable_script_security`: told once.
     unguarded: Option<Place>,
     /// Files with a secret that everybody can read: each is told once.
@@ -78,6 +85,7 @@ pub(crate) fn lower(
         defaults: Defaults::from(&globals),
         users: users::Users::read(),
         identity: None,
+        iproute: iproute::Iproute::from(&globals),
         unguarded: None,
         secrets: std::collections::HashSet::new(),
         held: HashMap::new(),
@@ -87,7 +95,7 @@ pub(crate) fn lower(
     };
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
-    lower.vrrp(&root, &mut config);
+    lower.vrrp(&root, &globals, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {
         for address in own.addresses.iter().chain(&own.excluded) {
             lower.held.entry(address.address).or_insert_with(|| own.name.clone());

@@ -1,6 +1,7 @@
 //! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on
 //! nothing else; it crosses process borders as JSON.
 
+use crate::routing::{Route, Rule};
 use crate::setting::{self, Setting};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct Config {
     pub files: Vec<TrackedFile>,
     /// `vrrp_track_process`es that an instance or group tracks.
     pub processes: Vec<TrackedProcess>,
+    /// What is there while the daemon runs.
+    pub statics: Statics,
     /// `bfd_instance`s in the order of the file; names unique.
     pub bfd: Vec<bfd::Instance>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
@@ -166,13 +169,52 @@ pub struct Notify {
     pub smtp_alert: bool,
 }
 
+/// What this host has for as long as the daemon runs, whoever is MASTER.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Statics {
+    /// `static_ipaddress`
+    pub addresses: Vec<vrrp::VirtualAddress>,
+    /// `static_routes`
+    pub routes: Vec<Route>,
+    /// `static_rules`
+    pub rules: Vec<Rule>,
+}
+
+impl Statics {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+    }
+}
+
 /// A `vrrp_instance` with what is not the protocol's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Instance {
     /// The protocol's part.
     pub vrrp: vrrp::Instance,
+    /// `virtual_routes`: there while it is MASTER.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`
+    pub rules: Vec<Rule>,
+    /// `promote_secondaries`: the interface keeps an address's siblings when the first one goes.
+    pub promote_secondaries: bool,
     /// Who is told.
     pub notify: Notify,
+    /// Who is asked before a silent master's place is taken.
+    pub takeover: Takeover,
+}
+
+/// What must be so before an instance takes the place of a master that fell silent.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Takeover {
+    /// `witness`, `witness_port`: who must answer. The port: of TCP; without one it is pinged.
+    pub witness: Option<(IpAddr, Option<u16>)>,
+    /// `witness_bfd`: the session that must be up.
+    pub session: Option<String>,
+    /// `witness_timeout`
+    pub patience: Duration,
+    /// `fence`, `fence_timeout`
+    pub fence: Option<TimedCommand>,
 }
 
 /// A `vrrp_sync_group` with what is not the protocol's.

@@ -46,7 +46,9 @@ pub fn forbidden(running: &Config, next: &Config) -> Option<&'static str> {
     if next.global.net_namespace != running.global.net_namespace {
         return Some("net_namespace can't change while the daemon runs: restart it");
     }
-    let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty() && config.bfd.is_empty();
+    let empty = |config: &Config| {
+        config.instances.is_empty() && config.services.is_empty() && config.bfd.is_empty() && config.statics.is_empty()
+    };
     // What an editor leaves on a full disk is a file like any other, and would give everything up.
     (empty(next) && !empty(running))
         .then_some("there is no vrrp_instance and no virtual_server in it: to give up everything, stop the daemon")
@@ -111,6 +113,12 @@ fn everything(config: &Config, held: &BTreeMap<Place, Held<'_>>) -> Vec<(Kind, S
     all.extend(config.scripts.iter().map(|s| (Kind::Script, format!("vrrp_script {}", s.vrrp.name))));
     all.extend(config.files.iter().map(|f| (Kind::File, format!("track_file {}", f.name))));
     all.extend(config.processes.iter().map(|p| (Kind::Process, format!("vrrp_track_process {}", p.vrrp.name))));
+    let statics = [
+        ("static_ipaddress", config.statics.addresses.len()),
+        ("static_routes", config.statics.routes.len()),
+        ("static_rules", config.statics.rules.len()),
+    ];
+    all.extend(statics.into_iter().filter(|(_, n)| *n > 0).map(|(word, _)| (Kind::Static, word.to_owned())));
     all.extend(config.bfd.iter().map(|s| (Kind::Bfd, format!("bfd_instance {}", s.name))));
     for lvs in config.services.iter().map(|s| &s.lvs) {
         all.push((Kind::Service, format!("virtual_server {}", lvs.id)));
@@ -201,6 +209,7 @@ impl<'a> View<'a> {
             (Kind::Address, _) => Turn::TakeAddress,
             (Kind::Group, _) => Turn::Group,
             (Kind::Script | Kind::File | Kind::Process, _) => Turn::Tracked,
+            (Kind::Static, _) => Turn::TakeAddress,
             (Kind::Bfd, _) => Turn::Bfd,
             (Kind::Service, Verb::Removed) => {
                 Turn::RemoveService(self.old.services.get(what).and_then(|s| first_key(s)), Edit::Service)
@@ -308,9 +317,14 @@ impl<'a> View<'a> {
             Kind::Instance => self.instance(*verb, what, *felt).to_owned(),
             Kind::Service => self.service(*verb, what, *felt),
             Kind::Server => self.server(*verb, what, *felt),
-            Kind::Address | Kind::Global | Kind::Group | Kind::Script | Kind::File | Kind::Process | Kind::Bfd => {
-                felt_of(*felt).to_owned()
-            }
+            Kind::Address
+            | Kind::Global
+            | Kind::Group
+            | Kind::Script
+            | Kind::File
+            | Kind::Process
+            | Kind::Static
+            | Kind::Bfd => felt_of(*felt).to_owned(),
         }
     }
 
@@ -363,6 +377,7 @@ impl<'a> View<'a> {
 fn felt_of(felt: Felt) -> &'static str {
     match felt {
         Felt::Nothing => "none by itself",
+        Felt::Paths => "packets take other ways",
         Felt::Spread => "new connections alone are spread otherwise",
         Felt::Quorum => "whether its quorum is there, and its sorry server serves, may change",
         Felt::Entries => "addresses that go away take no more connections",

@@ -16,6 +16,7 @@ use crate::options::Written;
 use crate::setting;
 use crate::source::Place;
 use items::Items;
+pub(crate) use lines::item as line_options;
 use std::net::IpAddr;
 pub(crate) use written::written;
 

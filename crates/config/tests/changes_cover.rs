@@ -30,6 +30,18 @@ global_defs {
     notify_timeout 7
     lvs_timeouts tcp 1 tcpfin 2 udp 3
 }
+static_ipaddress {
+    192.0.2.9/24 dev eth0
+    192.0.2.8/24 dev eth0
+}
+static_routes {
+    10.0.1.0/24 via 192.0.2.254 dev eth0 mtu lock 1400 congctl cubic
+    10.0.2.0/24 nexthop via 192.0.2.253 dev eth0 weight 2 nexthop via 192.0.2.254
+}
+static_rules {
+    from 10.0.3.0/24 lookup 100 priority 5
+    to 10.0.4.0/24 blackhole priority 6
+}
 vrrp_script s {
     script "/bin/true"
     interval 2
@@ -69,6 +81,10 @@ vrrp_instance A {
     interface eth0
     virtual_router_id 7
     version 2
+    witness 192.0.2.200
+    witness_port 22
+    witness_bfd P
+    fence /bin/true root
     authentication {
         auth_type PASS
         auth_pass secret
@@ -93,6 +109,15 @@ vrrp_instance A {
     virtual_ipaddress {
         192.0.2.1/24 brd + label eth0:1
         192.0.2.2
+    }
+    virtual_routes {
+        2001:db8:1::/64 from 2001:db8:2::/64 via fe80::1 dev eth1 src 2001:db8::1 pref high expires 60 ttl-propagate enabled
+        10.0.5.0/24 via 192.0.2.254 encap ip id 3 dst 192.0.2.252 src 192.0.2.1 tos 1 ttl 2 flags 3 realms 1/2
+        10.0.6.0/24 vrf red dev eth2 onlink
+    }
+    virtual_rules {
+        not from 10.0.7.0/24 to 10.0.8.0/24 iif eth1 oif eth2 fwmark 1/3 lookup 100 priority 7 uidrange 1-2
+        sport 1-2 dport 3-4 ipproto 6 goto 9 priority 8
     }
     virtual_ipaddress_excluded {
         192.0.2.3
@@ -160,6 +185,10 @@ fn others(value: &Value) -> Vec<Value> {
             json!([1, 2, 3]),
             json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
             json!({ "sni": "x" }),
+            json!(true),
+            json!(["192.0.2.77", 32]),
+            json!([1, 2]),
+            json!({ "Ila": 7 }),
             json!({ "path": "/x", "after": "Kept" }),
             json!({ "text": "/x", "argv": ["/x"], "uid": 1, "gid": 1, "groups": [] }),
         ]),
@@ -188,6 +217,10 @@ fn others(value: &Value) -> Vec<Value> {
                 "V6",
                 "Single",
                 "Active",
+                "Blackhole",
+                "LetGo",
+                "Behind",
+                "Nop",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

@@ -18,7 +18,8 @@ fn around(path: &str) -> String {
     let server = "virtual_server 192.0.2.1 80 {\nreal_server 192.0.2.2 80 {\n%\n}\n}";
     let defined = "track_file F {\nfile /tmp/x\n}\nvrrp_script S {\nscript /bin/true\n}\n\
                    vrrp_track_process P {\nprocess x\n}\nbfd_instance B {\nneighbor_ip 192.0.2.3\n}\n\
-                   bfd_instance word {\nneighbor_ip 192.0.2.5\n}\n";
+                   bfd_instance word {\nneighbor_ip 192.0.2.5\n}\n\
+                   track_group word {\ngroup {\nV\n}\n}\n";
     let inside = |outer: &str, block: &str| outer.replace('%', &format!("{block} {{\n%\n}}"));
     let text = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["", ""] => "%".to_owned(),
@@ -252,6 +253,24 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         (p, "(destination)") if p.ends_with("routes:line") => {
             (several(&["192.0.2.0/24", "default via 192.0.2.1"]), several(&["192.0.2.0/33", "nonsense here"]))
         }
+        (p, "from") if p.ends_with("routes:line") => {
+            (several(&["2001:db8:1::/64", "default"]), several(&["2001:db8::/129", "192.0.2.0/24", ""]))
+        }
+        (p, "encap") if p.contains("routes:line") => {
+            (several(&["ip id 3", "ip6 dst 2001:db8::3", "mpls 100", "ila 1:2:3:4"]), several(&["", "ip", "gre id 3"]))
+        }
+        (p, "ip" | "ip6") if p.ends_with("/encap") => (several(&["id 3"]), several(&["", "ttl 3"])),
+        // Names that every host knows.
+        (p, "tos" | "dsfield" | "tc") if p.contains(":line") => (several(&["0", "0xff"]), several(&["256", "1x", ""])),
+        (p, "table" | "lookup") if p.contains(":line") => (several(&["1", "main"]), several(&["4294967296", ""])),
+        (p, "protocol") if p.ends_with("routes:line") => (several(&["0", "255", "static"]), several(&["256", ""])),
+        (p, "pref") if p.ends_with("routes:line") => (several(&["0", "high"]), several(&["256", "highest", ""])),
+        (p, "ipproto") if p.ends_with("rules:line") => (several(&["6", "tcp"]), several(&["256", "no-such", ""])),
+        (p, "suppress_ifgroup" | "sup_group") if p.ends_with("rules:line") => {
+            (several(&["0", "default"]), several(&["4294967296", "no-such"]))
+        }
+        (p, "goto") if p.ends_with("rules:line") => (several(&["1", "4294967295"]), several(&["0", "4294967296", "x"])),
+        (p, "type") if p.ends_with("rules:line") => (several(&["blackhole", "nop"]), several(&["", "throw"])),
         ("virtual_server_group:line", "(address)") => {
             (several(&["192.0.2.9", "192.0.2.9 80"]), several(&["192.0.2.9 65536", "192.0.2.", "192.0.2.9 80 x"]))
         }
@@ -306,13 +325,20 @@ fn head(path: &str, name: &str) -> &'static str {
     match path {
         p if p.ends_with("/nexthop") => "192.0.2.0/24 nexthop",
         p if p.ends_with("/encap") && matches!(name, "ip" | "ip6" | "mpls" | "ila") => "192.0.2.0/24 encap",
-        p if p.ends_with("/encap") => "192.0.2.0/24 encap ip",
+        p if p.ends_with("/encap") && matches!(name, "tc" | "hoplimit") => "192.0.2.0/24 encap ip6 id 3",
+        p if p.ends_with("/encap") => "192.0.2.0/24 encap ip id 3",
         p if p.ends_with("routes:line") => match name {
             "to" | "unicast" | "local" | "broadcast" | "brd" | "anycast" | "multicast" | "throw" | "unreachable"
             | "prohibit" | "blackhole" | "xresolve" | "nat" | "default" | "any" | "all" | "default6" => "",
+            "inet6" | "from" | "expires" | "pref" => "2001:db8::/64",
+            "or" => "192.0.2.0/24 via 192.0.2.1",
             _ => "192.0.2.0/24",
         },
-        p if p.ends_with("rules:line") => "",
+        p if p.ends_with("rules:line") => match name {
+            "table" | "lookup" | "l3mdev" | "nop" | "blackhole" | "unreachable" | "prohibit" | "type" => "",
+            "goto" => "priority 0",
+            _ => "table 100",
+        },
         p if p.contains("ipaddress") => "192.0.2.9/24",
         p if p.ends_with("unicast_peer:line") => "192.0.2.9",
         p if p.ends_with("track_script:line") => "S",

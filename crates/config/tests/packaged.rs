@@ -21,15 +21,12 @@ fn expected() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("UDP_CHECK", &["V0505:21", "V0901:23"]),
         // Without -i high or -i low the script has no command.
         ("conditional_conf", &["V0401:6", "V0901:23"]),
-        ("track_interface", &["V0901:7", "V0901:28"]),
         // The same address twice, the second time with a label.
         ("vrrp", &["V0209:32"]),
         // Members stand outside `group { }`, as in versions before 1.1; the old form of lvs_sync_daemon.
         ("vrrp.lvs_syncd", &["V0201:4", "V0201:5", "V0901:11"]),
-        ("vrrp.routes", &["V0901:7", "V0901:25"]),
-        // `192.168.100./24` and `192.168.200./24` are no networks.
-        ("vrrp.rules", &["V0901:9", "V0305:11", "V0901:24", "V0305:26"]),
-        ("vrrp.static_ipaddress", &["V0901:7", "V0901:21"]),
+        // Rules without a priority; `192.168.100./24` and `192.168.200./24` are no networks.
+        ("vrrp.rules", &["V0404:10", "V0305:11", "V0404:25", "V0305:26"]),
     ])
 }
 

@@ -320,7 +320,9 @@ fn address_options() {
         assert!(common::read(&vip(bad)).config.is_none(), "{bad}");
     }
     assert!(said(&vip("192.0.2.1 192.0.2.2")).contains("one address a line"));
-    assert_eq!(found(&vip("192.0.2.1 no_track home -nodad")), ["V0901:5"]);
+    assert_eq!(found(&vip("192.0.2.1 no_track home -nodad")), none());
+    let let_go = one("virtual_ipaddress {\n192.0.2.1 no_track\n}");
+    assert!(let_go.addresses[0].flags.contains(&AddressFlag::LetGo));
     assert_eq!(found(&vip("192.0.2.1 peer 2001:db8::2")), ["V0306:5"]);
     assert_eq!(one("virtual_ipaddress {\n192.0.2.1 scope 7\n}").addresses[0].scope, 7);
 }

@@ -358,7 +358,17 @@ impl Host {
                 Action::Router(_, Edge::Resumed) => changed = true,
                 Action::Router(i, Edge::Renew) => renewed.push(i),
                 Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
-                Action::Router(_, Edge::LowerPriority { .. } | Edge::Overslept { .. }) | Action::Group(..) => {}
+                Action::Router(
+                    _,
+                    Edge::LowerPriority { .. }
+                    | Edge::Overslept { .. }
+                    | Edge::Ask { .. }
+                    | Edge::Refused { .. }
+                    | Edge::TwoMasters { .. }
+                    | Edge::Healed { .. },
+                )
+                | Action::Group(..)
+                | Action::Tracked(..) => {}
             }
         }
         if self.mutation != Some(Mutation::LeasesForgotten) {

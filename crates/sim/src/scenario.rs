@@ -249,6 +249,9 @@ impl Scenario {
                 track_primary: true,
                 tracks: Vec::new(),
                 vip_lease: true,
+                witness: false,
+                fence: false,
+                needs: std::collections::BTreeSet::new(),
             }
         });
         let instances: Vec<Instance> = instances.collect();

@@ -67,6 +67,9 @@ fn settings(priority: u8) -> Settings {
         track_primary: true,
         tracks: vec![],
         vip_lease: true,
+        witness: false,
+        fence: false,
+        needs: std::collections::BTreeSet::new(),
     };
     Settings { instances: vec![instance], ..Settings::default() }
 }

@@ -6,6 +6,7 @@
 pub mod announce;
 pub mod clock;
 pub mod connector;
+pub mod echo;
 pub mod lease;
 pub mod netlink;
 pub mod netns;

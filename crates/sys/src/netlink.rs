@@ -1,16 +1,25 @@
-//! Interfaces and addresses through route netlink: what there is, what changes, and changing it.
+//! Interfaces, addresses, routes and rules through route netlink: what there is, what changes, and changing it.
+
+mod attr;
+mod route;
+mod routing;
+mod rule;
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::link::{InfoData, InfoVrf, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
+
+pub use route::{Encap, Found, Hop, Order, Place, Route, Tunnel, Way};
+pub use routing::{RoutingChange, RoutingMonitor};
+pub use rule::Rule;
 
 /// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR` (linux/rtnetlink.h)
 const GROUPS: [u32; 3] = [1, 5, 9];
@@ -32,6 +41,8 @@ pub struct Link {
     pub name: String,
     /// `IFF_UP` and `IFF_RUNNING`.
     pub up: bool,
+    /// `IFF_UP`: without it an interface has no routes.
+    pub enabled: bool,
     /// `IFF_MULTICAST`
     pub multicast: bool,
     /// Whether it resolves addresses (`IFF_NOARP` and `IFF_LOOPBACK` off, Ethernet).
@@ -40,6 +51,8 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
     /// Largest packet in bytes.
     pub mtu: u32,
+    /// The routing table of a VRF.
+    pub vrf: Option<u32>,
 }
 
 /// An address on an interface.
@@ -135,32 +148,12 @@ impl Monitor {
 
     /// What has changed, at most one datagram's worth; `None` if nothing has.
     pub fn read(&mut self) -> io::Result<Option<Vec<Change>>> {
-        let (bytes, from) = match self.socket.recv_from_full() {
-            Ok(got) => got,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => {
-                self.drain();
-                return Ok(Some(vec![Change::Overrun]));
-            }
-            Err(e) => return Err(e),
+        let bytes = match read_bytes(&self.socket)? {
+            Bytes::None => return Ok(None),
+            Bytes::Lost => return Ok(Some(vec![Change::Overrun])),
+            Bytes::Some(bytes) => bytes,
         };
-        if from.port_number() != 0 {
-            return Ok(Some(Vec::new())); // not from the kernel
-        }
         Ok(Some(changes(&bytes)))
-    }
-
-    /// Throws away what waits. It is older than what was lost, and as long as any of it waits the kernel goes on losing
-    /// (`NETLINK_S_CONGESTED`): only what is read anew behind this is the truth.
-    fn drain(&mut self) {
-        for _ in 0..MOST_WAITING {
-            let lost = |e: &io::Error| e.raw_os_error() == Some(libc::ENOBUFS);
-            match self.socket.recv_from_full() {
-                Ok(_) => {}
-                Err(e) if lost(&e) => {}
-                Err(_) => return,
-            }
-        }
     }
 }
 
@@ -177,6 +170,44 @@ pub fn changes(bytes: &[u8]) -> Vec<Change> {
         _ => None, // answers and ends, which nobody asked for here
     };
     messages(bytes).filter_map(one).collect()
+}
+
+/// What a monitor's socket has.
+enum Bytes {
+    /// Nothing.
+    None,
+    /// Less than the kernel had to tell.
+    Lost,
+    /// A datagram; empty if it is not from the kernel.
+    Some(Vec<u8>),
+}
+
+fn read_bytes(socket: &Socket) -> io::Result<Bytes> {
+    match socket.recv_from_full() {
+        Ok((bytes, from)) => Ok(Bytes::Some(if from.port_number() == 0 { bytes } else { Vec::new() })),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Bytes::None),
+        Err(e) if is_loss(&e) => {
+            drain(socket);
+            Ok(Bytes::Lost)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn is_loss(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+/// Throws away what waits. It is older than what was lost, and as long as any of it waits the kernel goes on losing
+/// (`NETLINK_S_CONGESTED`): only what is read anew behind this is the truth.
+fn drain(socket: &Socket) {
+    for _ in 0..MOST_WAITING {
+        match socket.recv_from_full() {
+            Ok(_) => {}
+            Err(e) if is_loss(&e) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 fn change(message: RouteNetlinkMessage, port: Port) -> Option<Change> {
@@ -199,6 +230,7 @@ fn change(message: RouteNetlinkMessage, port: Port) -> Option<Change> {
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
+    reason: String,
 }
 
 impl Netlink {
@@ -208,7 +240,13 @@ impl Netlink {
         socket.bind(&SocketAddr::new(0, 0))?;
         // The kernel answers within the call; this only keeps a surprise from hanging the caller for ever.
         crate::process::receive_timeout(&socket, std::time::Duration::from_secs(5))?;
-        Ok(Netlink { socket, sequence: 0 })
+        let _ = socket.set_ext_ack(true); // for `reason` alone, which older kernels don't say
+        Ok(Netlink { socket, sequence: 0, reason: String::new() })
+    }
+
+    /// What the kernel said beside its last error, in its words; may be nothing.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// Every interface.
@@ -290,25 +328,57 @@ impl Netlink {
         flags: u16,
         mut each: impl FnMut(RouteNetlinkMessage),
     ) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
-        write(ask, flags, self.sequence, &mut bytes);
-        self.socket.send(&bytes, 0)?;
+        write(ask, flags, self.next(), &mut bytes);
+        self.transact(&bytes, |bytes| {
+            let message = NetlinkMessage::deserialize(bytes).map(|message| message.payload);
+            if let Ok(NetlinkPayload::InnerMessage(message)) = message {
+                each(message);
+            }
+        })
+    }
+
+    /// Sends a request of that type with that body and hands over the type and the body of every answer.
+    fn exchange(&mut self, kind: u16, flags: u16, body: &[u8], mut each: impl FnMut(u16, &[u8])) -> io::Result<()> {
+        let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
+        bytes.extend_from_slice(&self.next().to_ne_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(body);
+        self.transact(&bytes, |bytes| {
+            if let Some((kind, _, body)) = split(bytes) {
+                each(kind, body);
+            }
+        })
+    }
+
+    fn next(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    /// Sends a request and reads until it is answered.
+    fn transact(&mut self, request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.socket.send(request, 0)?;
         loop {
             let (bytes, from) = self.socket.recv_from_full()?;
             if from.port_number() != 0 {
                 continue; // not from the kernel
             }
-            for message in messages(&bytes) {
-                if message.header.sequence_number != self.sequence {
+            for message in pieces(&bytes) {
+                let Some((kind, flags, body)) = split(message) else { continue };
+                if attr::number(message.get(8..).unwrap_or_default()) != Some(self.sequence) {
                     continue; // the late end of a request that timed out
                 }
-                match message.payload {
-                    NetlinkPayload::Done(_) => return Ok(()),
-                    NetlinkPayload::Error(e) if e.code.is_none() => return Ok(()),
-                    NetlinkPayload::Error(e) => return Err(e.to_io()),
-                    NetlinkPayload::InnerMessage(m) => each(m),
-                    _ => {} // no-ops and overruns: the kernel sends neither in answer to a request
+                match (kind, attr::number(body).map(u32::cast_signed)) {
+                    (ERROR | DONE, None | Some(0..)) => return Ok(()),
+                    (ERROR | DONE, Some(code)) => {
+                        self.reason = reason(flags, body).unwrap_or_default();
+                        return Err(io::Error::from_raw_os_error(-code));
+                    }
+                    _ => each(message),
                 }
             }
         }
@@ -328,22 +398,41 @@ fn write(ask: RouteNetlinkMessage, flags: u16, sequence: u32, to: &mut Vec<u8>) 
     message.serialize(&mut to[start..start + message.buffer_len()]);
 }
 
-/// The netlink messages of a datagram, those that can't be read left out (newer kernels may say things unknown here).
-fn messages(bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> + '_ {
+/// Bytes of `struct nlmsghdr` (linux/netlink.h).
+const HEADER: usize = 16;
+/// `NLMSG_ERROR`, of which one with code 0 is an acknowledgement, and `NLMSG_DONE`
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+
+/// What an error says beside its code: `NLMSGERR_ATTR_MSG`, behind the request that it is about.
+fn reason(flags: u16, body: &[u8]) -> Option<String> {
+    let request = usize::try_from(attr::number(body.get(4..)?)?).ok()?;
+    let capped = flags & 0x100 != 0; // NLM_F_CAPPED
+    let behind = 4 + if capped { HEADER } else { request.next_multiple_of(4) };
+    let texts = attr::attributes(body.get(behind..)?).filter(|(kind, _)| *kind == 1);
+    texts.map(|(_, text)| attr::text(text)).next()
+}
+
+/// Type, flags and body of a message.
+fn split(message: &[u8]) -> Option<(u16, u16, &[u8])> {
+    let half = |at: usize| message.get(at..)?.first_chunk().map(|two| u16::from_ne_bytes(*two));
+    Some((half(4)?, half(6)?, message.get(HEADER..)?))
+}
+
+/// The messages of a datagram.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
-        loop {
-            let length = usize::try_from(u32::from_ne_bytes(*rest.first_chunk()?)).ok()?;
-            if length < 16 || length > rest.len() {
-                return None;
-            }
-            let (one, _) = rest.split_at(length);
-            rest = rest.get((length + 3) & !3..).unwrap_or_default();
-            if let Ok(message) = NetlinkMessage::deserialize(one) {
-                return Some(message);
-            }
-        }
+        let length = usize::try_from(u32::from_ne_bytes(*rest.first_chunk()?)).ok()?;
+        let one = rest.get(..length).filter(|_| length >= HEADER)?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(one)
     })
+}
+
+/// The netlink messages of a datagram, those that can't be read left out (newer kernels may say things unknown here).
+fn messages(bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> + '_ {
+    pieces(bytes).filter_map(|one| NetlinkMessage::deserialize(one).ok())
 }
 
 fn link(message: &LinkMessage) -> Option<Link> {
@@ -351,11 +440,13 @@ fn link(message: &LinkMessage) -> Option<Link> {
     let mut name = None;
     let mut mac = None;
     let mut mtu = 1500;
+    let mut vrf = None;
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(n) => name = Some(n.clone()),
             LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
             LinkAttribute::Mtu(m) => mtu = *m,
+            LinkAttribute::LinkInfo(info) => vrf = info.iter().find_map(table),
             _ => {} // the many others
         }
     }
@@ -364,11 +455,19 @@ fn link(message: &LinkMessage) -> Option<Link> {
         index: message.header.index,
         name: name?,
         up: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        enabled: flags.contains(LinkFlags::Up),
         multicast: flags.contains(LinkFlags::Multicast),
         arp: ethernet && !flags.intersects(LinkFlags::Noarp | LinkFlags::Loopback),
         mac: mac.filter(|_| ethernet),
         mtu,
+        vrf,
     })
+}
+
+/// The table of a VRF.
+fn table(info: &LinkInfo) -> Option<u32> {
+    let LinkInfo::Data(InfoData::Vrf(data)) = info else { return None };
+    data.iter().find_map(|one| if let InfoVrf::TableId(table) = one { Some(*table) } else { None })
 }
 
 fn address(message: &AddressMessage) -> Option<Address> {

@@ -6,7 +6,16 @@ use std::path::PathBuf;
 /// The value of a setting, without the line's end. `parts`: the names from `/proc/sys` down, one for each folder: an
 /// interface's name may have a dot.
 pub fn read(parts: &[&str]) -> io::Result<String> {
+    Ok(std::fs::read_to_string(path(parts))?.trim_end().to_owned())
+}
+
+/// Changes a setting; those of the network need CAP_NET_ADMIN alone.
+pub fn write(parts: &[&str], value: &str) -> io::Result<()> {
+    std::fs::write(path(parts), value)
+}
+
+fn path(parts: &[&str]) -> PathBuf {
     let mut path = PathBuf::from("/proc/sys");
     path.extend(parts);
-    Ok(std::fs::read_to_string(path)?.trim_end().to_owned())
+    path
 }

@@ -13,14 +13,27 @@ use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use vipd_api::{
-    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
-    ServiceStatus, UnixTime,
+    BfdStatus, CheckStatus, Event, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
+    ServiceStatus, StaticStatus, UnixTime,
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
 use vipd_vrrp::track::Cause;
+
+/// What must be known before a silent master's place is taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// `vrrp_instance`
+    pub(crate) instance: String,
+    /// The silent master and its priority, if one was ever heard.
+    pub(crate) lost: Option<(IpAddr, u8)>,
+    /// Ask the witness.
+    pub(crate) witness: bool,
+    /// Then fence the silent master.
+    pub(crate) fence: bool,
+}
 
 /// From the supervisor to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +74,13 @@ pub(crate) enum ToRole {
     },
     /// What check found. To director.
     Verdicts(Vec<Verdict>),
+    /// The answer to `FromRole::Ask`: whether the silent master's place may be taken, or why not. To vrrp.
+    Cleared {
+        /// `vrrp_instance`
+        instance: String,
+        /// What was found.
+        verdict: Result<(), String>,
+    },
     /// An operator's order; answer with `Steered`. To vrrp.
     Steer {
         /// Number for the answer.
@@ -81,6 +101,15 @@ pub(crate) enum ToRole {
         id: u64,
         /// The answer.
         reply: Box<Reply>,
+    },
+    /// What has happened since the last of these; the first has all that is kept. To console.
+    Events {
+        /// Whose numbers they have.
+        boot: String,
+        /// Since when these are counted.
+        started: UnixTime,
+        /// In order.
+        events: Vec<Event>,
     },
     /// Tell your status with this number. To vrrp, check and director.
     Query(u64),
@@ -150,6 +179,8 @@ pub(crate) enum FromRole {
     Known(Known),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
+    /// Something happened that the supervisor learns of in no other way. Its number is not given yet. From vrrp.
+    Happened(Event),
     /// The BFD sessions that have been up; whenever one comes up, goes down or goes away. From vrrp.
     Sessions(Sessions),
     /// Run the program of this `MISC_CHECK` and answer with `Ran`. From check.
@@ -188,6 +219,8 @@ pub(crate) enum FromRole {
         /// The role's part.
         part: Box<StatusPart>,
     },
+    /// May the place of a silent master be taken? Answer with `Cleared`. From vrrp.
+    Ask(Ask),
     /// The answer to `Steer`: what was done, or why not. From vrrp.
     Steered {
         /// Its number.
@@ -211,7 +244,11 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_) | FromRole::Steered { .. } | FromRole::Sessions(_) => role == RoleName::Vrrp,
+            FromRole::Transition(_)
+            | FromRole::Ask(_)
+            | FromRole::Steered { .. }
+            | FromRole::Sessions(_)
+            | FromRole::Happened(_) => role == RoleName::Vrrp,
             FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
@@ -237,6 +274,8 @@ pub(crate) enum StatusPart {
         scripts: Vec<ScriptStatus>,
         /// VRRP packets for none of the instances, by reason.
         rejected: Vec<(String, u64)>,
+        /// What is static.
+        statics: StaticStatus,
         /// BFD sessions.
         bfd: Vec<BfdStatus>,
         /// BFD packets for no session that were not believed, by reason.

@@ -73,6 +73,7 @@ fn own(role: RoleName, config: &Config) -> Config {
             groups: config.groups.clone(),
             scripts: config.scripts.clone(),
             processes: config.processes.clone(),
+            statics: config.statics.clone(),
             bfd: config.bfd.clone(),
             ..Config::default()
         },

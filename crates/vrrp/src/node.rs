@@ -51,6 +51,8 @@ pub enum Input {
     Process(String, u32, Cause),
     /// A BFD session came up, or went down.
     Bfd(String, bool),
+    /// Whether the router at this index may take a silent master's place, or why not: the answer to `Edge::Ask`.
+    Cleared(usize, Result<(), String>),
     /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
     /// no master is heard, or when told so.
     HandOver(usize),
@@ -71,6 +73,8 @@ pub enum Action {
     Router(usize, Edge),
     /// A sync group changed: its index, its state, why.
     Group(usize, Name, String),
+    /// Something else is known of a tracked object than before.
+    Tracked(Tracked, Known),
 }
 
 /// What a successor needs to go on.
@@ -367,6 +371,12 @@ impl Node {
                 self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
             }
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
+            Input::Cleared(i, verdict) => {
+                if let Some(router) = self.routers.get_mut(i) {
+                    let wish = router.clear(now, verdict);
+                    self.grant(now, i, wish);
+                }
+            }
             Input::HandOver(i) => {
                 for i in self.family_of(i) {
                     self.routers[i].hand_over(now);
@@ -409,7 +419,10 @@ impl Node {
     fn learn(&mut self, now: Instant, news: impl IntoIterator<Item = (Tracked, Known)>) {
         let mut changed = false;
         for (what, known) in news {
-            changed |= self.facts.tracked.insert(what, known) != Some(known);
+            if self.facts.tracked.insert(what.clone(), known) != Some(known) {
+                self.actions.push_back(Action::Tracked(what, known));
+                changed = true;
+            }
         }
         if changed {
             self.settle(now);
@@ -473,7 +486,12 @@ impl Node {
     fn grant_master(&mut self, now: Instant, i: usize) {
         let why = "no master was heard for the master-down interval".to_string();
         let Some(g) = self.group_of[i] else {
-            self.serve(now, i, why);
+            if self.routers[i].is_cleared(now) {
+                self.serve(now, i, why);
+            } else {
+                self.routers[i].wait_for_siblings(now);
+                self.collect(i);
+            }
             return;
         };
         let members = self.groups[g].members.clone();
@@ -485,6 +503,15 @@ impl Node {
         if members.iter().any(|m| *m != i && !ready(&self.routers[*m])) {
             self.routers[i].wait_for_siblings(now);
             self.collect(i);
+            return;
+        }
+        let mut cleared = true;
+        for member in &members {
+            cleared &= self.routers[*member].is_cleared(now);
+            self.collect(*member);
+        }
+        if !cleared {
+            self.routers[i].wait_for_siblings(now);
             return;
         }
         self.serve(now, i, why.clone());

@@ -218,7 +218,7 @@ impl Lifetime {
     }
 }
 
-/// Flags of an address (`IFA_F_*`, linux/if_addr.h).
+/// Flags of an address (`IFA_F_*`, linux/if_addr.h), and what this daemon does about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum AddressFlag {
     /// `-nodad`: IPv6 duplicate address detection is done, which keeps the address unusable for a second or so.
@@ -231,6 +231,8 @@ pub enum AddressFlag {
     NoPrefixRoute,
     /// `autojoin`: the multicast group is joined.
     AutoJoin,
+    /// `no_track`: one that somebody removes is not put back, and its interface may be down.
+    LetGo,
 }
 
 /// Gratuitous ARP timing of an instance (defaults of keepalived in brackets).
@@ -399,8 +401,15 @@ pub struct Instance {
     /// `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd`, its group's included; each object
     /// once.
     pub tracks: Vec<Track>,
+    /// `witness`: somebody else must answer before a silent master's place is taken.
+    pub witness: bool,
+    /// `fence`: a master that fell silent is switched off before its place is taken.
+    pub fence: bool,
     /// `vip_lease`: the kernel takes an address back that this host doesn't renew.
     pub vip_lease: bool,
+    /// Interfaces that its routes and rules go by, and static ones that it follows (`track_group`): without them it can't
+    /// serve.
+    pub needs: BTreeSet<String>,
 }
 
 /// How long after the end of a lifetime the kernel may look for it, a quarter of a second, and what a busy host needs.

@@ -4,7 +4,7 @@
 mod process;
 mod script;
 
-use crate::settings::{Bearing, Family, Instance, Track, Tracked};
+use crate::settings::{AddressFlag, Bearing, Family, Instance, Track, Tracked};
 use crate::units::Priority;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -126,6 +126,10 @@ pub enum Fault {
     AddressInterfaceMissing(String),
     /// An interface that virtual addresses are to be put on is down or has no carrier: nobody would reach them there.
     AddressInterfaceDown(String),
+    /// An interface that routes, rules or static addresses go by doesn't exist.
+    PathInterfaceMissing(String),
+    /// An interface that routes, rules or static addresses go by is down or has no carrier.
+    PathInterfaceDown(String),
     /// The instance's interface can't multicast and there are no unicast peers.
     NoMulticast(String),
     /// The instance has no socket, and why: it would hear no master and take over from it.
@@ -157,6 +161,10 @@ impl fmt::Display for Fault {
             Fault::NoAddress(i) => write!(f, "interface {i} has no address to send adverts from"),
             Fault::AddressInterfaceMissing(i) => write!(f, "interface {i} of a virtual address doesn't exist"),
             Fault::AddressInterfaceDown(i) => write!(f, "interface {i} of a virtual address is down"),
+            Fault::PathInterfaceMissing(i) => {
+                write!(f, "interface {i} of a route, rule or static address doesn't exist")
+            }
+            Fault::PathInterfaceDown(i) => write!(f, "interface {i} of a route, rule or static address is down"),
             Fault::NoMulticast(i) => write!(f, "interface {i} can't multicast and there is no unicast_peer"),
             Fault::Deaf(why) => write!(f, "no socket for adverts: {why}"),
             Fault::Tracked(what, known) => {
@@ -204,13 +212,21 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
         }
     }
     for address in settings.addresses.iter().chain(&settings.excluded) {
-        if address.device != settings.interface {
+        if address.device != settings.interface && !address.flags.contains(&AddressFlag::LetGo) {
             match facts.links.get(&address.device) {
                 None => faults.insert(Fault::AddressInterfaceMissing(address.device.clone())),
                 Some(link) if !link.up => faults.insert(Fault::AddressInterfaceDown(address.device.clone())),
                 Some(_) => false,
             };
         }
+    }
+    // Of its own interface all is said already, unless it is not tracked.
+    for device in settings.needs.iter().filter(|device| **device != settings.interface || !settings.track_primary) {
+        match facts.links.get(device) {
+            None => faults.insert(Fault::PathInterfaceMissing(device.clone())),
+            Some(link) if !link.up => faults.insert(Fault::PathInterfaceDown(device.clone())),
+            Some(_) => false,
+        };
     }
     if let Some(why) = facts.deaf.get(&settings.name) {
         faults.insert(Fault::Deaf(why.clone()));

@@ -439,7 +439,7 @@ fn an_advert_lists_no_more_than_fits_its_link() {
         node.handle(START + Micros::from_secs(4), Input::Tick);
         let sent = actions(&mut node).into_iter().find_map(|action| match action {
             Action::Router(0, Edge::Send { advert, .. }) => Some(advert.addresses.len()),
-            Action::Router(..) | Action::Group(..) => None,
+            Action::Router(..) | Action::Group(..) | Action::Tracked(..) => None,
         });
         assert_eq!(sent, Some(listed), "with an MTU of {mtu}");
         assert_eq!(node.claims(0).count(), 200, "all are held");

@@ -63,6 +63,12 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
     transport(of, &mut made);
     garp(&of.garp, &mut made);
     told(&model.notify, &mut made);
+    if of.witness {
+        made.push(seconds("witness_timeout", micros(model.takeover.patience)));
+    }
+    if let Some(fence) = &model.takeover.fence {
+        made.push(number("fence_timeout", fence.timeout.as_secs()));
+    }
     for (keyword, addresses) in [("virtual_ipaddress", &of.addresses), ("virtual_ipaddress_excluded", &of.excluded)] {
         if !addresses.is_empty() {
             made.push(held(keyword, addresses, written));
@@ -215,6 +221,7 @@ fn held(keyword: &'static str, addresses: &[VirtualAddress], written: &Setting) 
                     "mngtmpaddr",
                     "noprefixroute",
                     "autojoin",
+                    "no_track",
                 ];
                 options.extend(said.iter().filter(|(name, _)| !acted.contains(name)).cloned());
             }
@@ -232,6 +239,7 @@ fn flag_word(flag: AddressFlag) -> &'static str {
         AddressFlag::ManageTemporary => "mngtmpaddr",
         AddressFlag::NoPrefixRoute => "noprefixroute",
         AddressFlag::AutoJoin => "autojoin",
+        AddressFlag::LetGo => "no_track",
     }
 }
 

@@ -33,15 +33,13 @@ ROOT_ROWS:
     "linkbeat_interfaces" Lines(&LINKBEAT_LINE), "{ IFLINE... }", "", "",
         Obsolete("the kernel reports link changes by itself");
         "Interfaces that use polled link detection."
-    "static_ipaddress" Lines(&STATIC_ADDRESS_LINE), "{ ADDRLINE... }", "", "",
-        NotYet("these addresses are not installed");
+    "static_ipaddress" Lines(&STATIC_ADDRESS_LINE), "{ ADDRLINE... }", "", "", Acts;
         "Addresses installed while the daemon runs, independent of VRRP state."
-    "static_routes" Lines(&STATIC_ROUTE_LINE), "{ ROUTELINE... }", "", "", NotYet("these routes are not installed");
+    "static_routes" Lines(&STATIC_ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;
         "Routes installed while the daemon runs."
-    "static_rules" Lines(&STATIC_RULE_LINE), "{ RULELINE... }", "", "", NotYet("these rules are not installed");
+    "static_rules" Lines(&STATIC_RULE_LINE), "{ RULELINE... }", "", "", Acts;
         "Policy rules installed while the daemon runs."
-    "track_group" NamedBlock(&TRACK_GROUP), "NAME { group { } }", "unique NAME", "",
-        NotYet("static addresses, routes and rules are not installed, so nothing follows this group");
+    "track_group" NamedBlock(&TRACK_GROUP), "NAME { group { } }", "unique NAME", "", Acts;
         "Names VRRP instances that follow a static address/route/rule."
     "vrrp_sync_group" NamedBlock(&VRRP_SYNC_GROUP), "NAME { }", "unique NAME", "", Acts;
         "Set of VRRP instances that change state together."
@@ -135,7 +133,7 @@ GLOBAL_ROWS:
         "Accept interface names that do not exist yet."
     "no_email_faults" Flag, "", "flag", "off", NotYet("mail on FAULT is sent like any other");
         "No mail for transitions to FAULT."
-    "default_interface" Device, "IFNAME", "", "eth0", NotYet("static addresses are not installed");
+    "default_interface" Device, "IFNAME", "", "eth0", Acts;
         "Interface for static addresses without dev."
     "disable_local_igmp" Flag, "", "flag", "off", NotYet("IGMP reports are left to the kernel");
         "Turn off IGMP reports for link-local multicast in the kernel."
@@ -408,11 +406,9 @@ GLOBAL_ROWS:
         "Add namespace and instance to the state dump file name."
     "json_version" OneOf(&["1", "2"]), "1|2", "1..2", "1", NotYet("the state file has one form");
         "Shape of the JSON dump."
-    "iproute_usr_dir" Word, "DIR", "exactly one word", "build setting",
-        NotYet("names of the routing tables are not looked up");
+    "iproute_usr_dir" Word, "DIR", "exactly one word", "build setting", Acts;
         "Vendor directory of iproute2 name tables."
-    "iproute_etc_dir" Word, "DIR", "exactly one word", "build setting",
-        NotYet("names of the routing tables are not looked up");
+    "iproute_etc_dir" Word, "DIR", "exactly one word", "build setting", Acts;
         "Local directory of iproute2 name tables."
     "state_dump_file" Word, "PATH", "non-empty; trailing \"/\" = directory; no leading \"/\" = under TMPDIR",
         "TMPDIR/keepalived.data", NotYet("the state file has a fixed name");

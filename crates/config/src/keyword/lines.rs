@@ -59,7 +59,7 @@ ADDRESS_ROWS:
         "Do not add the prefix route."
     "autojoin" Flag, "", "", "off", Acts;
         "Join the multicast group."
-    "no_track" Flag, "", "", "off", NotYet("an address that somebody removes is put back");
+    "no_track" Flag, "", "", "off", Acts;
         "Do not react when the address is removed."
     "preferred_lft" Form(Form::Lifetime), "preferred_lft SECS|forever", "0..4294967295", "IPv6: 0 for /128, else forever",
         Acts;
@@ -119,9 +119,9 @@ ROUTE_ROWS:
         "Route type prohibit; the destination must follow."
     "blackhole" Prefix, "blackhole PREFIX", "", "unicast", Acts;
         "Route type blackhole; the destination must follow."
-    "xresolve" Prefix, "xresolve PREFIX", "", "unicast", Acts;
+    "xresolve" Prefix, "xresolve PREFIX", "", "unicast", Refused("the kernel has no such routes");
         "Route type xresolve; the destination must follow."
-    "nat" Prefix, "nat PREFIX", "", "unicast", Acts;
+    "nat" Prefix, "nat PREFIX", "", "unicast", Refused("the kernel has no such routes");
         "Route type nat; the destination must follow."
     "default" Flag, "", "", "", Acts;
         "Zero-length destination."
@@ -137,7 +137,7 @@ ROUTE_ROWS:
         "Force IPv6."
     "src" Ip(Family::Any), "src IPADDR", "", "none", Acts;
         "Preferred source address."
-    "as" Word, "as [to] ADDR", "", "", Acts;
+    "as" Word, "as [to] ADDR", "", "", Obsolete("it is for MPLS routes, which this language can't write");
         "Accepted and ignored with a message."
     "via" Ip(Family::Any), "via [inet|inet6] IPADDR", "", "none", Acts;
         "Gateway."
@@ -257,8 +257,8 @@ HOP_ROWS:
         "Tunnel for this hop."
     "realms" Form(Form::Realms), "realms [FROM/]TO", "IPv4", "", Acts;
         "Realms of this hop."
-    "as" Word, "as [to] ADDR", "", "", Acts;
-        "Refused."
+    "as" Word, "as [to] ADDR", "", "", Refused("it is for MPLS routes, which this language can't write");
+        "Destination of this hop."
 }
 
 /// `static_routes/nexthop`

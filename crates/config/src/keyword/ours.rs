@@ -1,6 +1,6 @@
 //! The table: words that are vipd's own. Other daemons warn of them and go on, so a file that has them still serves both.
 
-use super::{Args::*, Keyword, Standing::*, rows};
+use super::{Args::*, Family, Keyword, Standing::*, rows};
 
 rows! {
 /// Words of `global_defs`.
@@ -15,6 +15,19 @@ rows! {
 INSTANCE_OWN_ROWS:
     "vip_lease" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global vip_lease", Acts;
         "The kernel takes the addresses back that this host does not renew: for this instance."
+    "witness" Ip(Family::Any), "IPADDR", "", "none", Acts;
+        "Who must answer before a silent master's place is taken: an echo request (ping), or a TCP connection to witness_port."
+    "witness_port" Int(1, 65_535), "PORT", "1..65535", "none: ping", Acts;
+        "The TCP port of the witness."
+    "witness_bfd" Word, "NAME", "", "none", Acts;
+        "A bfd_instance whose session must be up before a silent master's place is taken."
+    "witness_timeout" Seconds(10_000, 60_000_000), "SECONDS(dec)", "0.01..60", "1", Acts;
+        "For how long the witness is waited for."
+    "fence" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Run and awaited before the place of a master is taken that fell silent without a good-bye: exit status 0 says that it \
+         is switched off. VIPD_INSTANCE, VIPD_PEER and VIPD_PRIORITY in its environment say which."
+    "fence_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "60", Acts;
+        "Time allowed for fence; longer counts as a failure."
 }
 
 /// Words of `global_defs`.

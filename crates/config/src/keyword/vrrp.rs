@@ -74,16 +74,16 @@ VRRP_INSTANCE_ROWS:
         "Unadvertised virtual addresses."
     "no_virtual_ipaddress" Flag, "", "flag", "off", Acts;
         "Accept having no advertised address."
-    "promote_secondaries" Flag, "", "flag", "off", NotYet("the kernel's setting is left alone");
+    "promote_secondaries" Flag, "", "flag", "off", Acts;
         "Set the kernel promote_secondaries flag on the interface."
     "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
         "Polled link detection on the instance interface."
     "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global v3_checksum_as_v2",
         Refused("peers would reject the adverts and both would be master");
         "Leave the pseudo-header out of the VRRPv3 IPv4 checksum."
-    "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", NotYet("these routes are not installed");
+    "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;
         "Routes present while master."
-    "virtual_rules" Lines(&RULE_LINE), "{ RULELINE... }", "", "", NotYet("these rules are not installed");
+    "virtual_rules" Lines(&RULE_LINE), "{ RULELINE... }", "", "", Acts;
         "Rules present while master."
     "accept" Flag, "", "flag", "on, or off in strict mode unless priority 255", Acts;
         "Accept packets sent to the virtual addresses."

@@ -96,6 +96,7 @@ impl Lower<'_> {
         let (flag, ipv6_alone) = match word.text.as_str() {
             "-nodad" => (AddressFlag::Dad, true),
             "home" => (AddressFlag::Home, true),
+            "no_track" => (AddressFlag::LetGo, false),
             "mngtmpaddr" if out.address.is_ipv6() && out.prefix != 64 => {
                 let message = "`mngtmpaddr` needs a prefix length of 64: the kernel refuses the address otherwise";
                 self.push(Report::warning(Code::Adjusted, word.at, message).label("ignored"));

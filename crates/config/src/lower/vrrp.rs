@@ -1,6 +1,7 @@
 //! `vrrp_instance`: what a virtual router is told to be, and how its settings bear on each other.
 
 use super::group::Group;
+use super::stays::Paths;
 use super::track::{Trackable, Tracker, Used};
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
@@ -34,20 +35,22 @@ struct Made {
 
 impl Lower<'_> {
     /// Instances, groups and tracked scripts.
-    pub(super) fn vrrp(&mut self, root: &Nodes, config: &mut Config) {
+    pub(super) fn vrrp(&mut self, root: &Nodes, globals: &Nodes, config: &mut Config) {
         let trackable = self.trackable(root);
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
+        let mut stays = self.stays(root, globals, &instances);
         let groups = self.groups(root, &instances, &trackable);
         let mut made: Vec<Made> = Vec::new();
         let joined: HashMap<&str, &Group<'_>> =
             groups.iter().flat_map(|g| g.members.iter().map(move |m| (m.as_str(), g))).collect();
         for (name, node) in &instances.list {
             let group = joined.get(name).copied();
-            made.extend(self.instance(name, node, group, &trackable));
+            made.extend(self.instance(name, node, (group, &trackable), stays.of(name)));
         }
         self.distinct(&made);
         self.shared(&made);
         config.instances = made.into_iter().map(|m| m.instance).collect();
+        config.statics = stays.statics;
         config.groups = groups.into_iter().map(Group::model).collect();
         let blocks = instances.list.iter().map(|(_, node)| *node).chain(root.all("vrrp_sync_group"));
         let lists = blocks.flat_map(|node| ["track_script", "track_process"].map(|list| (list, node.nodes())));
@@ -62,7 +65,13 @@ impl Lower<'_> {
         config.bfd = self.sessions(trackable.sessions());
     }
 
-    fn instance(&mut self, name: &str, node: &Node, group: Option<&Group<'_>>, of: &Trackable<'_>) -> Option<Made> {
+    fn instance(
+        &mut self,
+        name: &str,
+        node: &Node,
+        (group, of): (Option<&Group<'_>>, &Trackable<'_>),
+        paths: Paths,
+    ) -> Option<Made> {
         let nodes = node.nodes();
         let mode = match nodes.switch("strict_mode").unwrap_or(self.defaults.strict) {
             true => Mode::Strict,
@@ -95,6 +104,7 @@ impl Lower<'_> {
             self.push(report.help("`accept` in the instance says so for both; it stays strict otherwise"));
         }
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
+        let takeover = self.takeover(nodes, of.sessions().list.iter().map(|(name, _)| *name));
         let lower_no_advert = nodes.switch("lower_prio_no_advert");
         let higher_send = nodes.switch("higher_prio_send_advert");
         let instance = settings::Instance {
@@ -123,10 +133,21 @@ impl Lower<'_> {
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
             track_primary: !nodes.on("dont_track_primary"),
             tracks,
+            witness: takeover.witness.is_some() || takeover.session.is_some(),
+            fence: takeover.fence.is_some(),
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
+            needs: paths.needs,
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
-        Some(Made { instance: Instance { vrrp: instance, notify }, name_at: node.argument(), vrid_at })
+        let instance = Instance {
+            vrrp: instance,
+            routes: paths.routes,
+            rules: paths.rules,
+            promote_secondaries: nodes.on("promote_secondaries"),
+            notify,
+            takeover,
+        };
+        Some(Made { instance, name_at: node.argument(), vrid_at })
     }
 
     /// Tells if a keyword is missing, unless something in the block was not understood (it may be that).

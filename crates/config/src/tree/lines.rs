@@ -1,5 +1,5 @@
-//! Lines of value blocks: each an item with options. Those that nothing acts on yet (routes, rules, static addresses) are
-//! checked here, so that a mistake shows before the day they act; `lower` reads and judges the others by itself.
+//! Lines of value blocks: each an item with options. Those of routes and rules are taken
+//! apart here, and `lower` makes of them what they mean; it reads and judges the others by itself.
 
 use super::{Parser, nearest};
 use crate::diag::{Code, Report};
@@ -10,7 +10,7 @@ use crate::setting::Value;
 use crate::value;
 
 /// Values with their names.
-type Options = Vec<(&'static str, Value)>;
+pub(crate) type Options = Vec<(&'static str, Value)>;
 
 impl Parser<'_> {
     /// Checks the lines of a keyword's block that `lower` does not read.
@@ -22,7 +22,6 @@ impl Parser<'_> {
             "virtual_routes",
             "static_rules",
             "virtual_rules",
-            "static_ipaddress",
         ];
         if !checked.contains(&keyword) {
             return;
@@ -36,7 +35,7 @@ impl Parser<'_> {
 }
 
 /// The item of one line.
-fn item(keyword: &str, block: &'static Block, words: &[Word]) -> Result<Options, Report> {
+pub(crate) fn item(keyword: &str, block: &'static Block, words: &[Word]) -> Result<Options, Report> {
     let head = |name: &'static str, value: Value| -> Result<Options, Report> {
         Ok(std::iter::once((name, value)).chain(options(&[block], &words[1..])?).collect())
     };
@@ -136,6 +135,10 @@ fn route(block: &'static Block, words: &[Word]) -> Result<Options, Report> {
             None => blocks.iter().find_map(|b| b.find(&word.text)),
         };
         match known {
+            // `to blackhole 192.0.2.0/24`
+            Some(keyword) if keyword.name == "to" && words.get(i + 1).is_some_and(|next| is_type(block, next)) => {
+                i += 1
+            }
             Some(keyword) => {
                 if matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
                     destination = Some(word);
@@ -174,6 +177,13 @@ fn route(block: &'static Block, words: &[Word]) -> Result<Options, Report> {
             Ok(found)
         }
     }
+}
+
+/// Whether a word is a type of routes, which stands before the destination.
+fn is_type(block: &'static Block, word: &Word) -> bool {
+    block
+        .find(&word.text)
+        .is_some_and(|keyword| keyword.usage == format!("{} PREFIX", keyword.name) && keyword.name != "from")
 }
 
 fn unknown(blocks: &[&'static Block], word: &Word) -> Report {

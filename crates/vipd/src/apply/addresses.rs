@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
+use vipd_config::model::Config;
 use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
 use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
@@ -82,14 +83,16 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
-/// Removes the addresses of these instances from this host, but for those of others, for a role that is not there to do it.
-pub(crate) fn release<'a>(
-    instances: impl Iterator<Item = &'a Instance>,
-    others: impl Iterator<Item = &'a Instance>,
-) -> io::Result<()> {
-    let all = |i: &'a Instance| i.addresses.iter().chain(&i.excluded).map(|a| (a.device.as_str(), a.address, a.prefix));
-    let others: BTreeSet<(&str, IpAddr, u8)> = others.flat_map(all).collect();
-    let ours: BTreeSet<(&str, IpAddr, u8)> = instances.flat_map(all).filter(|place| !others.contains(place)).collect();
+/// Every address that a configuration puts on this host, with its interface and prefix.
+fn places(config: &Config) -> impl Iterator<Item = (&str, IpAddr, u8)> {
+    let virtuals = config.instances.iter().flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded));
+    config.statics.addresses.iter().chain(virtuals).map(|a| (a.device.as_str(), a.address, a.prefix))
+}
+
+/// Removes a configuration's addresses from this host, but for those of another one, for a role that is not there to do it.
+pub(crate) fn release(old: &Config, new: &Config) -> io::Result<()> {
+    let others: BTreeSet<(&str, IpAddr, u8)> = places(new).collect();
+    let ours: BTreeSet<(&str, IpAddr, u8)> = places(old).filter(|place| !others.contains(place)).collect();
     if ours.is_empty() {
         return Ok(());
     }
@@ -117,6 +120,10 @@ pub(crate) struct Addresses {
     noted: u64,
     /// Every address that some instance may put somewhere, by device, as it is to be there.
     managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>>,
+    /// Those of them that are always there: adverts may come from these.
+    statics: BTreeSet<VirtualAddress>,
+    /// Those with `no_track` that somebody has removed since they were claimed.
+    let_go: BTreeSet<VirtualAddress>,
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
     /// microseconds, if there is one.
     pace: BTreeMap<(String, Family), u64>,
@@ -142,6 +149,8 @@ pub(crate) struct Addresses {
     /// What was seen and not yet taken by `news`.
     seen: Seen,
     guardian: Guardian,
+    /// Addresses that somebody removed, and their interfaces, until they were told of.
+    pub(crate) put_back: Vec<(IpAddr, String)>,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
     /// `-a`
@@ -159,6 +168,8 @@ impl Addresses {
             held: BTreeMap::new(),
             noted: 0,
             managed: BTreeMap::new(),
+            statics: BTreeSet::new(),
+            let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
             leases: BTreeMap::new(),
             renewals: VecDeque::new(),
@@ -173,6 +184,7 @@ impl Addresses {
             pause_until: 0,
             seen: Seen::default(),
             guardian: Guardian::default(),
+            put_back: Vec::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
             log_changes: false,
@@ -213,13 +225,17 @@ impl Addresses {
         }
     }
 
-    /// These instances' addresses are ours to add and to remove from now on. What an earlier configuration managed and
+    /// A configuration's addresses are ours to add and to remove from now on. What an earlier configuration managed and
     /// this one doesn't, or wants there otherwise (prefix, label, broadcast, scope), is removed; `reconcile` adds it anew.
-    pub(crate) fn manage(&mut self, instances: &[Instance]) -> io::Result<()> {
+    pub(crate) fn manage(&mut self, config: &Config) -> io::Result<()> {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
         self.pace.clear();
-        self.leases = leases(instances);
-        for instance in instances {
+        self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
+        for address in &config.statics.addresses {
+            managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
+        }
+        self.statics = config.statics.addresses.iter().cloned().collect();
+        for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
                 there.insert(address.address, address.clone());
@@ -249,6 +265,21 @@ impl Addresses {
         Ok(())
     }
 
+    /// Every interface.
+    pub(crate) fn links(&self) -> &BTreeMap<u32, Link> {
+        &self.links
+    }
+
+    /// Whether some interface has an address.
+    pub(crate) fn on_host(&self, address: IpAddr) -> bool {
+        self.held.values().any(|held| held.range((address, 0)..=(address, u8::MAX)).next().is_some())
+    }
+
+    /// Whether addresses are still to be added.
+    pub(crate) fn adding(&self) -> bool {
+        !self.adds.is_empty()
+    }
+
     /// Name, index and largest packet of every interface.
     pub(crate) fn devices(&self) -> BTreeMap<String, (u32, u32)> {
         self.links.values().map(|l| (l.name.clone(), (l.index, l.mtu))).collect()
@@ -262,7 +293,9 @@ impl Addresses {
             let managed = self.managed.get(&link.name);
             // (With another prefix it is the host's own, whatever else is configured.)
             let own = |a: &Address| {
-                let ours = managed.and_then(|set| set.get(&a.address)).is_some_and(|ours| ours.prefix == a.prefix);
+                let ours = managed
+                    .and_then(|set| set.get(&a.address))
+                    .is_some_and(|ours| ours.prefix == a.prefix && !self.statics.contains(ours));
                 a.flags & UNUSABLE == 0 && !ours
             };
             let own = held.filter(|(_, a)| own(a));
@@ -394,11 +427,17 @@ impl Addresses {
         let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
             return;
         };
+        if claim.flags.contains(&AddressFlag::LetGo) {
+            info!("somebody removed {} from {device}: it stays away, as told (no_track)", address.address);
+            self.let_go.insert(claim.clone());
+            return;
+        }
         let lease = self.leases.get(&(device.clone(), address.address));
         if lease.is_some_and(|lease| lease.is_over(now)) {
             warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
             return;
         }
+        self.put_back.push((address.address, device.clone()));
         let back_at = self.guardian.taken(&device, address.address, by, now);
         if back_at > now {
             self.refused.insert(claim.clone(), back_at);
@@ -440,7 +479,9 @@ impl Addresses {
             self.remove_place(&device, place);
         }
         self.refused.retain(|address, _| self.claims.contains(address));
+        self.let_go.retain(|address| self.claims.contains(address));
         let missing = claims.into_iter().filter(|c| !self.holds(c) && self.link_named(&c.device).is_some());
+        let missing = missing.filter(|c| !self.let_go.contains(c));
         self.adds = missing.filter(|c| !self.refused.contains_key(c)).collect();
         if self.claims.is_empty() {
             self.rounds.clear();
@@ -702,7 +743,7 @@ impl Addresses {
 }
 
 /// The leases of what these instances may hold.
-fn leases(instances: &[Instance]) -> BTreeMap<(String, IpAddr), Lease> {
+fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(String, IpAddr), Lease> {
     let mut leases = BTreeMap::new();
     for instance in instances {
         let Some(seconds) = instance.lease() else { continue };

@@ -1,8 +1,20 @@
-//! What the vrrp role does to the kernel: levels are reconciled (`addresses`), packets go through `ports`.
+//! What the vrrp role does to the kernel: levels are reconciled (`addresses`, `routing`), packets go through `ports`.
 
 mod addresses;
 mod guardian;
 mod ports;
+mod promotion;
+mod routing;
 
-pub(crate) use addresses::{Addresses, release};
+pub(crate) use addresses::Addresses;
 pub(crate) use ports::Ports;
+pub(crate) use promotion::Promotion;
+pub(crate) use routing::{Path, Routing};
+use vipd_config::model::Config;
+
+/// Removes from this host what a configuration puts there, but for what another one does as well, for a role that is not there
+/// to do it.
+pub(crate) fn release(old: &Config, new: &Config) -> std::io::Result<()> {
+    routing::release(old, new)?;
+    addresses::release(old, new)
+}

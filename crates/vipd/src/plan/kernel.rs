@@ -68,7 +68,14 @@ fn less(plan: Plan, new: &Config, held: &BTreeSet<(IpAddr, String)>, present: &T
             Kind::Address => Some(held.contains(&step.what)).filter(|held| *held),
             Kind::Service => services.get(&step.what).copied().flatten(),
             Kind::Server => servers.get(&step.what).copied().flatten(),
-            Kind::Global | Kind::Instance | Kind::Group | Kind::Script | Kind::File | Kind::Process | Kind::Bfd => None,
+            Kind::Global
+            | Kind::Instance
+            | Kind::Group
+            | Kind::Script
+            | Kind::File
+            | Kind::Process
+            | Kind::Static
+            | Kind::Bfd => None,
         };
         match there {
             Some(true) => kept.push((step.kind, step.what)),

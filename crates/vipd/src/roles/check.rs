@@ -201,10 +201,12 @@ impl Role {
                 self.tell().await?;
             }
             ToRole::Script { .. }
+            | ToRole::Cleared { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Process { .. }
             | ToRole::Verdicts(_)
+            | ToRole::Events { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
         }

@@ -229,11 +229,13 @@ impl Director {
                 return Ok(Go::Leave);
             }
             ToRole::Script { .. }
+            | ToRole::Cleared { .. }
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Sessions(_)
             | ToRole::Process { .. }
             | ToRole::Ran { .. }
+            | ToRole::Events { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
         }

@@ -8,12 +8,13 @@
 //! ```
 
 mod bfd;
+mod happening;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Ports};
+use crate::apply::{Addresses, Path, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
-use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
+use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
 use bfd::Bfd;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ use vipd_sys::raw::Received;
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
-use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
+use vipd_vrrp::router::{Edge, Heard, Name, Router, Sequence, State, packets};
 use vipd_vrrp::settings::{Tracked, VirtualAddress};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
@@ -38,7 +39,8 @@ use vipd_vrrp::units::{Instant, Micros};
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
 const CHANNEL: u64 = 0;
 const MONITOR: u64 = 1;
-const FIRST_BFD: u64 = 2;
+const PATHS: u64 = 2;
+const FIRST_BFD: u64 = 3;
 const LAST_BFD: u64 = Bfd::last_token(FIRST_BFD);
 const FIRST_PORT: u64 = 16;
 
@@ -124,6 +126,8 @@ struct Role {
     options: RoleOptions,
     ports: Ports,
     addresses: Addresses,
+    routing: Routing,
+    promotion: Promotion,
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
@@ -152,6 +156,8 @@ impl Role {
         poller.watch(&stream, CHANNEL)?;
         let addresses = Addresses::open()?;
         poller.watch(addresses.monitor(), MONITOR)?;
+        let routing = Routing::open()?;
+        poller.watch(routing.monitor(), PATHS)?;
         let nothing = Settings::default();
         Ok(Role {
             stream,
@@ -162,6 +168,8 @@ impl Role {
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
+            routing,
+            promotion: Promotion::default(),
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
@@ -187,7 +195,8 @@ impl Role {
             let node = self.node.wake().map(|(at, _)| at.0);
             let snapshot =
                 self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at].into_iter().flatten().min();
+            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at, self.paths_at()];
+            let deadline = deadline.into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
             let woke = monotonic_micros();
             self.look_at_clock();
@@ -197,6 +206,7 @@ impl Role {
                     DEADLINE => {}
                     CHANNEL => self.read_channel(&mut buffer)?,
                     MONITOR => self.addresses.observe()?,
+                    PATHS => self.routing.observe()?,
                     ear @ FIRST_BFD..=LAST_BFD => {
                         self.bfd.read(ear - FIRST_BFD, &mut buffer);
                         self.send_what_is_due();
@@ -219,6 +229,9 @@ impl Role {
             }
             self.take_news();
             self.addresses.work();
+            if !self.addresses.adding() {
+                self.routing.work();
+            }
             self.flush();
             self.take_snapshot();
         }
@@ -296,6 +309,43 @@ impl Role {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
+                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
+                    self.happened("stall", subject, "listens".to_owned(), cause);
+                }
+                Action::Router(i, Edge::Ask { lost, witness, fence }) => self.ask(i, lost, witness, fence),
+                Action::Router(i, Edge::Refused { why }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = router.settings.name.clone();
+                    warn!("({name}) does not take the silent master's place: {why}");
+                    self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
+                }
+                Action::Router(i, Edge::TwoMasters { other }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (&router.settings.name, router.priority());
+                    let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
+                    warn!(
+                        "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
+                         which is to give way",
+                        other.address, other.priority
+                    );
+                    let subject = format!("vrrp_instance {name}");
+                    let cause = format!("advert from {} with priority {}", other.address, other.priority);
+                    self.happened("two masters", subject, "begun".to_owned(), cause);
+                    self.snapshot_due = true;
+                }
+                Action::Router(i, Edge::Healed { contest }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (router.settings.name.clone(), router.priority().0);
+                    let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
+                    let adverts = contest.adverts;
+                    let why = format!(
+                        "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
+                         the addresses are announced again"
+                    );
+                    info!("({name}) {why}");
+                    self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
+                    // What hooks did on the other host may have undone what they did here.
+                    self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
                 }
                 Action::Router(i, Edge::Overslept { late }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
@@ -319,6 +369,7 @@ impl Role {
                     self.tell(Subject::Instance(name), event, to.0, format!("priority {from} became {to}"));
                     changed = true;
                 }
+                Action::Tracked(what, known) => self.tracked(&what, known),
                 Action::Group(g, state, why) => {
                     changed = true;
                     let Some(group) = self.node.groups().get(g) else { continue };
@@ -336,6 +387,18 @@ impl Role {
         }
     }
 
+    /// A master is silent: its place is taken when the witness answers and it is fenced.
+    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let instance = router.settings.name.clone();
+        let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
+        let what = [(witness, "the witness"), (fence, "the fence")];
+        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
+        info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+        self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
+        self.queue(&FromRole::Ask(Ask { instance, lost: lost.map(|h| (h.address, h.priority.0)), witness, fence }));
+    }
+
     fn reconcile(&mut self) {
         if self.stopping && self.options.keep_addresses {
             return; // -V: nobody claims them any more, and yet they stay
@@ -343,13 +406,38 @@ impl Role {
         if self.removing {
             return; // what a removed instance held may be another's in a moment: it must not leave in between
         }
+        // What goes by an address goes before it, and comes behind it (`turn_until_told`).
+        let paths = self.claimed_paths();
+        self.routing.reconcile(paths, self.addresses.links());
         let mut claims = Vec::new();
         for (i, router) in self.node.routers().iter().enumerate() {
             // What was taken away during a stall comes back when it is sure that nobody else has it.
             let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
             claims.extend(self.node.claims(i).filter(kept).cloned());
         }
+        if !self.stopping {
+            claims.extend(self.config.statics.addresses.iter().cloned());
+        }
         self.addresses.reconcile(claims);
+    }
+
+    /// The routes and rules that are to be there: what is static, and those of instances that are MASTER.
+    fn claimed_paths(&self) -> Vec<Path> {
+        let statics = (!self.stopping).then_some(&self.config).into_iter().flat_map(Path::statics);
+        let masters = self.node.routers().iter().filter(|r| matches!(r.state(), State::Master(_)));
+        let masters = masters.filter_map(|r| self.config.instance(&r.settings.name));
+        statics.chain(masters.flat_map(Path::of)).collect()
+    }
+
+    /// When routes and rules want to be worked on: not before the addresses are there.
+    fn paths_at(&self) -> Option<u64> {
+        self.routing.next_at().filter(|_| !self.addresses.adding())
+    }
+
+    /// `promote_secondaries`, on the interfaces that exist.
+    fn promote(&mut self) {
+        let instances = self.config.instances.iter().filter(|i| i.promote_secondaries && !self.stopping);
+        self.promotion.set(&instances.map(|i| i.vrrp.interface.clone()).collect());
     }
 
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
@@ -421,6 +509,10 @@ impl Role {
                     let done = self.steer(&order);
                     self.queue(&FromRole::Steered { id, done });
                 }
+                ToRole::Cleared { instance, verdict } => {
+                    let i = self.node.routers().iter().position(|r| r.settings.name == instance);
+                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, verdict.clone())));
+                }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
                     self.stop();
@@ -431,6 +523,7 @@ impl Role {
                 ToRole::Sessions(_)
                 | ToRole::Ran { .. }
                 | ToRole::Verdicts(_)
+                | ToRole::Events { .. }
                 | ToRole::Mail { .. }
                 | ToRole::Reply { .. } => {}
             }
@@ -474,7 +567,8 @@ impl Role {
         let mut shells: BTreeMap<String, Shell> =
             self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
         self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
-        self.addresses.manage(&settings.instances)?;
+        self.routing.manage(&config, self.addresses.links())?;
+        self.addresses.manage(&config)?;
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { config.bfd.clone() }, predecessor);
@@ -485,6 +579,7 @@ impl Role {
         }
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.config = config;
+        self.promote();
         self.open_ports();
         self.act();
         self.reconcile();
@@ -525,15 +620,25 @@ impl Role {
     fn take_news(&mut self) {
         // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
         for _ in 0..4 {
-            let Some(news) = self.addresses.news() else { return };
+            for (address, device) in std::mem::take(&mut self.addresses.put_back) {
+                let cause = "somebody removed it".to_owned();
+                self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
+            }
+            let Some(news) = self.addresses.news() else { break };
             if news.links {
                 self.open_ports();
+                self.promote();
             }
+            let addresses = &self.addresses;
+            self.routing.heed(addresses.links(), |address| addresses.on_host(address));
             let facts = self.addresses.facts();
             let now = now();
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(now, Input::Link(name, link));
             }
+            self.reconcile();
+        }
+        if self.routing.news() {
             self.reconcile();
         }
     }
@@ -545,6 +650,8 @@ impl Role {
             self.queue(&FromRole::Sessions(self.bfd.known()));
         }
         for (name, up) in news {
+            let (what, why) = (if up { "Up" } else { "Down" }, self.bfd.why(&name));
+            self.happened("bfd", format!("bfd_instance {name}"), what.to_owned(), why);
             self.handle(now(), Input::Bfd(name, up));
         }
     }
@@ -579,7 +686,7 @@ impl Role {
         let datagram = match datagram {
             Ok(datagram) => datagram,
             Err(why) => {
-                for i in self.ports.instances(token) {
+                for i in self.ports.instances(token).to_vec() {
                     self.reject(i, &Reject::NotIp(why), None);
                 }
                 return;
@@ -590,8 +697,8 @@ impl Role {
             Err(why) => return self.turn_away(&why, datagram.source),
         };
         let routers = self.node.routers();
-        let candidates: Vec<usize> =
-            self.ports.instances(token).filter(|i| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid)).collect();
+        let is_it = |i: &usize| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid);
+        let candidates: Vec<usize> = self.ports.instances(token).iter().copied().filter(is_it).collect();
         let Some(i) = choose(routers, &candidates, datagram.source) else {
             return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
         };
@@ -646,6 +753,7 @@ impl Role {
         }
         self.handle(now(), Input::Stop);
         self.reconcile();
+        self.promote();
         self.bfd.stop();
     }
 

@@ -9,8 +9,9 @@ use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
     AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HookRun, HookRunning,
-    HookStatus, InstanceStatus, NextStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus, ScriptStatus,
-    ServiceStatus, TrackStatus, TransitionStatus, UnknownServerStatus, VERSION,
+    HookStatus, InstanceStatus, NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus,
+    ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus, TransitionStatus, UnknownServerStatus,
+    VERSION,
 };
 
 /// A Monday morning.
@@ -18,6 +19,10 @@ const NOW: f64 = 1_763_955_912.0;
 
 fn address(address: &str, present: bool) -> AddressStatus {
     AddressStatus { address: address.to_owned(), present }
+}
+
+fn path(path: &str, present: bool) -> PathStatus {
+    PathStatus { path: path.to_owned(), present }
 }
 
 fn role(name: &str, pid: u32, restarts: u64, why: Option<&str>) -> RoleStatus {
@@ -42,19 +47,29 @@ fn master() -> InstanceStatus {
         priority: 102,
         master: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
         addresses: vec![address("192.0.2.100/24 dev eth0", true), address("192.0.2.101/24 dev eth0", false)],
+        routes: vec![path("default via 192.0.2.254 table 100", true)],
+        rules: vec![path("from 192.0.2.100 priority 400 lookup 100", false)],
         tracks: vec![
             track("interface", "good", 0),
             track("file", "-9", -18),
             TrackStatus { running: Some(2), ..track("process", "good", 20) },
             TrackStatus { fault: true, ..track("script", "bad", 0) },
         ],
+        second_master: Some(SecondMaster {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
+            priority: 50,
+            since: NOW - 61.0,
+            adverts: 7,
+        }),
         next: Some(NextStatus { in_secs: 0.412, why: "the next advert is due".to_owned() }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
             adverts_received: 12,
             adverts_sent: 192,
             became_master: 1,
+            two_masters: 1,
             addresses_restored: 2,
+            paths_restored: 3,
             rejected: vec![("checksum".to_owned(), 3), ("ttl".to_owned(), 0), ("password".to_owned(), 1)],
             ..Counters::default()
         },
@@ -157,7 +172,14 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
 }
 
 fn status() -> Status {
+    let statics = StaticStatus {
+        addresses: vec![address("192.0.2.201/32 dev eth0", true)],
+        routes: vec![path("198.51.100.0/24 via 192.0.2.253", false)],
+        restored: 1,
+        ..StaticStatus::default()
+    };
     Status {
+        statics,
         version: VERSION,
         program: "vipd 0.1.0".to_owned(),
         router_id: "lb1".to_owned(),
@@ -251,11 +273,14 @@ Processes
 Virtual routers
   NAME  STATE   SINCE     VRID  IFACE  PRIO/BASE  MASTER                 WHY
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
+      two masters: 192.0.2.2 with priority 50 serves, too, since 1 m 1 s (7 adverts heard)
       tracks file X: -9, adds -18
       tracks process X: good (2 running), adds 20
       + 192.0.2.100/24 dev eth0
       - 192.0.2.101/24 dev eth0 MISSING here
-      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, 2 addresses restored; the next advert is due in 412 ms
+      + route default via 192.0.2.254 table 100
+      - rule from 192.0.2.100 priority 400 lookup 100 MISSING here
+      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, beside a second master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
       not admitted: 3 checksum, 1 password
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down
@@ -263,6 +288,11 @@ Virtual routers
       + 198.51.100.7/32 dev eth1 here, though this router is not MASTER
       VRRP version 3, adverts 0 in 0 out, became master 0 times
     packets for no virtual router here: 9 unknown_vrid
+
+Static
+  + 192.0.2.201/32 dev eth0
+  - route 198.51.100.0/24 via 192.0.2.253 MISSING here
+  1 route or rule restored
 
 Sync groups
   NAME  STATE   MEMBERS
@@ -356,6 +386,7 @@ fn of_a_thousand_addresses_the_odd_ones_are_listed() {
     let mut instance = master();
     instance.addresses =
         (0..1000).map(|n| address(&format!("10.9.{}.{}/32 dev eth0", n / 250, n % 250), n % 40 != 7)).collect();
+    instance.rules.clear();
     let status = Status { instances: vec![instance], ..Status::default() };
     let brief = page(&status, Depth::Brief);
     assert!(brief.contains("1000 addresses, 975 here"), "{brief}");

@@ -3,8 +3,8 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, HookStatus, InstanceStatus, RealServerStatus, ServiceStatus, Status, TrackStatus,
-    TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
+    AddressStatus, CheckStatus, HookStatus, InstanceStatus, PathStatus, RealServerStatus, ServiceStatus, StaticStatus,
+    Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
 };
 
 /// How much to show.
@@ -25,6 +25,7 @@ pub(super) fn page(status: &Status, now: UnixTime, depth: Depth, colour: Colour)
     head(&mut page, status, now);
     roles(&mut page, status, now);
     instances(&mut page, status, now, depth);
+    statics(&mut page, status, depth);
     groups(&mut page, status);
     scripts(&mut page, status);
     sessions(&mut page, status, now, depth);
@@ -120,10 +121,20 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         for fault in &instance.faults {
             table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
         }
+        if let Some(other) = &instance.second_master {
+            let span = span(now - other.since);
+            let what = format!(
+                "{} with priority {} serves, too, since {span} ({} heard)",
+                other.address,
+                other.priority,
+                count(other.adverts, "advert")
+            );
+            table.note(vec![Cell::new("two masters:", Tint::Bad), what.into()]);
+        }
         for track in instance.tracks.iter().filter(|t| depth == Depth::Full || t.adds != 0) {
             table.note(tracked(track));
         }
-        addresses(&mut table, instance, depth);
+        holdings(&mut table, instance, depth);
         table.note(vec![Cell::new(particulars(instance), Tint::Faint)]);
         rejects(&mut table, &instance.counters.rejected);
         if depth == Depth::Full {
@@ -172,32 +183,64 @@ fn tracked(track: &TrackStatus) -> Vec<Cell> {
     vec![says.into(), does]
 }
 
-/// A line for each address, or a summary and a line for each that is not as it should be.
-fn addresses(table: &mut Table, instance: &InstanceStatus, depth: Depth) {
-    let wanted = is_master(instance);
-    let all = &instance.addresses;
-    if depth == Depth::Full || all.len() <= ADDRESSES {
-        all.iter().for_each(|a| table.note(address(a, wanted)));
-        return;
-    }
-    let here = all.iter().filter(|a| a.present).count();
-    table.note(vec![format!("{} addresses, {here} here", all.len()).into()]);
-    let odd: Vec<&AddressStatus> = all.iter().filter(|a| a.present != wanted).collect();
-    odd.iter().take(ADDRESSES).for_each(|a| table.note(address(a, wanted)));
-    if odd.len() > ADDRESSES {
-        table.note(vec![format!("and {} more of that kind", odd.len() - ADDRESSES).into()]);
+/// An address, route or rule, and whether it is here.
+type Here = (String, bool);
+
+/// What an instance holds, or would as MASTER.
+fn holdings(table: &mut Table, instance: &InstanceStatus, depth: Depth) {
+    let (routes, rules) = (paths("route", &instance.routes), paths("rule", &instance.rules));
+    for (what, all) in [("addresses", addresses(&instance.addresses)), ("routes", routes), ("rules", rules)] {
+        held(what, &all, is_master(instance), depth).into_iter().for_each(|line| table.note(line));
     }
 }
 
-fn address(address: &AddressStatus, wanted: bool) -> Vec<Cell> {
-    let text = &address.address;
-    match (address.present, wanted) {
+fn addresses(all: &[AddressStatus]) -> Vec<Here> {
+    all.iter().map(|a| (a.address.clone(), a.present)).collect()
+}
+
+fn paths(kind: &str, all: &[PathStatus]) -> Vec<Here> {
+    all.iter().map(|p| (format!("{kind} {}", p.path), p.present)).collect()
+}
+
+/// A line for each, or a summary and a line for each that is not as it should be.
+fn held(what: &str, all: &[Here], wanted: bool, depth: Depth) -> Vec<Vec<Cell>> {
+    if depth == Depth::Full || all.len() <= ADDRESSES {
+        return all.iter().map(|one| here(one, wanted)).collect();
+    }
+    let present = all.iter().filter(|(_, present)| *present).count();
+    let mut lines = vec![vec![format!("{} {what}, {present} here", all.len()).into()]];
+    let odd: Vec<&Here> = all.iter().filter(|(_, present)| *present != wanted).collect();
+    lines.extend(odd.iter().take(ADDRESSES).map(|one| here(one, wanted)));
+    if odd.len() > ADDRESSES {
+        lines.push(vec![format!("and {} more of that kind", odd.len() - ADDRESSES).into()]);
+    }
+    lines
+}
+
+fn here((text, present): &Here, wanted: bool) -> Vec<Cell> {
+    match (present, wanted) {
         (true, true) => vec![Cell::new("+", Tint::Good), text.into()],
         (false, false) => vec!["-".into(), text.into()],
         (false, true) => vec![Cell::new("-", Tint::Bad), text.into(), Cell::new("MISSING here", Tint::Bad)],
         (true, false) => {
             vec![Cell::new("+", Tint::Bad), text.into(), Cell::new("here, though this router is not MASTER", Tint::Bad)]
         }
+    }
+}
+
+/// What is there whoever is MASTER.
+fn statics(page: &mut Page, status: &Status, depth: Depth) {
+    let StaticStatus { addresses: own, routes, rules, restored } = &status.statics;
+    let all = [("addresses", addresses(own)), ("routes", paths("route", routes)), ("rules", paths("rule", rules))];
+    if all.iter().all(|(_, all)| all.is_empty()) {
+        return;
+    }
+    title(page, "Static");
+    for (what, all) in all {
+        held(what, &all, true, depth).iter().for_each(|line| page.line(2, line));
+    }
+    if *restored > 0 {
+        page.line(2, &[Cell::new(format!("{} restored", count(*restored, "route or rule")), Tint::Faint)]);
     }
 }
 
@@ -213,11 +256,17 @@ fn particulars(instance: &InstanceStatus) -> String {
         counters.adverts_sent,
         count(counters.became_master, "time")
     );
+    if counters.two_masters > 0 {
+        text += &format!(", beside a second master {}", count(counters.two_masters, "time"));
+    }
     if counters.stalled > 0 {
         text += &format!(", stalled {}", count(counters.stalled, "time"));
     }
     if counters.addresses_restored > 0 {
         text += &format!(", {} restored", count(counters.addresses_restored, "address"));
+    }
+    if counters.paths_restored > 0 {
+        text += &format!(", {} restored", count(counters.paths_restored, "route or rule"));
     }
     if let Some(next) = &instance.next {
         text += &format!("; {} in {}", next.why, fine(next.in_secs));
@@ -535,6 +584,7 @@ fn count(n: u64, noun: &str) -> String {
     match (n, noun) {
         (1, _) => format!("1 {noun}"),
         (_, "address") => format!("{n} addresses"),
+        (_, "route or rule") => format!("{n} routes and rules"),
         (_, "retry") => format!("{n} retries"),
         _ => format!("{n} {noun}s"),
     }

@@ -236,11 +236,12 @@ impl Hooks {
         self.queues.iter().map(|(subject, queue)| queue.status(subject)).collect()
     }
 
-    /// Waits until every script has run, for so long as they may take at a stop; closes the FIFOs.
-    pub(crate) async fn finish(&mut self) {
+    /// Waits until every script has run, for so long as they may take at a stop; closes the FIFOs. Gives what ran.
+    pub(crate) async fn finish(&mut self) -> Vec<(String, HookRun)> {
+        let mut runs = Vec::new();
         let deadline = Instant::now() + self.timeout.unwrap_or(LAST_LIMIT);
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.next_end()).await {
-            self.ended(ended);
+            runs.extend(self.ended(ended));
         }
         for (subject, queue) in self.queues.iter_mut().filter(|(_, queue)| !queue.idle()) {
             warn!("{subject}: notify scripts have not ended in time: what runs is told to end");
@@ -251,9 +252,10 @@ impl Hooks {
         let _ = self.over.send(true); // nobody listens if nothing runs
         let dead = Instant::now() + program::DEATH;
         while let Ok(Some(ended)) = tokio::time::timeout_at(dead, self.next_end()).await {
-            self.ended(ended);
+            runs.extend(self.ended(ended));
         }
         self.fifos.close();
+        runs
     }
 }
 
@@ -278,7 +280,8 @@ impl Direction {
         if up { Direction::Up } else { Direction::Down }
     }
 
-    fn word(self) -> &'static str {
+    /// As scripts and FIFOs have it.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Direction::Up => "UP",
             Direction::Down => "DOWN",
@@ -299,14 +302,14 @@ fn notify_of<'a>(config: &'a Config, subject: &Subject) -> Option<&'a Notify> {
 }
 
 /// A subject in the configuration's words.
-fn name_of(subject: &Subject) -> String {
+pub(super) fn name_of(subject: &Subject) -> String {
     match subject {
         Subject::Instance(name) => format!("vrrp_instance {name}"),
         Subject::Group(name) => format!("vrrp_sync_group {name}"),
     }
 }
 
-fn name_of_service(id: &VirtualServerId) -> String {
+pub(super) fn name_of_service(id: &VirtualServerId) -> String {
     format!("virtual_server {id}")
 }
 

@@ -14,6 +14,7 @@ mod fifo;
 mod files;
 mod followed;
 mod hooks;
+mod noting;
 mod processes;
 mod program;
 mod query;
@@ -21,11 +22,13 @@ mod reading;
 mod reload;
 mod role;
 mod scripts;
+mod takeover;
 mod timed;
 mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
+use crate::record::Record;
 use followed::Followed;
 use hooks::{Direction, Hooks, Mail};
 use query::{Asker, Caller, Query};
@@ -33,7 +36,7 @@ use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
 use scripts::{Script, run_around};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -108,6 +111,8 @@ pub(crate) enum Event {
     File { serial: u64, name: String, value: i64 },
     /// So many of a tracked process run, other than before or for the first time.
     Process { serial: u64, name: String, count: u32, cause: Cause },
+    /// Whether a silent master's place may be taken.
+    Cleared { instance: String, verdict: Result<(), String> },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read; or why not.
@@ -131,6 +136,8 @@ struct Supervisor {
     pid_files: BTreeMap<RoleName, PidFile>,
     events: mpsc::Sender<Event>,
     hooks: Hooks,
+    /// What has happened.
+    record: Record,
     scripts: BTreeMap<String, Script>,
     last_script: u64,
     files: Followed<TrackedFile, i64>,
@@ -141,6 +148,8 @@ struct Supervisor {
     verdicts: BTreeMap<(VirtualServerId, SocketAddr), Verdict>,
     /// Some did not reach the director.
     verdicts_owed: bool,
+    /// Instances of which it is being found out whether they may take over.
+    judging: BTreeSet<String>,
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
@@ -214,13 +223,15 @@ impl Supervisor {
     ) -> Supervisor {
         let config_status =
             ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
+        let started = unix_time();
         Supervisor {
             plan,
             old: config.clone(),
             config,
             memory: Arc::new(memory),
             config_status,
-            started: unix_time(),
+            started,
+            record: noting::new_record(started),
             roles: BTreeMap::new(),
             pid_files,
             events,
@@ -233,6 +244,7 @@ impl Supervisor {
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
+            judging: BTreeSet::new(),
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -271,9 +283,10 @@ impl Supervisor {
         if !vipd_sys::privilege::has_user_of_its_own() {
             warn!("there is no user vipd: the roles that need no root run as nobody, as other programs may");
         }
-        if self.config.instances.is_empty() && self.config.services.is_empty() && !self.has_sessions() {
+        if !self.wanted(RoleName::Vrrp) && !self.wanted(RoleName::Check) {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
+        self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
         run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
@@ -323,7 +336,9 @@ impl Supervisor {
 
     fn wanted(&self, name: RoleName) -> bool {
         let used = match name {
-            RoleName::Vrrp => !self.config.instances.is_empty() || self.has_sessions(),
+            RoleName::Vrrp => {
+                !self.config.instances.is_empty() || !self.config.statics.is_empty() || self.has_sessions()
+            }
             RoleName::Check | RoleName::Director => !self.config.services.is_empty(),
             RoleName::Console => true,
         };
@@ -376,6 +391,10 @@ impl Supervisor {
                 let pid = running.pid;
                 role.running = Some(running);
                 self.note_pid(name, Some(pid));
+                if name == RoleName::Console {
+                    self.tell_all_events();
+                }
+                self.note("role", name.to_string(), "started".to_owned(), format!("process {pid}"));
             }
             Err(e) => {
                 error!("the {name} role can't be started: {e}");
@@ -399,18 +418,22 @@ impl Supervisor {
         self.note_pid(name, None);
         let soon = self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= Instant::now());
         if name == RoleName::Vrrp && !soon {
-            self.release_addresses();
+            // What is static serves no other host.
+            let statics = self.config.statics.clone();
+            self.release(&Config { statics, ..Config::default() });
         }
     }
 
-    /// Takes the virtual addresses off this host, for a vrrp role that is not there to do it.
-    fn release_addresses(&self) {
+    /// Takes what the vrrp role would off this host, but for this, for one that is not there to do it.
+    fn release(&self, kept: &Config) {
         // With -C there is no such role, and the addresses are another daemon's.
         if self.plan.role_options.keep_addresses || !self.plan.roles.contains(&RoleName::Vrrp) {
             return;
         }
-        if let Err(e) = crate::apply::release(self.config.instances.iter().map(|i| &i.vrrp), std::iter::empty()) {
-            error!("the virtual addresses can't be removed: {e}; if another host serves them now, remove them by hand");
+        if let Err(e) = crate::apply::release(&self.config, kept) {
+            error!(
+                "virtual addresses or routes can't be removed: {e}; if another host serves them now, remove them by hand"
+            );
         }
     }
 
@@ -506,6 +529,11 @@ impl Supervisor {
                 self.process_runs(serial, name, count, cause);
                 None
             }
+            Event::Cleared { instance, verdict } => {
+                self.judging.remove(&instance);
+                self.tell(RoleName::Vrrp, &ToRole::Cleared { instance, verdict });
+                None
+            }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {
                 if leftover.is_some() {
                     self.stuck.push((probe, leftover));
@@ -543,6 +571,7 @@ impl Supervisor {
         };
         role.died(&how);
         error!("the {name} role {how}");
+        self.note("role", name.to_string(), "gone".to_owned(), how);
         self.release_leftovers(name);
         self.note_absence(name);
         if self.plan.respawn == Respawn::No {
@@ -590,12 +619,14 @@ impl Supervisor {
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Known(known) => role.known.extend(known),
             FromRole::Transition(transition) => self.transition(&transition),
+            FromRole::Happened(event) => self.note_event(event),
             FromRole::Sessions(sessions) => {
                 if self.sessions != sessions {
                     self.sessions = sessions;
                     self.tell(RoleName::Check, &ToRole::Sessions(self.sessions.clone()));
                 }
             }
+            FromRole::Ask(ask) => self.judge(ask),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {
                 for verdict in &verdicts {
@@ -604,11 +635,15 @@ impl Supervisor {
                 self.tell_verdicts(verdicts);
             }
             FromRole::RealServer { service, address, up, why } => {
+                let subject = format!("real_server {address} of {}", hooks::name_of_service(&service));
+                self.note("real_server", subject, Direction::of(up).word().to_owned(), why.clone());
                 let mail =
                     self.hooks.real_server((&self.config, &self.old), &service, address, Direction::of(up), &why);
                 self.mail(mail);
             }
             FromRole::Quorum { service, up, why } => {
+                let what = Direction::of(up).word().to_owned();
+                self.note("quorum", hooks::name_of_service(&service), what, why.clone());
                 let mail = self.hooks.quorum((&self.config, &self.old), &service, Direction::of(up), &why);
                 self.mail(mail);
             }
@@ -626,6 +661,10 @@ impl Supervisor {
                     Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
                     Request::Steer(order) => self.steer(caller, order),
+                    Request::Events { .. } => {
+                        let message = "the console answers that itself".to_owned();
+                        self.reply(caller, Reply::Error { message });
+                    }
                 }
             }
             FromRole::Done => {}
@@ -677,13 +716,16 @@ impl Supervisor {
     }
 
     fn transition(&mut self, transition: &Transition) {
+        self.note_transition(transition);
         let mail = self.hooks.transition(&self.config, &self.old, transition);
         self.mail(mail);
     }
 
     /// A notify script has ended.
     fn hook_ended(&mut self, ended: hooks::Ended) {
-        self.hooks.ended(ended);
+        if let Some((subject, run)) = self.hooks.ended(ended) {
+            self.note_hook(subject, run);
+        }
     }
 
     fn mail(&self, mail: Option<Mail>) {
@@ -695,13 +737,14 @@ impl Supervisor {
     /// The end: addresses first, so that a peer takes over while the rest is cleared away.
     async fn stop(&mut self, queue: &mut mpsc::Receiver<Event>) {
         info!("stopping");
+        self.note("daemon", "vipd".to_owned(), "stopping".to_owned(), String::new());
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         for script in self.scripts.values() {
             script.task.abort();
         }
         self.stop_roles(&[RoleName::Vrrp], queue).await;
         // It did so itself, unless it was dead or did not leave in order.
-        self.release_addresses();
+        self.release(&Config::default());
         self.release_leftovers(RoleName::Vrrp);
         self.reloading = Reload::Over;
         let director = RoleName::Director;
@@ -710,7 +753,9 @@ impl Supervisor {
             self.start(director);
         }
         self.stop_roles(&[director, RoleName::Check], queue).await;
-        self.hooks.finish().await;
+        for (subject, run) in self.hooks.finish().await {
+            self.note_hook(subject, run);
+        }
         self.stop_roles(&[RoleName::Console], queue).await;
         run_around(self.config.global.shutdown.as_ref(), "shutdown_script").await;
         info!("stopped");
@@ -746,6 +791,7 @@ impl Supervisor {
                     | Event::File { .. }
                     | Event::Process { .. }
                     | Event::Ran { .. }
+                    | Event::Cleared { .. }
                     | Event::Loaded(_)
                     | Event::TimeFile(_)
                     | Event::Answer { .. },

@@ -57,9 +57,27 @@ pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Dur
     run_until(argv, credentials, tokio::time::sleep(timeout)).await
 }
 
+/// The same with more in its environment.
+pub(crate) async fn run_with(
+    argv: &[String],
+    environment: &[(&str, &str)],
+    credentials: &Credentials,
+    timeout: Duration,
+) -> Ended {
+    let command = process::script(argv, credentials).map(|mut command| {
+        command.envs(environment.iter().copied());
+        command
+    });
+    run_command(command, tokio::time::sleep(timeout)).await
+}
+
 /// Runs a program to its end, or until its time is `over`: then SIGTERM to its process group, two seconds later SIGKILL.
 pub(crate) async fn run_until(argv: &[String], credentials: &Credentials, over: impl Future<Output = ()>) -> Ended {
-    let child = process::script(argv, credentials).and_then(|command| Command::from(command).spawn());
+    run_command(process::script(argv, credentials), over).await
+}
+
+async fn run_command(command: std::io::Result<std::process::Command>, over: impl Future<Output = ()>) -> Ended {
+    let child = command.and_then(|command| Command::from(command).spawn());
     let mut running = match child {
         Ok(child) => Running { child: Some(child) },
         Err(e) => return Ended { exit: Exit::Failed(e.to_string()), leftover: None },

@@ -266,6 +266,10 @@ impl Supervisor {
                     silent => warn!("the new configuration is in force but for {}", silent.join(", ")),
                 }
                 let reloaded = Reloaded { silent, ..settling.reloaded };
+                let changes = reloaded.changes.len() + reloaded.more_changes;
+                let first = reloaded.changes.first().map(|first| format!(": {first}")).unwrap_or_default();
+                let cause = format!("{changes} changes{first}");
+                self.note("reload", "configuration".to_owned(), "in force".to_owned(), cause);
                 self.reloaded(settling.askers, &reloaded, next);
             }
             other => self.reloading = other,
@@ -289,10 +293,8 @@ impl Supervisor {
         if name != RoleName::Vrrp || !self.reloading.awaits(name) {
             return;
         }
-        let instances = |config: &Config| config.instances.iter().map(|i| i.vrrp.clone()).collect::<Vec<_>>();
-        let (old, new) = (instances(&self.old), instances(&self.config));
-        if let Err(e) = crate::apply::release(old.iter(), new.iter()) {
-            error!("addresses that are no longer configured can't be removed: {e}; remove them by hand");
+        if let Err(e) = crate::apply::release(&self.old, &self.config) {
+            error!("addresses or routes that are no longer configured can't be removed: {e}; remove them by hand");
         }
     }
 
@@ -332,6 +334,8 @@ impl Supervisor {
         for line in errors.lines() {
             error!("{line}");
         }
+        let first = errors.lines().next().unwrap_or_default().to_owned();
+        self.note("reload", "configuration".to_owned(), "refused".to_owned(), first);
         self.config_status.refused = Some(Refused { at: unix_time(), errors });
     }
 

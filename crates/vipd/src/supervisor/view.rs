@@ -11,7 +11,8 @@ use vipd_lvs::settings::VirtualServer;
 /// Adds the part of one role to the status.
 pub(crate) fn add(status: &mut Status, part: StatusPart) {
     match part {
-        StatusPart::Vrrp { instances, groups, scripts, rejected, bfd, bfd_rejected } => {
+        StatusPart::Vrrp { instances, groups, scripts, statics, rejected, bfd, bfd_rejected } => {
+            status.statics = statics;
             status.instances = instances;
             status.groups = groups;
             status.scripts = scripts;

@@ -48,6 +48,9 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         track_primary: true,
         tracks: vec![],
         vip_lease: false,
+        witness: false,
+        fence: false,
+        needs: std::collections::BTreeSet::new(),
     }
 }
 

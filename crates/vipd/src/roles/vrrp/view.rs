@@ -1,13 +1,15 @@
 //! What the vrrp role shows of itself to those who ask for the status.
 
 use super::{Role, now};
+use crate::apply::Path;
 use crate::message::StatusPart;
 use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, ScriptStatus, TrackStatus, TransitionStatus,
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PathStatus, ScriptStatus, SecondMaster,
+    StaticStatus, TrackStatus, TransitionStatus,
 };
 use vipd_sys::clock::unix_time;
 use vipd_vrrp::router::{Router, State};
-use vipd_vrrp::settings::{Tracked, Version};
+use vipd_vrrp::settings::{Tracked, Version, VirtualAddress};
 use vipd_vrrp::track::{Effect, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -37,9 +39,33 @@ impl Role {
             groups: groups.collect(),
             scripts: scripts.collect(),
             rejected: self.strangers.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+            statics: self.static_status(),
             bfd: self.bfd.status(clocks),
             bfd_rejected: self.bfd.rejected(),
         }
+    }
+
+    fn static_status(&self) -> StaticStatus {
+        let statics = &self.config.statics;
+        let addresses = statics.addresses.iter().map(|a| self.address_status(a)).collect();
+        let routes = statics.routes.iter().cloned().map(Path::Route).map(|path| self.path_status(&path)).collect();
+        let rules = statics.rules.iter().cloned().map(Path::Rule).map(|path| self.path_status(&path)).collect();
+        StaticStatus { addresses, routes, rules, restored: self.routing.restored(Path::statics(&self.config)) }
+    }
+
+    fn address_status(&self, a: &VirtualAddress) -> AddressStatus {
+        AddressStatus {
+            address: format!("{}/{} dev {}", a.address, a.prefix, a.device),
+            present: self.addresses.holds(a),
+        }
+    }
+
+    fn path_status(&self, path: &Path) -> PathStatus {
+        let text = match path {
+            Path::Route(route) => route.to_string(),
+            Path::Rule(rule) => rule.to_string(),
+        };
+        PathStatus { path: text, present: self.routing.holds(path) }
     }
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
@@ -52,10 +78,19 @@ impl Role {
             State::Master(_) => router.source(),
             _ => heard.map(|h| h.address),
         };
-        let addresses = settings.addresses.iter().chain(&settings.excluded).map(|a| AddressStatus {
-            address: format!("{}/{} dev {}", a.address, a.prefix, a.device),
-            present: self.addresses.holds(a),
-        });
+        let addresses = settings.addresses.iter().chain(&settings.excluded).map(|a| self.address_status(a));
+        let model = self.config.instance(&settings.name);
+        let paths: Vec<Path> = model.into_iter().flat_map(Path::of).collect();
+        let (routes, rules): (Vec<&Path>, Vec<&Path>) = paths.iter().partition(|p| matches!(p, Path::Route(_)));
+        let second_master = match router.state() {
+            State::Master(master) => master.contest.map(|contest| SecondMaster {
+                address: contest.other.address,
+                priority: contest.other.priority.0,
+                since: clocks.unix(contest.since),
+                adverts: contest.adverts,
+            }),
+            State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
+        };
         let faults = match router.state() {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
@@ -87,7 +122,9 @@ impl Role {
             priority_zero_received: router.counters.priority_zero_received,
             priority_zero_sent: router.counters.priority_zero_sent,
             addresses_restored: self.addresses.restored(settings),
+            paths_restored: self.routing.restored(paths.iter().cloned()),
             stalled: router.counters.stalled,
+            two_masters: router.counters.two_masters,
             latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
             rejected: rejected.collect(),
         };
@@ -114,7 +151,10 @@ impl Role {
             master,
             master_priority: heard.map(|h| h.priority.0),
             addresses: addresses.collect(),
+            routes: routes.into_iter().map(|path| self.path_status(path)).collect(),
+            rules: rules.into_iter().map(|path| self.path_status(path)).collect(),
             tracks: tracks.collect(),
+            second_master,
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),
             counters,

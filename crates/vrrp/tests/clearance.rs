@@ -1,0 +1,155 @@
+//! A silent master's place is taken when the witness answers and the master is fenced, if the configuration asks for that.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+mod common;
+
+use common::{instance, links};
+use std::net::IpAddr;
+use vipd_vrrp::admit::Admitted;
+use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::packet::Advert;
+use vipd_vrrp::router::{Edge, Name, advert};
+use vipd_vrrp::settings::{Instance, SyncGroup, Version};
+use vipd_vrrp::timers::{master_down, skew};
+use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
+
+const OWN: [u8; 4] = [192, 0, 2, 11];
+const PEER: [u8; 4] = [192, 0, 2, 12];
+const START: Instant = Instant(1_000_000_000);
+
+fn careful(vrid: u8) -> Instance {
+    Instance { witness: true, fence: true, ..instance(Version::V3, vrid, 100, 100) }
+}
+
+fn node(instances: Vec<Instance>, groups: Vec<SyncGroup>) -> Node {
+    Node::new(START, Settings { instances, groups, ..Settings::default() }, links(OWN), None, Micros::ZERO)
+}
+
+fn heard(node: &Node, i: usize, priority: u8) -> Input {
+    let base = advert(&node.routers()[i].settings, Priority(priority));
+    let advert = Advert { interval: Centis(100), ..base };
+    Input::Advert(i, Admitted { source: PEER.into(), advert, sequence: None, oddity: None })
+}
+
+/// What is asked, and of which router: (the lost master, the witness, the fence).
+fn asked(node: &mut Node) -> Vec<(usize, Option<IpAddr>, bool, bool)> {
+    let mut all = Vec::new();
+    while let Some(action) = node.poll() {
+        if let Action::Router(i, Edge::Ask { lost, witness, fence }) = action {
+            all.push((i, lost.map(|h| h.address), witness, fence));
+        }
+    }
+    all
+}
+
+fn state(node: &Node) -> Name {
+    node.routers()[0].state().name()
+}
+
+fn patience() -> Micros {
+    master_down(Version::V3, Priority(100), Centis(100), 3)
+}
+
+#[test]
+fn a_silent_masters_place_is_taken_when_all_agree() {
+    let mut node = node(vec![careful(51)], vec![]);
+    let advert = heard(&node, 0, 200);
+    node.handle(START, advert);
+    let mut now = START + patience();
+    node.handle(now, Input::Tick);
+    assert_eq!(asked(&mut node), [(0, Some(PEER.into()), true, true)]);
+    assert_eq!((state(&node), node.claims(0).count()), (Name::Backup, 0));
+    // Whoever is asked may take long: nobody is asked twice.
+    for _ in 0..5 {
+        now = now + patience();
+        node.handle(now, Input::Tick);
+        assert_eq!((asked(&mut node), state(&node)), (vec![], Name::Backup));
+    }
+    now = now + Micros(1_000);
+    node.handle(now, Input::Cleared(0, Ok(())));
+    assert_eq!((state(&node), node.claims(0).count()), (Name::Master, 1));
+    assert!(node.routers()[0].why().contains("was not heard for"), "{}", node.routers()[0].why());
+}
+
+#[test]
+fn a_refusal_is_told_and_asked_again_later() {
+    let mut node = node(vec![careful(51)], vec![]);
+    let advert = heard(&node, 0, 200);
+    node.handle(START, advert);
+    let now = START + patience();
+    node.handle(now, Input::Tick);
+    asked(&mut node);
+    node.handle(now + Micros(5), Input::Cleared(0, Err("witness 192.0.2.1: no answer".into())));
+    let told = std::iter::from_fn(|| node.poll()).any(|a| matches!(a, Action::Router(0, Edge::Refused { .. })));
+    assert!(told && state(&node) == Name::Backup);
+    let now = now + Micros(5) + patience();
+    node.handle(now, Input::Tick);
+    assert_eq!(asked(&mut node).len(), 1);
+    // The master is there again: the late answer changes nothing.
+    let advert = heard(&node, 0, 200);
+    node.handle(now + Micros(1), advert);
+    node.handle(now + Micros(2), Input::Cleared(0, Ok(())));
+    assert_eq!(state(&node), Name::Backup);
+}
+
+#[test]
+fn a_good_bye_and_a_weaker_master_ask_nobody() {
+    let mut one = node(vec![careful(51)], vec![]);
+    let release = heard(&one, 0, 0);
+    one.handle(START, release);
+    one.handle(START + skew(Version::V3, Priority(100), Centis(100)), Input::Tick);
+    assert_eq!((asked(&mut one), state(&one)), (vec![], Name::Master));
+
+    let mut one = node(vec![careful(51)], vec![]);
+    let mut now = START;
+    while now < START + patience() {
+        let weaker = heard(&one, 0, 50);
+        one.handle(now, weaker);
+        now = now + Micros(1_000_000);
+    }
+    one.handle(now, Input::Tick);
+    assert_eq!((asked(&mut one), state(&one)), (vec![], Name::Master));
+
+    // Where no master was ever heard there is nobody to fence; the witness is asked.
+    let mut one = node(vec![careful(51)], vec![]);
+    one.handle(START + patience(), Input::Tick);
+    assert_eq!((asked(&mut one), state(&one)), (vec![(0, None, true, false)], Name::Backup));
+}
+
+#[test]
+fn a_group_waits_for_each_that_asks() {
+    let group = SyncGroup { name: "G".into(), members: vec!["VI_51".into(), "VI_52".into()] };
+    let plain = instance(Version::V3, 52, 100, 100);
+    let mut node = node(vec![careful(51), plain], vec![group]);
+    for i in [0, 1] {
+        let advert = heard(&node, i, 200);
+        node.handle(START, advert);
+    }
+    let mut now = START + patience();
+    node.handle(now, Input::Tick);
+    now = now + Micros(1_000);
+    node.handle(now, Input::Tick);
+    assert_eq!(asked(&mut node), [(0, Some(PEER.into()), true, true)]);
+    assert!(node.routers().iter().all(|r| r.state().name() == Name::Backup));
+    node.handle(now + Micros(1_000), Input::Cleared(0, Ok(())));
+    assert!(node.routers().iter().all(|r| r.state().name() == Name::Master));
+}
+
+#[test]
+fn a_successor_asks_anew() {
+    let settings = || Settings { instances: vec![careful(51)], ..Settings::default() };
+    let mut node = node(vec![careful(51)], vec![]);
+    let advert = heard(&node, 0, 200);
+    node.handle(START, advert);
+    let now = START + patience();
+    node.handle(now, Input::Tick);
+    asked(&mut node);
+    let snapshot = node.snapshot(now);
+    let later = now + Micros(500_000);
+    let mut next = Node::new(later, settings(), links(OWN), Some((now, snapshot)), Micros::ZERO);
+    next.handle(later, Input::Cleared(0, Ok(())));
+    assert_eq!(state(&next), Name::Backup, "nobody of it has asked");
+    next.handle(later + patience(), Input::Tick);
+    assert_eq!(asked(&mut next).len(), 1);
+}
