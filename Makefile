@@ -60,10 +60,10 @@ sim: ## clusters in virtual time, with faults: SEEDS=20000 for 20,000 hours and 
 docs: ## what is made from the keyword table: docs/compatibility.md, packaging/vipd.conf.5, the JSON schema, fuzz/keywords.dict
 	UPDATE=1 $(CARGO) test --locked -q -p vipd-config --test generated
 
-bench: setup build ## take-over, CPU, memory, reading, reloading against Debian's keepalived, as ratios
+bench: setup build ## take-over, CPU, BFD, a thousand routers, memory, reading, reloading against Debian's keepalived, as ratios
 	$(CARGO) build --locked --release -p vipd-tests --bins
 	$(TARGET)/release/bench --vipd $(TARGET)/release/vipd
-	VIPD_BIN=$(abspath $(TARGET)/release/vipd) ROUNDS=1 tools/bench-vm/run.py program
+	VIPD_BIN=$(abspath $(TARGET)/release/vipd) ROUNDS=1 tools/bench-vm/run.py failover bfd program adverts
 
 clean:
 	$(CARGO) clean

@@ -3,7 +3,7 @@
 
 use crate::conf::Instance;
 use crate::director::{Director, Kind};
-use crate::lab::{Host, Lab};
+use crate::lab::Lab;
 use crate::web::inside;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -82,7 +82,7 @@ fn conf() -> String {
     text
 }
 
-/// How long after the detection time each of ten sessions had its effect, in milliseconds.
+/// How long after the detection time each of ten sessions had its effect, in milliseconds; those that had none are left out.
 pub fn measure(kind: Kind) -> Vec<f64> {
     let mut lab = Lab::new();
     let (one, two) = (lab.host(1), lab.host(2));
@@ -93,11 +93,11 @@ pub fn measure(kind: Kind) -> Vec<f64> {
     inside(&two, || {
         // What is late here would count as the daemon's.
         vipd_sys::privilege::real_time(2).unwrap_or_else(|e| panic!("{e}"));
-        watch(&two)
+        watch()
     })
 }
 
-fn watch(host: &Host) -> Vec<f64> {
+fn watch() -> Vec<f64> {
     let fail = |e: std::io::Error| -> ! { panic!("{e}") };
     let mut ear = udp::Receiver::open(Family::V4, SINGLE_HOP, 1 << 20).unwrap_or_else(|e| fail(e));
     let links = Netlink::open().and_then(|mut netlink| netlink.links()).unwrap_or_else(|e| fail(e));
@@ -113,7 +113,11 @@ fn watch(host: &Host) -> Vec<f64> {
     let mut all: Vec<Neighbour> = (1..=SESSIONS).map(new).collect();
     let (mut buffer, mut late, mut up_since) = ([0; 2048], Vec::new(), None);
     while late.len() < usize::from(SESSIONS) {
-        assert!(start.elapsed() < PATIENCE, "host {}: {} sessions were missed", host.number, late.len());
+        // keepalived does not miss every one of them.
+        if start.elapsed() > PATIENCE {
+            eprintln!("  of {SESSIONS} neighbours {} were missed", late.len());
+            break;
+        }
         while let Some(heard) = ear.receive(&mut buffer).unwrap_or_else(|e| fail(e)) {
             let from = (1..=SESSIONS).zip(&mut all).find(|(n, _)| Neighbour::address(*n) == heard.to);
             if let (Some((_, neighbour)), Some(packet)) = (from, heard.payload.first_chunk()) {

@@ -135,9 +135,8 @@ impl Ports {
     }
 
     /// The instances that listen on the port with this token.
-    pub(crate) fn instances(&self, token: u64) -> impl Iterator<Item = usize> + use<> {
-        let instances = self.ports.iter().find(|p| p.token == token).map(|p| p.instances.clone());
-        instances.unwrap_or_default().into_iter()
+    pub(crate) fn instances(&self, token: u64) -> &[usize] {
+        self.ports.iter().find(|p| p.token == token).map_or(&[], |p| &p.instances)
     }
 }
 

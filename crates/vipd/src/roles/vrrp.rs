@@ -726,7 +726,7 @@ impl Role {
         let datagram = match datagram {
             Ok(datagram) => datagram,
             Err(why) => {
-                for i in self.ports.instances(token) {
+                for i in self.ports.instances(token).to_vec() {
                     self.reject(i, &Reject::NotIp(why), None);
                 }
                 return;
@@ -737,8 +737,8 @@ impl Role {
             Err(why) => return self.turn_away(&why, datagram.source),
         };
         let routers = self.node.routers();
-        let candidates: Vec<usize> =
-            self.ports.instances(token).filter(|i| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid)).collect();
+        let is_it = |i: &usize| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid);
+        let candidates: Vec<usize> = self.ports.instances(token).iter().copied().filter(is_it).collect();
         let Some(i) = choose(routers, &candidates, datagram.source) else {
             return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
         };
