@@ -101,66 +101,6 @@ fn a_sync_group_moves_as_one() {
     }
 }
 
-#[test]
-fn notify_scripts_run_in_order_one_at_a_time_as_their_user() {
-    let mut lab = Lab::new();
-    let one = lab.host(1);
-    let log = one.write("calls", "");
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    std::fs::set_permissions(&log, open).unwrap();
-    // Slow: the next event comes while it runs.
-    let body = format!("echo \"begin $* uid=$(id -u)\" >> {0}\nsleep 1.5\necho \"end $*\" >> {0}", log.display());
-    let script = one.script("notify.sh", &body);
-    let script = script.display();
-    let notify = format!(
-        "notify_master \"{script} 'the master' m\" nobody\nnotify_backup \"{script} b\" nobody\nnotify_fault \"{script} f\" nobody\n\
-         notify_stop \"{script} s\" nobody\nnotify \"{script} any\" nobody"
-    );
-    let fifo = one.path("fifo");
-    let globals = format!("global_defs {{\n vrrp_notify_fifo {}\n}}\n", fifo.display());
-    let mut a = Director::start(Kind::Vipd, &one, &(globals + &Instance::new(3, 150, "0.1").with(&notify).text()));
-    wait_for("the FIFO is there", LONG, || fifo.exists());
-    let reader = one.spawn("fifo.log", one.command("cat").arg(&fifo));
-    a.wait_master(VIP, LONG);
-    one.ip("link set eth0 down");
-    wait_for("FAULT", LONG, || a.instance("VI_1").state == "FAULT");
-    one.ip("link set eth0 up");
-    a.wait_master(VIP, LONG);
-    let count = || std::fs::read_to_string(&log).unwrap().lines().filter(|l| l.starts_with("end")).count();
-    wait_for("all scripts have ended", Duration::from_secs(60), || count() >= 10);
-    a.stop();
-    let calls = std::fs::read_to_string(&log).unwrap();
-    println!("{calls}");
-    let lines: Vec<&str> = calls.lines().collect();
-    for pair in lines.chunks(2) {
-        let [begin, end] = pair else { panic!("a script did not end") };
-        assert_eq!(begin.replace("begin ", "").replace(" uid=65534", ""), end.replace("end ", ""), "two at a time");
-        assert!(begin.ends_with("uid=65534"), "not as its user: {begin}");
-    }
-    let order: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("end ")).collect();
-    let expected = [
-        "b",
-        "any INSTANCE VI_1 BACKUP 150",
-        "the master m",
-        "any INSTANCE VI_1 MASTER 150",
-        "f",
-        "any INSTANCE VI_1 FAULT 150",
-        "b",
-        "any INSTANCE VI_1 BACKUP 150",
-        "the master m",
-        "any INSTANCE VI_1 MASTER 150",
-        "s",
-        "any INSTANCE VI_1 STOP 150",
-    ];
-    assert_eq!(order, expected);
-    let fifo_lines = reader.output();
-    println!("{fifo_lines}");
-    for line in ["INSTANCE \"VI_1\" MASTER 150\n", "INSTANCE \"VI_1\" FAULT 150\n", "INSTANCE \"VI_1\" STOP 150\n"] {
-        assert!(fifo_lines.contains(line), "no {line:?} in the FIFO: {fifo_lines}");
-    }
-    assert!(!fifo.exists(), "a FIFO that vipd made is removed at the end");
-}
-
 /// A mail server as small as it gets, in the host's namespace: it keeps what it is told.
 const SINK: &str = r#"
 import socketserver, sys

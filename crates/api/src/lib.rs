@@ -27,6 +27,18 @@ pub enum Request {
     },
     /// Give what this host is MASTER of to its peers, or take it back.
     Steer(Order),
+    /// What has happened; answered by `Reply::Events`.
+    Events {
+        /// What comes after that number; `None`: everything that is kept.
+        #[serde(default)]
+        since: Option<u64>,
+        /// The `Item::Boot` that `since` counts from; with another one everything that is kept is told.
+        #[serde(default)]
+        boot: Option<String>,
+        /// Whether more answers follow as more happens, until the connection is closed. Nothing else can be asked on it.
+        #[serde(default)]
+        follow: bool,
+    },
 }
 
 /// What an operator wants of the virtual routers.
@@ -69,11 +81,56 @@ pub enum Reply {
         /// What was done, a sentence each.
         done: Vec<String>,
     },
+    /// To `Request::Events`: the first begins with `Item::Boot`, as does any after the numbers have begun anew.
+    Events {
+        /// In the order of their numbers.
+        items: Vec<Item>,
+    },
     /// The request could not be served: what was wrong and what to do.
     Error {
         /// One sentence.
         message: String,
     },
+}
+
+/// A piece of the stream of events.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "item", rename_all = "snake_case")]
+pub enum Item {
+    /// Numbers count from 1 in this run of the daemon.
+    Boot {
+        /// Its name, which no other run has.
+        boot: String,
+        /// When it started.
+        started: UnixTime,
+    },
+    /// These have happened and can no longer be told.
+    Gap {
+        /// The first number.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Something happened.
+    Event(Event),
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub seq: u64,
+    /// When.
+    pub at: UnixTime,
+    /// `daemon`, `role`, `reload`, `order`, `transition`, `priority`, `lower_priority`, `stall`, `tracker`, `address`, `route`,
+    /// `rule`, `bfd`, `real_server`, `quorum`, `hook`; others may come.
+    pub kind: String,
+    /// To what, in the configuration's words: `vrrp_instance VI_1`
+    pub subject: String,
+    /// What: `MASTER`, `bad`, `exit status 1`
+    pub what: String,
+    /// Why.
+    pub cause: String,
 }
 
 /// The options of the daemon's command line that say how its configuration is read.
@@ -138,12 +195,18 @@ pub struct Status {
     /// What is static.
     #[serde(default)]
     pub statics: StaticStatus,
+    /// VRRP packets for none of the instances, by reason.
+    #[serde(default)]
+    pub vrrp_rejected: Vec<(String, u64)>,
     /// The BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdStatus>,
     /// BFD packets for no session that were not believed, by reason.
     #[serde(default)]
     pub bfd_rejected: Vec<(String, u64)>,
+    /// The notify scripts of each subject that had any to run.
+    #[serde(default)]
+    pub hooks: Vec<HookStatus>,
     /// The data plane; `None` if there are no virtual servers.
     pub plane: Option<PlaneStatus>,
     /// The virtual servers.
@@ -229,6 +292,9 @@ pub struct InstanceStatus {
     /// What it tracks.
     #[serde(default)]
     pub tracks: Vec<TrackStatus>,
+    /// Another master of the same virtual router, which is to give way.
+    #[serde(default)]
+    pub second_master: Option<SecondMaster>,
     /// When the machine wants to be called again, in seconds from now, and why.
     pub next: Option<NextStatus>,
     /// Its sync group.
@@ -263,6 +329,19 @@ pub struct TrackStatus {
     pub adds: i64,
     /// Whether it holds the instance in FAULT.
     pub fault: bool,
+}
+
+/// Another master of a virtual router, seen by the one that stays.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecondMaster {
+    /// Where its adverts come from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// When it was first heard.
+    pub since: UnixTime,
+    /// How many of its adverts were heard.
+    pub adverts: u64,
 }
 
 /// A virtual address.
@@ -332,6 +411,9 @@ pub struct Counters {
     /// Times it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,
+    /// How often another host was seen to be master of the same virtual router at the same time.
+    #[serde(default)]
+    pub two_masters: u64,
     /// How long after its time an advert was sent at the most, in seconds.
     #[serde(default)]
     pub latest_advert_secs: f64,
@@ -359,6 +441,49 @@ pub struct ScriptStatus {
     pub state: String,
     /// What the last run gave.
     pub last: Option<String>,
+}
+
+/// The notify scripts of one subject: they run one at a time.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HookStatus {
+    /// `vrrp_instance VI_1`, `vrrp_sync_group G`, `virtual_server [192.0.2.1]:tcp:80`
+    pub subject: String,
+    /// The one that runs now.
+    pub running: Option<HookRunning>,
+    /// Events whose scripts wait, in the order in which they will run.
+    pub waiting: Vec<String>,
+    /// Events whose scripts never began: a newer one about the same thing came before that.
+    pub superseded: u64,
+    /// The last runs, oldest first.
+    pub recent: Vec<HookRun>,
+}
+
+/// A notify script that runs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HookRunning {
+    /// The event that it tells of: `MASTER`
+    pub event: String,
+    /// What the configuration says.
+    pub script: String,
+    /// Since when it runs.
+    pub since: UnixTime,
+}
+
+/// A notify script that has run.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HookRun {
+    /// The event that it told of: `MASTER`
+    pub event: String,
+    /// What the configuration says.
+    pub script: String,
+    /// When it began.
+    pub began: UnixTime,
+    /// How long it ran, in seconds.
+    pub took: f64,
+    /// `success`, `exit status 3`, `killed by signal 9`, `timed out`, `could not be run: ...`
+    pub ended: String,
+    /// Whether that is success.
+    pub well: bool,
 }
 
 /// One `bfd_instance`. Times in seconds.

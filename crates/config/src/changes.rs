@@ -219,6 +219,9 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         fifo,
         vrrp_fifo,
         lvs_fifo,
+        startup,
+        shutdown,
+        notify_timeout,
         net_namespace,
         lvs_flush,
         lvs_timeouts,
@@ -232,6 +235,9 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         ("notify_fifo", Felt::Nothing, old.fifo != *fifo),
         ("vrrp_notify_fifo", Felt::Nothing, old.vrrp_fifo != *vrrp_fifo),
         ("lvs_notify_fifo", Felt::Nothing, old.lvs_fifo != *lvs_fifo),
+        ("startup_script", Felt::Nothing, old.startup != *startup),
+        ("shutdown_script", Felt::Nothing, old.shutdown != *shutdown),
+        ("notify_timeout", Felt::Nothing, old.notify_timeout != *notify_timeout),
         ("net_namespace", Felt::Nothing, old.net_namespace != *net_namespace),
         ("lvs_flush", Felt::Nothing, old.lvs_flush != *lvs_flush),
         ("lvs_timeouts", Felt::Nothing, old.lvs_timeouts != *lvs_timeouts),
@@ -468,6 +474,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         track_primary,
         tracks,
         needs,
+        vip_lease,
     } = new;
     let higher = old.higher_prio_send_advert != *higher_prio_send_advert;
     let mut words = vec![
@@ -484,6 +491,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("lower_prio_no_advert", Felt::Mastership, old.lower_prio_no_advert != *lower_prio_no_advert),
         ("higher_prio_send_advert", Felt::Mastership, higher),
         ("skip_check_adv_addr", Felt::Mastership, old.skip_check_adv_addr != *skip_check_adv_addr),
+        ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
         ("virtual_routes", Felt::Paths, before.routes != *routes),
         ("virtual_rules", Felt::Paths, before.rules != *rules),

@@ -7,6 +7,7 @@ mod lexer;
 mod lines;
 mod lvs;
 mod options;
+mod ours;
 mod vrrp;
 
 pub use global::ROOT;

@@ -54,6 +54,12 @@ pub struct Global {
     pub vrrp_fifo: Option<Fifo>,
     /// `lvs_notify_fifo`
     pub lvs_fifo: Option<Fifo>,
+    /// `startup_script`
+    pub startup: Option<TimedCommand>,
+    /// `shutdown_script`
+    pub shutdown: Option<TimedCommand>,
+    /// `notify_timeout`: how long a notify script may run, and at a stop all of them; `None`: as the daemon sees fit.
+    pub notify_timeout: Option<Duration>,
     /// `net_namespace`, or option `-s`.
     pub net_namespace: Option<String>,
     /// `lvs_flush`: clear the kernel's table at start.
@@ -127,6 +133,15 @@ pub struct Command {
     pub gid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,
+}
+
+/// A program with the time that it gets.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TimedCommand {
+    /// What to run.
+    pub command: Command,
+    /// For so long at most.
+    pub timeout: Duration,
 }
 
 /// Notify scripts of an instance or a group.

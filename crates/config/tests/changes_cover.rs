@@ -25,6 +25,9 @@ global_defs {
     notify_fifo_script /bin/true
     vrrp_notify_fifo /run/two
     lvs_notify_fifo /run/three
+    startup_script /bin/true root
+    shutdown_script /bin/true root
+    notify_timeout 7
     lvs_timeouts tcp 1 tcpfin 2 udp 3
 }
 static_ipaddress {

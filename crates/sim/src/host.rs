@@ -58,6 +58,8 @@ pub(crate) enum Effect {
     Packet(IpAddr, Flight),
     /// A virtual router listens, as it did not run for so long.
     Stalled(usize),
+    /// The kernel ended the leases of a virtual router although its host ran all the while.
+    LeaseEnded(usize),
     /// The addresses of a virtual router are announced.
     Announce(usize),
     /// The state of a virtual router changed.
@@ -98,6 +100,12 @@ pub(crate) struct Host {
     pub(crate) inbox: VecDeque<Flight>,
     /// What the kernel holds, by virtual router.
     pub(crate) held: [Vec<IpAddr>; VRS],
+    /// When the leases of that were last renewed, and when the kernel ends them.
+    leases: [(u64, u64); VRS],
+    /// Since when it runs without a pause.
+    pub(crate) awake: u64,
+    /// It stands still, and what arrives is lost.
+    pub(crate) paused: bool,
     /// What the kernel says of the interfaces, and what of it the node has been told.
     pub(crate) links: BTreeMap<String, Link>,
     told: BTreeMap<String, Link>,
@@ -130,6 +138,9 @@ impl Host {
             wake: u64::MAX,
             inbox: VecDeque::new(),
             held: Default::default(),
+            leases: [(0, 0); VRS],
+            awake: 0,
+            paused: false,
             links: scenario::links(wires, index),
             told: BTreeMap::new(),
             deaf: [false; VRS],
@@ -158,9 +169,11 @@ impl Host {
         (self.told, self.told_wall) = (self.links.clone(), self.wall);
         self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, self.day(now)));
         self.pulse = Pulse::Running;
+        (self.awake, self.paused) = (now, false);
+        self.end_leases(now);
         self.take_news(now);
-        self.act();
-        self.reconcile();
+        self.act(now);
+        self.reconcile(now);
         self.stale = true;
     }
 
@@ -194,7 +207,7 @@ impl Host {
             let opened = if self.deaf[self.vrs[i]] { Err("no descriptors".into()) } else { Ok(()) };
             self.handle(now, Input::Sockets(i, opened));
         }
-        self.reconcile();
+        self.reconcile(now);
     }
 
     /// Takes another file.
@@ -224,6 +237,7 @@ impl Host {
         self.look_at_clock(now);
         let early = self.mutation == Some(Mutation::TickBeforeReading);
         self.tick(now, if early { Input::Tick } else { Input::TickMasters });
+        self.end_leases(now);
         while let Some(flight) = self.inbox.pop_front() {
             self.receive(now, flight);
         }
@@ -270,7 +284,7 @@ impl Host {
             return;
         }
         node.handle(Instant(now), input);
-        self.act();
+        self.act(now);
     }
 
     /// A tracked script ends.
@@ -279,9 +293,35 @@ impl Host {
         self.handle(now, Input::Script(SCRIPT.into(), success, how.into()));
     }
 
-    fn act(&mut self) {
+    /// The kernel ends the leases that were not renewed; the role hears of it.
+    fn end_leases(&mut self, now: u64) {
+        let mut ended = false;
+        for vr in 0..VRS {
+            let (renewed, end) = self.leases[vr];
+            if self.held[vr].is_empty() || now < end {
+                continue;
+            }
+            self.held[vr].clear();
+            ended = true;
+            if renewed >= self.awake {
+                self.effects.push(Effect::LeaseEnded(vr));
+            }
+        }
+        if ended {
+            self.reconcile(now);
+        }
+    }
+
+    /// The leases of what is held for the router at this index begin now.
+    fn lease(&mut self, now: u64, i: usize) {
+        let Some(node) = &self.node else { return };
+        let lease = node.routers()[i].settings.lease().map_or(u64::MAX, |seconds| u64::from(seconds) * 1_000_000);
+        self.leases[self.vrs[i]] = (now, now.saturating_add(lease));
+    }
+
+    fn act(&mut self, now: u64) {
         let Some(node) = &mut self.node else { return };
-        let mut changed = false;
+        let (mut changed, mut renewed) = (false, Vec::new());
         while let Some(action) = node.poll() {
             match action {
                 Action::Router(i, Edge::Send { advert, sequence }) => {
@@ -315,35 +355,54 @@ impl Host {
                     self.stale = true;
                     self.effects.push(Effect::Priority(self.vrs[i]));
                 }
+                Action::Router(_, Edge::Resumed) => changed = true,
+                Action::Router(i, Edge::Renew) => renewed.push(i),
                 Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
-                Action::Router(_, Edge::LowerPriority { .. }) | Action::Group(..) => {}
+                Action::Router(
+                    _,
+                    Edge::LowerPriority { .. } | Edge::Overslept { .. } | Edge::TwoMasters { .. } | Edge::Healed { .. },
+                )
+                | Action::Group(..)
+                | Action::Tracked(..) => {}
             }
+        }
+        if self.mutation != Some(Mutation::LeasesForgotten) {
+            renewed.into_iter().for_each(|i| self.lease(now, i));
         }
         if changed {
             self.stale = true;
-            self.reconcile();
+            self.reconcile(now);
         }
     }
 
     /// Brings the kernel in line with what is claimed. What was missing is announced.
-    pub(crate) fn reconcile(&mut self) {
+    pub(crate) fn reconcile(&mut self, now: u64) {
         let Some(node) = &self.node else { return };
+        let mut begun = Vec::new();
         for vr in (0..VRS).filter(|vr| !self.vrs.contains(vr)) {
             self.held[vr].clear();
         }
         for (i, vr) in self.vrs.iter().enumerate() {
-            let claims = node.claims(i).map(|a| a.address);
-            match self.mutation {
-                Some(Mutation::AddressesKept) if node.claims(i).next().is_none() => {}
-                _ => self.held[*vr] = claims.collect(),
+            let held = &mut self.held[*vr];
+            // What was taken away during a stall comes back when nobody else was heard.
+            let listens = node.routers()[i].is_listening();
+            let claims = node.claims(i).map(|a| a.address).filter(|a| !listens || held.contains(a));
+            let claims: Vec<IpAddr> = claims.collect();
+            if self.mutation == Some(Mutation::AddressesKept) && claims.is_empty() {
+                continue;
             }
+            if held.is_empty() && !claims.is_empty() {
+                begun.push(i);
+            }
+            *held = claims;
         }
+        begun.into_iter().for_each(|i| self.lease(now, i));
     }
 
     /// The kernel tells that an address is gone.
-    pub(crate) fn hear_of_theft(&mut self, vr: usize) {
+    pub(crate) fn hear_of_theft(&mut self, now: u64, vr: usize) {
         if self.mutation != Some(Mutation::TheftUnnoticed) {
-            self.reconcile();
+            self.reconcile(now);
             if !self.held[vr].is_empty() {
                 self.effects.push(Effect::Announce(vr));
             }
@@ -362,8 +421,8 @@ impl Host {
                 return;
             }
         };
-        let vrid = admit::vrid_of(&datagram);
-        let Some(i) = node.routers().iter().position(|r| Some(r.settings.vrid) == vrid) else { return };
+        let Ok(vrid) = admit::vrid_of(&datagram) else { return };
+        let Some(i) = node.routers().iter().position(|r| r.settings.vrid == vrid) else { return };
         let router = &node.routers()[i];
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;

@@ -7,6 +7,7 @@ use crate::wire::{LONGEST_WAY, Wires};
 use std::fmt;
 use vipd_vrrp::admit::Reject;
 use vipd_vrrp::auth::AhFault;
+use vipd_vrrp::node::Node;
 use vipd_vrrp::router::{Master, Name, Router, Sequence, State};
 use vipd_vrrp::settings::{Bearing, Instance, Preempt, Version};
 use vipd_vrrp::timers;
@@ -34,6 +35,8 @@ pub enum Law {
     TwoMasters,
     /// The kernel holds the addresses while MASTER and at no other time; what somebody removes is back in 50 ms.
     Addresses,
+    /// The leases of a master's addresses don't end while its host runs.
+    Leases,
     /// A state changes by a recorded transition with a reason, from the state that was.
     Recorded,
     /// Nobody without the key is believed; with an authentication header or `auth_hmac` no packet is believed twice.
@@ -70,6 +73,7 @@ impl fmt::Display for Law {
         f.write_str(match self {
             Law::TwoMasters => "two masters that hear each other don't last",
             Law::Addresses => "addresses are held exactly while MASTER",
+            Law::Leases => "a lease is renewed while its host runs",
             Law::Recorded => "no change of state without a recorded reason",
             Law::Attacker => "nobody without the key is believed, and no packet twice",
             Law::Honest => "an honest advert is believed",
@@ -105,6 +109,8 @@ struct Seat {
     stronger: Option<(u64, Priority, u64)>,
     /// A master said good-bye: it is to serve by then.
     owed: Option<u64>,
+    /// When it woke and found its master's time long over: nobody knows what it was not told.
+    patient: u64,
     /// The highest sequence number that was believed.
     sequence: u32,
     /// By sender: the last stamp that was believed, and how far the clock was off then.
@@ -120,6 +126,7 @@ const VACANT: Seat = Seat {
     due: 0,
     stronger: None,
     owed: None,
+    patient: u64::MAX,
     sequence: 0,
     stamps: [(0, 0); HOSTS],
     listens: 0,
@@ -174,7 +181,7 @@ impl Laws {
     }
 
     /// A host goes on after standing still.
-    pub(crate) fn resumed(&mut self, now: u64, host: usize, all: &Scenario) {
+    pub(crate) fn resumed(&mut self, now: u64, host: usize, woken: &Host, all: &Scenario) {
         for (seat, vr) in self.seats[host].iter_mut().zip(&all.vrs) {
             let silent = now.saturating_sub(seat.sent);
             // (Who stands still once more while it listens has listened: what came meanwhile waits to be read.)
@@ -185,6 +192,16 @@ impl Laws {
             seat.since = now;
             seat.due = seat.due.max(now);
             seat.owed = None;
+        }
+        for (router, vr) in woken.node.iter().flat_map(Node::routers).zip(&woken.vrs) {
+            // (An interval learned from another master is no longer than the configured ones of this cluster.)
+            let longest = router.settings.advert_int.micros().0.max(all.vrs[*vr].interval.micros().0);
+            if let State::Backup(backup) = router.state()
+                && now >= backup.down.0 + longest
+                && !backup.overslept
+            {
+                self.seats[host][*vr].patient = now;
+            }
         }
         self.stolen[host] = self.stolen[host].max(now);
     }
@@ -250,6 +267,7 @@ impl Laws {
                 (seat.due, seat.since, seat.listens) = (until, until, now + 1);
                 Ok(())
             }
+            Effect::LeaseEnded(vr) => Err((Law::Leases, format!("those of VI_{vr} on host {index} ended"))),
             Effect::Announce(_) => Ok(()),
             Effect::Priority(vr) => {
                 let seat = &mut self.seats[index][*vr];
@@ -270,6 +288,10 @@ impl Laws {
                     // No longer configured: its memory goes with it.
                     Name::Stop => (seat.sequence, seat.stamps) = (0, [(0, 0); HOSTS]),
                     Name::Init | Name::Master | Name::Fault => {}
+                }
+                if transition.to == Name::Master && seat.patient == now {
+                    let text = format!("VI_{vr} on host {index} takes over at once after standing still");
+                    return Err((Law::ListensFirst, text));
                 }
                 let stronger = seat.stronger.take();
                 match router(host, *vr) {
@@ -400,7 +422,8 @@ impl Laws {
             let master = state == Name::Master;
             let settings = &router.settings;
             let count = if master { settings.addresses.len() + settings.excluded.len() } else { 0 };
-            if host.held[*vr].len() != count && now >= self.stolen[index] {
+            let few = router.is_listening() && host.held[*vr].len() <= count;
+            if host.held[*vr].len() != count && !few && now >= self.stolen[index] {
                 let held = host.held[*vr].len();
                 return Err((Law::Addresses, format!("VI_{vr} on host {index} is {state} and holds {held} of them")));
             }

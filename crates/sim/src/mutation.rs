@@ -30,11 +30,13 @@ pub enum Mutation {
     ScriptsUnheard,
     /// A role that is started again after a long time is MASTER as if it had never been away.
     AbsenceForgotten,
+    /// A master's leases are not renewed.
+    LeasesForgotten,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Mutation; 13] = [
+    pub const ALL: [Mutation; 14] = [
         Mutation::PriorityUnread,
         Mutation::ReleaseUnheard,
         Mutation::TieUndecided,
@@ -48,6 +50,7 @@ impl Mutation {
         Mutation::ChangesUntold,
         Mutation::ScriptsUnheard,
         Mutation::AbsenceForgotten,
+        Mutation::LeasesForgotten,
     ];
 
     /// The one of that name, as `Debug` writes it.

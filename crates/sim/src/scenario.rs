@@ -249,6 +249,7 @@ impl Scenario {
                 track_primary: true,
                 tracks: Vec::new(),
                 needs: std::collections::BTreeSet::new(),
+                vip_lease: true,
             }
         });
         let instances: Vec<Instance> = instances.collect();

@@ -98,10 +98,12 @@ impl World {
                 let off = self.span(SECOND / 10, 20 * SECOND);
                 self.ends(off, Ending::Start(host));
             }
-            Kind::Stall => {
+            Kind::Stall | Kind::Pause => {
                 let host = self.some_host()?;
+                self.hosts[host].paused = kind == Kind::Pause;
                 let still = self.span(SECOND / 100, 20 * SECOND);
-                self.note(|| format!("host {host} stands still for {still} us"));
+                let deaf = if kind == Kind::Pause { ", and hears nothing" } else { "" };
+                self.note(|| format!("host {host} stands still for {still} us{deaf}"));
                 self.hosts[host].pulse = Pulse::Stalled;
                 self.ends(still, Ending::Resume(host));
             }

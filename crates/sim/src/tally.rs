@@ -26,6 +26,8 @@ pub enum Kind {
     Stop,
     /// The host does nothing for a while.
     Stall,
+    /// The same, and what arrives meanwhile is lost: a virtual machine that stands still.
+    Pause,
     /// The operator hands a virtual router over to the others.
     HandOver,
     /// The operator takes the host out of service, and back.
@@ -54,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Loss,
         Kind::Delay,
         Kind::Duplication,
@@ -65,6 +67,7 @@ impl Kind {
         Kind::HostCrash,
         Kind::Stop,
         Kind::Stall,
+        Kind::Pause,
         Kind::HandOver,
         Kind::Maintenance,
         Kind::ClockStep,
@@ -91,6 +94,7 @@ impl Kind {
             Kind::HostCrash => "host crash",
             Kind::Stop => "stop and start",
             Kind::Stall => "stall",
+            Kind::Pause => "pause",
             Kind::HandOver => "hand-over",
             Kind::Maintenance => "maintenance",
             Kind::ClockStep => "clock step",

@@ -360,7 +360,7 @@ impl World {
             What::Script { host, series } => self.script_ends(host, series),
             What::News { host, vr } => {
                 if self.hosts[host].pulse == Pulse::Running {
-                    self.hosts[host].hear_of_theft(vr);
+                    self.hosts[host].hear_of_theft(self.now, vr);
                     self.after(host);
                 }
             }
@@ -377,7 +377,8 @@ impl World {
     fn arrive(&mut self, to: usize, flight: Flight) {
         let wire = self.scenario.vrs[flight.vr].wire;
         let host = &mut self.hosts[to];
-        if self.down.links[to][wire] || host.deaf[flight.vr] || host.pulse == Pulse::Dead {
+        let lost = host.pulse == Pulse::Dead || host.paused;
+        if self.down.links[to][wire] || host.deaf[flight.vr] || lost {
             self.laws.disturb(flight.vr, flight.from, to, self.now);
             return;
         }
@@ -425,6 +426,7 @@ impl World {
                 }
                 Effect::Announce(vr) => self.announce(host, *vr),
                 Effect::Packet(to, flight) => self.send(host, *to, flight),
+                Effect::LeaseEnded(vr) => self.note(|| format!("host {host}: the leases of VI_{vr} end")),
                 Effect::Stalled(vr) => self.note(|| format!("host {host}: VI_{vr} listens after the stall")),
                 Effect::Priority(vr) => self.note(|| format!("host {host}: VI_{vr} has another priority")),
                 Effect::Believed(flight, _) => {
@@ -543,7 +545,8 @@ impl World {
         }
         self.note(|| format!("host {host} goes on"));
         self.hosts[host].pulse = Pulse::Running;
-        self.laws.resumed(self.now, host, &self.scenario);
+        (self.hosts[host].awake, self.hosts[host].paused) = (self.now, false);
+        self.laws.resumed(self.now, host, &self.hosts[host], &self.scenario);
         self.tally.read += self.hosts[host].inbox.len() as u64;
         self.hosts[host].turn(self.now);
         self.flush(host);

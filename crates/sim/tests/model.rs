@@ -67,6 +67,7 @@ fn settings(priority: u8) -> Settings {
         track_primary: true,
         tracks: vec![],
         needs: std::collections::BTreeSet::new(),
+        vip_lease: true,
     };
     Settings { instances: vec![instance], ..Settings::default() }
 }

@@ -29,6 +29,7 @@ fn each_breakage_is_found_by_a_law_that_it_breaks() {
             Mutation::ChangesUntold => &[Law::Recorded],
             Mutation::ScriptsUnheard => &[Law::Stuck, Law::RightMaster, Law::OneMaster],
             Mutation::AbsenceForgotten => &[Law::ListensFirst],
+            Mutation::LeasesForgotten => &[Law::Leases],
         };
         let (seed, law) = found(mutation);
         assert!(laws.contains(&law), "{mutation:?} was found at seed {seed} as {law:?}");

@@ -26,6 +26,11 @@ const GROUPS: [u32; 3] = [1, 5, 9];
 
 /// Receive buffer of the monitor: some ten thousand changes at once.
 const ROOM: usize = 8 << 20;
+/// More datagrams than fit there.
+const MOST_WAITING: usize = 1 << 16;
+
+/// `INFINITY_LIFE_TIME` (net/addrconf.h)
+const FOREVER: u32 = u32::MAX;
 
 /// An interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,6 +74,8 @@ pub struct Address {
     pub peer: Option<IpAddr>,
     /// Seconds for which it may be the source of new connections; `None`: as long as it is there.
     pub preferred: Option<u32>,
+    /// Seconds after which the kernel takes it back; `None`: never.
+    pub valid: Option<u32>,
     /// `IFA_F_*` (linux/if_addr.h).
     pub flags: u32,
 }
@@ -91,6 +98,21 @@ pub mod flag {
     pub const AUTO_JOIN: u32 = 0x400;
 }
 
+/// The port of a netlink socket (`nlmsg_pid`): 0 is the kernel, which also stands for whoever asked it about IPv6 addresses or
+/// by other ways than netlink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Port(pub u32);
+
+impl Port {
+    /// The process that it belongs to: the kernel gives the first socket of a process its number (`netlink_autobind`), and
+    /// libnl counts further ones from the 22nd bit on. `None`: the kernel itself, or a number that the kernel chose.
+    pub fn process(self) -> Option<u32> {
+        // From here on the kernel counts downwards when the number is taken.
+        const CHOSEN: u32 = 0xf000_0000;
+        Some(self.0 & 0x3f_ffff).filter(|pid| *pid > 1 && self.0 < CHOSEN)
+    }
+}
+
 /// A change that the kernel tells of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -100,8 +122,8 @@ pub enum Change {
     LinkGone(u32),
     /// An address came or changed.
     Address(Address),
-    /// An address went.
-    AddressGone(Address),
+    /// An address went, by the wish of whoever has that port.
+    AddressGone(Address, Port),
     /// Changes were lost: everything must be read anew.
     Overrun,
 }
@@ -133,8 +155,9 @@ impl Monitor {
         };
         let mut changes = Vec::new();
         for message in messages(&bytes) {
+            let port = Port(message.header.port_number);
             if let NetlinkPayload::InnerMessage(message) = message.payload {
-                changes.extend(change(message));
+                changes.extend(change(message, port));
             }
         }
         Ok(Some(changes))
@@ -161,12 +184,28 @@ fn read_bytes(socket: &Socket) -> io::Result<Bytes> {
     match socket.recv_from_full() {
         Ok((bytes, from)) => Ok(Bytes::Some(if from.port_number() == 0 { bytes } else { Vec::new() })),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Bytes::None),
-        Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => Ok(Bytes::Lost),
+        Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => {
+            drain(socket);
+            Ok(Bytes::Lost)
+        }
         Err(e) => Err(e),
     }
 }
 
-fn change(message: RouteNetlinkMessage) -> Option<Change> {
+/// Throws away what waits. It is older than what was lost, and as long as any of it waits the kernel goes on losing
+/// (`NETLINK_S_CONGESTED`): only what is read anew behind this is the truth.
+fn drain(socket: &Socket) {
+    for _ in 0..MOST_WAITING {
+        let lost = |e: &io::Error| e.raw_os_error() == Some(libc::ENOBUFS);
+        match socket.recv_from_full() {
+            Ok(_) => {}
+            Err(e) if lost(&e) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn change(message: RouteNetlinkMessage, port: Port) -> Option<Change> {
     match message {
         // A bridge tells of its ports in the same group, under its own family: that a port left it is no end of the link.
         RouteNetlinkMessage::NewLink(m) | RouteNetlinkMessage::DelLink(m)
@@ -177,7 +216,7 @@ fn change(message: RouteNetlinkMessage) -> Option<Change> {
         RouteNetlinkMessage::NewLink(m) => link(&m).map(Change::Link),
         RouteNetlinkMessage::DelLink(m) => Some(Change::LinkGone(m.header.index)),
         RouteNetlinkMessage::NewAddress(m) => address(&m).map(Change::Address),
-        RouteNetlinkMessage::DelAddress(m) => address(&m).map(Change::AddressGone),
+        RouteNetlinkMessage::DelAddress(m) => address(&m).map(|gone| Change::AddressGone(gone, port)),
         _ => None, // groups that were not joined
     }
 }
@@ -244,19 +283,48 @@ impl Netlink {
         }
     }
 
+    /// Gives addresses that are there their lifetimes anew, all in one send. One that is refused keeps the others from
+    /// nothing; the first refusal is what is returned.
+    pub fn renew(&mut self, addresses: &[Address]) -> io::Result<()> {
+        let Some((last, others)) = addresses.split_last() else { return Ok(()) };
+        self.sequence = self.sequence.wrapping_add(2);
+        let (sequence, before) = (self.sequence, self.sequence.wrapping_sub(1));
+        let mut bytes = Vec::with_capacity(addresses.len() * 96);
+        for address in others {
+            let ask = RouteNetlinkMessage::NewAddress(message(address));
+            write(ask, NLM_F_REPLACE, before, &mut bytes);
+        }
+        write(RouteNetlinkMessage::NewAddress(message(last)), NLM_F_ACK | NLM_F_REPLACE, sequence, &mut bytes);
+        self.socket.send(&bytes, 0)?;
+        let mut refused = None;
+        loop {
+            let (bytes, from) = self.socket.recv_from_full()?;
+            if from.port_number() != 0 {
+                continue; // not from the kernel
+            }
+            for message in messages(&bytes) {
+                let NetlinkPayload::Error(e) = message.payload else { continue };
+                if ![before, sequence].contains(&message.header.sequence_number) {
+                    continue;
+                }
+                if e.code.is_some() {
+                    refused.get_or_insert_with(|| e.to_io());
+                }
+                if message.header.sequence_number == sequence {
+                    return refused.map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
     fn request(
         &mut self,
         ask: RouteNetlinkMessage,
         flags: u16,
         mut each: impl FnMut(RouteNetlinkMessage),
     ) -> io::Result<()> {
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | flags;
-        header.sequence_number = self.next();
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(ask));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
+        let mut bytes = Vec::new();
+        write(ask, flags, self.next(), &mut bytes);
         self.transact(&bytes, |bytes| {
             let message = NetlinkMessage::deserialize(bytes).map(|message| message.payload);
             if let Ok(NetlinkPayload::InnerMessage(message)) = message {
@@ -310,6 +378,19 @@ impl Netlink {
             }
         }
     }
+}
+
+/// Writes a request behind what is there.
+fn write(ask: RouteNetlinkMessage, flags: u16, sequence: u32, to: &mut Vec<u8>) {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(ask));
+    message.finalize();
+    let start = to.len();
+    // Each begins at a multiple of four bytes (`NLMSG_ALIGN`).
+    to.resize(start + message.buffer_len().next_multiple_of(4), 0);
+    message.serialize(&mut to[start..start + message.buffer_len()]);
 }
 
 /// Bytes of `struct nlmsghdr` (linux/netlink.h).
@@ -386,6 +467,7 @@ fn table(info: &LinkInfo) -> Option<u32> {
 
 fn address(message: &AddressMessage) -> Option<Address> {
     let (mut local, mut peer, mut broadcast, mut label, mut preferred) = (None, None, None, None, None);
+    let mut valid = None;
     let mut flags = u32::from(message.header.flags.bits());
     for attribute in &message.attributes {
         match attribute {
@@ -394,7 +476,8 @@ fn address(message: &AddressMessage) -> Option<Address> {
             AddressAttribute::Broadcast(a) => broadcast = Some(*a),
             AddressAttribute::Label(l) => label = Some(l.clone()),
             AddressAttribute::CacheInfo(times) => {
-                preferred = Some(times.ifa_preferred).filter(|seconds| *seconds != u32::MAX);
+                preferred = Some(times.ifa_preferred).filter(|seconds| *seconds != FOREVER);
+                valid = Some(times.ifa_valid).filter(|seconds| *seconds != FOREVER);
             }
             AddressAttribute::Flags(all) => flags = all.bits(),
             _ => {} // who made it and the like
@@ -405,6 +488,7 @@ fn address(message: &AddressMessage) -> Option<Address> {
         address: local.or(peer)?,
         peer: peer.filter(|peer| local.is_some_and(|local| local != *peer)),
         preferred,
+        valid,
         flags,
         prefix: message.header.prefix_len,
         scope: message.header.scope.into(),
@@ -429,10 +513,11 @@ fn message(address: &Address) -> AddressMessage {
     if address.flags != 0 {
         message.attributes.push(AddressAttribute::Flags(AddressFlags::from_bits_retain(address.flags)));
     }
-    if let Some(preferred) = address.preferred {
+    if address.preferred.is_some() || address.valid.is_some() {
         let mut times = CacheInfo::default();
-        times.ifa_preferred = preferred;
-        times.ifa_valid = u32::MAX;
+        times.ifa_valid = address.valid.unwrap_or(FOREVER);
+        // The kernel refuses one that is preferred for longer than it is there.
+        times.ifa_preferred = address.preferred.unwrap_or(FOREVER).min(times.ifa_valid);
         message.attributes.push(AddressAttribute::CacheInfo(times));
     }
     message

@@ -77,6 +77,15 @@ pub fn signal_process(pid: u32, signal: i32) -> io::Result<()> {
     }
 }
 
+/// Whether a child of this process has ended. It is not waited for by that (waitid(2), `WNOWAIT`), so that its number, and
+/// that of its group, stay its own. One that was waited for already has ended, too.
+pub fn child_has_ended(child: u32) -> bool {
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+    let Ok(pid) = i32::try_from(child) else { return true };
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    !matches!(waitid(Id::Pid(Pid::from_raw(pid)), flags), Ok(WaitStatus::StillAlive))
+}
+
 /// Makes a FIFO, mode 0644.
 pub fn make_fifo(path: &std::path::Path) -> io::Result<()> {
     use nix::sys::stat::Mode;

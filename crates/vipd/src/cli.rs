@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Ask the running daemon for the state of everything.
     Status(StatusArguments),
+    /// Ask the running daemon what has happened, and follow what happens.
+    Events(Events),
     /// Have the running daemon read its configuration again: exit status 0 in force, 2 refused.
     Reload(StatusArguments),
     /// Show what a reload with a file would do: exit status 0 nothing, 3 something, 2 no plan could be made.
@@ -161,6 +163,26 @@ pub(crate) struct Completions {
 #[derive(Args, Debug)]
 pub(crate) struct StatusArguments {
     /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The daemon's control socket.
+    #[arg(long, default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+}
+
+/// `vipd events`
+#[derive(Args, Debug)]
+pub(crate) struct Events {
+    /// Only what comes after this number.
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) since: Option<u64>,
+    /// The boot that --since counts from; if the daemon was started anew since, everything is told.
+    #[arg(long, value_name = "ID", requires = "since")]
+    pub(crate) boot: Option<String>,
+    /// Go on with what happens, until interrupted.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Print JSON, one document a line.
     #[arg(long)]
     pub(crate) json: bool,
     /// The daemon's control socket.

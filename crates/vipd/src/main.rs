@@ -7,6 +7,7 @@ mod channel;
 mod cli;
 mod config_command;
 mod control;
+mod events;
 mod fmt;
 mod log;
 mod message;
@@ -14,6 +15,7 @@ mod output;
 mod part;
 mod plan;
 mod rate;
+mod record;
 mod reload;
 mod roles;
 mod schedule;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
             clap_complete::generate(arguments.shell, &mut <Cli as clap::CommandFactory>::command(), "vipd", &mut text);
             output::print("completions", &String::from_utf8_lossy(&text), ExitCode::SUCCESS)
         }
+        Some(Command::Events(arguments)) => events::run(&arguments),
         Some(Command::Status(arguments)) => status::run(&arguments.socket, arguments.json),
         Some(Command::Role(arguments)) => role(&arguments),
         None => daemon(&cli.daemon),

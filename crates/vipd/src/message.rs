@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use vipd_api::{
-    BfdStatus, CheckStatus, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
+    BfdStatus, CheckStatus, Event, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
     ServiceStatus, StaticStatus, UnixTime,
 };
 use vipd_config::model::Config;
@@ -81,6 +81,15 @@ pub(crate) enum ToRole {
         id: u64,
         /// The answer.
         reply: Box<Reply>,
+    },
+    /// What has happened since the last of these; the first has all that is kept. To console.
+    Events {
+        /// Whose numbers they have.
+        boot: String,
+        /// Since when these are counted.
+        started: UnixTime,
+        /// In order.
+        events: Vec<Event>,
     },
     /// Tell your status with this number. To vrrp, check and director.
     Query(u64),
@@ -150,6 +159,8 @@ pub(crate) enum FromRole {
     Known(Known),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
+    /// Something happened that the supervisor learns of in no other way. Its number is not given yet. From vrrp.
+    Happened(Event),
     /// The BFD sessions that have been up; whenever one comes up, goes down or goes away. From vrrp.
     Sessions(Sessions),
     /// Run the program of this `MISC_CHECK` and answer with `Ran`. From check.
@@ -211,7 +222,9 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_) | FromRole::Steered { .. } | FromRole::Sessions(_) => role == RoleName::Vrrp,
+            FromRole::Transition(_) | FromRole::Steered { .. } | FromRole::Sessions(_) | FromRole::Happened(_) => {
+                role == RoleName::Vrrp
+            }
             FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
@@ -237,6 +250,8 @@ pub(crate) enum StatusPart {
         scripts: Vec<ScriptStatus>,
         /// What is static.
         statics: StaticStatus,
+        /// VRRP packets for none of the instances, by reason.
+        rejected: Vec<(String, u64)>,
         /// BFD sessions.
         bfd: Vec<BfdStatus>,
         /// BFD packets for no session that were not believed, by reason.

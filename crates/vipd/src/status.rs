@@ -71,7 +71,7 @@ pub(crate) fn statistics(status: &Status) -> String {
             rejected(&["advert_interval"]),
             rejected(&["destination"]),
             rejected(&["auth_type"]),
-            rejected(&["auth_password", "auth_ah"]),
+            rejected(&["auth_password", "auth_ah_next_header", "auth_ah_invalid_icv", "auth_ah_spi", "auth_ah_replay"]),
             counters.priority_zero_received,
             counters.priority_zero_sent,
         );

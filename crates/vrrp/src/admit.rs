@@ -6,7 +6,7 @@
 //! secret depends on it, and a version 3 checksum is accepted in both forms that exist in the field.
 
 use crate::auth::{self, AhFault, TtlCover};
-use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL, PROTOCOL_AH};
+use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL_AH};
 use crate::router::Sequence;
 use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Transport, Version};
 use crate::trailer::{self, HmacFault, Stamp, Stamps, TRAILER};
@@ -111,6 +111,8 @@ pub enum Reject {
     Destination(IpAddr),
     /// Not one of the configured peers.
     NotAPeer(IpAddr),
+    /// No instance that listens there is this virtual router: another one shares the wire, as it may.
+    UnknownVrid(Vrid),
 }
 
 impl Reject {
@@ -124,12 +126,13 @@ impl Reject {
             Reject::Ttl(_) | Reject::PeerTtl { .. } => "ttl",
             Reject::AuthType { .. } => "auth_type",
             Reject::Password => "auth_password",
-            Reject::Ah(_) => "auth_ah",
+            Reject::Ah(fault) => fault.name(),
             Reject::Hmac(fault) => fault.name(),
             Reject::Interval { .. } => "advert_interval",
             Reject::Checksum => "checksum",
             Reject::Destination(_) => "destination",
             Reject::NotAPeer(_) => "not_a_peer",
+            Reject::UnknownVrid(_) => "unknown_vrid",
         }
     }
 }
@@ -154,16 +157,21 @@ impl fmt::Display for Reject {
             Reject::Checksum => f.write_str("wrong checksum"),
             Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
             Reject::NotAPeer(from) => write!(f, "{from} is not a unicast_peer"),
+            Reject::UnknownVrid(vrid) => write!(f, "virtual_router_id {vrid} is none of ours there"),
         }
     }
 }
 
-/// The virtual router that a datagram claims to be for, before anything of it is believed.
-pub fn vrid_of(datagram: &Datagram<'_>) -> Option<Vrid> {
-    match datagram.protocol {
-        PROTOCOL => packet::peek_vrid(datagram.payload),
-        PROTOCOL_AH => packet::peek_vrid(datagram.payload.get(auth::AH_HEADER..)?),
-        _ => None,
+/// The virtual router that a datagram of VRRP claims to be for, before anything of it is believed, or why it is for none.
+pub fn vrid_of(datagram: &Datagram<'_>) -> Result<Vrid, Reject> {
+    let payload = datagram.payload;
+    let pdu = match datagram.protocol {
+        PROTOCOL_AH => payload.get(auth::AH_HEADER..).ok_or(Reject::Ah(AhFault::Short))?,
+        _ => payload,
+    };
+    match pdu {
+        [_, vrid, ..] => Vrid::new(*vrid).ok_or(Reject::Malformed(Malformed::Vrid)),
+        short => Err(Reject::Malformed(Malformed::Length { got: short.len(), want: packet::HEADER })),
     }
 }
 

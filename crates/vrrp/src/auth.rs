@@ -47,6 +47,19 @@ pub enum AhFault {
     },
 }
 
+impl AhFault {
+    /// The name that counts it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AhFault::Short => "auth_ah_short",
+            AhFault::NextHeader(_) => "auth_ah_next_header",
+            AhFault::Icv => "auth_ah_invalid_icv",
+            AhFault::Spi => "auth_ah_spi",
+            AhFault::Sequence { .. } => "auth_ah_replay",
+        }
+    }
+}
+
 impl fmt::Display for AhFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

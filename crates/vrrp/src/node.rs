@@ -71,6 +71,8 @@ pub enum Action {
     Router(usize, Edge),
     /// A sync group changed: its index, its state, why.
     Group(usize, Name, String),
+    /// Something else is known of a tracked object than before.
+    Tracked(Tracked, Known),
 }
 
 /// What a successor needs to go on.
@@ -278,7 +280,8 @@ impl Node {
         (0..self.routers.len()).filter(|i| !kept.contains(i)).collect()
     }
 
-    /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none.
+    /// The addresses that the kernel should hold for the router at this index: all of them while MASTER, else none. One that
+    /// listens after a stall claims what is still there (`Router::is_listening`).
     pub fn claims(&self, router: usize) -> impl Iterator<Item = &VirtualAddress> {
         let router = self.routers.get(router).filter(|r| matches!(r.state, State::Master(_)));
         router.into_iter().flat_map(|r| r.settings.addresses.iter().chain(&r.settings.excluded))
@@ -408,7 +411,10 @@ impl Node {
     fn learn(&mut self, now: Instant, news: impl IntoIterator<Item = (Tracked, Known)>) {
         let mut changed = false;
         for (what, known) in news {
-            changed |= self.facts.tracked.insert(what, known) != Some(known);
+            if self.facts.tracked.insert(what.clone(), known) != Some(known) {
+                self.actions.push_back(Action::Tracked(what, known));
+                changed = true;
+            }
         }
         if changed {
             self.settle(now);
@@ -477,7 +483,7 @@ impl Node {
         };
         let members = self.groups[g].members.clone();
         let ready = |r: &Router| match &r.state {
-            State::Backup(b) => b.wants_master,
+            State::Backup(b) => b.wants_master && r.overslept(now).is_none(),
             State::Master(_) => true,
             State::Init | State::Fault(_) | State::Stopped => false,
         };

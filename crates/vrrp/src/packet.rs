@@ -26,7 +26,7 @@ pub const PROTOCOL: u8 = 112;
 /// IP protocol number of the authentication header.
 pub const PROTOCOL_AH: u8 = 51;
 /// Bytes before the addresses.
-const HEADER: usize = 8;
+pub(crate) const HEADER: usize = 8;
 /// Bytes of authentication data after the addresses (version 2, IPv4).
 const AUTH_DATA: usize = 8;
 /// Bytes of an IPv4 header without options.
@@ -142,11 +142,6 @@ impl fmt::Display for Malformed {
             Malformed::Vrid => f.write_str("virtual router id 0"),
         }
     }
-}
-
-/// Only the virtual router id, to find whom a packet is for before anything of it is believed.
-pub fn peek_vrid(pdu: &[u8]) -> Option<Vrid> {
-    Vrid::new(*pdu.get(field::VRID)?)
 }
 
 impl Advert {

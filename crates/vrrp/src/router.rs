@@ -1,19 +1,22 @@
 //! One virtual router: its state with the data of that state, its timers, and what each input does to it. What concerns
 //! several instances at once (sync groups, shared facts) is `node`'s.
 
-use crate::admit::Admitted;
+mod hear;
+mod wire;
+
+pub use wire::{advert, packets};
+
 use crate::admit::Known;
-use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
-use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Preempt, Transport, Version};
+use crate::auth;
+use crate::packet::{self, Advert};
+use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Transport, Version};
 use crate::timers;
 use crate::track::Fault;
 use crate::trailer::{self, Stamp, Stamps};
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
-use crate::{auth, auth::TtlCover};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -30,6 +33,9 @@ const LEAST_LEARNED: Centis = Centis(1);
 
 /// The least time between two answers to lower-priority adverts, so that a flood of them costs no more than this.
 const REPLY_GAP: Micros = Micros(100_000);
+
+/// The least time from the end of one contest to the next.
+const CONTEST_GAP: Micros = Micros(30_000_000);
 
 /// Whom we hear as master.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -53,6 +59,9 @@ pub struct Backup {
     pub heard: Option<Heard>,
     /// The master-down interval is over, but a sibling is not ready.
     pub wants_master: bool,
+    /// It came so late to the end of the master-down interval that it listens for another advert before it acts on it.
+    #[serde(default)]
+    pub overslept: bool,
 }
 
 /// Serving.
@@ -71,6 +80,29 @@ pub struct Master {
     /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
     #[serde(default)]
     pub listening: Option<Listening>,
+    /// When the advert was due with which the leases of its addresses were last renewed.
+    #[serde(default)]
+    pub renewed: Instant,
+    /// The stronger master that fell silent, if that is why it serves: when that one is heard again there have been two.
+    #[serde(default)]
+    pub lost: Option<Heard>,
+    /// Another master that is to give way and has not yet, or not for long.
+    #[serde(default)]
+    pub contest: Option<Contest>,
+    /// Before this no further contest begins: a stranger's adverts must not have notify scripts run all the time.
+    #[serde(default)]
+    pub peace_until: Instant,
+}
+
+/// Two masters, seen by the one that stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Contest {
+    /// The other one, and when it was last heard.
+    pub other: Heard,
+    /// When it was first heard.
+    pub since: Instant,
+    /// How many adverts of it were heard.
+    pub adverts: u64,
 }
 
 /// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.
@@ -184,6 +216,9 @@ pub struct Counters {
     /// How often it did not run for so long as MASTER that its backups may have taken over.
     #[serde(default)]
     pub stalled: u64,
+    /// How often another host was master of the same virtual router at the same time.
+    #[serde(default)]
+    pub two_masters: u64,
     /// How long after its time an advert was sent at the most.
     #[serde(default)]
     pub latest_advert: Micros,
@@ -204,6 +239,8 @@ pub enum Timer {
     AnnounceRefresh,
     /// The block after a lower-priority advert.
     AnnounceLower,
+    /// A second master was not heard for so long that it is one no more.
+    Healed,
 }
 
 impl fmt::Display for Timer {
@@ -215,6 +252,7 @@ impl fmt::Display for Timer {
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
+            Timer::Healed => "the second master counts as gone",
         })
     }
 }
@@ -243,11 +281,31 @@ pub enum Edge {
         /// Its priority.
         priority: Priority,
     },
-    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again.
+    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again. What
+    /// the kernel holds of its addresses stays, what is gone stays away.
     Stalled {
         /// For how long it had sent nothing.
         silent: Micros,
     },
+    /// Another host is master of the same virtual router, and is to give way. Told once in each contest.
+    TwoMasters {
+        /// The other one.
+        other: Heard,
+    },
+    /// That one is heard no more: the addresses were announced again, and whoever is told of a new master is to be told again.
+    Healed {
+        /// What is over.
+        contest: Contest,
+    },
+    /// As BACKUP it came so late to the end of the master-down interval that it listens for one more advert.
+    Overslept {
+        /// How late.
+        late: Micros,
+    },
+    /// Nobody was heard after a stall: it serves on, and claims all its addresses again.
+    Resumed,
+    /// Its adverts leave in time: the leases of its addresses are renewed (`Instance::lease`).
+    Renew,
     /// The priority in force changed.
     PriorityChanged {
         /// From.
@@ -453,7 +511,7 @@ impl Router {
                 let moved = Instant((backup.down.0 + self.master_down().0).saturating_sub(carried.master_down.0));
                 let backup = match away {
                     Micros::ZERO => Backup { down: moved.clamp(now, whole), ..backup },
-                    _ => Backup { down: whole, wants_master: false, ..backup },
+                    _ => Backup { down: whole, wants_master: false, overslept: false, ..backup },
                 };
                 self.state = State::Backup(backup);
             }
@@ -501,6 +559,11 @@ impl Router {
         self.effective
     }
 
+    /// Whether it is MASTER and listens after a stall.
+    pub fn is_listening(&self) -> bool {
+        matches!(self.state, State::Master(Master { listening: Some(_), .. }))
+    }
+
     /// The address that its adverts come from.
     pub fn source(&self) -> Option<IpAddr> {
         self.source
@@ -521,6 +584,7 @@ impl Router {
                 m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
                 m.announce_refresh.map(|at| (at, Timer::AnnounceRefresh)),
                 m.announce_lower.map(|at| (at, Timer::AnnounceLower)),
+                m.contest.map(|contest| (contest.other.at + self.master_down(), Timer::Healed)),
             ]
             .into_iter()
             .flatten()
@@ -573,7 +637,7 @@ impl Router {
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
-        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false }
+        Backup { down: now + self.master_down(), hold: None, heard, wants_master: false, overslept: false }
     }
 
     /// The one place where the state changes.
@@ -613,11 +677,17 @@ impl Router {
         self.handed_over = false;
         self.learned = self.settings.advert_int;
         self.send(now, self.effective);
+        let lost = match &self.state {
+            State::Backup(backup) => backup.heard.filter(|h| h.priority >= self.effective),
+            State::Init | State::Master(_) | State::Fault(_) | State::Stopped => None,
+        };
         let garp = &self.settings.garp;
         let after = |delay: Micros| (delay > Micros::ZERO).then(|| now + delay);
         let master = Master {
             announce_delayed: after(garp.master_delay),
             announce_refresh: after(garp.refresh).map(|at| at + garp.master_delay),
+            renewed: now,
+            lost,
             ..Master::new(now + self.settings.advert_int.micros())
         };
         let repeat = garp.master_repeat;
@@ -690,13 +760,27 @@ impl Router {
         self.edges.push_back(Edge::PriorityChanged { from, to: priority });
     }
 
+    /// How late a backup comes to the end of its master-down interval, if that is an interval or more: it may have been sent
+    /// adverts that nobody kept for it, as when a virtual machine stands still. The master gets the time for one more, once.
+    pub(crate) fn overslept(&self, now: Instant) -> Option<Micros> {
+        let State::Backup(backup) = &self.state else { return None };
+        let late = now - backup.down;
+        (late >= self.learned.micros() && !backup.overslept).then_some(late)
+    }
+
     /// Time has come for whatever is due.
     pub(crate) fn tick(&mut self, now: Instant) -> Wish {
         let interval = self.settings.advert_int.micros();
-        let patience = self.master_down();
+        let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
+                    return Wish::None;
+                }
+                if let Some(late) = overslept {
+                    (backup.overslept, backup.wants_master) = (true, false);
+                    backup.down = now + self.learned.micros() + skew;
+                    self.edges.push_back(Edge::Overslept { late });
                     return Wish::None;
                 }
                 Wish::Master
@@ -706,6 +790,7 @@ impl Router {
                     return Wish::None;
                 }
                 let advert_due = master.next_advert <= now;
+                let resumes = advert_due && master.listening.is_some();
                 if advert_due && master.listening.take().is_none() {
                     let late = now - master.next_advert;
                     self.counters.latest_advert = self.counters.latest_advert.max(late);
@@ -720,13 +805,20 @@ impl Router {
                         return Wish::None;
                     }
                 }
+                let mut renews = false;
                 if advert_due {
+                    let due = master.next_advert;
+                    let lease = self.settings.lease();
+                    renews = lease.is_some_and(|lease| due >= master.renewed + renewal_gap(lease, interval));
+                    if renews {
+                        master.renewed = due;
+                    }
                     // In step with the schedule, unless that is already missed by an interval or more.
                     let next = master.next_advert + interval;
                     master.next_advert = if next > now { next } else { now + interval };
                 }
                 let garp = &self.settings.garp;
-                let mut repeats = 0;
+                let mut repeats = if resumes { garp.master_repeat } else { 0 };
                 if master.announce_delayed.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.master_repeat);
                 }
@@ -737,167 +829,28 @@ impl Router {
                 if master.announce_lower.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.lower_prio_repeat);
                 }
+                let healed = master.contest.take_if(|contest| contest.other.at + patience <= now);
+                if healed.is_some() {
+                    master.peace_until = now + CONTEST_GAP;
+                    repeats = repeats.max(garp.master_repeat);
+                }
                 if advert_due {
                     self.send(now, self.effective);
+                }
+                if resumes {
+                    self.edges.push_back(Edge::Resumed);
+                }
+                if renews {
+                    self.edges.push_back(Edge::Renew);
                 }
                 if repeats > 0 {
                     self.edges.push_back(Edge::Announce { repeat: repeats });
                 }
+                self.edges.extend(healed.map(|contest| Edge::Healed { contest }));
                 Wish::None
             }
             State::Init | State::Fault(_) | State::Stopped => Wish::None,
         }
-    }
-
-    /// An admitted advert.
-    pub(crate) fn hear(&mut self, now: Instant, admitted: Admitted) -> Wish {
-        let advert = &admitted.advert;
-        if matches!(self.state, State::Init | State::Fault(_) | State::Stopped) {
-            return Wish::None;
-        }
-        self.counters.adverts_received += 1;
-        if advert.priority == Priority::RELEASE {
-            self.counters.priority_zero_received += 1;
-        }
-        let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
-        match admitted.sequence {
-            Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
-            Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
-            None => {}
-        }
-        match self.state {
-            State::Backup(_) => {
-                self.hear_as_backup(now, heard, advert.interval);
-                Wish::None
-            }
-            State::Master(_) => self.hear_as_master(now, heard, advert.interval),
-            State::Init | State::Fault(_) | State::Stopped => Wish::None,
-        }
-    }
-
-    fn hear_as_backup(&mut self, now: Instant, heard: Heard, interval: Centis) {
-        let skew = self.skew();
-        let lower = heard.priority < self.effective;
-        let State::Backup(backup) = &mut self.state else { return };
-        let delay = match self.settings.preempt {
-            Preempt::Never => None,
-            Preempt::After(_) if self.handed_over => None,
-            Preempt::After(delay) => Some(delay),
-        };
-        if heard.priority == Priority::RELEASE {
-            backup.down = now + skew;
-            backup.heard = Some(heard);
-            return;
-        }
-        let accepted = match delay {
-            None => true,
-            Some(_) if !lower => {
-                backup.hold = None;
-                true
-            }
-            Some(delay) if delay > Micros::ZERO => now < *backup.hold.get_or_insert(now + delay),
-            Some(_) => false,
-        };
-        backup.heard = Some(heard);
-        if accepted {
-            backup.wants_master = false;
-            if self.settings.version == Version::V3 {
-                self.learned = interval.max(LEAST_LEARNED);
-            }
-            let down = now + self.master_down();
-            if let State::Backup(backup) = &mut self.state {
-                backup.down = down;
-            }
-        }
-    }
-
-    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
-        if let State::Master(Master { listening: Some(Listening { silent, .. }), .. }) = self.state {
-            return self.hear_as_stalled(now, heard, interval, silent);
-        }
-        if heard.priority == Priority::RELEASE {
-            // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
-            self.answer(now);
-            return Wish::None;
-        }
-        let own_address = self.source.unwrap_or(heard.address);
-        let wins = (heard.priority, heard.address) > (self.effective, own_address);
-        if wins {
-            if self.settings.higher_prio_send_advert {
-                self.answer(now);
-            }
-            if self.settings.version == Version::V3 {
-                self.learned = interval.max(LEAST_LEARNED);
-            }
-            let why = if heard.priority == self.effective {
-                format!("heard {} with equal priority {} and the higher address", heard.address, heard.priority)
-            } else {
-                format!("heard {} with priority {} above our {}", heard.address, heard.priority, self.effective)
-            };
-            let backup = self.listening(now, Some(heard));
-            self.transition(now, State::Backup(backup), why.clone());
-            return Wish::Backup { why };
-        }
-        if (heard.priority, heard.address) == (self.effective, own_address) {
-            // Our own packet come back, or a second host with our address: neither is to give way, and the caller tells.
-            return Wish::None;
-        }
-        let State::Master(master) = &mut self.state else { return Wish::None };
-        let at = master.reply_after;
-        if now < at {
-            // It may have been that one's last word: no answer, but clients are to hear who is master.
-            self.announce_lower(now, at);
-            return Wish::Announce { at };
-        }
-        self.edges.push_back(Edge::LowerPriority { from: heard.address, priority: heard.priority });
-        if !self.settings.lower_prio_no_advert {
-            self.answer(now);
-        }
-        let State::Master(master) = &mut self.state else { return Wish::None };
-        master.reply_after = now + REPLY_GAP;
-        self.announce_lower(now, now);
-        Wish::Announce { at: now }
-    }
-
-    /// A master that listens gives way to whoever else is one: preemption, if it is configured, then goes its usual way.
-    fn hear_as_stalled(&mut self, now: Instant, heard: Heard, interval: Centis, silent: Micros) -> Wish {
-        if heard.priority == Priority::RELEASE || self.source == Some(heard.address) {
-            return Wish::None;
-        }
-        if self.settings.version == Version::V3 {
-            self.learned = interval.max(LEAST_LEARNED);
-        }
-        let why = format!("was not running for {silent}, and {} has taken over", heard.address);
-        let backup = self.listening(now, Some(heard));
-        self.transition(now, State::Backup(backup), why.clone());
-        Wish::Backup { why }
-    }
-
-    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then. Where there
-    /// is to be no later one, the first waits until `at`, the end of the gap between two answers.
-    pub(crate) fn announce_lower(&mut self, now: Instant, at: Instant) {
-        let garp = &self.settings.garp;
-        let State::Master(master) = &mut self.state else { return };
-        if garp.lower_prio_repeat == 0 || master.announce_lower.is_some() {
-            return;
-        }
-        if garp.lower_prio_delay > Micros::ZERO {
-            master.announce_lower = Some(now + garp.lower_prio_delay);
-        } else if at > now {
-            master.announce_lower = Some(at);
-            return;
-        }
-        self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
-    }
-
-    /// An advert out of turn, at most one in `REPLY_GAP`.
-    fn answer(&mut self, now: Instant) {
-        let State::Master(master) = &mut self.state else { return };
-        if now < master.reply_after {
-            return;
-        }
-        master.reply_after = now + REPLY_GAP;
-        self.send(now, self.effective);
     }
 
     /// A sibling's better master takes this one along, without a good-bye.
@@ -925,79 +878,16 @@ impl Master {
             announce_lower: None,
             reply_after: Instant(0),
             listening: None,
+            renewed: Instant(0),
+            lost: None,
+            contest: None,
+            peace_until: Instant(0),
         }
     }
 }
 
-/// The advert an instance sends with this priority, with all its addresses.
-pub fn advert(settings: &Instance, priority: Priority) -> Advert {
-    let auth = match (settings.version, settings.family, &settings.auth) {
-        (Version::V3, _, _) | (Version::V2, Family::V6, _) => None,
-        (Version::V2, Family::V4, Auth::None | Auth::Hmac(_)) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
-        (Version::V2, Family::V4, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
-        (Version::V2, Family::V4, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
-    };
-    Advert {
-        version: settings.version,
-        vrid: settings.vrid,
-        priority,
-        interval: settings.advert_int,
-        addresses: settings.addresses.iter().map(|a| a.address).collect(),
-        auth,
-    }
-}
-
-/// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
-pub fn packets(
-    settings: &Instance,
-    source: IpAddr,
-    advert: &Advert,
-    id: u16,
-    sequence: Option<Sequence>,
-) -> Vec<(IpAddr, Vec<u8>)> {
-    let unsummed = advert.unsummed();
-    let trailer = match (&settings.auth, sequence) {
-        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => trailer::sign(auth, source, &unsummed, stamp).to_vec(),
-        (_, _) => Vec::new(),
-    };
-    let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
-        let form = match (advert.version, settings.family) {
-            (Version::V2, Family::V4) => ChecksumForm::Plain,
-            (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
-        };
-        let mut pdu = unsummed.clone();
-        match settings.family {
-            Family::V4 => {
-                packet::write_checksum(&mut pdu, form);
-                pdu.extend_from_slice(&trailer);
-            }
-            // Over IPv6 the sum goes to the end of the packet.
-            Family::V6 => {
-                pdu.extend_from_slice(&trailer);
-                packet::write_checksum(&mut pdu, form);
-            }
-        }
-        let mut packet = match (source, to) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
-                if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
-                    return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
-                }
-                envelope.header(id, pdu.len()).to_vec()
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
-            }
-            // The configuration has no such pair.
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
-        };
-        packet.append(&mut pdu);
-        Some((to, packet))
-    };
-    match &settings.transport {
-        Transport::Multicast { group } => one(*group, 255, TtlCover::Kept).into_iter().collect(),
-        Transport::Unicast { peers, ttl, .. } => {
-            peers.iter().filter_map(|peer| one(peer.address, *ttl, TtlCover::Zeroed)).collect()
-        }
-    }
+/// How long a lease of so many seconds is left alone: a second, so that renewing costs next to nothing; one that is no longer
+/// than that itself, until the last advert of its first half.
+fn renewal_gap(lease: u32, interval: Micros) -> Micros {
+    if lease > 1 { Micros::from_secs(1) } else { Micros(500_000u64.saturating_sub(interval.0)) }
 }

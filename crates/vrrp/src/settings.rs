@@ -1,6 +1,7 @@
 //! What an instance, a sync group and a tracked script are told to be. Pure data: the configuration lowers to these types
 //! and the machines read them; every value here is already in range.
 
+use crate::timers;
 use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -403,6 +404,23 @@ pub struct Instance {
     /// Interfaces that its routes and rules go by, and static ones that it follows (`track_group`): without them it can't
     /// serve.
     pub needs: BTreeSet<String>,
+    /// `vip_lease`: the kernel takes an address back that this host doesn't renew.
+    pub vip_lease: bool,
+}
+
+/// How long after the end of a lifetime the kernel may look for it, a quarter of a second, and what a busy host needs.
+const LEASE_LATENESS: Micros = Micros(330_000);
+
+impl Instance {
+    /// For how many seconds the kernel holds an address of a master that renews it no more; `None`: for ever. It is gone
+    /// a second after peers of the same priority take over at the latest, but for masters whose peers do so after less than
+    /// a third of a second: the kernel counts in seconds.
+    pub fn lease(&self) -> Option<u32> {
+        let patience = timers::master_down(self.version, self.priority, self.advert_int, self.down_timer_adverts);
+        let most = Micros(patience.0.saturating_add(Micros::from_secs(1).0).saturating_sub(LEASE_LATENESS.0));
+        let seconds = u32::try_from(most.0 / Micros::from_secs(1).0).unwrap_or(u32::MAX);
+        self.vip_lease.then_some(seconds.max(1))
+    }
 }
 
 /// One `vrrp_sync_group`: instances that hold the same state.

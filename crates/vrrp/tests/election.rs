@@ -99,7 +99,7 @@ impl World {
                     }
                 }
                 Action::Router(_, Edge::Changed(t)) => assert!(!t.why.is_empty()),
-                Action::Router(..) | Action::Group(..) => {}
+                Action::Router(..) | Action::Group(..) | Action::Tracked(..) => {}
             }
         }
         let router = &self.nodes[i].routers()[0];

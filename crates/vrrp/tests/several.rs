@@ -436,10 +436,10 @@ fn an_advert_lists_no_more_than_fits_its_link() {
             Settings { instances: vec![ipv6(instance(Version::V3, 7, 100, 100), &many)], ..Settings::default() };
         let link = vipd_vrrp::track::Link { mtu, ..link(OWN) };
         let mut node = Node::new(START, settings, [("eth0".to_owned(), link)].into(), None, Micros::ZERO);
-        node.handle(START + Micros::from_secs(10), Input::Tick);
+        node.handle(START + Micros::from_secs(4), Input::Tick);
         let sent = actions(&mut node).into_iter().find_map(|action| match action {
             Action::Router(0, Edge::Send { advert, .. }) => Some(advert.addresses.len()),
-            Action::Router(..) | Action::Group(..) => None,
+            Action::Router(..) | Action::Group(..) | Action::Tracked(..) => None,
         });
         assert_eq!(sent, Some(listed), "with an MTU of {mtu}");
         assert_eq!(node.claims(0).count(), 200, "all are held");
@@ -602,7 +602,7 @@ fn a_router_that_is_handed_over_leaves_its_follower_in_peace() {
     assert_eq!(names(&node), [Name::Master, Name::Master]);
     // Or until nobody is heard.
     node.handle(at, Input::HandOver(1));
-    let at = at + Micros::from_secs(5);
+    let at = at + Micros::from_secs(4);
     node.handle(at, Input::Tick);
     assert_eq!(names(&node), [Name::Master, Name::Master]);
 

@@ -37,6 +37,11 @@ enum Does {
     TellsLower,
     TellsPriority(u8),
     TellsStall,
+    Resumes,
+    Renews,
+    Oversleeps,
+    TellsTwo,
+    Heals,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -52,7 +57,13 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::LowerPriority { .. }) => Does::TellsLower,
             Action::Router(_, Edge::PriorityChanged { to, .. }) => Does::TellsPriority(to.0),
             Action::Router(_, Edge::Stalled { .. }) => Does::TellsStall,
+            Action::Router(_, Edge::Resumed) => Does::Resumes,
+            Action::Router(_, Edge::Renew) => Does::Renews,
+            Action::Router(_, Edge::Overslept { .. }) => Does::Oversleeps,
+            Action::Router(_, Edge::TwoMasters { .. }) => Does::TellsTwo,
+            Action::Router(_, Edge::Healed { .. }) => Does::Heals,
             Action::Group(..) => panic!("there is no group"),
+            Action::Tracked(..) => continue,
         });
     }
     all
@@ -442,4 +453,117 @@ fn a_stalled_master_listens_before_it_sends() {
     does(&mut node);
     node.handle(at, Input::Stop);
     assert_eq!(does(&mut node), [Does::Becomes(Name::Stop)]);
+}
+
+/// A virtual machine stood still, and what was sent meanwhile is lost: nobody knows whether the master is there.
+#[test]
+fn a_backup_that_stood_still_waits_for_one_more_advert() {
+    const START: Instant = Instant(1_000_000_000);
+    let (interval, patience) = (Micros(SECOND), master_down(Version::V3, Priority(100), Centis(100), 3));
+    let skew = Micros(patience.0 - 3 * SECOND);
+    let backup = || {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let advert = heard(&node, 200, HIGHER, 100);
+        node.handle(START, advert);
+        does(&mut node);
+        (node, START + patience)
+    };
+    // A little late is late.
+    let (mut node, down) = backup();
+    node.handle(down + Micros(SECOND - 1), Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+
+    // An interval late: it waits for the next advert, once.
+    let (mut node, down) = backup();
+    let woke = down + Micros(7 * SECOND);
+    node.handle(woke, Input::Tick);
+    assert_eq!(does(&mut node), [Does::Oversleeps]);
+    assert_eq!(node.wake(), Some((woke + interval + skew, Due::Router(0, Timer::MasterDown))));
+    let later = woke + interval + skew + Micros(9 * SECOND);
+    node.handle(later, Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)), "not for ever");
+
+    // The master is there: nothing happened, and the next time it waits again.
+    let (mut node, down) = backup();
+    let woke = down + Micros(7 * SECOND);
+    node.handle(woke, Input::Tick);
+    let advert = heard(&node, 200, HIGHER, 100);
+    node.handle(woke + Micros(SECOND / 2), advert);
+    assert_eq!(does(&mut node), [Does::Oversleeps]);
+    node.handle(woke + Micros(SECOND / 2) + patience + interval, Input::Tick);
+    assert_eq!(does(&mut node), [Does::Oversleeps]);
+}
+
+/// One of two that both served knows of it and sees it end; the other one says a last word.
+#[test]
+fn two_masters_are_told_of_once_and_seen_to_end() {
+    const START: Instant = Instant(1_000_000_000);
+    let patience = master_down(Version::V3, Priority(100), Centis(100), 3);
+    let second = Micros(SECOND);
+    let master = || {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let at = START + patience;
+        node.handle(at, Input::Tick);
+        does(&mut node);
+        (node, at)
+    };
+    // Within its first interval nobody need have heard it yet: the former master's last word.
+    let (mut node, at) = master();
+    let weaker = heard(&node, 50, LOWER, 100);
+    node.handle(at + Micros(SECOND - 1), weaker.clone());
+    assert!(!does(&mut node).contains(&Does::TellsTwo));
+    assert_eq!(node.routers()[0].counters.two_masters, 0);
+    // Then it is a second master: told once, however often it is heard.
+    let mut now = at + second;
+    for n in 0..3 {
+        node.handle(now, weaker.clone());
+        assert_eq!(does(&mut node).contains(&Does::TellsTwo), n == 0);
+        now = now + second;
+        node.handle(now, Input::TickMasters);
+        assert!(!does(&mut node).contains(&Does::Heals));
+    }
+    let State::Master(serving) = node.routers()[0].state() else { panic!("it gave way") };
+    let contest = serving.contest.unwrap();
+    assert_eq!((contest.adverts, contest.other.priority, contest.since), (3, Priority(50), at + second));
+    // It is heard no more: over, after a master-down interval, and announced anew.
+    let last = contest.other.at;
+    while now < last + patience {
+        node.handle(now, Input::TickMasters);
+        assert!(!does(&mut node).contains(&Does::Heals));
+        now = now + second;
+    }
+    node.handle(now, Input::TickMasters);
+    let told = does(&mut node);
+    assert!(told.contains(&Does::Heals) && told.contains(&Does::Announces(5)), "{told:?}");
+    // A stranger can't have hooks run all the time.
+    node.handle(now + second, weaker.clone());
+    assert!(!does(&mut node).contains(&Does::TellsTwo));
+    node.handle(now + Micros(31 * SECOND), weaker);
+    assert!(does(&mut node).contains(&Does::TellsTwo));
+    assert_eq!(node.routers()[0].counters.two_masters, 2);
+}
+
+/// Who serves because a stronger one fell silent tells that one that it did.
+#[test]
+fn who_served_beside_a_stronger_master_says_a_last_word() {
+    const START: Instant = Instant(1_000_000_000);
+    let patience = master_down(Version::V3, Priority(100), Centis(100), 3);
+    // It fell silent, and is there again.
+    let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+    let (at, stronger) = (START, heard(&node, 200, HIGHER, 100));
+    node.handle(at, stronger.clone());
+    node.handle(at + patience, Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+    node.handle(at + patience + Micros(7 * SECOND), stronger.clone());
+    assert_eq!(does(&mut node), [Does::Sends(100), Does::Becomes(Name::Backup)]);
+    assert!(node.routers()[0].why().contains("may have been two masters for 7.000 s"), "{}", node.routers()[0].why());
+
+    // It said good-bye, and comes back: the usual hand-over, without a word.
+    let at = at + Micros(20 * SECOND);
+    let release = heard(&node, 0, HIGHER, 100);
+    node.handle(at, release);
+    node.handle(at + Micros(SECOND), Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+    node.handle(at + Micros(8 * SECOND), stronger);
+    assert_eq!(does(&mut node), [Does::Becomes(Name::Backup)]);
 }

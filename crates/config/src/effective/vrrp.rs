@@ -54,6 +54,7 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         switch("higher_prio_send_advert", of.higher_prio_send_advert),
         switch("skip_check_adv_addr", of.skip_check_adv_addr),
         switch("strict_mode", strict),
+        switch("vip_lease", of.vip_lease),
     ];
     if let Preempt::After(delay) = of.preempt {
         made.push(seconds("preempt_delay", delay.0));

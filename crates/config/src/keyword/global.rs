@@ -107,15 +107,13 @@ GLOBAL_ROWS:
         "Mail recipients."
     "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default for all mail alerts."
-    "startup_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", NotYet("no script runs at start or stop");
-        "Command run by the parent before starting children."
-    "startup_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10",
-        NotYet("no script runs at start or stop");
+    "startup_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Command run before anything else starts; that it fails is logged, and the start goes on."
+    "startup_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10", Acts;
         "Time allowed for startup_script."
-    "shutdown_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", NotYet("no script runs at start or stop");
-        "Command run by the parent after all children have stopped."
-    "shutdown_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10",
-        NotYet("no script runs at start or stop");
+    "shutdown_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
+        "Command run last of all, when every process and every notify script has ended."
+    "shutdown_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10", Acts;
         "Time allowed for shutdown_script."
     "max_auto_priority" OptInt(-1,99), "[INT]", "-1..99 (system SCHED_RR maximum)", "0 (no automatic real-time)",
         NotYet("scheduling priorities are the daemon's own");
@@ -248,6 +246,10 @@ GLOBAL_ROWS:
         "Program reading vrrp_notify_fifo."
     "vrrp_notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Default: write priority changes to the FIFOs."
+    "notify_timeout" Seconds(1_000, 86_400_000_000), "SECONDS(dec)", "0.001..86400",
+        "300 for each script, 60 for all of them at a stop", Acts;
+        "Time for each notify script, and at a stop for all that still run or wait; what takes longer gets SIGTERM, then \
+         SIGKILL, with all it started (extension)."
     "fifo_write_vrrp_states_on_reload" Flag, "", "flag", "off", NotYet("states are written when they change");
         "Write current VRRP states to the FIFOs after a reload."
     "lvs_notify_fifo" Words(1, 3), "PATH [USER [[:]GROUP]]", "", "unset", Acts;
@@ -418,4 +420,4 @@ GLOBAL_ROWS:
 }
 
 /// `global_defs`
-pub(super) static GLOBAL_DEFS: Block = Block { path: "global_defs", keywords: &[GLOBAL_ROWS] };
+pub(super) static GLOBAL_DEFS: Block = Block { path: "global_defs", keywords: &[GLOBAL_ROWS, super::ours::GLOBAL] };

@@ -170,7 +170,8 @@ VRRP_INSTANCE_ROWS:
 }
 
 /// `vrrp_instance`
-pub(super) static VRRP_INSTANCE: Block = Block { path: "vrrp_instance", keywords: &[VRRP_INSTANCE_ROWS] };
+pub(super) static VRRP_INSTANCE: Block =
+    Block { path: "vrrp_instance", keywords: &[VRRP_INSTANCE_ROWS, super::ours::INSTANCE] };
 
 rows! {
 /// Words of `vrrp_instance/authentication`.

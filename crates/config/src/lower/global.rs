@@ -4,7 +4,7 @@ use super::users::Supplementary;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::Word;
-use crate::model::{AfterUse, Fifo, Global, Mail, TimeFile};
+use crate::model::{AfterUse, Fifo, Global, Mail, TimeFile, TimedCommand};
 use crate::options::{Strictness, host_name};
 use crate::tree::{Nodes, Value};
 use crate::value;
@@ -34,6 +34,7 @@ pub(crate) struct Defaults {
     pub(super) check_unicast_src: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) strict: bool,
+    pub(super) vip_lease: bool,
     pub(super) smtp_vrrp: bool,
     /// For virtual servers; real servers tell by mail unless this is said to be off.
     pub(super) smtp_checker: Option<bool>,
@@ -84,6 +85,7 @@ impl Defaults {
             check_unicast_src: nodes.on("vrrp_check_unicast_src"),
             skip_check_adv_addr: nodes.on("vrrp_skip_check_adv_addr"),
             strict: nodes.on("vrrp_strict"),
+            vip_lease: nodes.switch("vip_lease").unwrap_or(true),
             smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
             smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),
             priority_changes: nodes.on("vrrp_notify_priority_changes"),
@@ -133,6 +135,9 @@ impl Lower<'_> {
             fifo,
             vrrp_fifo,
             lvs_fifo,
+            startup: self.timed(nodes, "startup_script"),
+            shutdown: self.timed(nodes, "shutdown_script"),
+            notify_timeout: nodes.micros("notify_timeout").map(Duration::from_micros),
             net_namespace: self.options.net_namespace.clone().or(namespace),
             lvs_flush: nodes.on("lvs_flush"),
             lvs_timeouts: self.timeouts(nodes),
@@ -143,6 +148,19 @@ impl Lower<'_> {
             },
             reload_findings: self.absolute(nodes, "reload_check_config").filter(|path| path != Path::new("/dev/null")),
         }
+    }
+
+    /// A script with its `_timeout`: 10 seconds unless given.
+    fn timed(&mut self, nodes: &Nodes, name: &str) -> Option<TimedCommand> {
+        let name_of_timeout = format!("{name}_timeout");
+        let timeout = nodes.find(&name_of_timeout);
+        if let Some(node) = timeout.filter(|_| nodes.find(name).is_none()) {
+            let message = format!("`{name_of_timeout}` is nobody's time: there is no `{name}`");
+            self.push(Report::warning(Code::Unused, node.at, message));
+        }
+        let command = self.script(nodes, name)?;
+        let seconds = nodes.int(&name_of_timeout).map_or(10, narrow);
+        Some(TimedCommand { command, timeout: Duration::from_secs(seconds) })
     }
 
     fn time_file(&mut self, nodes: &Nodes) -> Option<TimeFile> {

@@ -133,6 +133,7 @@ impl Lower<'_> {
             track_primary: !nodes.on("dont_track_primary"),
             tracks,
             needs: paths.needs,
+            vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
         };
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
         let instance = Instance {

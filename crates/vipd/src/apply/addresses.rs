@@ -1,6 +1,7 @@
 //! The addresses of this host: what the kernel holds, compared with what is claimed; the difference written, one address
 //! and its announcement at a time, so that the first of a thousand doesn't wait for the rest.
 
+use super::guardian::Guardian;
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,7 +11,7 @@ use tracing::{debug, info, warn};
 use vipd_config::model::Config;
 use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, flag};
+use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
 use vipd_sys::sysctl;
 use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress};
 use vipd_vrrp::track;
@@ -27,11 +28,34 @@ const FORWARDS_AGE: u64 = 5_000_000;
 /// Most announcement rounds that wait; more are merged.
 const ROUNDS: usize = 4096;
 
+/// Leases renewed in one send, so that no advert waits for more: a thousandth of a second's work.
+const RENEWALS: usize = 128;
+/// The most IPv6 addresses that are leased. The kernel looks at all of them each time it is told of one: a thousand would
+/// cost a quarter of a processor.
+const MOST_LEASED_V6: usize = 256;
+
 /// An address with one of these can't be sent from.
 const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// What the kernel holds on one interface: by address and prefix, with the order in which it came.
 type Held = BTreeMap<(IpAddr, u8), (u64, Address)>;
+
+/// For how long the kernel holds an address that is not renewed.
+struct Lease {
+    seconds: u32,
+    /// When it was last renewed, in microseconds.
+    renewed: u64,
+}
+
+/// The kernel may end a lease this much before its time, in microseconds (`ADDRCONF_TIMER_FUZZ_MINUS`, net/addrconf.h).
+const LEASE_EARLY: u64 = 30_000;
+
+impl Lease {
+    /// Whether the kernel has ended it, if nobody else took the address away.
+    fn is_over(&self, now: u64) -> bool {
+        now + LEASE_EARLY >= self.renewed + u64::from(self.seconds) * 1_000_000
+    }
+}
 
 /// Announcing a list of addresses several times.
 struct Round {
@@ -103,6 +127,10 @@ pub(crate) struct Addresses {
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
     /// microseconds, if there is one.
     pace: BTreeMap<(String, Family), u64>,
+    /// The leases by device and address; what has none the kernel holds for ever.
+    leases: BTreeMap<(String, IpAddr), Lease>,
+    /// Addresses whose lease is to be renewed.
+    renewals: VecDeque<VirtualAddress>,
     /// When the next announcement may leave a device that has a pace.
     next_frame: BTreeMap<(String, Family), u64>,
     /// Whether a device forwards IPv6, and when that was read.
@@ -112,7 +140,7 @@ pub(crate) struct Addresses {
     /// What `work_first` has just added: its first announcement is out.
     begun: Option<VirtualAddress>,
     rounds: VecDeque<Round>,
-    /// Addresses that could not be added, and when each is tried again.
+    /// Addresses that could not be added, or are not to be yet, and when each is tried again.
     refused: BTreeMap<VirtualAddress, u64>,
     /// When a removal that was refused is tried again.
     retry_at: Option<u64>,
@@ -120,7 +148,9 @@ pub(crate) struct Addresses {
     pause_until: u64,
     /// What was seen and not yet taken by `news`.
     seen: Seen,
-    restored: BTreeMap<(String, IpAddr), u64>,
+    guardian: Guardian,
+    /// Addresses that somebody removed, and their interfaces, until they were told of.
+    pub(crate) put_back: Vec<(IpAddr, String)>,
     told: BTreeMap<String, track::Link>,
     limit: Limit,
     /// `-a`
@@ -141,6 +171,8 @@ impl Addresses {
             statics: BTreeSet::new(),
             let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            renewals: VecDeque::new(),
             next_frame: BTreeMap::new(),
             forwards: BTreeMap::new(),
             claims: BTreeSet::new(),
@@ -151,7 +183,8 @@ impl Addresses {
             retry_at: None,
             pause_until: 0,
             seen: Seen::default(),
-            restored: BTreeMap::new(),
+            guardian: Guardian::default(),
+            put_back: Vec::new(),
             told: BTreeMap::new(),
             limit: Limit::default(),
             log_changes: false,
@@ -185,8 +218,9 @@ impl Addresses {
             }
             // The end of duplicate address detection is news, too; the place in the order stays.
             Entry::Occupied(mut known) => {
-                let before = std::mem::replace(&mut known.get_mut().1.flags, address.flags);
-                (before ^ address.flags) & UNUSABLE != 0
+                let flags = address.flags;
+                let before = std::mem::replace(&mut known.get_mut().1, address);
+                (before.flags ^ flags) & UNUSABLE != 0
             }
         }
     }
@@ -200,6 +234,7 @@ impl Addresses {
             managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
         }
         self.statics = config.statics.addresses.iter().cloned().collect();
+        self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
         for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
@@ -224,7 +259,7 @@ impl Addresses {
             }
         }
         let still = |device: &str, address: &IpAddr| managed.get(device).is_some_and(|set| set.contains_key(address));
-        self.restored.retain(|(device, address), _| still(device, address));
+        self.guardian.retain(|(device, address)| still(device, address));
         self.refused.clear();
         self.managed = managed;
         Ok(())
@@ -274,7 +309,15 @@ impl Addresses {
                     IpAddr::V6(_) => {}
                 }
             }
-            let (ipv4, link_local) = (ipv4.map(|(_, a)| a), link_local.map(|(_, a)| a));
+            let last = |family| self.guardian.last(link.index, family);
+            let ipv4 = ipv4.map(|(_, a)| a).or_else(|| match last(Family::V4) {
+                Some(IpAddr::V4(a)) => Some(a),
+                Some(IpAddr::V6(_)) | None => None,
+            });
+            let link_local = link_local.map(|(_, a)| a).or_else(|| match last(Family::V6) {
+                Some(IpAddr::V6(a)) => Some(a),
+                Some(IpAddr::V4(_)) | None => None,
+            });
             let Link { up, multicast, mtu, .. } = *link;
             (link.name.clone(), track::Link { up, multicast, ipv4, link_local, mtu })
         };
@@ -305,6 +348,7 @@ impl Addresses {
 
     /// What has been seen since the last time, if anything.
     pub(crate) fn news(&mut self) -> Option<Seen> {
+        self.seen.addresses |= self.guardian.expire(monotonic_micros());
         let seen = std::mem::take(&mut self.seen);
         (seen.links || seen.addresses).then_some(seen)
     }
@@ -313,21 +357,30 @@ impl Addresses {
         match change {
             Change::Link(link) => {
                 self.seen.links |= self.links.get(&link.index) != Some(&link);
+                if link.up {
+                    // What could not be added while it was down can be now.
+                    self.refused.retain(|address, _| address.device != link.name);
+                } else {
+                    self.guardian.forget(link.index);
+                }
                 self.links.insert(link.index, link);
             }
             Change::LinkGone(index) => {
                 self.seen.links = true;
                 self.links.remove(&index);
                 self.held.remove(&index);
+                self.guardian.forget(index);
             }
             Change::Address(address) => {
-                if self.log_changes {
-                    info!("address {}/{} is on {}", address.address, address.prefix, self.name_of(address.index));
+                let (index, place) = (address.index, (address.address, address.prefix));
+                let known = self.held.get(&index).is_some_and(|held| held.contains_key(&place));
+                if self.log_changes && !known {
+                    info!("address {}/{} is on {}", place.0, place.1, self.name_of(index));
                 }
                 let new = self.hold(address);
                 self.seen.addresses |= new;
             }
-            Change::AddressGone(address) => {
+            Change::AddressGone(address, by) => {
                 let device = self.name_of(address.index);
                 if self.log_changes {
                     info!("address {}/{} went from {device}", address.address, address.prefix);
@@ -337,24 +390,58 @@ impl Addresses {
                     return Ok(()); // we removed it ourselves
                 }
                 self.seen.addresses = true;
-                // With its interface it goes for good, and the instance with it.
-                let stays = self.links.get(&address.index).is_some_and(|l| l.up);
-                let claimed = self.claims.iter().find(|c| c.address == address.address && c.device == device);
-                if let Some(let_go) = claimed.filter(|c| stays && c.flags.contains(&AddressFlag::LetGo)) {
-                    info!("somebody removed {} from {device}: it stays away, as told (no_track)", address.address);
-                    self.let_go.insert(let_go.clone());
-                } else if claimed.is_some() && stays {
-                    *self.restored.entry((device.clone(), address.address)).or_default() += 1;
-                    warn!("somebody removed {} from {device}: it is put back", address.address);
-                }
+                self.miss(&address, by);
             }
             Change::Overrun => {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
+                let before: Vec<Address> = self.held.values().flat_map(BTreeMap::values).map(|h| h.1.clone()).collect();
                 self.read_all()?;
+                for address in before {
+                    let still = self.held.get(&address.index);
+                    if still.is_none_or(|held| !held.contains_key(&(address.address, address.prefix))) {
+                        self.miss(&address, Port(0));
+                    }
+                }
                 self.seen = Seen { links: true, addresses: true };
             }
         }
         Ok(())
+    }
+
+    /// An address is no longer held that nobody here has removed. With its interface it goes for good, and the instance with it.
+    fn miss(&mut self, address: &Address, by: Port) {
+        let Some(link) = self.links.get(&address.index).filter(|l| l.up) else { return };
+        let device = link.name.clone();
+        let now = monotonic_micros();
+        let virtual_one = self.managed.get(&device).and_then(|set| set.get(&address.address));
+        if virtual_one.is_none_or(|ours| ours.prefix != address.prefix) {
+            let sends = match address.address {
+                IpAddr::V4(_) => true,
+                IpAddr::V6(a) => a.is_unicast_link_local(),
+            };
+            if sends && address.flags & UNUSABLE == 0 {
+                self.guardian.lost(address.index, address.address, now);
+            }
+            return;
+        }
+        let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
+            return;
+        };
+        let lease = self.leases.get(&(device.clone(), address.address));
+        if lease.is_some_and(|lease| lease.is_over(now)) {
+            warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
+            return;
+        }
+        if claim.flags.contains(&AddressFlag::LetGo) {
+            info!("somebody removed {} from {device}: it stays away, as told (no_track)", address.address);
+            self.let_go.insert(claim.clone());
+            return;
+        }
+        self.put_back.push((address.address, device.clone()));
+        let back_at = self.guardian.taken(&device, address.address, by, now);
+        if back_at > now {
+            self.refused.insert(claim.clone(), back_at);
+        }
     }
 
     fn name_of(&self, index: u32) -> String {
@@ -371,10 +458,10 @@ impl Addresses {
         held.is_some_and(|held| held.contains_key(&(address.address, address.prefix)))
     }
 
-    /// How often addresses of an instance were put back.
+    /// How often others took addresses of an instance, which were put back.
     pub(crate) fn restored(&self, instance: &Instance) -> u64 {
         let all = instance.addresses.iter().chain(&instance.excluded);
-        all.filter_map(|a| self.restored.get(&(a.device.clone(), a.address))).sum()
+        all.map(|a| self.guardian.times(&(a.device.clone(), a.address))).sum()
     }
 
     /// The addresses that this host should hold now. What is too much goes at once; what is missing is queued for `work`,
@@ -440,7 +527,12 @@ impl Addresses {
 
     /// Whether `work` has something to do, now or later.
     pub(crate) fn busy(&self) -> bool {
-        !self.adds.is_empty() || !self.rounds.is_empty() || self.retry_at.is_some() || !self.refused.is_empty()
+        !self.renewals.is_empty()
+            || !self.adds.is_empty()
+            || !self.rounds.is_empty()
+            || self.retry_at.is_some()
+            || !self.refused.is_empty()
+            || self.guardian.wake().is_some()
     }
 
     /// When `work` wants to be called, given that it is `now`.
@@ -448,7 +540,12 @@ impl Addresses {
         let adds = (!self.adds.is_empty()).then_some(self.pause_until);
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
-        [adds, rounds, refused, self.retry_at].into_iter().flatten().min().unwrap_or(now)
+        let renewals = (!self.renewals.is_empty()).then_some(now);
+        [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now)
     }
 
     /// Adds and announces the first of the addresses that are missing, before anything else is done or told.
@@ -470,6 +567,9 @@ impl Addresses {
             let claims = self.claims.iter().cloned().collect();
             self.reconcile(claims);
         }
+        if !self.renewals.is_empty() {
+            self.renew_some();
+        }
         if now < self.pause_until {
             return;
         }
@@ -483,10 +583,57 @@ impl Addresses {
         }
     }
 
-    fn add(&mut self, address: &VirtualAddress) -> Added {
-        let Some(index) = self.link_named(&address.device).map(|l| l.index) else { return Added::Silently };
-        let wanted = Address {
-            index,
+    /// The leases of these addresses are renewed, by `work`.
+    pub(crate) fn renew(&mut self, list: impl IntoIterator<Item = VirtualAddress>) {
+        // What has waited for a whole second is not renewed twice.
+        let mut waiting: BTreeSet<VirtualAddress> = self.renewals.iter().cloned().collect();
+        self.renewals.extend(list.into_iter().filter(|address| waiting.insert(address.clone())));
+    }
+
+    /// The addresses that are held stay for good, whoever renews them: this role ends and they are to outlive it.
+    pub(crate) fn keep(&mut self) {
+        self.leases.clear();
+        self.renewals = self.claims.iter().cloned().collect();
+        while !self.renewals.is_empty() {
+            self.renew_some();
+        }
+    }
+
+    fn renew_some(&mut self) {
+        let some: Vec<VirtualAddress> = self.renewals.drain(..self.renewals.len().min(RENEWALS)).collect();
+        // One that isn't there any more is the guardian's.
+        let some = some.iter().filter(|a| self.claims.contains(a)).filter_map(|a| {
+            let held = &self.held.get(&self.link_named(&a.device)?.index)?.get(&(a.address, a.prefix))?.1;
+            let wanted = self.wanted(a)?;
+            // Of an IPv6 address that is there for good the kernel would shorten the life of its prefix's route, which
+            // may be the host's own.
+            let lasting = held.valid.is_none() && (a.address.is_ipv6() || wanted.valid.is_none());
+            (!lasting).then_some(wanted)
+        });
+        let some: Vec<Address> = some.collect();
+        if let Err(e) = self.netlink.renew(&some)
+            && let Some(silent) = self.limit.allow(monotonic_micros())
+        {
+            warn!("the kernel does not renew the lease of an address: {e}{silent}");
+        }
+        self.leased(&some);
+    }
+
+    /// Notes that the leases of these addresses begin now.
+    fn leased(&mut self, addresses: &[Address]) {
+        let now = monotonic_micros();
+        for address in addresses {
+            let device = self.name_of(address.index);
+            if let Some(lease) = self.leases.get_mut(&(device, address.address)) {
+                lease.renewed = now;
+            }
+        }
+    }
+
+    /// An address as the kernel shall hold it.
+    fn wanted(&self, address: &VirtualAddress) -> Option<Address> {
+        Some(Address {
+            index: self.link_named(&address.device)?.index,
             address: address.address,
             prefix: address.prefix,
             scope: address.scope,
@@ -497,10 +644,16 @@ impl Addresses {
                 Lifetime::Forever => None,
                 Lifetime::Secs(seconds) => Some(seconds),
             },
+            valid: self.leases.get(&(address.device.clone(), address.address)).map(|lease| lease.seconds),
             flags: flags(address),
-        };
+        })
+    }
+
+    fn add(&mut self, address: &VirtualAddress) -> Added {
+        let Some(wanted) = self.wanted(address) else { return Added::Silently };
         match self.netlink.add(&wanted) {
             Ok(()) => {
+                self.leased(std::slice::from_ref(&wanted));
                 self.hold(wanted);
                 // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
                 if self.pace.contains_key(&lane(address)) {
@@ -587,6 +740,25 @@ impl Addresses {
             }
         }
     }
+}
+
+/// The leases of what these instances may hold.
+fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(String, IpAddr), Lease> {
+    let mut leases = BTreeMap::new();
+    for instance in instances {
+        let Some(seconds) = instance.lease() else { continue };
+        for address in instance.addresses.iter().chain(&instance.excluded) {
+            leases.insert((address.device.clone(), address.address), Lease { seconds, renewed: monotonic_micros() });
+        }
+    }
+    let v6 = leases.keys().filter(|(_, address)| address.is_ipv6()).count();
+    if v6 > MOST_LEASED_V6 {
+        warn!(
+            "{v6} IPv6 addresses are more than the {MOST_LEASED_V6} that can be leased: the kernel holds them for good"
+        );
+        leases.retain(|(_, address), _| address.is_ipv4());
+    }
+    leases
 }
 
 /// What announcements are paced by.

@@ -1,6 +1,7 @@
 //! What the vrrp role does to the kernel: levels are reconciled (`addresses`, `routing`), packets go through `ports`.
 
 mod addresses;
+mod guardian;
 mod ports;
 mod promotion;
 mod routing;

@@ -47,6 +47,22 @@ impl Path {
         config.statics.routes.iter().cloned().map(Path::Route).chain(rules)
     }
 
+    /// The word for it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Path::Route(_) => "route",
+            Path::Rule(_) => "rule",
+        }
+    }
+
+    /// As `ip` has it.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Path::Route(route) => route.to_string(),
+            Path::Rule(rule) => rule.to_string(),
+        }
+    }
+
     fn guard(&self) -> Guard {
         match self {
             Path::Route(route) => route.guard,
@@ -72,10 +88,7 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Route(route) => write!(f, "route {route}"),
-            Path::Rule(rule) => write!(f, "rule {rule}"),
-        }
+        write!(f, "{} {}", self.kind(), self.text())
     }
 }
 
@@ -226,6 +239,8 @@ pub(crate) struct Routing {
     gone: BTreeMap<Place, BTreeSet<u32>>,
     /// Something came or went that was not asked about yet.
     seen: bool,
+    /// Those that somebody removed, until they were told of.
+    pub(crate) put_back: Vec<Path>,
     /// How often one was put back, and when it was last.
     restored: BTreeMap<Path, (u64, u64)>,
     limit: Limit,
@@ -251,6 +266,7 @@ impl Routing {
             let_go: BTreeSet::new(),
             gone: BTreeMap::new(),
             seen: false,
+            put_back: Vec::new(),
             restored: BTreeMap::new(),
             limit: Limit::default(),
         })
@@ -391,6 +407,7 @@ impl Routing {
             if let Some(silent) = self.limit.allow(now) {
                 warn!("somebody removed {path}: it is put back{silent}");
             }
+            self.put_back.push(path.clone());
             let (times, last) = self.restored.entry(path.clone()).or_default();
             if now < *last + MOMENT {
                 self.refused.insert(path, now + PACE);

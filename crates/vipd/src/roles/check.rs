@@ -205,6 +205,7 @@ impl Role {
             | ToRole::File { .. }
             | ToRole::Process { .. }
             | ToRole::Verdicts(_)
+            | ToRole::Events { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
         }

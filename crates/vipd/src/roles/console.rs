@@ -5,6 +5,7 @@
 //!   vipd status --- control socket ---> session --+                       +--> Request --> supervisor
 //!   (32 at once)                        session --+---> this loop <-------+<-- Reply  <--
 //!                                                            |            +<-- Mail   <--
+//!   vipd events --- session: reads the copy of the record <--+-- Events <--
 //!                                       postman <--- queue --+
 //!                                          |
 //!                                          +--> smtp_server
@@ -14,6 +15,7 @@ mod endpoint;
 mod letter;
 mod postman;
 mod session;
+mod stream;
 
 use crate::channel::{self, Sender};
 use crate::message::{Configure, FromRole, ToRole};
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::Stream;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -65,6 +68,7 @@ async fn run_at(stream: UnixStream, pace: Pace) -> ExitCode {
         endpoint: None,
         complaint: None,
         office: Office::open(pace),
+        events: Arc::default(),
     };
     let mut upkeep = tokio::time::interval(UPKEEP);
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -118,6 +122,7 @@ struct Console {
     /// What was last logged about the socket, so that it is logged once.
     complaint: Option<String>,
     office: Office,
+    events: Arc<Stream>,
 }
 
 impl Console {
@@ -130,6 +135,7 @@ impl Console {
                 Some(session) => drop(session.send(*reply)),
                 None => debug!("an answer to request {id}, which nobody waits for"),
             },
+            ToRole::Events { boot, started, events } => self.events.hear(boot, started, events),
             ToRole::Ping(n) => self.sender.send(&FromRole::Beat(n)).await?,
             ToRole::Stop => {
                 if let Some(endpoint) = self.endpoint.take() {
@@ -219,9 +225,9 @@ impl Console {
         };
         match self.permits.clone().try_acquire_owned() {
             Ok(permit) => {
-                let asks = self.asks.clone();
+                let (asks, events) = (self.asks.clone(), Arc::clone(&self.events));
                 tokio::spawn(async move {
-                    session::serve(stream, asks).await;
+                    session::serve(stream, asks, events).await;
                     drop(permit);
                 });
             }

@@ -234,6 +234,7 @@ impl Director {
             | ToRole::Sessions(_)
             | ToRole::Process { .. }
             | ToRole::Ran { .. }
+            | ToRole::Events { .. }
             | ToRole::Mail { .. }
             | ToRole::Reply { .. } => {}
         }

@@ -8,10 +8,12 @@
 //! ```
 
 mod bfd;
+mod happening;
+mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Path, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
@@ -31,7 +33,7 @@ use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Edge, Name, Router, Sequence, State, packets};
-use vipd_vrrp::settings::Tracked;
+use vipd_vrrp::settings::{Tracked, VirtualAddress};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -130,7 +132,9 @@ struct Role {
     shells: Vec<Shell>,
     bfd: Bfd,
     oddities: Limit,
-    unknown_vrids: u64,
+    /// Packets for none of the instances, by reason.
+    strangers: BTreeMap<&'static str, u64>,
+    strange: Limit,
     snapshot_at: u64,
     snapshot_due: bool,
     /// Bytes that the supervisor has not taken yet, and whether the poller waits for it to take more.
@@ -170,7 +174,8 @@ impl Role {
             shells: Vec::new(),
             bfd: Bfd::default(),
             oddities: Limit::default(),
-            unknown_vrids: 0,
+            strangers: BTreeMap::new(),
+            strange: Limit::default(),
             snapshot_at: 0,
             snapshot_due: false,
             unsent: Vec::new(),
@@ -305,7 +310,43 @@ impl Role {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let (name, interval) = (&router.settings.name, router.settings.advert_int);
                     warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
+                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
+                    self.happened("stall", subject, "listens".to_owned(), cause);
                 }
+                Action::Router(i, Edge::TwoMasters { other }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (&router.settings.name, router.priority());
+                    let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
+                    warn!(
+                        "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
+                         which is to give way",
+                        other.address, other.priority
+                    );
+                    self.snapshot_due = true;
+                }
+                Action::Router(i, Edge::Healed { contest }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let (name, own) = (router.settings.name.clone(), router.priority().0);
+                    let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
+                    let adverts = contest.adverts;
+                    let why = format!(
+                        "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
+                         the addresses are announced again"
+                    );
+                    info!("({name}) {why}");
+                    // What hooks did on the other host may have undone what they did here.
+                    self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
+                }
+                Action::Router(i, Edge::Overslept { late }) => {
+                    let Some(router) = self.node.routers().get(i) else { continue };
+                    let name = &router.settings.name;
+                    warn!("({name}) did not run when its master was due, {late} ago: listens for one more advert");
+                }
+                Action::Router(i, Edge::Renew) => {
+                    let claims: Vec<_> = self.node.claims(i).cloned().collect();
+                    self.addresses.renew(claims);
+                }
+                Action::Router(_, Edge::Resumed) => self.reconcile(),
                 Action::Router(i, Edge::PriorityChanged { from, to }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = router.settings.name.clone();
@@ -318,6 +359,7 @@ impl Role {
                     self.tell(Subject::Instance(name), event, to.0, format!("priority {from} became {to}"));
                     changed = true;
                 }
+                Action::Tracked(what, known) => self.tracked(&what, known),
                 Action::Group(g, state, why) => {
                     changed = true;
                     let Some(group) = self.node.groups().get(g) else { continue };
@@ -345,31 +387,16 @@ impl Role {
         // What goes by an address goes before it, and comes behind it (`turn_until_told`).
         let paths = self.claimed_paths();
         self.routing.reconcile(paths, self.addresses.links());
-        let routers = 0..self.node.routers().len();
-        let mut claims: Vec<_> = routers.flat_map(|i| self.node.claims(i)).cloned().collect();
+        let mut claims: Vec<VirtualAddress> = Vec::new();
         if !self.stopping {
             claims.extend(self.config.statics.addresses.iter().cloned());
         }
+        for (i, router) in self.node.routers().iter().enumerate() {
+            // What was taken away during a stall comes back when it is sure that nobody else has it.
+            let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
+            claims.extend(self.node.claims(i).filter(kept).cloned());
+        }
         self.addresses.reconcile(claims);
-    }
-
-    /// The routes and rules that are to be there: what is static, and those of instances that are MASTER.
-    fn claimed_paths(&self) -> Vec<Path> {
-        let statics = (!self.stopping).then_some(&self.config).into_iter().flat_map(Path::statics);
-        let masters = self.node.routers().iter().filter(|r| matches!(r.state(), State::Master(_)));
-        let masters = masters.filter_map(|r| self.config.instance(&r.settings.name));
-        statics.chain(masters.flat_map(Path::of)).collect()
-    }
-
-    /// When routes and rules want to be worked on: not before the addresses are there.
-    fn paths_at(&self) -> Option<u64> {
-        self.routing.next_at().filter(|_| !self.addresses.adding())
-    }
-
-    /// `promote_secondaries`, on the interfaces that exist.
-    fn promote(&mut self) {
-        let instances = self.config.instances.iter().filter(|i| i.promote_secondaries && !self.stopping);
-        self.promotion.set(&instances.map(|i| i.vrrp.interface.clone()).collect());
     }
 
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
@@ -451,6 +478,7 @@ impl Role {
                 ToRole::Sessions(_)
                 | ToRole::Ran { .. }
                 | ToRole::Verdicts(_)
+                | ToRole::Events { .. }
                 | ToRole::Mail { .. }
                 | ToRole::Reply { .. } => {}
             }
@@ -511,6 +539,9 @@ impl Role {
         self.act();
         self.reconcile();
         self.announce_new();
+        // What is leased no more must not end.
+        let held: Vec<_> = (0..self.node.routers().len()).flat_map(|i| self.node.claims(i)).cloned().collect();
+        self.addresses.renew(held);
         self.queue(&FromRole::Sessions(self.bfd.known()));
         if !self.configured {
             self.configured = true;
@@ -544,6 +575,10 @@ impl Role {
     fn take_news(&mut self) {
         // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
         for _ in 0..4 {
+            for (address, device) in std::mem::take(&mut self.addresses.put_back) {
+                let cause = "somebody removed it".to_owned();
+                self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
+            }
             let Some(news) = self.addresses.news() else { break };
             if news.links {
                 self.open_ports();
@@ -558,9 +593,7 @@ impl Role {
             }
             self.reconcile();
         }
-        if self.routing.news() {
-            self.reconcile();
-        }
+        self.take_news_of_paths();
     }
 
     /// Lets the instances that track them know which BFD sessions came up or went down.
@@ -570,6 +603,8 @@ impl Role {
             self.queue(&FromRole::Sessions(self.bfd.known()));
         }
         for (name, up) in news {
+            let (what, why) = (if up { "Up" } else { "Down" }, self.bfd.why(&name));
+            self.happened("bfd", format!("bfd_instance {name}"), what.to_owned(), why);
             self.handle(now(), Input::Bfd(name, up));
         }
     }
@@ -610,16 +645,15 @@ impl Role {
                 return;
             }
         };
-        let vrid = admit::vrid_of(&datagram);
+        let vrid = match admit::vrid_of(&datagram) {
+            Ok(vrid) => vrid,
+            Err(why) => return self.turn_away(&why, datagram.source),
+        };
         let routers = self.node.routers();
-        let candidates: Vec<usize> = self
-            .ports
-            .instances(token)
-            .filter(|i| routers.get(*i).is_some_and(|r| Some(r.settings.vrid) == vrid))
-            .collect();
+        let candidates: Vec<usize> =
+            self.ports.instances(token).filter(|i| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid)).collect();
         let Some(i) = choose(routers, &candidates, datagram.source) else {
-            self.unknown_vrids += 1;
-            return;
+            return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
         };
         let router = &routers[i];
         // In FAULT and INIT nothing is heard and nothing is wrong with what is not heard.
@@ -653,11 +687,22 @@ impl Role {
         }
     }
 
+    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and not logged.
+    fn turn_away(&mut self, why: &Reject, from: IpAddr) {
+        *self.strangers.entry(why.name()).or_default() += 1;
+        if !matches!(why, Reject::UnknownVrid(_))
+            && let Some(silent) = self.strange.allow(monotonic_micros())
+        {
+            warn!("packet from {from} not believed: {why}{silent}");
+        }
+    }
+
     /// Gives up everything: priority 0, addresses off.
     fn stop(&mut self) {
         self.stopping = true;
         if self.options.keep_addresses {
             info!("leaving the addresses where they are, as told (-V)");
+            self.addresses.keep();
         }
         self.handle(now(), Input::Stop);
         self.reconcile();

@@ -8,9 +8,10 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
-    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, InstanceStatus,
-    NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus, ScriptStatus, ServiceStatus,
-    StaticStatus, TrackStatus, TransitionStatus, UnknownServerStatus, VERSION,
+    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HookRun, HookRunning,
+    HookStatus, InstanceStatus, NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus,
+    ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus, TransitionStatus, UnknownServerStatus,
+    VERSION,
 };
 
 /// A Monday morning.
@@ -54,12 +55,19 @@ fn master() -> InstanceStatus {
             TrackStatus { running: Some(2), ..track("process", "good", 20) },
             TrackStatus { fault: true, ..track("script", "bad", 0) },
         ],
+        second_master: Some(SecondMaster {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
+            priority: 50,
+            since: NOW - 61.0,
+            adverts: 7,
+        }),
         next: Some(NextStatus { in_secs: 0.412, why: "the next advert is due".to_owned() }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
             adverts_received: 12,
             adverts_sent: 192,
             became_master: 1,
+            two_masters: 1,
             addresses_restored: 2,
             paths_restored: 3,
             rejected: vec![("checksum".to_owned(), 3), ("ttl".to_owned(), 0), ("password".to_owned(), 1)],
@@ -115,6 +123,28 @@ fn session() -> BfdStatus {
             why: "192.0.2.2 was not heard for 51.003 ms".to_owned(),
         }],
         ..BfdStatus::default()
+    }
+}
+
+fn hook() -> HookStatus {
+    let run = |event: &str, ended: &str, ago, took| HookRun {
+        event: event.to_owned(),
+        script: "/etc/vrrp/notify".to_owned(),
+        began: NOW - ago,
+        took,
+        ended: ended.to_owned(),
+        well: ended == "success",
+    };
+    HookStatus {
+        subject: "vrrp_instance VI_1".to_owned(),
+        running: Some(HookRunning {
+            event: "MASTER".to_owned(),
+            script: "/etc/vrrp/master".to_owned(),
+            since: NOW - 2.0,
+        }),
+        waiting: vec!["BACKUP".to_owned()],
+        superseded: 1,
+        recent: vec![run("BACKUP", "success", 500.0, 0.25), run("FAULT", "timed out", 400.0, 300.0)],
     }
 }
 
@@ -187,8 +217,10 @@ fn status() -> Status {
             },
             ScriptStatus { name: "chk_dns".to_owned(), state: "unknown".to_owned(), last: None },
         ],
+        vrrp_rejected: vec![("unknown_vrid".to_owned(), 9)],
         bfd: vec![session()],
         bfd_rejected: vec![("unknown_neighbour".to_owned(), 2)],
+        hooks: vec![hook()],
         plane: Some(PlaneStatus {
             name: "ipvs".to_owned(),
             detail: "version 1.2.1".to_owned(),
@@ -241,19 +273,21 @@ Processes
 Virtual routers
   NAME  STATE   SINCE     VRID  IFACE  PRIO/BASE  MASTER                 WHY
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
+      two masters: 192.0.2.2 with priority 50 serves, too, since 1 m 1 s (7 adverts heard)
       tracks file X: -9, adds -18
       tracks process X: good (2 running), adds 20
       + 192.0.2.100/24 dev eth0
       - 192.0.2.101/24 dev eth0 MISSING here
       + route default via 192.0.2.254 table 100
       - rule from 192.0.2.100 priority 400 lookup 100 MISSING here
-      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
+      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, beside a second master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
       not admitted: 3 checksum, 1 password
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down
       fault: script chk_haproxy is bad
       + 198.51.100.7/32 dev eth1 here, though this router is not MASTER
       VRRP version 3, adverts 0 in 0 out, became master 0 times
+    packets for no virtual router here: 9 unknown_vrid
 
 Static
   + 192.0.2.201/32 dev eth0
@@ -276,6 +310,13 @@ BFD sessions
       packets 12 in 14 out, came up 1 time
       not admitted: 3 ttl
     packets for no session: 2 unknown_neighbour
+
+Notify scripts
+  OF                  EVENT   BEGAN         TOOK     ENDED      SCRIPT
+  vrrp_instance VI_1  FAULT   6 m 40 s ago  5 m 0 s  timed out  /etc/vrrp/notify
+  vrrp_instance VI_1  MASTER  2 s ago       -        runs       /etc/vrrp/master
+      waiting: BACKUP
+      1 event not run: a newer one came before
 
 Data plane
   ipvs version 1.2.1

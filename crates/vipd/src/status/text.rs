@@ -3,8 +3,8 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, InstanceStatus, PathStatus, RealServerStatus, ServiceStatus, StaticStatus, Status,
-    TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
+    AddressStatus, CheckStatus, HookStatus, InstanceStatus, PathStatus, RealServerStatus, ServiceStatus, StaticStatus,
+    Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
 };
 
 /// How much to show.
@@ -29,6 +29,7 @@ pub(super) fn page(status: &Status, now: UnixTime, depth: Depth, colour: Colour)
     groups(&mut page, status);
     scripts(&mut page, status);
     sessions(&mut page, status, now, depth);
+    hooks(&mut page, status, now, depth);
     services(&mut page, status, now, depth);
     page.text()
 }
@@ -120,6 +121,16 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         for fault in &instance.faults {
             table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
         }
+        if let Some(other) = &instance.second_master {
+            let span = span(now - other.since);
+            let what = format!(
+                "{} with priority {} serves, too, since {span} ({} heard)",
+                other.address,
+                other.priority,
+                count(other.adverts, "advert")
+            );
+            table.note(vec![Cell::new("two masters:", Tint::Bad), what.into()]);
+        }
         for track in instance.tracks.iter().filter(|t| depth == Depth::Full || t.adds != 0) {
             table.note(tracked(track));
         }
@@ -131,6 +142,10 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         }
     }
     page.table(table);
+    if !status.vrrp_rejected.is_empty() {
+        let packets = "packets for no virtual router here:".into();
+        page.line(4, &[packets, counted(&status.vrrp_rejected).into()]);
+    }
 }
 
 fn state(word: &str) -> Cell {
@@ -241,6 +256,9 @@ fn particulars(instance: &InstanceStatus) -> String {
         counters.adverts_sent,
         count(counters.became_master, "time")
     );
+    if counters.two_masters > 0 {
+        text += &format!(", beside a second master {}", count(counters.two_masters, "time"));
+    }
     if counters.stalled > 0 {
         text += &format!(", stalled {}", count(counters.stalled, "time"));
     }
@@ -284,6 +302,48 @@ fn groups(page: &mut Page, status: &Status) {
     let mut table = Table::new(2, &["NAME", "STATE", "MEMBERS"]);
     for group in &status.groups {
         table.row(vec![(&group.name).into(), state(&group.state), group.members.join(" ").into()]);
+    }
+    page.table(table);
+}
+
+/// The last script of each subject, and what runs or waits; of all that are remembered, those that failed are news.
+fn hooks(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
+    let told: Vec<&HookStatus> = status.hooks.iter().filter(|h| h.running.is_some() || !h.recent.is_empty()).collect();
+    if told.is_empty() {
+        return;
+    }
+    title(page, "Notify scripts");
+    let mut table = Table::new(2, &["OF", "EVENT", "BEGAN", "TOOK", "ENDED", "SCRIPT"]);
+    for hook in told {
+        let brief = hook.recent.len().saturating_sub(1);
+        let shown = if depth == Depth::Full { 0 } else { brief };
+        for run in &hook.recent[shown..] {
+            table.row(vec![
+                (&hook.subject).into(),
+                (&run.event).into(),
+                format!("{} ago", span(now - run.began)).into(),
+                fine(run.took).into(),
+                Cell::new(&run.ended, if run.well { Tint::Good } else { Tint::Bad }),
+                (&run.script).into(),
+            ]);
+        }
+        if let Some(running) = &hook.running {
+            table.row(vec![
+                (&hook.subject).into(),
+                (&running.event).into(),
+                format!("{} ago", span(now - running.since)).into(),
+                "".into(),
+                Cell::new("runs", Tint::Warn),
+                (&running.script).into(),
+            ]);
+        }
+        if !hook.waiting.is_empty() {
+            table.note(vec![Cell::new("waiting:", Tint::Warn), hook.waiting.join(", ").into()]);
+        }
+        if hook.superseded > 0 {
+            let told = format!("{} not run: a newer one came before", count(hook.superseded, "event"));
+            table.note(vec![Cell::new(told, Tint::Faint)]);
+        }
     }
     page.table(table);
 }

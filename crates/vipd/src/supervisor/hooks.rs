@@ -1,33 +1,33 @@
 //! Telling the outside of an event: notify scripts, FIFO lines, mail, in that order.
 //!
 //! Scripts of one instance, group or service run one after the other, in the order of the events: a slow MASTER script
-//! can't end after the BACKUP script that followed it.
+//! can't end after the BACKUP script that followed it. Which of them, `queue` decides.
+
+mod queue;
 
 use super::fifo::Fifos;
 use super::program;
 use crate::message::{Exit, NotifyEvent, Subject, Transition};
-use std::collections::{HashMap, HashSet};
+use queue::{Queue, Script, Told, Topic};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{info, warn};
+use vipd_api::{HookRun, HookStatus};
 use vipd_config::model::{Command, Config, Notify, Service};
 use vipd_lvs::settings::VirtualServerId;
+use vipd_sys::clock::unix_time;
 use vipd_sys::process::Credentials;
 
-/// Scripts that may wait for one subject; an event beyond that is told by FIFO and mail alone.
-const QUEUE: usize = 64;
-
-/// The longest a notify script may run: after that the next event's script is more useful.
+/// The longest a notify script may run, unless `notify_timeout` says otherwise: after that the next event's script is more
+/// useful.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// One script to run.
-struct Job {
-    argv: Vec<String>,
-    credentials: Credentials,
-    about: String,
-}
+/// How long a stop waits for notify scripts, unless `notify_timeout` says otherwise: less than systemd waits for the stop.
+const LAST_LIMIT: Duration = Duration::from_secs(60);
 
 /// A mail to be sent.
 pub(crate) struct Mail {
@@ -37,15 +37,23 @@ pub(crate) struct Mail {
     pub(crate) body: String,
 }
 
-struct Queue {
-    jobs: mpsc::Sender<Job>,
-    worker: JoinHandle<()>,
+/// A script has ended.
+pub(crate) struct Ended {
+    subject: String,
+    exit: Exit,
+    took: Duration,
 }
 
 /// Whoever is to be told.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    queues: HashMap<String, Queue>,
+    /// By subject, in the configuration's words.
+    queues: BTreeMap<String, Queue>,
+    running: JoinSet<Ended>,
+    /// Whether what runs has no more time.
+    over: watch::Sender<bool>,
+    /// `notify_timeout`
+    timeout: Option<Duration>,
     fifos: Fifos,
     /// The state last told, and the state last mailed, by subject.
     told: HashMap<Subject, NotifyEvent>,
@@ -57,11 +65,12 @@ impl Hooks {
     /// it has.
     pub(crate) fn configure(&mut self, config: &Config, old: &Config) {
         self.fifos.configure(&config.global);
+        self.timeout = config.global.notify_timeout;
         let known = |subject: &Subject| notify_of(config, subject).or_else(|| notify_of(old, subject)).is_some();
         self.told.retain(|subject, _| known(subject));
         self.mailed.retain(|subject, _| known(subject));
         let names: HashSet<String> = [config, old].into_iter().flat_map(queue_names).collect();
-        self.queues.retain(|name, queue| names.contains(name) || queue.jobs.capacity() < QUEUE);
+        self.queues.retain(|name, queue| names.contains(name) || !queue.idle());
     }
 
     /// An instance or a group changed.
@@ -101,14 +110,12 @@ impl Hooks {
                 return None;
             }
         };
-        let queue = format!("{kind} {name}");
-        if let Some(script) = script {
-            self.run(&queue, script, &[], word);
-        }
-        if let Some(script) = notify.any.as_ref().filter(|_| general) {
-            let priority = transition.priority.to_string();
-            self.run(&queue, script, &[kind, name, word, &priority], word);
-        }
+        let priority = transition.priority.to_string();
+        let any = notify.any.as_ref().filter(|_| general);
+        let any = any.map(|command| job(command, &[kind, name, word, &priority]));
+        let scripts = script.as_ref().map(|command| job(command, &[])).into_iter().chain(any).collect();
+        let topic = if event == NotifyEvent::MasterRxLowerPri { Topic::LowerPriority } else { Topic::State };
+        self.put(&name_of(&transition.subject), Told { topic, event: word.to_owned(), scripts });
         self.fifos.vrrp(&format!("{kind} \"{name}\" {word} {}\n", transition.priority));
         let state = matches!(event, NotifyEvent::Master | NotifyEvent::Backup | NotifyEvent::Fault);
         if !notify.smtp_alert || !state || self.mailed.get(&transition.subject) == Some(&event) {
@@ -142,9 +149,9 @@ impl Hooks {
             Direction::Up => notify.up,
             Direction::Down => notify.down,
         };
-        if let Some(script) = script {
-            self.run(&format!("VS {id}"), &script, &[], &format!("RS {server} {word}"));
-        }
+        let scripts = script.iter().map(|command| job(command, &[])).collect();
+        let told = Told { topic: Topic::Server(address), event: format!("RS {server} {word}"), scripts };
+        self.put(&name_of_service(id), told);
         self.fifos.lvs(&format!("RS {server} {} {word}\n", id.original()));
         notify.smtp_alert.then(|| Mail {
             subject: format!("Realserver {server} of virtual server {id} - {word}"),
@@ -166,9 +173,8 @@ impl Hooks {
             Direction::Up => &service.quorum_up,
             Direction::Down => &service.quorum_down,
         };
-        if let Some(script) = script {
-            self.run(&format!("VS {id}"), script, &[], word);
-        }
+        let scripts = script.iter().map(|command| job(command, &[])).collect();
+        self.put(&name_of_service(id), Told { topic: Topic::Quorum, event: word.to_owned(), scripts });
         self.fifos.lvs(&format!("VS {} {word}\n", id.original()));
         service.smtp_alert.then(|| Mail {
             subject: format!("Virtualserver {id} - {word}"),
@@ -176,35 +182,87 @@ impl Hooks {
         })
     }
 
-    fn run(&mut self, queue: &str, command: &Command, more: &[&str], word: &str) {
-        let mut argv = command.argv.clone();
-        argv.extend(more.iter().map(ToString::to_string));
-        let job = Job { argv, credentials: credentials(command), about: format!("{queue} {word}: {}", command.text) };
-        let entry = self.queues.entry(queue.to_owned()).or_insert_with(|| {
-            let (jobs, rest) = mpsc::channel(QUEUE);
-            Queue { jobs, worker: tokio::spawn(work(rest)) }
-        });
-        if let Err(e) = entry.jobs.try_send(job) {
-            let job = match &e {
-                mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
-            };
-            warn!("{QUEUE} scripts are waiting already: not run: {}", job.about);
+    /// An event's scripts are to run, if it has any.
+    fn put(&mut self, subject: &str, told: Told) {
+        if told.scripts.is_empty() {
+            return;
         }
+        let event = told.event.clone();
+        for older in self.queues.entry(subject.to_owned()).or_default().put(told) {
+            warn!("{subject}: {event} came before the notify scripts of {older} had begun: those are not run");
+        }
+        self.go_on(subject);
     }
 
-    /// Waits until every queued script has run, for so long at most; closes the FIFOs.
-    pub(crate) async fn finish(&mut self, patience: Duration) {
-        let deadline = tokio::time::Instant::now() + patience;
-        for (name, queue) in self.queues.drain() {
-            drop(queue.jobs);
-            let abort = queue.worker.abort_handle();
-            if tokio::time::timeout_at(deadline, queue.worker).await.is_err() {
-                warn!("scripts of {name} have not ended in time: they are told to");
-                abort.abort();
+    /// Runs the next script of a subject, if none runs.
+    fn go_on(&mut self, subject: &str) {
+        let Some(script) = self.queues.get_mut(subject).and_then(|queue| queue.next(unix_time())) else { return };
+        let (subject, limit, mut over) = (subject.to_owned(), self.timeout.unwrap_or(LIMIT), self.over.subscribe());
+        self.running.spawn(async move {
+            let start = Instant::now();
+            let no_more_time = async {
+                tokio::select! {
+                    () = tokio::time::sleep(limit) => {}
+                    _ = over.wait_for(|over| *over) => {}
+                }
+            };
+            let ended = program::run_until(&script.argv, &script.credentials, no_more_time).await;
+            let took = start.elapsed();
+            // The next one starts when this one is dead: they never overlap.
+            program::gone(ended.leftover).await;
+            Ended { subject, exit: ended.exit, took }
+        });
+    }
+
+    /// The next script that ends; `None` while none runs.
+    pub(crate) async fn next_end(&mut self) -> Option<Ended> {
+        self.running.join_next().await?.ok()
+    }
+
+    /// A script has ended: the next one may run. Gives whose it was, and how it went.
+    pub(crate) fn ended(&mut self, Ended { subject, exit, took }: Ended) -> Option<(String, HookRun)> {
+        let run = self.queues.get_mut(&subject)?.ended(&exit, took.as_secs_f64())?;
+        let HookRun { event, script, .. } = &run;
+        match exit {
+            Exit::Status(0) => info!("{subject}: notify script of {event} ended well after {took:.1?}: {script}"),
+            exit => warn!("{subject}: notify script of {event}: {exit} after {took:.1?}: {script}"),
+        }
+        self.go_on(&subject);
+        Some((subject, run))
+    }
+
+    /// How it stands with the scripts of each subject.
+    pub(crate) fn status(&self) -> Vec<HookStatus> {
+        self.queues.iter().map(|(subject, queue)| queue.status(subject)).collect()
+    }
+
+    /// Waits until every script has run, for so long as they may take at a stop; closes the FIFOs. Gives what ran.
+    pub(crate) async fn finish(&mut self) -> Vec<(String, HookRun)> {
+        let mut runs = Vec::new();
+        let deadline = Instant::now() + self.timeout.unwrap_or(LAST_LIMIT);
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.next_end()).await {
+            runs.extend(self.ended(ended));
+        }
+        for (subject, queue) in self.queues.iter_mut().filter(|(_, queue)| !queue.idle()) {
+            warn!("{subject}: notify scripts have not ended in time: what runs is told to end");
+            for event in queue.clear() {
+                warn!("{subject}: the notify scripts of {event} are not run any more");
             }
         }
+        let _ = self.over.send(true); // nobody listens if nothing runs
+        let dead = Instant::now() + program::DEATH;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(dead, self.next_end()).await {
+            runs.extend(self.ended(ended));
+        }
         self.fifos.close();
+        runs
     }
+}
+
+/// The script of a command, with more arguments.
+fn job(command: &Command, more: &[&str]) -> Script {
+    let argv = command.argv.iter().cloned().chain(more.iter().map(ToString::to_string)).collect();
+    Script { argv, credentials: credentials(command), text: command.text.clone() }
 }
 
 /// Whether something came or went.
@@ -222,7 +280,8 @@ impl Direction {
         if up { Direction::Up } else { Direction::Down }
     }
 
-    fn word(self) -> &'static str {
+    /// As scripts and FIFOs have it.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Direction::Up => "UP",
             Direction::Down => "DOWN",
@@ -242,24 +301,23 @@ fn notify_of<'a>(config: &'a Config, subject: &Subject) -> Option<&'a Notify> {
     }
 }
 
-/// The names of all queues that a configuration may use.
-fn queue_names(config: &Config) -> impl Iterator<Item = String> {
-    let instances = config.instances.iter().map(|i| format!("INSTANCE {}", i.vrrp.name));
-    let groups = config.groups.iter().map(|g| format!("GROUP {}", g.vrrp.name));
-    instances.chain(groups).chain(config.services.iter().map(|s| format!("VS {}", s.lvs.id)))
+/// A subject in the configuration's words.
+pub(super) fn name_of(subject: &Subject) -> String {
+    match subject {
+        Subject::Instance(name) => format!("vrrp_instance {name}"),
+        Subject::Group(name) => format!("vrrp_sync_group {name}"),
+    }
 }
 
-/// Runs the scripts of one subject, one after the other.
-async fn work(mut jobs: mpsc::Receiver<Job>) {
-    while let Some(job) = jobs.recv().await {
-        let program::Ended { exit, leftover } = program::run(&job.argv, &job.credentials, LIMIT).await;
-        match exit {
-            Exit::Status(0) => info!("notify script ended well: {}", job.about),
-            other => warn!("notify script: {other}: {}", job.about),
-        }
-        // The next one starts when this one is dead: they never overlap.
-        program::gone(leftover).await;
-    }
+pub(super) fn name_of_service(id: &VirtualServerId) -> String {
+    format!("virtual_server {id}")
+}
+
+/// The names of all queues that a configuration may use.
+fn queue_names(config: &Config) -> impl Iterator<Item = String> {
+    let instances = config.instances.iter().map(|i| name_of(&Subject::Instance(i.vrrp.name.clone())));
+    let groups = config.groups.iter().map(|g| name_of(&Subject::Group(g.vrrp.name.clone())));
+    instances.chain(groups).chain(config.services.iter().map(|s| name_of_service(&s.lvs.id)))
 }
 
 #[cfg(test)]

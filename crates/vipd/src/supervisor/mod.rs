@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   signals --+                     +--> role: start, watch, start again with what it knew
-//!   roles  ---+--> one queue of ----+--> program: tracked scripts, MISC_CHECK
+//!   roles  ---+--> one queue of ----+--> program: MISC_CHECK; scripts: tracked ones, and those around the daemon's life
 //!   programs -+    events           +--> hooks: notify scripts, FIFOs, mail
 //!                                   +--> query: what is asked of all roles; view: the answers as one
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
@@ -14,23 +14,27 @@ mod fifo;
 mod files;
 mod followed;
 mod hooks;
+mod noting;
 mod processes;
 mod program;
 mod query;
 mod reading;
 mod reload;
 mod role;
+mod scripts;
 mod timed;
 mod view;
 
 use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
+use crate::record::Record;
 use followed::Followed;
-use hooks::{Direction, Hooks, Mail, credentials};
+use hooks::{Direction, Hooks, Mail};
 use query::{Asker, Caller, Query};
 use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
 use role::{Role, Running, Told};
+use scripts::{Script, run_around};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,11 +43,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 use vipd_api::{ConfigStatus, Reply, Request};
-use vipd_config::model::{Config, TrackedFile, TrackedProcess, TrackedScript};
+use vipd_config::model::{Config, TrackedFile, TrackedProcess};
 use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
@@ -117,13 +120,6 @@ pub(crate) enum Event {
     Answer { caller: Caller, reply: Box<Reply> },
 }
 
-struct Script {
-    settings: TrackedScript,
-    /// Tells what it gave from what one before it of the same name gave.
-    serial: u64,
-    task: JoinHandle<()>,
-}
-
 struct Supervisor {
     plan: Plan,
     config: Arc<Config>,
@@ -137,6 +133,8 @@ struct Supervisor {
     pid_files: BTreeMap<RoleName, PidFile>,
     events: mpsc::Sender<Event>,
     hooks: Hooks,
+    /// What has happened.
+    record: Record,
     scripts: BTreeMap<String, Script>,
     last_script: u64,
     files: Followed<TrackedFile, i64>,
@@ -220,13 +218,15 @@ impl Supervisor {
     ) -> Supervisor {
         let config_status =
             ConfigStatus { file: plan.file.display().to_string(), loaded: unix_time(), warnings, ..Default::default() };
+        let started = unix_time();
         Supervisor {
             plan,
             old: config.clone(),
             config,
             memory: Arc::new(memory),
             config_status,
-            started: unix_time(),
+            started,
+            record: noting::new_record(started),
             roles: BTreeMap::new(),
             pid_files,
             events,
@@ -280,6 +280,8 @@ impl Supervisor {
         if !self.wanted(RoleName::Vrrp) && !self.wanted(RoleName::Check) {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
+        self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
+        run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
         self.start_scripts();
@@ -293,6 +295,7 @@ impl Supervisor {
             let query = self.queries.values().map(|q| q.deadline).min();
             let wake = [again, query, self.reloading.deadline(), self.timed.wake()].into_iter().flatten().min();
             let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let pulse = last_pulse + self.pulse_period();
             tokio::select! {
                 biased;
                 Some(event) = queue.recv() => {
@@ -300,6 +303,7 @@ impl Supervisor {
                         break code;
                     }
                 }
+                Some(ended) = self.hooks.next_end() => self.hook_ended(ended),
                 _ = term.recv() => break ExitCode::SUCCESS,
                 _ = int.recv() => {
                     if !self.plan.ignore_sigint {
@@ -309,7 +313,7 @@ impl Supervisor {
                 _ = hup.recv() => self.reload(),
                 _ = usr1.recv() => self.ask(Asker::Dump),
                 _ = usr2.recv() => self.ask(Asker::Statistics),
-                () = tokio::time::sleep_until(last_pulse + self.pulse_period()) => {
+                () = tokio::time::sleep_until(pulse) => {
                     // If this process itself did not run, the others are not to blame for what it didn't hear. (What
                     // `tick` gives is when it was due, which says nothing of that.)
                     let now = Instant::now();
@@ -381,6 +385,10 @@ impl Supervisor {
                 let pid = running.pid;
                 role.running = Some(running);
                 self.note_pid(name, Some(pid));
+                if name == RoleName::Console {
+                    self.tell_all_events();
+                }
+                self.note("role", name.to_string(), "started".to_owned(), format!("process {pid}"));
             }
             Err(e) => {
                 error!("the {name} role can't be started: {e}");
@@ -552,6 +560,7 @@ impl Supervisor {
         };
         role.died(&how);
         error!("the {name} role {how}");
+        self.note("role", name.to_string(), "gone".to_owned(), how);
         self.release_leftovers(name);
         self.note_absence(name);
         if self.plan.respawn == Respawn::No {
@@ -599,6 +608,7 @@ impl Supervisor {
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Known(known) => role.known.extend(known),
             FromRole::Transition(transition) => self.transition(&transition),
+            FromRole::Happened(event) => self.note_event(event),
             FromRole::Sessions(sessions) => {
                 if self.sessions != sessions {
                     self.sessions = sessions;
@@ -613,11 +623,15 @@ impl Supervisor {
                 self.tell_verdicts(verdicts);
             }
             FromRole::RealServer { service, address, up, why } => {
+                let subject = format!("real_server {address} of {}", hooks::name_of_service(&service));
+                self.note("real_server", subject, Direction::of(up).word().to_owned(), why.clone());
                 let mail =
                     self.hooks.real_server((&self.config, &self.old), &service, address, Direction::of(up), &why);
                 self.mail(mail);
             }
             FromRole::Quorum { service, up, why } => {
+                let what = Direction::of(up).word().to_owned();
+                self.note("quorum", hooks::name_of_service(&service), what, why.clone());
                 let mail = self.hooks.quorum((&self.config, &self.old), &service, Direction::of(up), &why);
                 self.mail(mail);
             }
@@ -635,6 +649,10 @@ impl Supervisor {
                     Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
                     Request::Steer(order) => self.steer(caller, order),
+                    Request::Events { .. } => {
+                        let message = "the console answers that itself".to_owned();
+                        self.reply(caller, Reply::Error { message });
+                    }
                 }
             }
             FromRole::Done => {}
@@ -686,8 +704,16 @@ impl Supervisor {
     }
 
     fn transition(&mut self, transition: &Transition) {
+        self.note_transition(transition);
         let mail = self.hooks.transition(&self.config, &self.old, transition);
         self.mail(mail);
+    }
+
+    /// A notify script has ended.
+    fn hook_ended(&mut self, ended: hooks::Ended) {
+        if let Some((subject, run)) = self.hooks.ended(ended) {
+            self.note_hook(subject, run);
+        }
     }
 
     fn mail(&self, mail: Option<Mail>) {
@@ -696,34 +722,10 @@ impl Supervisor {
         }
     }
 
-    /// Starts the tracked scripts that are new or changed, ends those that are gone; what didn't change runs on in step.
-    fn start_scripts(&mut self) {
-        let wanted = self.config.scripts.clone();
-        self.scripts.retain(|_, script| {
-            let keep = wanted.contains(&script.settings);
-            if !keep {
-                script.task.abort();
-            }
-            keep
-        });
-        if !self.plan.roles.contains(&RoleName::Vrrp) {
-            return;
-        }
-        for settings in wanted {
-            let name = settings.vrrp.name.clone();
-            if self.scripts.contains_key(&name) {
-                continue;
-            }
-            self.last_script += 1;
-            let serial = self.last_script;
-            let task = tokio::spawn(track(settings.clone(), serial, self.events.clone()));
-            self.scripts.insert(name, Script { settings, serial, task });
-        }
-    }
-
     /// The end: addresses first, so that a peer takes over while the rest is cleared away.
     async fn stop(&mut self, queue: &mut mpsc::Receiver<Event>) {
         info!("stopping");
+        self.note("daemon", "vipd".to_owned(), "stopping".to_owned(), String::new());
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         for script in self.scripts.values() {
             script.task.abort();
@@ -739,8 +741,11 @@ impl Supervisor {
             self.start(director);
         }
         self.stop_roles(&[director, RoleName::Check], queue).await;
-        self.hooks.finish(STOP_PATIENCE).await;
+        for (subject, run) in self.hooks.finish().await {
+            self.note_hook(subject, run);
+        }
         self.stop_roles(&[RoleName::Console], queue).await;
+        run_around(self.config.global.shutdown.as_ref(), "shutdown_script").await;
         info!("stopped");
     }
 
@@ -751,7 +756,14 @@ impl Supervisor {
         let deadline = Instant::now() + STOP_PATIENCE;
         let running = |s: &Supervisor| names.iter().any(|n| s.roles.get(n).is_some_and(|r| r.running.is_some()));
         while running(self) {
-            match tokio::time::timeout_at(deadline, queue.recv()).await {
+            let event = tokio::select! {
+                event = tokio::time::timeout_at(deadline, queue.recv()) => event,
+                Some(ended) = self.hooks.next_end() => {
+                    self.hook_ended(ended);
+                    continue;
+                }
+            };
+            match event {
                 Ok(Some(Event::Gone { name, generation, .. })) => {
                     if let Some(role) = self.roles.get_mut(&name).filter(|r| r.generation == generation) {
                         role.running = None;
@@ -781,28 +793,6 @@ impl Supervisor {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Runs a tracked script at its interval, start to start; one that still runs is not started a second time.
-async fn track(script: TrackedScript, serial: u64, events: mpsc::Sender<Event>) {
-    let mut interval = tokio::time::interval(script.interval.max(Duration::from_millis(1)));
-    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let who = credentials(&script.command);
-    let mut leftover = None;
-    loop {
-        interval.tick().await;
-        let exit = if program::runs(&leftover) {
-            Exit::Timeout // what was killed does not end: it is not joined by another
-        } else {
-            let ended = program::run(&script.command.argv, &who, script.timeout).await;
-            leftover = ended.leftover;
-            ended.exit
-        };
-        let name = script.vrrp.name.clone();
-        if events.send(Event::Script { name, serial, exit }).await.is_err() {
-            return;
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Running the programs of the configuration: as their user, in their own process group, within their time.
+//!
+//! A program whose time is over gets SIGTERM, with all that it started, then SIGKILL. Signals go to the group that was made
+//! for it, and only while the program itself was not waited for: until then nobody else can have its number.
 
 use crate::message::Exit;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::debug;
 use vipd_sys::process::{self, Credentials};
 
@@ -13,8 +17,17 @@ const SIGKILL: i32 = 9;
 /// How long a program may go on after SIGTERM before SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long what it started may go on after SIGTERM when the program itself has ended.
+const ORPHANS: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether one that got SIGTERM has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// How long its end is waited for after SIGKILL: only one that waits for something like a dead disk takes longer.
 const REST: Duration = Duration::from_secs(1);
+
+/// How long all of that takes at the most.
+pub(crate) const DEATH: Duration = Duration::from_millis(3_500);
 
 /// How a program ended, and what of it has not.
 pub(crate) struct Ended {
@@ -39,15 +52,23 @@ pub(crate) async fn gone(leftover: Leftover) {
     }
 }
 
-/// Runs a program to its end, or for this long: then SIGTERM to its process group, two seconds later SIGKILL.
+/// Runs a program to its end, or for this long.
 pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Duration) -> Ended {
+    run_until(argv, credentials, tokio::time::sleep(timeout)).await
+}
+
+/// Runs a program to its end, or until its time is `over`: then SIGTERM to its process group, two seconds later SIGKILL.
+pub(crate) async fn run_until(argv: &[String], credentials: &Credentials, over: impl Future<Output = ()>) -> Ended {
     let child = process::script(argv, credentials).and_then(|command| Command::from(command).spawn());
     let mut running = match child {
         Ok(child) => Running { child: Some(child) },
         Err(e) => return Ended { exit: Exit::Failed(e.to_string()), leftover: None },
     };
     let ended = match &mut running.child {
-        Some(child) => tokio::time::timeout(timeout, child.wait()).await.ok(),
+        Some(child) => tokio::select! {
+            ended = child.wait() => Some(ended),
+            () = over => None,
+        },
         None => None,
     };
     if let Some(ended) = ended {
@@ -62,13 +83,15 @@ pub(crate) async fn run(argv: &[String], credentials: &Credentials, timeout: Dur
 
 /// Ends a program and all that it started; what is still there after a while.
 async fn end(mut child: Child) -> Option<Child> {
-    for (name, patience) in [(SIGTERM, GRACE), (SIGKILL, REST)] {
-        signal(&child, name);
-        if tokio::time::timeout(patience, child.wait()).await.is_ok() {
-            return None;
-        }
+    signal(&child, SIGTERM);
+    let asked = Instant::now();
+    while child.id().is_some_and(|pid| !process::child_has_ended(pid)) && asked.elapsed() < GRACE {
+        tokio::time::sleep(LOOK).await;
     }
-    Some(child)
+    tokio::time::sleep(ORPHANS).await;
+    signal(&child, SIGKILL);
+    let gone = tokio::time::timeout(REST, child.wait()).await.is_ok();
+    (!gone).then_some(child)
 }
 
 fn signal(child: &Child, signal: i32) {
@@ -147,6 +170,17 @@ mod tests {
         let text = format!("trap '' TERM; sleep {marker} & wait; wait");
         assert_eq!(exit(&text, Duration::from_millis(200)).await, Exit::Timeout);
         assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output().unwrap();
+        assert!(left.stdout.is_empty(), "a child of the script is left");
+    }
+
+    #[tokio::test]
+    async fn what_ignores_sigterm_is_killed_when_the_program_itself_has_ended() {
+        let marker = format!("63.{}", std::process::id());
+        // The shell dies of SIGTERM, its child does not.
+        let text = format!("(trap '' TERM; exec sleep {marker}) & wait");
+        assert_eq!(exit(&text, Duration::from_millis(300)).await, Exit::Timeout);
         tokio::time::sleep(Duration::from_millis(200)).await;
         let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output().unwrap();
         assert!(left.stdout.is_empty(), "a child of the script is left");

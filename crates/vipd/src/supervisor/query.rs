@@ -92,6 +92,13 @@ impl Supervisor {
         let id = self.next_query;
         self.orders.insert(id, caller);
         info!("an operator orders: {order:?}");
+        let (subject, what) = match &order {
+            Order::HandOver { name } => (name.clone(), "hand over"),
+            Order::TakeBack { name } => (name.clone(), "take back"),
+            Order::Maintenance => ("vipd".to_owned(), "maintenance on"),
+            Order::Serve => ("vipd".to_owned(), "maintenance off"),
+        };
+        self.note("order", subject, what.to_owned(), "an operator wants it".to_owned());
         self.tell(RoleName::Vrrp, &ToRole::Steer { id, order });
     }
 
@@ -135,6 +142,7 @@ impl Supervisor {
     pub(super) fn answer(&mut self, id: u64) {
         let Some(mut query) = self.queries.remove(&id) else { return };
         query.status.roles = self.role_statuses();
+        query.status.hooks = self.hooks.status();
         view::fill(&mut query.status, &self.config, &self.plan.roles);
         match query.asker {
             Asker::Operator(caller) => self.reply(caller, Reply::Status(Box::new(query.status))),

@@ -266,6 +266,10 @@ impl Supervisor {
                     silent => warn!("the new configuration is in force but for {}", silent.join(", ")),
                 }
                 let reloaded = Reloaded { silent, ..settling.reloaded };
+                let changes = reloaded.changes.len() + reloaded.more_changes;
+                let first = reloaded.changes.first().map(|first| format!(": {first}")).unwrap_or_default();
+                let cause = format!("{changes} changes{first}");
+                self.note("reload", "configuration".to_owned(), "in force".to_owned(), cause);
                 self.reloaded(settling.askers, &reloaded, next);
             }
             other => self.reloading = other,
@@ -330,6 +334,8 @@ impl Supervisor {
         for line in errors.lines() {
             error!("{line}");
         }
+        let first = errors.lines().next().unwrap_or_default().to_owned();
+        self.note("reload", "configuration".to_owned(), "refused".to_owned(), first);
         self.config_status.refused = Some(Refused { at: unix_time(), errors });
     }
 

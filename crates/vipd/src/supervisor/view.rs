@@ -11,11 +11,12 @@ use vipd_lvs::settings::VirtualServer;
 /// Adds the part of one role to the status.
 pub(crate) fn add(status: &mut Status, part: StatusPart) {
     match part {
-        StatusPart::Vrrp { instances, groups, scripts, statics, bfd, bfd_rejected } => {
+        StatusPart::Vrrp { instances, groups, scripts, statics, rejected, bfd, bfd_rejected } => {
             status.statics = statics;
             status.instances = instances;
             status.groups = groups;
             status.scripts = scripts;
+            status.vrrp_rejected = rejected;
             status.bfd = bfd;
             status.bfd_rejected = bfd_rejected;
         }

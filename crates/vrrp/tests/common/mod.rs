@@ -48,6 +48,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         track_primary: true,
         tracks: vec![],
         needs: std::collections::BTreeSet::new(),
+        vip_lease: false,
     }
 }
 

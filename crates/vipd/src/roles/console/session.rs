@@ -1,9 +1,11 @@
 //! One operator's connection: a request a line in, a reply a line out. Everything about it is bounded: the length of a
 //! line, the time to send it, the time to answer it, the time to take the answer.
 
+use super::stream::{Stream, Wish};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -21,6 +23,8 @@ fn patience(request: &Request) -> Duration {
     match request {
         Request::Status | Request::Steer(_) => Duration::from_secs(10),
         Request::Reload => Duration::from_secs(120),
+        // Answered here.
+        Request::Events { .. } => Duration::ZERO,
         Request::Config { .. } => Duration::from_secs(30),
     }
 }
@@ -37,12 +41,21 @@ pub(super) struct Ask {
 }
 
 /// Serves a connection until the client leaves or breaks a bound.
-pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>) {
+pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>, events: Arc<Stream>) {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     loop {
-        let (reply, more) = match timeout(SEND, line(&mut read)).await {
-            Ok(Ok(Line::Request(line))) => (answer(&line, &asks).await, true),
+        let (answer, more) = match timeout(SEND, line(&mut read)).await {
+            Ok(Ok(Line::Request(line))) => match request(&line) {
+                Ok(Request::Events { since, boot, follow }) => {
+                    match events.serve(&Wish { since, boot, follow }, &mut read, &mut write).await {
+                        Taken::Yes => continue,
+                        Taken::No => return,
+                    }
+                }
+                Ok(request) => (answer(request, &asks).await, true),
+                Err(why) => (error(why), true),
+            },
             Ok(Ok(Line::TooLong)) => (error(format!("a request has at most {LONGEST} bytes in one line")), false),
             Ok(Ok(Line::End)) => return,
             Ok(Err(e)) => {
@@ -51,18 +64,32 @@ pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>) {
             }
             Err(_) => (error(format!("no whole line came within {} s: connect, send, read", SEND.as_secs())), false),
         };
-        let mut bytes = match serde_json::to_vec(&reply) {
-            Ok(bytes) => bytes,
-            Err(e) => {
-                debug!("a reply could not be written as JSON: {e}");
-                return;
-            }
-        };
-        bytes.push(b'\n');
-        match timeout(TAKE, write.write_all(&bytes)).await {
-            Ok(Ok(())) if more => {}
-            Ok(_) | Err(_) => return,
+        if reply(&mut write, &answer, TAKE).await == Taken::No || !more {
+            return;
         }
+    }
+}
+
+/// Whether a client has taken an answer in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    Yes,
+    No,
+}
+
+/// Sends an answer, for so long at most.
+pub(super) async fn reply(write: &mut (impl AsyncWrite + Unpin), reply: &Reply, patience: Duration) -> Taken {
+    let mut bytes = match serde_json::to_vec(reply) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            debug!("a reply could not be written as JSON: {e}");
+            return Taken::No;
+        }
+    };
+    bytes.push(b'\n');
+    match timeout(patience, write.write_all(&bytes)).await {
+        Ok(Ok(())) => Taken::Yes,
+        Ok(Err(_)) | Err(_) => Taken::No,
     }
 }
 
@@ -99,14 +126,15 @@ async fn line(read: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Line> {
     }
 }
 
-async fn answer(line: &[u8], asks: &mpsc::Sender<Ask>) -> Reply {
-    let request: Request = match serde_json::from_slice(line) {
-        Ok(request) => request,
-        Err(e) => {
-            let e: String = e.to_string().chars().take(200).collect();
-            return error(format!("this daemon does not know the request: {e}; is the client a newer version?"));
-        }
-    };
+/// The request in a line, or what is wrong with it.
+fn request(line: &[u8]) -> Result<Request, String> {
+    serde_json::from_slice(line).map_err(|e| {
+        let e: String = e.to_string().chars().take(200).collect();
+        format!("this daemon does not know the request: {e}; is the client a newer version?")
+    })
+}
+
+async fn answer(request: Request, asks: &mpsc::Sender<Ask>) -> Reply {
     let patience = patience(&request);
     let (answer, answered) = oneshot::channel();
     if asks.send(Ask { request, answer }).await.is_err() {

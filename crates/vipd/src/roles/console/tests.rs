@@ -1,5 +1,6 @@
 //! The console with this test as its supervisor, its operators and its mail server.
 
+mod events;
 mod mail;
 
 use super::*;

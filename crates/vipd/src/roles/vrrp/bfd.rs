@@ -223,6 +223,12 @@ impl Bfd {
         std::mem::take(&mut self.news)
     }
 
+    /// Why the session of that name is in its state.
+    pub(super) fn why(&self, name: &str) -> String {
+        let found = self.node.sessions().iter().find(|s| s.settings.name == name);
+        found.map(|s| s.why().to_owned()).unwrap_or_default()
+    }
+
     /// Each session, and whether it is up.
     pub(super) fn levels(&self) -> impl Iterator<Item = (String, bool)> {
         self.node.sessions().iter().map(|s| (s.settings.name.clone(), s.state().name() == StateName::Up))

@@ -4,8 +4,8 @@ use super::{Role, now};
 use crate::apply::Path;
 use crate::message::StatusPart;
 use vipd_api::{
-    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PathStatus, ScriptStatus, StaticStatus,
-    TrackStatus, TransitionStatus,
+    AddressStatus, Counters, GroupStatus, InstanceStatus, NextStatus, PathStatus, ScriptStatus, SecondMaster,
+    StaticStatus, TrackStatus, TransitionStatus,
 };
 use vipd_sys::clock::unix_time;
 use vipd_vrrp::router::{Router, State};
@@ -39,6 +39,7 @@ impl Role {
             groups: groups.collect(),
             scripts: scripts.collect(),
             statics: self.static_status(),
+            rejected: self.strangers.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect(),
             bfd: self.bfd.status(clocks),
             bfd_rejected: self.bfd.rejected(),
         }
@@ -60,11 +61,7 @@ impl Role {
     }
 
     fn path_status(&self, path: &Path) -> PathStatus {
-        let text = match path {
-            Path::Route(route) => route.to_string(),
-            Path::Rule(rule) => rule.to_string(),
-        };
-        PathStatus { path: text, present: self.routing.holds(path) }
+        PathStatus { path: path.text(), present: self.routing.holds(path) }
     }
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
@@ -81,6 +78,15 @@ impl Role {
         let model = self.config.instance(&settings.name);
         let paths: Vec<Path> = model.into_iter().flat_map(Path::of).collect();
         let (routes, rules): (Vec<&Path>, Vec<&Path>) = paths.iter().partition(|p| matches!(p, Path::Route(_)));
+        let second_master = match router.state() {
+            State::Master(master) => master.contest.map(|contest| SecondMaster {
+                address: contest.other.address,
+                priority: contest.other.priority.0,
+                since: clocks.unix(contest.since),
+                adverts: contest.adverts,
+            }),
+            State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
+        };
         let faults = match router.state() {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
@@ -114,6 +120,7 @@ impl Role {
             addresses_restored: self.addresses.restored(settings),
             paths_restored: self.routing.restored(paths.iter().cloned()),
             stalled: router.counters.stalled,
+            two_masters: router.counters.two_masters,
             latest_advert_secs: router.counters.latest_advert.as_secs_f64(),
             rejected: rejected.collect(),
         };
@@ -143,6 +150,7 @@ impl Role {
             routes: routes.into_iter().map(|path| self.path_status(path)).collect(),
             rules: rules.into_iter().map(|path| self.path_status(path)).collect(),
             tracks: tracks.collect(),
+            second_master,
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),
             counters,

@@ -1,0 +1,65 @@
+//! What has happened gets its number here, and the console a copy.
+
+use super::{RoleName, Supervisor};
+use crate::message::{NotifyEvent, ToRole, Transition};
+use crate::record::Record;
+use vipd_api::{Event, HookRun, UnixTime};
+use vipd_sys::clock::unix_time;
+
+/// An empty record with a name that no other run of the daemon has.
+pub(super) fn new_record(started: UnixTime) -> Record {
+    let half = || vipd_sys::random::number().map(|number| format!("{number:08x}"));
+    // Without a generator the time of the start has to do.
+    let boot = half().and_then(|first| Ok(first + &half()?)).unwrap_or_else(|_| format!("{:016x}", started.to_bits()));
+    Record::new(boot, started)
+}
+
+impl Supervisor {
+    /// Something happened now.
+    pub(super) fn note(&mut self, kind: &str, subject: String, what: String, cause: String) {
+        self.note_event(Event { seq: 0, at: unix_time(), kind: kind.to_owned(), subject, what, cause });
+    }
+
+    /// Something happened.
+    pub(super) fn note_event(&mut self, event: Event) {
+        let event = self.record.number(event);
+        self.tell_console(vec![event]);
+    }
+
+    /// A console that starts gets all that is kept.
+    pub(super) fn tell_all_events(&self) {
+        self.tell_console(self.record.all());
+    }
+
+    /// One that takes nothing more learns of the gap by the numbers.
+    fn tell_console(&self, events: Vec<Event>) {
+        let (boot, started) = (self.record.boot().to_owned(), self.record.started());
+        self.tell(RoleName::Console, &ToRole::Events { boot, started, events });
+    }
+
+    /// A notify script has run.
+    pub(super) fn note_hook(&mut self, subject: String, run: HookRun) {
+        let cause = format!("{} after {:.3} s: {}", run.event, run.took, run.script);
+        self.note("hook", subject, run.ended, cause);
+    }
+
+    /// An instance or a group changed.
+    pub(super) fn note_transition(&mut self, transition: &Transition) {
+        let subject = super::hooks::name_of(&transition.subject);
+        let kind = match transition.event {
+            NotifyEvent::Master
+            | NotifyEvent::Backup
+            | NotifyEvent::Fault
+            | NotifyEvent::Stop
+            | NotifyEvent::Deleted => "transition",
+            NotifyEvent::MasterRxLowerPri => "lower_priority",
+            NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => "priority",
+        };
+        let what = match kind {
+            "priority" => transition.priority.to_string(),
+            _ => transition.event.word().to_owned(),
+        };
+        let (kind, cause) = (kind.to_owned(), transition.why.clone());
+        self.note_event(Event { seq: 0, at: transition.at, kind, subject, what, cause });
+    }
+}

@@ -1,0 +1,186 @@
+//! What an admitted advert does to a virtual router.
+
+use super::{Contest, Edge, Heard, LEAST_LEARNED, Listening, Master, REPLY_GAP, Router, Sequence, State, Wish};
+use crate::admit::Admitted;
+use crate::settings::{Preempt, Version};
+use crate::units::{Centis, Instant, Micros, Priority};
+use alloc::format;
+
+impl Router {
+    /// An admitted advert.
+    pub(crate) fn hear(&mut self, now: Instant, admitted: Admitted) -> Wish {
+        let advert = &admitted.advert;
+        if matches!(self.state, State::Init | State::Fault(_) | State::Stopped) {
+            return Wish::None;
+        }
+        self.counters.adverts_received += 1;
+        if advert.priority == Priority::RELEASE {
+            self.counters.priority_zero_received += 1;
+        }
+        let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
+        match admitted.sequence {
+            Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
+            Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
+            None => {}
+        }
+        match self.state {
+            State::Backup(_) => {
+                self.hear_as_backup(now, heard, advert.interval);
+                Wish::None
+            }
+            State::Master(_) => self.hear_as_master(now, heard, advert.interval),
+            State::Init | State::Fault(_) | State::Stopped => Wish::None,
+        }
+    }
+
+    fn hear_as_backup(&mut self, now: Instant, heard: Heard, interval: Centis) {
+        let skew = self.skew();
+        let lower = heard.priority < self.effective;
+        let State::Backup(backup) = &mut self.state else { return };
+        let delay = match self.settings.preempt {
+            Preempt::Never => None,
+            Preempt::After(_) if self.handed_over => None,
+            Preempt::After(delay) => Some(delay),
+        };
+        if heard.priority == Priority::RELEASE {
+            backup.down = now + skew;
+            backup.heard = Some(heard);
+            return;
+        }
+        let accepted = match delay {
+            None => true,
+            Some(_) if !lower => {
+                backup.hold = None;
+                true
+            }
+            Some(delay) if delay > Micros::ZERO => now < *backup.hold.get_or_insert(now + delay),
+            Some(_) => false,
+        };
+        backup.heard = Some(heard);
+        if accepted {
+            (backup.wants_master, backup.overslept) = (false, false);
+            if self.settings.version == Version::V3 {
+                self.learned = interval.max(LEAST_LEARNED);
+            }
+            let down = now + self.master_down();
+            if let State::Backup(backup) = &mut self.state {
+                backup.down = down;
+            }
+        }
+    }
+
+    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
+        if let State::Master(Master { listening: Some(Listening { silent, .. }), .. }) = self.state {
+            return self.hear_as_stalled(now, heard, interval, silent);
+        }
+        if heard.priority == Priority::RELEASE {
+            // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
+            self.answer(now);
+            return Wish::None;
+        }
+        let own_address = self.source.unwrap_or(heard.address);
+        let wins = (heard.priority, heard.address) > (self.effective, own_address);
+        if wins {
+            // Who served because a stronger one fell silent, and hears it again, served beside it: that one is to know, and to
+            // announce its addresses to those that ask here.
+            let lost = matches!(self.state, State::Master(Master { lost: Some(_), .. }));
+            if self.settings.higher_prio_send_advert || lost {
+                self.answer(now);
+            }
+            if self.settings.version == Version::V3 {
+                self.learned = interval.max(LEAST_LEARNED);
+            }
+            let mut why = if heard.priority == self.effective {
+                format!("heard {} with equal priority {} and the higher address", heard.address, heard.priority)
+            } else {
+                format!("heard {} with priority {} above our {}", heard.address, heard.priority, self.effective)
+            };
+            if lost {
+                why =
+                    format!("{why}, which had fallen silent: there may have been two masters for {}", now - self.since);
+            }
+            let backup = self.listening(now, Some(heard));
+            self.transition(now, State::Backup(backup), why.clone());
+            return Wish::Backup { why };
+        }
+        if (heard.priority, heard.address) == (self.effective, own_address) {
+            // Our own packet come back, or a second host with our address: neither is to give way, and the caller tells.
+            return Wish::None;
+        }
+        self.contest(now, heard);
+        let State::Master(master) = &mut self.state else { return Wish::None };
+        let at = master.reply_after;
+        if now < at {
+            // It may have been that one's last word: no answer, but clients are to hear who is master.
+            self.announce_lower(now, at);
+            return Wish::Announce { at };
+        }
+        self.edges.push_back(Edge::LowerPriority { from: heard.address, priority: heard.priority });
+        if !self.settings.lower_prio_no_advert {
+            self.answer(now);
+        }
+        let State::Master(master) = &mut self.state else { return Wish::None };
+        master.reply_after = now + REPLY_GAP;
+        self.announce_lower(now, now);
+        Wish::Announce { at: now }
+    }
+
+    /// Another master that is to give way: one of two, unless it could not have heard of this one yet.
+    fn contest(&mut self, now: Instant, heard: Heard) {
+        let settled = now >= self.since + self.settings.advert_int.micros();
+        let State::Master(master) = &mut self.state else { return };
+        match &mut master.contest {
+            Some(contest) => {
+                contest.other = heard;
+                contest.adverts = contest.adverts.saturating_add(1);
+            }
+            None if settled && now >= master.peace_until => {
+                master.contest = Some(Contest { other: heard, since: now, adverts: 1 });
+                self.counters.two_masters += 1;
+                self.edges.push_back(Edge::TwoMasters { other: heard });
+            }
+            None => {}
+        }
+    }
+
+    /// A master that listens gives way to whoever else is one: preemption, if it is configured, then goes its usual way.
+    fn hear_as_stalled(&mut self, now: Instant, heard: Heard, interval: Centis, silent: Micros) -> Wish {
+        if heard.priority == Priority::RELEASE || self.source == Some(heard.address) {
+            return Wish::None;
+        }
+        if self.settings.version == Version::V3 {
+            self.learned = interval.max(LEAST_LEARNED);
+        }
+        let why = format!("was not running for {silent}, and {} has taken over", heard.address);
+        let backup = self.listening(now, Some(heard));
+        self.transition(now, State::Backup(backup), why.clone());
+        Wish::Backup { why }
+    }
+
+    /// The blocks of gratuitous ARP that follow a lower-priority advert: one now, one later, no more until then. Where there
+    /// is to be no later one, the first waits until `at`, the end of the gap between two answers.
+    pub(crate) fn announce_lower(&mut self, now: Instant, at: Instant) {
+        let garp = &self.settings.garp;
+        let State::Master(master) = &mut self.state else { return };
+        if garp.lower_prio_repeat == 0 || master.announce_lower.is_some() {
+            return;
+        }
+        if garp.lower_prio_delay > Micros::ZERO {
+            master.announce_lower = Some(now + garp.lower_prio_delay);
+        } else if at > now {
+            master.announce_lower = Some(at);
+            return;
+        }
+        self.edges.push_back(Edge::Announce { repeat: garp.lower_prio_repeat });
+    }
+
+    /// An advert out of turn, at most one in `REPLY_GAP`.
+    fn answer(&mut self, now: Instant) {
+        let State::Master(master) = &mut self.state else { return };
+        if now < master.reply_after {
+            return;
+        }
+        master.reply_after = now + REPLY_GAP;
+        self.send(now, self.effective);
+    }
+}

@@ -1,0 +1,83 @@
+//! From an advert to the IP packets that carry it.
+
+use super::Sequence;
+use crate::auth::{self, TtlCover};
+use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
+use crate::settings::{Auth, Family, Instance, Transport, Version};
+use crate::trailer;
+use crate::units::Priority;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// The advert an instance sends with this priority, with all its addresses.
+pub fn advert(settings: &Instance, priority: Priority) -> Advert {
+    let auth = match (settings.version, settings.family, &settings.auth) {
+        (Version::V3, _, _) | (Version::V2, Family::V6, _) => None,
+        (Version::V2, Family::V4, Auth::None | Auth::Hmac(_)) => Some(AuthField { kind: AuthType::NONE, data: [0; 8] }),
+        (Version::V2, Family::V4, Auth::Pass(password)) => Some(AuthField { kind: AuthType::PASS, data: *password }),
+        (Version::V2, Family::V4, Auth::Ah(_)) => Some(AuthField { kind: AuthType::AH, data: [0; 8] }),
+    };
+    Advert {
+        version: settings.version,
+        vrid: settings.vrid,
+        priority,
+        interval: settings.advert_int,
+        addresses: settings.addresses.iter().map(|a| a.address).collect(),
+        auth,
+    }
+}
+
+/// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
+pub fn packets(
+    settings: &Instance,
+    source: IpAddr,
+    advert: &Advert,
+    id: u16,
+    sequence: Option<Sequence>,
+) -> Vec<(IpAddr, Vec<u8>)> {
+    let unsummed = advert.unsummed();
+    let trailer = match (&settings.auth, sequence) {
+        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => trailer::sign(auth, source, &unsummed, stamp).to_vec(),
+        (_, _) => Vec::new(),
+    };
+    let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
+        let form = match (advert.version, settings.family) {
+            (Version::V2, Family::V4) => ChecksumForm::Plain,
+            (Version::V2, Family::V6) | (Version::V3, _) => ChecksumForm::Pseudo { source, destination: to },
+        };
+        let mut pdu = unsummed.clone();
+        match settings.family {
+            Family::V4 => {
+                packet::write_checksum(&mut pdu, form);
+                pdu.extend_from_slice(&trailer);
+            }
+            // Over IPv6 the sum goes to the end of the packet.
+            Family::V6 => {
+                pdu.extend_from_slice(&trailer);
+                packet::write_checksum(&mut pdu, form);
+            }
+        }
+        let mut packet = match (source, to) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
+                if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
+                    return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
+                }
+                envelope.header(id, pdu.len()).to_vec()
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
+            }
+            // The configuration has no such pair.
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+        };
+        packet.append(&mut pdu);
+        Some((to, packet))
+    };
+    match &settings.transport {
+        Transport::Multicast { group } => one(*group, 255, TtlCover::Kept).into_iter().collect(),
+        Transport::Unicast { peers, ttl, .. } => {
+            peers.iter().filter_map(|peer| one(peer.address, *ttl, TtlCover::Zeroed)).collect()
+        }
+    }
+}
