@@ -218,6 +218,8 @@ pub(crate) struct Routing {
     links: BTreeMap<String, Link>,
     /// Who made what is heard of.
     protocols: BTreeSet<u8>,
+    /// Where routes of ours stand: of others with their protocol there may be very many.
+    places: BTreeSet<Place>,
     held: Held,
     /// Every one that we may write.
     managed: BTreeSet<Path>,
@@ -254,6 +256,7 @@ impl Routing {
             netlink: Netlink::open()?,
             links: BTreeMap::new(),
             protocols: BTreeSet::new(),
+            places: BTreeSet::new(),
             held: Held::default(),
             managed: BTreeSet::new(),
             claims: Vec::new(),
@@ -284,6 +287,7 @@ impl Routing {
         let protocols: BTreeSet<u8> =
             managed.iter().chain(&self.managed).map(Path::protocol).chain([PROTOCOL]).collect();
         self.note_links(links);
+        self.places.extend(places(&managed, &self.links));
         if protocols != self.protocols && !(managed.is_empty() && self.managed.is_empty()) {
             self.monitor.follow(&protocols)?;
             self.protocols = protocols;
@@ -304,12 +308,14 @@ impl Routing {
 
     fn read_all(&mut self) -> io::Result<()> {
         self.held = Held::read(&mut self.netlink, &self.protocols)?;
+        self.held.routes.retain(|place, _| self.places.contains(place));
         self.seen = true;
         Ok(())
     }
 
     fn note_links(&mut self, links: &BTreeMap<u32, Link>) {
         self.links = links.values().map(|link| (link.name.clone(), link.clone())).collect();
+        self.places = places(&self.managed, &self.links);
     }
 
     /// Interfaces or addresses changed: IPv4 routes went with those that are down or gone and with their source address, of
@@ -346,6 +352,12 @@ impl Routing {
     pub(crate) fn observe(&mut self) -> io::Result<()> {
         while let Some(changes) = self.monitor.read()? {
             for change in changes {
+                use RoutingChange::{Route, RouteGone, RouteInstead};
+                if let Route(found) | RouteGone(found) | RouteInstead(found) = &change
+                    && !self.places.contains(&found.place)
+                {
+                    continue;
+                }
                 self.seen = true;
                 match change {
                     RoutingChange::Route(found) if self.protocols.contains(&found.protocol) => self.held.hold(found),
@@ -550,6 +562,15 @@ impl Routing {
             }
         }
     }
+}
+
+/// Where the routes among these stand.
+fn places(paths: &BTreeSet<Path>, links: &BTreeMap<String, Link>) -> BTreeSet<Place> {
+    let place = |path: &Path| match path.known(links)? {
+        Known::Route(route, _) => Some(route.place()),
+        Known::Rule(_) => None,
+    };
+    paths.iter().filter_map(place).collect()
 }
 
 fn order(order: wanted::Order) -> kernel::Order {
