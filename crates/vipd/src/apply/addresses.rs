@@ -233,6 +233,7 @@ impl Addresses {
             managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
         }
         self.statics = config.statics.addresses.iter().cloned().collect();
+        self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
         for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
@@ -433,6 +434,11 @@ impl Addresses {
         let lease = self.leases.get(&(device.clone(), address.address));
         if lease.is_some_and(|lease| lease.is_over(now)) {
             warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
+            return;
+        }
+        if claim.flags.contains(&AddressFlag::LetGo) {
+            info!("somebody removed {} from {device}: it stays away, as told (no_track)", address.address);
+            self.let_go.insert(claim.clone());
             return;
         }
         self.put_back.push((address.address, device.clone()));

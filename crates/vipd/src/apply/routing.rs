@@ -47,6 +47,22 @@ impl Path {
         config.statics.routes.iter().cloned().map(Path::Route).chain(rules)
     }
 
+    /// The word for it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Path::Route(_) => "route",
+            Path::Rule(_) => "rule",
+        }
+    }
+
+    /// As `ip` has it.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Path::Route(route) => route.to_string(),
+            Path::Rule(rule) => rule.to_string(),
+        }
+    }
+
     fn guard(&self) -> Guard {
         match self {
             Path::Route(route) => route.guard,
@@ -72,10 +88,7 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Route(route) => write!(f, "route {route}"),
-            Path::Rule(rule) => write!(f, "rule {rule}"),
-        }
+        write!(f, "{} {}", self.kind(), self.text())
     }
 }
 
@@ -205,6 +218,8 @@ pub(crate) struct Routing {
     links: BTreeMap<String, Link>,
     /// Who made what is heard of.
     protocols: BTreeSet<u8>,
+    /// Where routes of ours stand: of others with their protocol there may be very many.
+    places: BTreeSet<Place>,
     held: Held,
     /// Every one that we may write.
     managed: BTreeSet<Path>,
@@ -226,6 +241,8 @@ pub(crate) struct Routing {
     gone: BTreeMap<Place, BTreeSet<u32>>,
     /// Something came or went that was not asked about yet.
     seen: bool,
+    /// Those that somebody removed, until they were told of.
+    pub(crate) put_back: Vec<Path>,
     /// How often one was put back, and when it was last.
     restored: BTreeMap<Path, (u64, u64)>,
     limit: Limit,
@@ -239,6 +256,7 @@ impl Routing {
             netlink: Netlink::open()?,
             links: BTreeMap::new(),
             protocols: BTreeSet::new(),
+            places: BTreeSet::new(),
             held: Held::default(),
             managed: BTreeSet::new(),
             claims: Vec::new(),
@@ -251,6 +269,7 @@ impl Routing {
             let_go: BTreeSet::new(),
             gone: BTreeMap::new(),
             seen: false,
+            put_back: Vec::new(),
             restored: BTreeMap::new(),
             limit: Limit::default(),
         })
@@ -268,6 +287,7 @@ impl Routing {
         let protocols: BTreeSet<u8> =
             managed.iter().chain(&self.managed).map(Path::protocol).chain([PROTOCOL]).collect();
         self.note_links(links);
+        self.places.extend(places(&managed, &self.links));
         if protocols != self.protocols && !(managed.is_empty() && self.managed.is_empty()) {
             self.monitor.follow(&protocols)?;
             self.protocols = protocols;
@@ -288,12 +308,14 @@ impl Routing {
 
     fn read_all(&mut self) -> io::Result<()> {
         self.held = Held::read(&mut self.netlink, &self.protocols)?;
+        self.held.routes.retain(|place, _| self.places.contains(place));
         self.seen = true;
         Ok(())
     }
 
     fn note_links(&mut self, links: &BTreeMap<u32, Link>) {
         self.links = links.values().map(|link| (link.name.clone(), link.clone())).collect();
+        self.places = places(&self.managed, &self.links);
     }
 
     /// Interfaces or addresses changed: IPv4 routes went with those that are down or gone and with their source address, of
@@ -330,6 +352,12 @@ impl Routing {
     pub(crate) fn observe(&mut self) -> io::Result<()> {
         while let Some(changes) = self.monitor.read()? {
             for change in changes {
+                use RoutingChange::{Route, RouteGone, RouteInstead};
+                if let Route(found) | RouteGone(found) | RouteInstead(found) = &change
+                    && !self.places.contains(&found.place)
+                {
+                    continue;
+                }
                 self.seen = true;
                 match change {
                     RoutingChange::Route(found) if self.protocols.contains(&found.protocol) => self.held.hold(found),
@@ -391,6 +419,7 @@ impl Routing {
             if let Some(silent) = self.limit.allow(now) {
                 warn!("somebody removed {path}: it is put back{silent}");
             }
+            self.put_back.push(path.clone());
             let (times, last) = self.restored.entry(path.clone()).or_default();
             if now < *last + MOMENT {
                 self.refused.insert(path, now + PACE);
@@ -533,6 +562,15 @@ impl Routing {
             }
         }
     }
+}
+
+/// Where the routes among these stand.
+fn places(paths: &BTreeSet<Path>, links: &BTreeMap<String, Link>) -> BTreeSet<Place> {
+    let place = |path: &Path| match path.known(links)? {
+        Known::Route(route, _) => Some(route.place()),
+        Known::Rule(_) => None,
+    };
+    paths.iter().filter_map(place).collect()
 }
 
 fn order(order: wanted::Order) -> kernel::Order {

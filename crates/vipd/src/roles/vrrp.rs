@@ -9,10 +9,11 @@
 
 mod bfd;
 mod happening;
+mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Before, Devices, Filter, Path, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Devices, Filter, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
 use crate::rate::Limit;
@@ -436,25 +437,6 @@ impl Role {
         self.addresses.reconcile(claims);
     }
 
-    /// The routes and rules that are to be there: what is static, and those of instances that are MASTER.
-    fn claimed_paths(&self) -> Vec<Path> {
-        let statics = (!self.stopping).then_some(&self.config).into_iter().flat_map(Path::statics);
-        let masters = self.node.routers().iter().filter(|r| matches!(r.state(), State::Master(_)));
-        let masters = masters.filter_map(|r| self.config.instance(&r.settings.name));
-        statics.chain(masters.flat_map(Path::of)).collect()
-    }
-
-    /// When routes and rules want to be worked on: not before the addresses are there.
-    fn paths_at(&self) -> Option<u64> {
-        self.routing.next_at().filter(|_| !self.addresses.adding())
-    }
-
-    /// `promote_secondaries`, on the interfaces that exist.
-    fn promote(&mut self) {
-        let instances = self.config.instances.iter().filter(|i| i.promote_secondaries && !self.stopping);
-        self.promotion.set(&instances.map(|i| i.vrrp.interface.clone()).collect());
-    }
-
     fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
         let Some(source) = router.source() else { return };
@@ -678,9 +660,7 @@ impl Role {
             }
             self.reconcile();
         }
-        if self.routing.news() {
-            self.reconcile();
-        }
+        self.take_news_of_paths();
     }
 
     /// Lets the instances that track them know which BFD sessions came up or went down.

@@ -61,11 +61,7 @@ impl Role {
     }
 
     fn path_status(&self, path: &Path) -> PathStatus {
-        let text = match path {
-            Path::Route(route) => route.to_string(),
-            Path::Rule(rule) => rule.to_string(),
-        };
-        PathStatus { path: text, present: self.routing.holds(path) }
+        PathStatus { path: path.text(), present: self.routing.holds(path) }
     }
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
