@@ -151,7 +151,7 @@ fn keywords_without_effect_yet_are_warnings_with_a_code() {
 
 #[test]
 fn what_would_split_the_brain_is_refused() {
-    assert_eq!(found(&instance("use_ipvlan")), ["V0902:4"]);
+    assert_eq!(found(&instance("use_ipvlan 192.0.2.9/24")), ["V0902:4"]);
 }
 
 #[test]

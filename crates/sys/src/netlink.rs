@@ -16,6 +16,7 @@ use netlink_packet_route::link::{InfoData, InfoVrf, LinkAttribute, LinkFlags, Li
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
+use socket2::SockFilter;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -157,6 +158,14 @@ impl Monitor {
         Ok(Monitor { socket })
     }
 
+    /// Hears no more of the addresses that this one adds or renews: whoever does so knows. (The kernel does not say who it was
+    /// for IPv6: those are heard.)
+    pub fn ignore(&self, own: &Netlink) -> io::Result<()> {
+        let mut address = SocketAddr::new(0, 0);
+        own.socket.get_address(&mut address)?;
+        socket2::SockRef::from(&self.socket).attach_filter(&all_but_new_addresses_of(address.port_number()))
+    }
+
     /// What has changed, at most one datagram's worth; `None` if nothing has.
     pub fn read(&mut self) -> io::Result<Option<Vec<Change>>> {
         let bytes = match read_bytes(&self.socket)? {
@@ -194,6 +203,24 @@ fn read_bytes(socket: &Socket) -> io::Result<Bytes> {
         }
         Err(e) => Err(e),
     }
+}
+
+/// A program of the kernel's packet filter (linux/filter.h) that lets pass what is no `RTM_NEWADDR`, or was not asked for by
+/// this port. It reads numbers as the network orders them; netlink has them as this machine does.
+fn all_but_new_addresses_of(port: u32) -> [SockFilter; 6] {
+    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+    const LOAD_HALF: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
+    const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    const NEW_ADDRESS: u16 = 20; // linux/rtnetlink.h
+    [
+        SockFilter::new(LOAD_HALF, 0, 0, 4),
+        SockFilter::new(EQUAL, 0, 3, NEW_ADDRESS.to_be().into()),
+        SockFilter::new(LOAD, 0, 0, 12),
+        SockFilter::new(EQUAL, 0, 1, port.to_be()),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
 }
 
 fn is_loss(e: &io::Error) -> bool {

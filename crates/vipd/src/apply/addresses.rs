@@ -30,6 +30,8 @@ const ROUNDS: usize = 4096;
 
 /// Leases renewed in one send, so that no advert waits for more: a thousandth of a second's work.
 const RENEWALS: usize = 128;
+/// How long renewals wait for others, in microseconds: the leases of many instances cost ten sends a second, not one each.
+const TOGETHER: u64 = 100_000;
 /// The most IPv6 addresses that are leased. The kernel looks at all of them each time it is told of one: a thousand would
 /// cost a quarter of a processor.
 const MOST_LEASED_V6: usize = 256;
@@ -128,7 +130,9 @@ pub(crate) struct Addresses {
     /// The leases by device and address; what has none the kernel holds for ever.
     leases: BTreeMap<(String, IpAddr), Lease>,
     /// Addresses whose lease is to be renewed.
-    renewals: VecDeque<VirtualAddress>,
+    renewals: BTreeSet<VirtualAddress>,
+    /// When that is done.
+    renew_at: u64,
     /// When the next announcement may leave a device that has a pace.
     next_frame: BTreeMap<(String, Family), u64>,
     /// Whether a device forwards IPv6, and when that was read.
@@ -170,7 +174,8 @@ impl Addresses {
             let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
             leases: BTreeMap::new(),
-            renewals: VecDeque::new(),
+            renewals: BTreeSet::new(),
+            renew_at: 0,
             next_frame: BTreeMap::new(),
             forwards: BTreeMap::new(),
             claims: BTreeSet::new(),
@@ -187,6 +192,7 @@ impl Addresses {
             limit: Limit::default(),
             log_changes: false,
         };
+        addresses.monitor.ignore(&addresses.netlink)?;
         addresses.read_all()?;
         Ok(addresses)
     }
@@ -544,7 +550,7 @@ impl Addresses {
         let adds = (!self.adds.is_empty()).then_some(self.pause_until);
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
-        let renewals = (!self.renewals.is_empty()).then_some(now);
+        let renewals = (!self.renewals.is_empty()).then_some(self.renew_at);
         [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()]
             .into_iter()
             .flatten()
@@ -571,7 +577,7 @@ impl Addresses {
             let claims = self.claims.iter().cloned().collect();
             self.reconcile(claims);
         }
-        if !self.renewals.is_empty() {
+        if !self.renewals.is_empty() && now >= self.renew_at {
             self.renew_some();
         }
         if now < self.pause_until {
@@ -587,11 +593,19 @@ impl Addresses {
         }
     }
 
-    /// The leases of these addresses are renewed, by `work`.
+    /// The leases of these addresses are renewed, by `work`: soon, together with what others ask for until then.
     pub(crate) fn renew(&mut self, list: impl IntoIterator<Item = VirtualAddress>) {
-        // What has waited for a whole second is not renewed twice.
-        let mut waiting: BTreeSet<VirtualAddress> = self.renewals.iter().cloned().collect();
-        self.renewals.extend(list.into_iter().filter(|address| waiting.insert(address.clone())));
+        let now = monotonic_micros();
+        if self.renewals.is_empty() {
+            self.renew_at = now + TOGETHER;
+        }
+        for address in list {
+            let lease = self.leases.get(&(address.device.clone(), address.address));
+            if lease.is_none_or(|lease| lease.seconds < 2) {
+                self.renew_at = self.renew_at.min(now); // there is no time to lose
+            }
+            self.renewals.insert(address);
+        }
     }
 
     /// The addresses that are held stay for good, whoever renews them: this role ends and they are to outlive it.
@@ -604,7 +618,7 @@ impl Addresses {
     }
 
     fn renew_some(&mut self) {
-        let some: Vec<VirtualAddress> = self.renewals.drain(..self.renewals.len().min(RENEWALS)).collect();
+        let some: Vec<_> = std::iter::from_fn(|| self.renewals.pop_first()).take(RENEWALS).collect();
         // One that isn't there any more is the guardian's.
         let some = some.iter().filter(|a| self.claims.contains(a)).filter_map(|a| {
             let held = &self.held.get(&self.link_named(&a.device)?.index)?.get(&(a.address, a.prefix))?.1;
@@ -621,6 +635,9 @@ impl Addresses {
             warn!("the kernel does not renew the lease of an address: {e}{silent}");
         }
         self.leased(&some);
+        for address in some {
+            self.hold(address);
+        }
     }
 
     /// Notes that the leases of these addresses begin now.
