@@ -392,7 +392,8 @@ fn bad_packets_fill_no_log() {
         println!("  {kind:?}: {lines} lines for {sent} bad packets");
         match kind {
             Kind::Keepalived => assert!(lines > sent / 2),
-            Kind::Vipd => assert!((1..=7).contains(&lines), "{}", a.log()),
+            // Five in a row of the instance's, five of what is for no instance.
+            Kind::Vipd => assert!((1..=12).contains(&lines), "{}", a.log()),
         }
     }
 }

@@ -46,12 +46,6 @@ const INTENDED: &[Intended] = &[
         setting: "garp_master_refresh_repeat",
         why: "the same for each instance",
     },
-    Intended {
-        file: "strict",
-        block: "vrrp_instance",
-        setting: "accept",
-        why: "keepalived drops packets to the addresses; vipd accepts them, and says so of such a file",
-    },
 ];
 
 /// Every kind of block that these samples have.
