@@ -52,7 +52,8 @@ fn the_one_that_stays_knows_of_it_and_makes_it_good() {
     let status = a.instance("VI_1");
     assert_eq!(status.counters.two_masters, 1, "{}", a.log());
     assert_eq!(status.second_master, None, "it is over");
-    assert!(announced >= 5, "{announced} announcements");
+    // Five behind the last word, five when the other counts as gone.
+    assert!(announced >= 10, "{announced} announcements");
     let log = a.log();
     let two_masters = "Two masters: 10.77.0.1 with priority 150 serves, and so does 10.77.0.2 with priority 100";
     assert_eq!(log.matches(two_masters).count(), 1, "{log}");

@@ -150,6 +150,12 @@ fn keywords_without_effect_yet_are_warnings_with_a_code() {
 }
 
 #[test]
+fn the_firewalls_tables_are_not_ours() {
+    assert_eq!(found("global_defs {\nnftables filter\n}\n"), ["V0307:2"]);
+    assert_eq!(found("global_defs {\nnftables keepalived\n}\n"), Vec::<String>::new());
+}
+
+#[test]
 fn what_would_split_the_brain_is_refused() {
     assert_eq!(found(&instance("use_ipvlan 192.0.2.9/24")), ["V0902:4"]);
 }

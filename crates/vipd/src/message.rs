@@ -23,7 +23,7 @@ use vipd_lvs::settings::{MiscProbe, VirtualServerId};
 use vipd_vrrp::track::Cause;
 
 /// What must be known before a silent master's place is taken.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Ask {
     /// `vrrp_instance`
     pub(crate) instance: String,

@@ -373,8 +373,8 @@ impl Node {
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
             Input::Cleared(i, verdict) => {
                 if let Some(router) = self.routers.get_mut(i) {
-                    let wish = router.clear(now, verdict);
-                    self.grant(now, i, wish);
+                    router.clear(now, verdict);
+                    self.collect(i);
                 }
             }
             Input::HandOver(i) => {

@@ -34,6 +34,9 @@ const LEAST_LEARNED: Centis = Centis(1);
 /// The least time between two answers to lower-priority adverts, so that a flood of them costs no more than this.
 const REPLY_GAP: Micros = Micros(100_000);
 
+/// The least time from a refusal to the next question: fences and witnesses are not to be stormed.
+const ASK_GAP: Micros = Micros(5_000_000);
+
 /// The least time from the end of one contest to the next.
 const CONTEST_GAP: Micros = Micros(30_000_000);
 
@@ -920,7 +923,9 @@ impl Router {
         if !witness && !fence {
             return true;
         }
-        if backup.clearance == Clearance::Unasked {
+        // Asked again as long as no answer comes: one that got lost must not keep it waiting for ever. (Who is asked the same
+        // twice finds it out once.)
+        if backup.clearance != Clearance::Given {
             backup.clearance = Clearance::Asked;
             self.edges.push_back(Edge::Ask { lost: backup.heard, witness, fence });
         }
@@ -928,24 +933,24 @@ impl Router {
     }
 
     /// The answer to `Edge::Ask`. One that nobody waits for any more changes nothing.
-    pub(crate) fn clear(&mut self, now: Instant, verdict: Result<(), String>) -> Wish {
-        let State::Backup(backup) = &mut self.state else { return Wish::None };
+    pub(crate) fn clear(&mut self, now: Instant, verdict: Result<(), String>) {
+        let State::Backup(backup) = &mut self.state else { return };
         if backup.clearance != Clearance::Asked {
-            return Wish::None;
+            return;
         }
         match verdict {
+            // What has arrived meanwhile is read first; the end of this turn decides.
             Ok(()) => {
                 backup.clearance = Clearance::Given;
-                Wish::Master
+                backup.down = backup.down.min(now);
             }
             Err(why) => {
                 backup.clearance = Clearance::Unasked;
                 self.edges.push_back(Edge::Refused { why });
-                let down = now + self.master_down();
+                let down = now + self.master_down().max(ASK_GAP);
                 if let State::Backup(backup) = &mut self.state {
                     backup.down = down;
                 }
-                Wish::None
             }
         }
     }

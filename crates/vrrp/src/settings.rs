@@ -442,6 +442,12 @@ pub struct Instance {
     pub needs: BTreeSet<String>,
 }
 
+/// Adverts that follow each other this soon renew a lease of one second in its first half.
+const LEASE_SHORT: Micros = Micros(450_000);
+
+/// How late a renewal may be: it waits a tenth of a second for others, and the host may be busy.
+const LEASE_SLACK: Micros = Micros(400_000);
+
 /// How long after the end of a lifetime the kernel may look for it, a quarter of a second, and what a busy host needs.
 const LEASE_LATENESS: Micros = Micros(330_000);
 
@@ -458,10 +464,15 @@ impl Instance {
     /// a second after peers of the same priority take over at the latest, but for masters whose peers do so after less than
     /// a third of a second: the kernel counts in seconds.
     pub fn lease(&self) -> Option<u32> {
+        const SECOND: Micros = Micros::from_secs(1);
+        // Whatever peers do, a master that sends in time keeps its addresses: the longest time from one renewal to the next.
+        let interval = self.advert_int.micros().0.max(1);
+        let renewal = if interval < LEASE_SHORT.0 { LEASE_SHORT.0 } else { interval * SECOND.0.div_ceil(interval) };
+        let least = Micros(renewal + LEASE_SLACK.0);
         let patience = timers::master_down(self.version, self.priority, self.advert_int, self.down_timer_adverts);
-        let most = Micros(patience.0.saturating_add(Micros::from_secs(1).0).saturating_sub(LEASE_LATENESS.0));
-        let seconds = u32::try_from(most.0 / Micros::from_secs(1).0).unwrap_or(u32::MAX);
-        self.vip_lease.then_some(seconds.max(1))
+        let most = Micros(patience.0.saturating_add(SECOND.0).saturating_sub(LEASE_LATENESS.0));
+        let seconds = (most.0 / SECOND.0).max(least.0.div_ceil(SECOND.0));
+        self.vip_lease.then_some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1))
     }
 }
 

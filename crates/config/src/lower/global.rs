@@ -138,6 +138,9 @@ fn sync_daemon(nodes: &Nodes) -> Option<SyncDaemon> {
     })
 }
 
+/// Tables that iptables and its like keep by these names.
+const OTHERS_TABLES: [&str; 6] = ["filter", "nat", "mangle", "raw", "security", "firewalld"];
+
 fn firewall(nodes: &Nodes) -> Firewall {
     let usual = Firewall::default();
     Firewall {
@@ -176,6 +179,13 @@ impl Lower<'_> {
                 let message = format!("`{name}`: this is not a multicast address");
                 self.push(Report::error(Code::BadAddress, node.argument(), message).help(help));
             }
+        }
+        if let Some(node) = nodes.find("nftables")
+            && nodes.text("nftables").is_some_and(|name| OTHERS_TABLES.contains(&name))
+        {
+            let message = "this table is the firewall's: vipd replaces and removes the one that it is given as a whole";
+            let report = Report::error(Code::BadName, node.argument(), message);
+            self.push(report.help("leave the name out (it is `vipd`), or take one that nobody else uses"));
         }
         if let Some(node) = nodes.find("include_check") {
             self.include_check(&node.words);

@@ -417,17 +417,14 @@ impl Netlink {
         Ok(routes)
     }
 
-    /// Adds a route; one that is there already is no error.
+    /// Adds a route. `EEXIST` says that this one, or another by the same way in its place, is there already.
     pub fn add_route(&mut self, route: &Route, order: Order) -> io::Result<()> {
         let how = match order {
             Order::Alone => NLM_F_EXCL,
             Order::Before => 0,
             Order::Behind => NLM_F_APPEND,
         };
-        match self.exchange(NEW, NLM_F_ACK | NLM_F_CREATE | how, &route.body(true), |_, _| {}) {
-            Err(e) if e.raw_os_error() == Some(libc::EEXIST) => Ok(()),
-            other => other,
-        }
+        self.exchange(NEW, NLM_F_ACK | NLM_F_CREATE | how, &route.body(true), |_, _| {})
     }
 
     /// Removes a route of its own protocol; one that isn't there is no error.

@@ -211,9 +211,14 @@ impl Netlink {
         for family in [libc::AF_INET, libc::AF_INET6] {
             let mut body = vec![0; HEADER];
             body[0] = u8::try_from(family).unwrap_or(0);
-            self.exchange(GET, NLM_F_DUMP, &body, |kind, body| {
+            let read = self.exchange(GET, NLM_F_DUMP, &body, |kind, body| {
                 rules.extend(parse(body).filter(|_| kind == NEW));
-            })?;
+            });
+            match read {
+                // A kernel that has no such family, as with `ipv6.disable=1`, has no rules of it.
+                Err(e) if matches!(e.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EOPNOTSUPP)) => {}
+                other => other?,
+            }
         }
         Ok(rules)
     }

@@ -239,7 +239,6 @@ impl Addresses {
             managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
         }
         self.statics = config.statics.addresses.iter().cloned().collect();
-        self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
         for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
@@ -432,11 +431,6 @@ impl Addresses {
         let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
             return;
         };
-        if claim.flags.contains(&AddressFlag::LetGo) {
-            info!("somebody removed {} from {device}: it stays away, as told (no_track)", address.address);
-            self.let_go.insert(claim.clone());
-            return;
-        }
         let lease = self.leases.get(&(device.clone(), address.address));
         if lease.is_some_and(|lease| lease.is_over(now)) {
             warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
@@ -618,6 +612,10 @@ impl Addresses {
     }
 
     fn renew_some(&mut self) {
+        // What is gone must not come back by being renewed.
+        if let Err(e) = self.observe() {
+            warn!("what the kernel has to tell can't be read: {e}");
+        }
         let some: Vec<_> = std::iter::from_fn(|| self.renewals.pop_first()).take(RENEWALS).collect();
         // One that isn't there any more is the guardian's.
         let some = some.iter().filter(|a| self.claims.contains(a)).filter_map(|a| {

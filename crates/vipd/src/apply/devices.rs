@@ -332,13 +332,29 @@ impl Before {
     pub(crate) fn restore(self) {
         // In the order of their names, so that what holds for all is there again before each interface has its own.
         for (path, value) in self.0 {
-            if let Err(e) = sysctl::write(&[&path], &value)
+            // It comes from a process that reads strangers' bytes, and may be carried out by root.
+            let Some(parts) = own_setting(&path).filter(|_| value.parse::<u8>().is_ok()) else {
+                warn!("{path} is none of the settings that virtual devices change: it is left alone");
+                continue;
+            };
+            if let Err(e) = sysctl::write(&parts, &value)
                 && e.kind() != io::ErrorKind::NotFound
             {
                 warn!("{path} can't be set to {value} again: {e}");
             }
         }
     }
+}
+
+/// The parts of a path, if it is one of the settings that are changed here: `net/ipv4/conf/INTERFACE/KEY`.
+fn own_setting(path: &str) -> Option<[&str; 5]> {
+    const KEYS: [&str; 4] = ["arp_ignore", "arp_filter", "arp_announce", "rp_filter"];
+    let mut parts = path.split('/');
+    let found = [parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+    let [net, ipv4, conf, interface, key] = found;
+    let place = (net, ipv4, conf) == ("net", "ipv4", "conf") && parts.next().is_none();
+    let interface = !["", ".", ".."].contains(&interface);
+    (place && interface && KEYS.contains(&key)).then_some(found)
 }
 
 #[cfg(test)]
@@ -372,6 +388,25 @@ mod tests {
 
     fn look_at(links: &[Link], claim: Claim) -> Found {
         look(&device(), claim, &links.iter().map(|link| (link.index, link.clone())).collect())
+    }
+
+    #[test]
+    fn nothing_but_its_own_settings_is_set_again() {
+        let own = ["net/ipv4/conf/eth0/arp_ignore", "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/eth0.7/arp_announce"];
+        assert!(own.iter().all(|path| super::own_setting(path).is_some()));
+        let others = [
+            "/etc/cron.d/x",
+            "kernel/core_pattern",
+            "net/ipv4/conf/../../../kernel/arp_ignore",
+            "net/ipv4/conf/../arp_ignore",
+            "net/ipv4/conf//arp_ignore",
+            "net/ipv4/conf/eth0/forwarding",
+            "net/ipv4/conf/eth0",
+            "",
+        ];
+        for path in others {
+            assert_eq!(super::own_setting(path), None, "{path}");
+        }
     }
 
     #[test]

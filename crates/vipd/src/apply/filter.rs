@@ -54,8 +54,11 @@ impl Filter {
         } else if problem.is_none() && !wanted.is_empty() {
             info!("nftables: table {} is written", how.table);
         }
+        // What could not be written is tried again at the next reconciliation.
+        if problem.is_none() {
+            self.tables = Some(wanted);
+        }
         self.problem = problem;
-        self.tables = Some(wanted);
     }
 
     fn write(&self, wanted: &[Table], name: &str) -> io::Result<()> {
@@ -64,7 +67,10 @@ impl Filter {
         let stays = |place: &(nftables::Family, &str)| wanted.iter().any(|t| (t.family, t.name.as_str()) == *place);
         let gone: BTreeSet<_> = before.chain(earlier).filter(|place| !stays(place)).collect();
         for (family, name) in gone {
-            nftables::remove(family, name)?;
+            // (A kernel without nftables has none.)
+            if matches!(nftables::exists(family, name), Ok(true)) {
+                nftables::remove(family, name)?;
+            }
         }
         wanted.iter().try_for_each(nftables::replace)
     }

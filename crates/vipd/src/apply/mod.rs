@@ -20,6 +20,7 @@ use vipd_config::model::Config;
 /// Removes from this host what a configuration puts there, but for what another one does as well, for a role that is not there
 /// to do it.
 pub(crate) fn release(old: &Config, new: &Config) -> std::io::Result<()> {
-    routing::release(old, new)?;
-    addresses::release(old, new)
+    // One that fails keeps the other from nothing.
+    let routes = routing::release(old, new);
+    addresses::release(old, new).and(routes)
 }

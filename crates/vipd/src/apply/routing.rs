@@ -520,6 +520,14 @@ impl Routing {
             Known::Route(route, order) => self.netlink.add_route(route, *order),
             Known::Rule(rule) => self.netlink.add_rule(rule),
         };
+        // Another's route in its place is not ours.
+        let added = match added {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match self.observe() {
+                Ok(()) if self.held.has(&known) => Ok(()),
+                _ => Err(e),
+            },
+            other => other,
+        };
         match added {
             Ok(()) => {
                 debug!("added {path}");

@@ -108,6 +108,9 @@ fn now() -> Instant {
 struct Shell {
     id: u16,
     rejected: BTreeMap<&'static str, u64>,
+    /// What it last asked before a take-over, and why that was last refused, since its state last changed.
+    asked: Option<Ask>,
+    refused: Option<String>,
     /// What the last checksum covered.
     sum: Option<admit::Sum>,
     log: Limit,
@@ -213,6 +216,8 @@ impl Role {
             let deadline = deadline.into_iter().flatten().min();
             self.poller.wait(deadline, &mut ready)?;
             let woke = monotonic_micros();
+            // It was stopped, or the host stood still: who is ready was not asked, or long ago.
+            let overslept = ready.is_empty() || deadline.is_some_and(|at| woke > at + SHORT_TURN);
             self.look_at_clock();
             self.send_what_is_due();
             for token in std::mem::take(&mut ready) {
@@ -232,7 +237,8 @@ impl Role {
                 }
             }
             // Nobody counts as gone whose words have come meanwhile and were not read.
-            if monotonic_micros().saturating_sub(woke) > SHORT_TURN {
+            if overslept || monotonic_micros().saturating_sub(woke) > SHORT_TURN {
+                self.addresses.observe()?;
                 self.read_everything(&mut buffer);
             }
             self.bfd.tick();
@@ -305,6 +311,9 @@ impl Role {
                 }
                 Action::Router(i, Edge::Changed(transition)) => {
                     changed = true;
+                    if let Some(shell) = self.shells.get_mut(i) {
+                        (shell.asked, shell.refused) = (None, None);
+                    }
                     // Addresses follow the state at once: a backup's go before anybody is told, a master's first comes before,
                     // the others in order.
                     self.reconcile();
@@ -330,8 +339,12 @@ impl Role {
                 Action::Router(i, Edge::Refused { why }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
                     let name = router.settings.name.clone();
-                    warn!("({name}) does not take the silent master's place: {why}");
-                    self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
+                    // As long as it stays the same it is told once.
+                    let Some(shell) = self.shells.get_mut(i) else { continue };
+                    if shell.refused.replace(why.clone()).as_ref() != Some(&why) {
+                        warn!("({name}) does not take the silent master's place: {why}; asking again");
+                        self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
+                    }
                 }
                 Action::Router(i, Edge::TwoMasters { other }) => {
                     let Some(router) = self.node.routers().get(i) else { continue };
@@ -410,9 +423,13 @@ impl Role {
         let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
         let what = [(witness, "the witness"), (fence, "the fence")];
         let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
-        info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
-        self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
-        self.queue(&FromRole::Ask(Ask { instance, lost: lost.map(|h| (h.address, h.priority.0)), witness, fence }));
+        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), witness, fence };
+        self.queue(&FromRole::Ask(ask.clone()));
+        let Some(shell) = self.shells.get_mut(i) else { return };
+        if shell.asked.replace(ask.clone()) != Some(ask) {
+            info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+            self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
+        }
     }
 
     fn reconcile(&mut self) {
@@ -571,6 +588,8 @@ impl Role {
         self.keep_devices();
         self.routing.manage(&self.config, self.addresses.links())?;
         self.addresses.manage(&self.config)?;
+        // Routes went with addresses that were removed for having changed; they may be there again before anybody looks.
+        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address));
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { self.config.bfd.clone() }, predecessor);

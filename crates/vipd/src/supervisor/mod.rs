@@ -29,7 +29,7 @@ mod takeover;
 mod timed;
 mod view;
 
-use crate::message::{Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
+use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
 use crate::record::Record;
 use followed::Followed;
@@ -115,7 +115,7 @@ pub(crate) enum Event {
     /// So many of a tracked process run, other than before or for the first time.
     Process { serial: u64, name: String, count: u32, cause: Cause },
     /// Whether a silent master's place may be taken.
-    Cleared { instance: String, verdict: Result<(), String> },
+    Cleared { ask: Ask, verdict: Result<(), String> },
     /// A program for the check role has run.
     Ran { generation: u64, id: u64, probe: MiscProbe, ended: program::Ended },
     /// A configuration was read; or why not.
@@ -154,7 +154,7 @@ struct Supervisor {
     /// Some did not reach the director.
     verdicts_owed: bool,
     /// Instances of which it is being found out whether they may take over.
-    judging: BTreeSet<String>,
+    judging: BTreeMap<String, Ask>,
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
@@ -250,7 +250,7 @@ impl Supervisor {
             stuck: Vec::new(),
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
-            judging: BTreeSet::new(),
+            judging: BTreeMap::new(),
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -520,9 +520,8 @@ impl Supervisor {
                 self.process_runs(serial, name, count, cause);
                 None
             }
-            Event::Cleared { instance, verdict } => {
-                self.judging.remove(&instance);
-                self.tell(RoleName::Vrrp, &ToRole::Cleared { instance, verdict });
+            Event::Cleared { ask, verdict } => {
+                self.judged(ask, verdict);
                 None
             }
             Event::Ran { generation, id, probe, ended: program::Ended { exit, leftover } } => {

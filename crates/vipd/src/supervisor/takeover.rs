@@ -2,8 +2,8 @@
 //! One after the other, so that a host that has lost the network itself switches nobody off.
 
 use super::hooks::credentials;
-use super::{Event, Supervisor, program};
-use crate::message::{Ask, Exit};
+use super::{Event, RoleName, Supervisor, program};
+use crate::message::{Ask, Exit, ToRole};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -12,20 +12,31 @@ use tracing::info;
 use vipd_config::model::{Takeover, TimedCommand};
 
 impl Supervisor {
-    /// Finds out whether the place of a silent master may be taken; the answer comes as an event. Who asks again meanwhile, as a
-    /// role that was started anew, waits for the same answer: nobody is fenced twice at a time.
+    /// Finds out whether the place of a silent master may be taken; the answer comes as an event. Who asks the same again
+    /// meanwhile, as a role that was started anew, waits for the same answer: nobody is fenced twice at a time. Who asks about
+    /// another master has that found out next.
     pub(super) fn judge(&mut self, ask: Ask) {
         let Some(of) = self.config.instance(&ask.instance).map(|i| i.takeover.clone()) else { return };
-        if !self.judging.insert(ask.instance.clone()) {
+        if let Some(latest) = self.judging.get_mut(&ask.instance) {
+            *latest = ask;
             return;
         }
+        self.judging.insert(ask.instance.clone(), ask.clone());
         // What the role said last of the session; it says every change at once.
         let session = of.session.as_ref().map(|name| (name.clone(), self.sessions.get(name) == Some(&true)));
         let events = self.events.clone();
         tokio::spawn(async move {
             let verdict = judge(&of, session, &ask).await;
-            let _ = events.send(Event::Cleared { instance: ask.instance, verdict }).await;
+            let _ = events.send(Event::Cleared { ask, verdict }).await;
         });
+    }
+
+    /// The answer to a question: passed on if that is the latest one of its instance.
+    pub(super) fn judged(&mut self, ask: Ask, verdict: Result<(), String>) {
+        match self.judging.remove(&ask.instance) {
+            Some(latest) if latest != ask => self.judge(latest),
+            _ => self.tell(RoleName::Vrrp, &ToRole::Cleared { instance: ask.instance, verdict }),
+        }
     }
 }
 

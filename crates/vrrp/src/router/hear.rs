@@ -86,7 +86,8 @@ impl Router {
         if wins {
             // Who served because a stronger one fell silent, and hears it again, served beside it: that one is to know, and to
             // announce its addresses to those that ask here.
-            let lost = matches!(self.state, State::Master(Master { lost: Some(_), .. }));
+            let lost =
+                matches!(self.state, State::Master(Master { lost: Some(lost), .. }) if lost.address == heard.address);
             if self.settings.higher_prio_send_advert || lost {
                 self.answer(now);
             }
