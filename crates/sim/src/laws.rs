@@ -363,7 +363,9 @@ impl Laws {
         }
         seat.owed = None;
         let never = router.settings.preempt == Preempt::Never;
-        if flight.priority >= router.priority() || (never && backup) {
+        // (A master does not give way to its equal with a lower address, and takes nothing over from it later.)
+        let equal = flight.priority == router.priority() && (backup || flight.from > index);
+        if flight.priority > router.priority() || equal || (never && backup) {
             let interval = match vr.version {
                 Version::V2 => router.settings.advert_int,
                 Version::V3 => flight.interval,
