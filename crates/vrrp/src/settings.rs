@@ -462,7 +462,8 @@ impl Instance {
 
     /// For how many seconds the kernel holds an address of a master that renews it no more; `None`: for ever. It is gone
     /// a second after peers of the same priority take over at the latest, but for masters whose peers do so after less than
-    /// a third of a second: the kernel counts in seconds.
+    /// a third of a second: the kernel counts in seconds. Where peers wait for fewer adverts than it takes from one renewal to
+    /// the next it is later: a master that sends in time keeps its addresses.
     pub fn lease(&self) -> Option<u32> {
         const SECOND: Micros = Micros::from_secs(1);
         // Whatever peers do, a master that sends in time keeps its addresses: the longest time from one renewal to the next.
