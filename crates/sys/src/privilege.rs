@@ -98,17 +98,23 @@ pub fn real_time(priority: i32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Keeps every page that this process touches in memory, now and later. Without `CAP_IPC_LOCK`, which has to stay, an
-/// allocation beyond a limit would fail later on.
+/// Brings all of the program into memory, and keeps it and every page that is touched later there: what is done for the
+/// first time at a take-over waits for no page. Without `CAP_IPC_LOCK`, which has to stay, an allocation beyond a limit
+/// would fail later on.
 pub fn lock_memory() -> io::Result<()> {
-    // `MCL_ONFAULT` (linux/mman.h): pages are locked when touched, not all of them at once.
+    // `MCL_ONFAULT` (linux/mman.h): pages that are mapped later are locked when touched, not all of them at once.
     const ON_FAULT: libc::c_int = 4;
     if !caps::has_cap(None, CapSet::Effective, Capability::CAP_IPC_LOCK).unwrap_or(false) {
         return Err(nix::errno::Errno::EPERM.into());
     }
-    // SAFETY: needed because the library's form doesn't know `MCL_ONFAULT`. The call takes flags alone and changes no
+    // SAFETY: needed because the library's form doesn't know `MCL_ONFAULT`. The calls take flags alone and change no
     // memory contents.
-    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | ON_FAULT) };
+    let result = unsafe {
+        match libc::mlockall(libc::MCL_CURRENT) {
+            0 => libc::mlockall(libc::MCL_FUTURE | ON_FAULT),
+            refused => refused,
+        }
+    };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -127,7 +127,7 @@ pub(crate) struct Configure {
     /// What differs.
     pub(crate) part: Part,
     /// The last `FromRole::Snapshot` of this role's predecessor, if it died; `None` at the first start and at a reload.
-    pub(crate) snapshot: Option<serde_json::Value>,
+    pub(crate) snapshot: Option<Box<RawValue>>,
     /// What that predecessor's `FromRole::Known` said of the virtual servers in this piece.
     pub(crate) known: Known,
     /// When that predecessor was last known to run: `CLOCK_MONOTONIC`, microseconds.
@@ -176,7 +176,7 @@ pub(crate) enum FromRole {
     /// The answer to `Ping`.
     Beat(u64),
     /// What the role's successor needs to go on. Opaque to the supervisor, which keeps the last one.
-    Snapshot(serde_json::Value),
+    Snapshot(Box<RawValue>),
     /// The same of some virtual servers, each in place of what was said of it before. From check.
     Known(Known),
     /// An instance or a sync group changed. From vrrp.

@@ -17,6 +17,7 @@ pub mod admit;
 pub mod auth;
 pub mod node;
 pub mod packet;
+mod roster;
 pub mod router;
 pub mod settings;
 pub mod timers;

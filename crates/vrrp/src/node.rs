@@ -4,7 +4,8 @@
 //! to call again).
 
 use crate::admit::Admitted;
-use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Wish};
+use crate::roster::Roster;
+use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Turn, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
 use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Micros, Priority};
@@ -127,7 +128,7 @@ impl Group {
 /// All virtual routers of a host.
 #[derive(Clone, Debug)]
 pub struct Node {
-    routers: Vec<Router>,
+    routers: Roster,
     groups: Vec<Group>,
     /// Index of the group of each router.
     group_of: Vec<Option<usize>>,
@@ -199,9 +200,11 @@ impl Node {
         }
         let facts = Facts { links, tracked, deaf, duty: before.duty };
         let actions = VecDeque::new();
+        let routers = Roster::new(routers);
         let mut node = Node { routers, groups, group_of, scripts, processes, facts, actions };
         node.join_groups(now);
         node.settle(now);
+        node.routers.note();
         node
     }
 
@@ -291,10 +294,9 @@ impl Node {
 
     /// When to call `handle(now, Input::Tick)`, and what for.
     pub fn wake(&self) -> Option<(Instant, Due)> {
-        let routers = self.routers.iter().enumerate();
-        let routers = routers.filter_map(|(i, r)| r.wake().map(|(at, timer)| (at, Due::Router(i, timer))));
+        let router = self.routers.next().map(|(at, i, timer)| (at, Due::Router(i, timer)));
         let processes = self.processes.values().filter_map(|(_, state)| Some((state.wake()?, Due::Process)));
-        routers.chain(processes).min_by_key(|(at, _)| *at)
+        router.into_iter().chain(processes).min_by_key(|(at, _)| *at)
     }
 
     /// What to do next; call until `None` after each `handle`.
@@ -304,12 +306,17 @@ impl Node {
 
     /// Something happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
+        self.decide(now, input);
+        self.routers.note();
+    }
+
+    fn decide(&mut self, now: Instant, input: Input) {
         match input {
             Input::TickMasters => {
-                for i in 0..self.routers.len() {
+                for i in self.routers.due(now) {
                     // One that listens sends when it has read what waited: it may have stood still once more.
                     if matches!(self.routers[i].state, State::Master(Master { listening: None, .. })) {
-                        let wish = self.routers[i].tick(now);
+                        let wish = self.routers[i].tick(now, Turn::Sending);
                         self.grant(now, i, wish);
                     }
                 }
@@ -324,14 +331,15 @@ impl Node {
                     turned.extend(state.good().map(|good| (Tracked::Process(name.clone()), Known::of(good))));
                 }
                 self.learn(now, turned);
-                for i in 0..self.routers.len() {
-                    let wish = self.routers[i].tick(now);
+                self.routers.note();
+                for i in self.routers.due(now) {
+                    let wish = self.routers[i].tick(now, Turn::Judging);
                     self.grant(now, i, wish);
                 }
             }
             Input::Clock(unix) => {
-                for router in &mut self.routers {
-                    router.set_clock(now, unix);
+                for i in 0..self.routers.len() {
+                    self.routers[i].set_clock(now, unix);
                 }
             }
             Input::Advert(i, admitted) => {

@@ -356,6 +356,15 @@ pub enum Sequence {
     Hmac(Stamp),
 }
 
+/// Which of the things that are due are done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Turn {
+    /// What is sent, which must not wait for what is read.
+    Sending,
+    /// And judgements of others, who may have said something until now that has been read.
+    Judging,
+}
+
 /// What an input asks of the siblings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Wish {
@@ -815,7 +824,7 @@ impl Router {
     }
 
     /// Time has come for whatever is due.
-    pub(crate) fn tick(&mut self, now: Instant) -> Wish {
+    pub(crate) fn tick(&mut self, now: Instant, turn: Turn) -> Wish {
         let interval = self.settings.advert_int.micros();
         let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
         match &mut self.state {
@@ -875,7 +884,8 @@ impl Router {
                 if master.announce_lower.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.lower_prio_repeat);
                 }
-                let healed = master.contest.take_if(|contest| contest.other.at + patience <= now);
+                let is_over = |contest: &mut Contest| turn == Turn::Judging && contest.other.at + patience <= now;
+                let healed = master.contest.take_if(is_over);
                 if healed.is_some() {
                     master.peace_until = now + CONTEST_GAP;
                     repeats = repeats.max(garp.master_repeat);

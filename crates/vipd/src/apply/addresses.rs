@@ -139,7 +139,7 @@ pub(crate) struct Addresses {
     forwards: BTreeMap<String, (Sort, u64)>,
     claims: BTreeSet<VirtualAddress>,
     adds: VecDeque<VirtualAddress>,
-    /// What `work_first` has just added: its first announcement is out.
+    /// What `begin` has just added: its first announcement is out.
     begun: Option<VirtualAddress>,
     rounds: VecDeque<Round>,
     /// Addresses that could not be added, or are not to be yet, and when each is tried again.
@@ -513,7 +513,7 @@ impl Addresses {
     /// announcement then.
     pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32) {
         let Some(first) = list.first() else { return };
-        let coming = self.adds.iter().any(|a| a == first) || self.begun.take().as_ref() == Some(first);
+        let coming = self.begun.take().as_ref() == Some(first) || !self.holds(first);
         let coming = coming && !self.pace.contains_key(&lane(first));
         let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
         if remaining == 0 {
@@ -552,13 +552,13 @@ impl Addresses {
             .unwrap_or(now)
     }
 
-    /// Adds and announces the first of the addresses that are missing, before anything else is done or told.
-    pub(crate) fn work_first(&mut self) {
-        if monotonic_micros() >= self.pause_until
-            && let Some(address) = self.adds.pop_front()
-        {
-            self.begun = (self.add(&address) == Added::Announced).then_some(address);
+    /// Adds and announces an address that is claimed from now on, if it is missing, before anything is compared, done or told.
+    pub(crate) fn begin(&mut self, address: &VirtualAddress) {
+        let waits = self.let_go.contains(address) || self.refused.contains_key(address);
+        if waits || self.holds(address) || monotonic_micros() < self.pause_until {
+            return;
         }
+        self.begun = (self.add(address) == Added::Announced).then(|| address.clone());
     }
 
     /// Does some of what is to be done; little enough that no advert is late for it.

@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use tracing::{info, warn};
 use vipd_config::model::Firewall;
+use vipd_sys::clock::monotonic_micros;
 use vipd_sys::netlink::Link;
 use vipd_sys::nftables::{self, Chain, Field, Hook, Register, Set, Step, Table};
 use vipd_vrrp::settings::{DeviceKind, Family, Instance};
@@ -22,6 +23,9 @@ const GROUP_REPORTS: [u8; 3] = [131, 132, 143];
 /// The set of addresses that nothing is accepted for.
 const ADDRESSES: &str = "vips";
 
+/// How often it is looked whether the tables are still there, in microseconds.
+const LOOK: u64 = 5_000_000;
+
 /// The tables in force.
 #[derive(Default)]
 pub(crate) struct Filter {
@@ -29,9 +33,17 @@ pub(crate) struct Filter {
     tables: Option<Vec<Table>>,
     /// Why they could not be written the last time.
     problem: Option<String>,
+    /// When they are looked at next.
+    look_at: u64,
 }
 
 impl Filter {
+    /// When `look` wants to be called: somebody may remove the tables, or they could not be written.
+    pub(crate) fn wake(&self) -> Option<u64> {
+        let has_some = self.tables.as_ref().is_some_and(|tables| !tables.is_empty());
+        (has_some || self.problem.is_some()).then_some(self.look_at)
+    }
+
     /// Brings the tables in line with what the instances want.
     pub(crate) fn reconcile<'a>(
         &mut self,
@@ -76,7 +88,8 @@ impl Filter {
     }
 
     /// Writes them again if somebody has removed them, as a firewall does that is loaded anew.
-    pub(crate) fn look(&self) {
+    pub(crate) fn look(&mut self) {
+        self.look_at = monotonic_micros() + LOOK;
         for table in self
             .tables
             .iter()

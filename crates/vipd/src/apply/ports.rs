@@ -8,6 +8,7 @@ use vipd_sys::poll::Poller;
 use vipd_sys::raw::{Device, Listen, Received, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
 use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
+use vipd_vrrp::units::Vrid;
 
 /// Receive buffer of one port in bytes: some hundred adverts. More than that waiting is a flood.
 const ROOM: usize = 256 << 10;
@@ -27,7 +28,8 @@ struct Port {
     key: Key,
     token: u64,
     receiver: Receiver,
-    instances: Vec<usize>,
+    /// Those that listen here.
+    instances: BTreeMap<Vrid, Vec<usize>>,
 }
 
 /// All sockets.
@@ -69,20 +71,27 @@ impl Ports {
                 family => Sender::open(&out, any(family)),
             };
             let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
-            let hears = self.open_receiver(i, key(instance, ear), &mut old, poller);
+            let hears = self.open_receiver((i, instance.vrid), key(instance, ear), &mut old, poller);
             opened.push(sends.and(hears));
         }
         opened
     }
 
-    fn open_receiver(&mut self, i: usize, key: Key, old: &mut Vec<Port>, poller: &Poller) -> Result<(), String> {
+    fn open_receiver(
+        &mut self,
+        (i, vrid): (usize, Vrid),
+        key: Key,
+        old: &mut Vec<Port>,
+        poller: &Poller,
+    ) -> Result<(), String> {
         if let Some(port) = self.ports.iter_mut().find(|p| p.key == key) {
-            port.instances.push(i);
+            port.instances.entry(vrid).or_default().push(i);
             return Ok(());
         }
+        let instances = BTreeMap::from([(vrid, vec![i])]);
         if let Some(at) = old.iter().position(|p| p.key == key) {
             let port = old.swap_remove(at);
-            self.ports.push(Port { instances: vec![i], ..port });
+            self.ports.push(Port { instances, ..port });
             return Ok(());
         }
         let token = self.next_token;
@@ -90,7 +99,7 @@ impl Ports {
             .and_then(|receiver| poller.watch(&receiver, token).map(|()| receiver))
             .map_err(|e| format!("can't listen on {}: {e}", key.device.name))?;
         self.next_token += 1;
-        self.ports.push(Port { key, token, receiver, instances: vec![i] });
+        self.ports.push(Port { key, token, receiver, instances });
         Ok(())
     }
 
@@ -135,8 +144,14 @@ impl Ports {
     }
 
     /// The instances that listen on the port with this token.
-    pub(crate) fn instances(&self, token: u64) -> &[usize] {
-        self.ports.iter().find(|p| p.token == token).map_or(&[], |p| &p.instances)
+    pub(crate) fn instances(&self, token: u64) -> Vec<usize> {
+        self.ports.iter().filter(|p| p.token == token).flat_map(|p| p.instances.values().flatten().copied()).collect()
+    }
+
+    /// Those of them that are this virtual router.
+    pub(crate) fn instances_of(&self, token: u64, vrid: Vrid) -> &[usize] {
+        let port = self.ports.iter().find(|p| p.token == token);
+        port.and_then(|p| p.instances.get(&vrid)).map_or(&[], |these| these)
     }
 }
 

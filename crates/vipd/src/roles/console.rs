@@ -166,7 +166,7 @@ impl Console {
         let global = configure.part.config.global;
         self.office.configure(global.mail, &global.router_id);
         if let Some(snapshot) = configure.snapshot {
-            self.office.restore(snapshot);
+            self.office.restore(&snapshot);
         }
         let path = PathBuf::from(configure.options.socket);
         if self.path.as_deref() != Some(&path) {

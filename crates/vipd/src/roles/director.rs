@@ -262,7 +262,7 @@ impl Director {
         self.global = config.global;
         self.options = configure.options;
         if let Some(snapshot) = configure.snapshot.filter(|_| first) {
-            match serde_json::from_value::<Memory>(snapshot) {
+            match serde_json::from_str::<Memory>(snapshot.get()) {
                 Ok(memory) => self.memory = memory,
                 Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
             }
@@ -329,7 +329,7 @@ impl Director {
         if self.told.as_ref() == Some(&self.memory) {
             return Ok(());
         }
-        match serde_json::to_value(&self.memory) {
+        match serde_json::value::to_raw_value(&self.memory) {
             Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
             Err(e) => warn!("the state can't be kept for a successor: {e}"),
         }

@@ -7,33 +7,32 @@
 //!  supervisor ---script, file, Configure-----+                 --> claims --> apply::Addresses --> netlink, ARP
 //! ```
 
+mod acting;
 mod bfd;
 mod happening;
+mod hearing;
 mod paths;
 mod steering;
 mod view;
 
 use crate::apply::{Addresses, Before, Devices, Filter, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
-use crate::message::{Ask, Configure, FromRole, NotifyEvent, RoleOptions, Subject, ToRole, Transition};
+use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::rate::Limit;
 use bfd::Bfd;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 use vipd_config::model::Config;
-use vipd_sys::clock::{monotonic_micros, unix_micros, unix_time};
+use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
-use vipd_sys::raw::Received;
-use vipd_vrrp::admit::{self, Admitted, Reject};
-use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
-use vipd_vrrp::packet::{Datagram, PROTOCOL};
-use vipd_vrrp::router::{Edge, Heard, Name, Router, Sequence, State, packets};
-use vipd_vrrp::settings::{Tracked, VirtualAddress};
+use vipd_vrrp::admit;
+use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
+use vipd_vrrp::settings::{Auth, Tracked};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -50,8 +49,8 @@ const FIRST_PORT: u64 = 16;
 /// take-over for ever, so there is a bound; masters send between ports.
 const BURST: usize = 1024;
 
-/// A turn up to this long, in microseconds, leaves nothing unread that matters.
-const SHORT_TURN: u64 = 2_000;
+/// A wait at least this long, in microseconds, was one: nothing had come before.
+const RESTED: u64 = 20;
 
 /// A smaller step of the time of day is no news, in microseconds.
 const CLOCK_STEP: u64 = 1_000;
@@ -62,9 +61,11 @@ const SOCKET_RETRY: u64 = 1_000_000;
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The least time between two snapshots, in microseconds, and the most.
+/// The least time between two snapshots, in microseconds, and the most: what is news is told at once, the rest is counters
+/// and, where adverts are signed, what keeps them from being replayed.
 const SNAPSHOT_GAP: u64 = 50_000;
-const SNAPSHOT_AGE: u64 = 5_000_000;
+const SNAPSHOT_AGE: u64 = 60_000_000;
+const SNAPSHOT_AGE_SIGNED: u64 = 5_000_000;
 
 /// Runs the role until the supervisor says `Stop` or is gone.
 pub(crate) fn run(stream: UnixStream) -> ExitCode {
@@ -126,8 +127,8 @@ struct Kept {
 }
 
 /// How a role that has gone found the settings of the kernel that it has changed.
-pub(crate) fn settings_before(kept: serde_json::Value) -> Before {
-    serde_json::from_value::<Kept>(kept).map(|kept| kept.settings).unwrap_or_default()
+pub(crate) fn settings_before(kept: &RawValue) -> Before {
+    serde_json::from_str::<Kept>(kept.get()).map(|kept| kept.settings).unwrap_or_default()
 }
 
 struct Role {
@@ -151,6 +152,8 @@ struct Role {
     strange: Limit,
     snapshot_at: u64,
     snapshot_due: bool,
+    /// Some instance signs its adverts.
+    signed: bool,
     /// Bytes that the supervisor has not taken yet, and whether the poller waits for it to take more.
     unsent: Vec<u8>,
     room: Room,
@@ -194,6 +197,7 @@ impl Role {
             strange: Limit::default(),
             snapshot_at: 0,
             snapshot_due: false,
+            signed: false,
             unsent: Vec::new(),
             room: Room::Enough,
             sockets_at: None,
@@ -210,14 +214,15 @@ impl Role {
         while !self.stopping {
             let deadline = if self.addresses.busy() { Some(self.addresses.next_at(monotonic_micros())) } else { None };
             let node = self.node.wake().map(|(at, _)| at.0);
-            let snapshot =
-                self.configured.then(|| self.snapshot_at + if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE });
-            let deadline = [deadline, node, self.bfd.wake(), snapshot, self.sockets_at, self.paths_at()];
+            let snapshot = self.configured.then(|| self.snapshot_at + self.snapshot_gap());
+            let deadline =
+                [deadline, node, self.bfd.wake(), snapshot, self.sockets_at, self.paths_at(), self.filter.wake()];
             let deadline = deadline.into_iter().flatten().min();
+            let slept_at = monotonic_micros();
             self.poller.wait(deadline, &mut ready)?;
             let woke = monotonic_micros();
-            // It was stopped, or the host stood still: who is ready was not asked, or long ago.
-            let overslept = ready.is_empty() || deadline.is_some_and(|at| woke > at + SHORT_TURN);
+            // Who had to wait for a packet has no second one waiting; what comes meanwhile is for the next turn.
+            let burst = if woke.saturating_sub(slept_at) > RESTED { 1 } else { BURST };
             self.look_at_clock();
             self.send_what_is_due();
             for token in std::mem::take(&mut ready) {
@@ -231,19 +236,17 @@ impl Role {
                         self.send_what_is_due();
                     }
                     port => {
-                        self.read_port(port, &mut buffer);
+                        self.read_port(port, burst, &mut buffer);
                         self.send_what_is_due();
                     }
                 }
             }
-            // Nobody counts as gone whose words have come meanwhile and were not read.
-            if overslept || monotonic_micros().saturating_sub(woke) > SHORT_TURN {
-                self.addresses.observe()?;
-                self.read_everything(&mut buffer);
-            }
-            self.bfd.tick();
+            self.judge(&mut buffer)?;
             self.follow_sessions();
-            self.tick(Input::Tick);
+            if self.filter.wake().is_some_and(|at| at <= monotonic_micros()) {
+                self.filter.look();
+                self.keep_devices();
+            }
             if self.sockets_at.is_some_and(|at| at <= monotonic_micros()) {
                 self.open_ports();
             }
@@ -260,14 +263,34 @@ impl Role {
 
     /// Adverts and BFD packets that are due; nobody counts as gone by that.
     fn send_what_is_due(&mut self) {
-        self.tick(Input::TickMasters);
+        let now = now();
+        if self.node.wake().is_some_and(|(at, _)| at <= now) {
+            self.handle(now, Input::TickMasters);
+        }
         self.bfd.tick_sending();
     }
 
-    /// Reads every socket until it is empty, as after a turn that took long.
+    /// Those are judged that were to be heard by now (what is due to be sent is sent): nobody counts as gone whose words have
+    /// come and were not read.
+    fn judge(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let at = now();
+        let due = [self.node.wake().map(|(at, _)| at.0), self.bfd.wake()].into_iter().flatten().min();
+        if due.is_none_or(|due| due > at.0) {
+            return Ok(());
+        }
+        self.addresses.observe()?;
+        self.read_everything(buffer);
+        self.bfd.tick(at.0);
+        self.follow_sessions();
+        self.node.handle(at, Input::Tick);
+        self.act();
+        Ok(())
+    }
+
+    /// Reads every socket until it is empty.
     fn read_everything(&mut self, buffer: &mut [u8]) {
         for token in self.ports.tokens() {
-            self.read_port(token, buffer);
+            self.read_port(token, BURST, buffer);
             self.send_what_is_due();
         }
         for ear in FIRST_BFD..=LAST_BFD {
@@ -284,208 +307,6 @@ impl Role {
             self.clock = ahead;
             self.handle(now, Input::Clock(Micros(unix)));
         }
-    }
-
-    fn tick(&mut self, whose: Input) {
-        let now = now();
-        if self.node.wake().is_some_and(|(at, _)| at <= now) {
-            self.handle(now, whose);
-        }
-    }
-
-    /// Something happened: let the node decide, then act.
-    fn handle(&mut self, now: Instant, input: Input) {
-        self.node.handle(now, input);
-        self.act();
-    }
-
-    /// Carries out what the node wants, then brings the addresses in line with its claims.
-    fn act(&mut self) {
-        let mut changed = false;
-        while let Some(action) = self.node.poll() {
-            match action {
-                Action::Router(i, Edge::Send { advert, sequence }) => self.send(i, &advert, sequence),
-                Action::Router(i, Edge::Announce { repeat }) => {
-                    let claims: Vec<_> = self.node.claims(i).cloned().collect();
-                    self.addresses.announce(&claims, repeat);
-                }
-                Action::Router(i, Edge::Changed(transition)) => {
-                    changed = true;
-                    if let Some(shell) = self.shells.get_mut(i) {
-                        (shell.asked, shell.refused) = (None, None);
-                    }
-                    // Addresses follow the state at once: a backup's go before anybody is told, a master's first comes before,
-                    // the others in order.
-                    self.reconcile();
-                    self.addresses.work_first();
-                    self.tell_transition(i, &transition);
-                }
-                Action::Router(i, Edge::LowerPriority { from, priority }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let name = router.settings.name.clone();
-                    let own = router.priority();
-                    let why = format!("advert from {from} with priority {priority}, below our {own}");
-                    info!("({name}) Received lower priority advert: {why}");
-                    self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
-                }
-                Action::Router(i, Edge::Stalled { silent }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let (name, interval) = (&router.settings.name, router.settings.advert_int);
-                    warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
-                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
-                    self.happened("stall", subject, "listens".to_owned(), cause);
-                }
-                Action::Router(i, Edge::Ask { lost, witness, fence }) => self.ask(i, lost, witness, fence),
-                Action::Router(i, Edge::Refused { why }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let name = router.settings.name.clone();
-                    // As long as it stays the same it is told once.
-                    let Some(shell) = self.shells.get_mut(i) else { continue };
-                    if shell.refused.replace(why.clone()).as_ref() != Some(&why) {
-                        warn!("({name}) does not take the silent master's place: {why}; asking again");
-                        self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
-                    }
-                }
-                Action::Router(i, Edge::TwoMasters { other }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let (name, own) = (&router.settings.name, router.priority());
-                    let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
-                    warn!(
-                        "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
-                         which is to give way",
-                        other.address, other.priority
-                    );
-                    let subject = format!("vrrp_instance {name}");
-                    let cause = format!("advert from {} with priority {}", other.address, other.priority);
-                    self.happened("two masters", subject, "begun".to_owned(), cause);
-                    self.snapshot_due = true;
-                }
-                Action::Router(i, Edge::Healed { contest }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let (name, own) = (router.settings.name.clone(), router.priority().0);
-                    let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
-                    let adverts = contest.adverts;
-                    let why = format!(
-                        "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
-                         the addresses are announced again"
-                    );
-                    info!("({name}) {why}");
-                    self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
-                    // What hooks did on the other host may have undone what they did here.
-                    self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
-                }
-                Action::Router(i, Edge::Overslept { late }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let name = &router.settings.name;
-                    warn!("({name}) did not run when its master was due, {late} ago: listens for one more advert");
-                    let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {late}"));
-                    self.happened("stall", subject, "listens".to_owned(), cause);
-                }
-                Action::Router(i, Edge::Renew) => {
-                    let claims: Vec<_> = self.node.claims(i).cloned().collect();
-                    self.addresses.renew(claims);
-                }
-                Action::Router(_, Edge::Resumed) => self.reconcile(),
-                Action::Router(i, Edge::PriorityChanged { from, to }) => {
-                    let Some(router) = self.node.routers().get(i) else { continue };
-                    let name = router.settings.name.clone();
-                    info!("({name}) Changing effective priority from {from} to {to}");
-                    let event = match router.state().name() {
-                        Name::Master => NotifyEvent::MasterPriority,
-                        Name::Backup => NotifyEvent::BackupPriority,
-                        Name::Init | Name::Fault | Name::Stop => continue,
-                    };
-                    self.tell(Subject::Instance(name), event, to.0, format!("priority {from} became {to}"));
-                    changed = true;
-                }
-                Action::Tracked(what, known) => self.tracked(&what, known),
-                Action::Group(g, state, why) => {
-                    changed = true;
-                    let Some(group) = self.node.groups().get(g) else { continue };
-                    let name = group.settings.name.clone();
-                    info!("VRRP_Group({name}) Syncing instances to {state} state: {why}");
-                    if let Some(event) = event_of(state) {
-                        self.tell(Subject::Group(name), event, 0, why);
-                    }
-                }
-            }
-        }
-        if changed {
-            self.reconcile();
-            self.snapshot_due = true;
-        }
-    }
-
-    /// A master is silent: its place is taken when the witness answers and it is fenced.
-    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
-        let Some(router) = self.node.routers().get(i) else { return };
-        let instance = router.settings.name.clone();
-        let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
-        let what = [(witness, "the witness"), (fence, "the fence")];
-        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
-        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), witness, fence };
-        self.queue(&FromRole::Ask(ask.clone()));
-        let Some(shell) = self.shells.get_mut(i) else { return };
-        if shell.asked.replace(ask.clone()) != Some(ask) {
-            info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
-            self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
-        }
-    }
-
-    fn reconcile(&mut self) {
-        if self.stopping && self.options.keep_addresses {
-            return; // -V: nobody claims them any more, and yet they stay
-        }
-        if self.removing {
-            return; // what a removed instance held may be another's in a moment: it must not leave in between
-        }
-        // What goes by an address goes before it, and comes behind it (`turn_until_told`).
-        let paths = self.claimed_paths();
-        self.routing.reconcile(paths, self.addresses.links());
-        let mut claims = Vec::new();
-        for (i, router) in self.node.routers().iter().enumerate() {
-            // What was taken away during a stall comes back when it is sure that nobody else has it.
-            let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
-            claims.extend(self.node.claims(i).filter(kept).cloned());
-        }
-        if !self.stopping {
-            claims.extend(self.config.statics.addresses.iter().cloned());
-        }
-        self.addresses.reconcile(claims);
-    }
-
-    fn send(&mut self, i: usize, advert: &vipd_vrrp::packet::Advert, sequence: Option<Sequence>) {
-        let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
-        let Some(source) = router.source() else { return };
-        shell.id = shell.id.checked_add(1).unwrap_or(1);
-        for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
-            if let Err(e) = self.ports.send(&router.settings, &packet, to)
-                && let Some(silent) = shell.log.allow(monotonic_micros())
-            {
-                let name = &router.settings.name;
-                let interface = &router.settings.interface;
-                warn!("({name}) advert to {to} on {interface} could not be sent: {e}{silent}");
-            }
-        }
-    }
-
-    fn tell_transition(&mut self, i: usize, transition: &vipd_vrrp::router::Transition) {
-        let Some(router) = self.node.routers().get(i) else { return };
-        let name = router.settings.name.clone();
-        match transition.to {
-            Name::Fault => warn!("({name}) Entering FAULT STATE: {}", transition.why),
-            to => info!("({name}) Entering {to} STATE: {}", transition.why),
-        }
-        let Some(mut event) = event_of(transition.to) else { return };
-        if self.removing && event == NotifyEvent::Stop {
-            event = NotifyEvent::Deleted;
-        }
-        self.tell(Subject::Instance(name), event, router.priority().0, transition.why.clone());
-    }
-
-    fn tell(&mut self, subject: Subject, event: NotifyEvent, priority: u8, why: String) {
-        let transition = Transition { subject, event, priority, why, at: unix_time() };
-        self.queue(&FromRole::Transition(transition));
     }
 
     fn read_channel(&mut self, buffer: &mut [u8]) -> io::Result<()> {
@@ -566,7 +387,7 @@ impl Role {
             self.removing = false;
             Some((now, self.node.snapshot(now)))
         } else {
-            snapshot.and_then(|value| match serde_json::from_value::<Kept>(value) {
+            snapshot.and_then(|kept| match serde_json::from_str::<Kept>(kept.get()) {
                 Ok(kept) => {
                     predecessor = Some(kept.bfd);
                     self.devices.resume(kept.settings);
@@ -598,6 +419,7 @@ impl Role {
             snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
             snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
         }
+        self.signed = settings.instances.iter().any(|i| matches!(i.auth, Auth::Ah(_) | Auth::Hmac(_)));
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.promote();
         self.open_ports();
@@ -695,97 +517,6 @@ impl Role {
         }
     }
 
-    fn read_port(&mut self, token: u64, buffer: &mut [u8]) {
-        for _ in 0..BURST {
-            let datagram = match self.ports.receive(token, buffer) {
-                Ok(Some(received)) => received,
-                Ok(None) => return,
-                Err(e) => {
-                    debug!("receiving adverts: {e}"); // the interface went; the monitor tells
-                    return;
-                }
-            };
-            self.receive(token, datagram);
-        }
-    }
-
-    fn receive(&mut self, token: u64, received: Received<'_>) {
-        let now = now();
-        let datagram = match received {
-            Received::Whole(bytes) => Datagram::parse(bytes),
-            Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
-                source: source.into(),
-                destination: destination.into(),
-                ttl: hop_limit,
-                protocol: PROTOCOL,
-                header: &[],
-                payload,
-            }),
-        };
-        let datagram = match datagram {
-            Ok(datagram) => datagram,
-            Err(why) => {
-                for i in self.ports.instances(token).to_vec() {
-                    self.reject(i, &Reject::NotIp(why), None);
-                }
-                return;
-            }
-        };
-        let vrid = match admit::vrid_of(&datagram) {
-            Ok(vrid) => vrid,
-            Err(why) => return self.turn_away(&why, datagram.source),
-        };
-        let routers = self.node.routers();
-        let is_it = |i: &usize| routers.get(*i).is_some_and(|r| r.settings.vrid == vrid);
-        let candidates: Vec<usize> = self.ports.instances(token).iter().copied().filter(is_it).collect();
-        let Some(i) = choose(routers, &candidates, datagram.source) else {
-            return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
-        };
-        let router = &routers[i];
-        // In FAULT and INIT nothing is heard and nothing is wrong with what is not heard.
-        if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
-            return;
-        }
-        match admit::admit(&router.settings, router.known(now), &datagram) {
-            Ok(admitted) => {
-                self.note_oddity(i, &admitted);
-                if let Some(shell) = self.shells.get_mut(i) {
-                    shell.sum = admitted.sum;
-                }
-                self.handle(now, Input::Advert(i, admitted));
-            }
-            Err(why) => self.reject(i, &why, Some(datagram.source)),
-        }
-    }
-
-    fn note_oddity(&mut self, i: usize, admitted: &Admitted) {
-        let Some(oddity) = admitted.oddity else { return };
-        if let Some(silent) = self.oddities.allow(monotonic_micros()) {
-            let name = &self.node.routers()[i].settings.name;
-            warn!("({name}) advert from {}: {oddity} (accepted){silent}", admitted.source);
-        }
-    }
-
-    fn reject(&mut self, i: usize, why: &Reject, from: Option<IpAddr>) {
-        let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
-        *shell.rejected.entry(why.name()).or_default() += 1;
-        if let Some(silent) = shell.log.allow(monotonic_micros()) {
-            let name = &router.settings.name;
-            let from = from.map_or_else(|| "somebody".to_string(), |a| a.to_string());
-            warn!("({name}) packet from {from} not believed: {why}{silent}");
-        }
-    }
-
-    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and not logged.
-    fn turn_away(&mut self, why: &Reject, from: IpAddr) {
-        *self.strangers.entry(why.name()).or_default() += 1;
-        if !matches!(why, Reject::UnknownVrid(_))
-            && let Some(silent) = self.strange.allow(monotonic_micros())
-        {
-            warn!("packet from {from} not believed: {why}{silent}");
-        }
-    }
-
     /// Gives up everything: priority 0, addresses off.
     fn stop(&mut self) {
         self.stopping = true;
@@ -803,20 +534,27 @@ impl Role {
         self.bfd.stop();
     }
 
+    /// The time from one snapshot to the next, in microseconds.
+    fn snapshot_gap(&self) -> u64 {
+        match self.snapshot_due {
+            true => SNAPSHOT_GAP,
+            false if self.signed => SNAPSHOT_AGE_SIGNED,
+            false => SNAPSHOT_AGE,
+        }
+    }
+
     fn take_snapshot(&mut self) {
         let at = monotonic_micros();
         self.snapshot_due |= self.bfd.has_changed();
-        let age = at.saturating_sub(self.snapshot_at);
-        if !self.configured || age < if self.snapshot_due { SNAPSHOT_GAP } else { SNAPSHOT_AGE } {
+        if !self.configured || at < self.snapshot_at + self.snapshot_gap() {
             return;
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        self.filter.look();
         let settings = self.devices.before().clone();
         let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings };
-        match serde_json::to_value(kept) {
-            Ok(value) => self.queue(&FromRole::Snapshot(value)),
+        match serde_json::value::to_raw_value(&kept) {
+            Ok(kept) => self.queue(&FromRole::Snapshot(kept)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),
         }
     }
@@ -861,28 +599,5 @@ impl Role {
             warn!("the supervisor was not told everything: {e}");
         }
         self.unsent.clear();
-    }
-}
-
-/// Which of several instances with one VRID on one wire a packet is for: they differ by their unicast peers.
-fn choose(routers: &[Router], candidates: &[usize], from: IpAddr) -> Option<usize> {
-    let [first, rest @ ..] = candidates else { return None };
-    if rest.is_empty() {
-        return Some(*first);
-    }
-    let knows = |i: &&usize| match &routers[**i].settings.transport {
-        vipd_vrrp::settings::Transport::Unicast { peers, .. } => peers.iter().any(|p| p.address == from),
-        vipd_vrrp::settings::Transport::Multicast { .. } => false,
-    };
-    candidates.iter().find(knows).copied()
-}
-
-fn event_of(state: Name) -> Option<NotifyEvent> {
-    match state {
-        Name::Master => Some(NotifyEvent::Master),
-        Name::Backup => Some(NotifyEvent::Backup),
-        Name::Fault => Some(NotifyEvent::Fault),
-        Name::Stop => Some(NotifyEvent::Stop),
-        Name::Init => None,
     }
 }

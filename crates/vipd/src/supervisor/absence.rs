@@ -33,7 +33,7 @@ impl Supervisor {
         if let Err(e) = crate::apply::release_filter(instances, &self.config.global.firewall) {
             error!("nftables tables can't be removed: {e}");
         }
-        if let Some(kept) = self.roles.get(&RoleName::Vrrp).and_then(|role| role.snapshot.clone()) {
+        if let Some(kept) = self.roles.get(&RoleName::Vrrp).and_then(|role| role.snapshot.as_ref()) {
             crate::roles::vrrp::settings_before(kept).restore();
         }
     }

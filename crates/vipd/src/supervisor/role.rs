@@ -178,7 +178,7 @@ pub(crate) struct Role {
     pub(crate) restarts: u64,
     pub(crate) why: Option<String>,
     /// The last `Snapshot`.
-    pub(crate) snapshot: Option<serde_json::Value>,
+    pub(crate) snapshot: Option<Box<RawValue>>,
     /// The last `Known` of each virtual server.
     pub(crate) known: BTreeMap<VirtualServerId, Box<RawValue>>,
     /// When a process of it was last known to run (`CLOCK_MONOTONIC`, microseconds).

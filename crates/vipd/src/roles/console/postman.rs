@@ -17,6 +17,7 @@ use super::letter::{Letter, envelope, mailbox};
 use lettre::message::Mailbox;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::extension::ClientId;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
@@ -204,18 +205,18 @@ impl Office {
     }
 
     /// The queue for a successor of this process; `None` if it has not changed.
-    pub(super) fn snapshot(&self) -> Option<serde_json::Value> {
+    pub(super) fn snapshot(&self) -> Option<Box<RawValue>> {
         let mut papers = self.desk.papers();
         if !papers.dirty {
             return None;
         }
         papers.dirty = false;
-        serde_json::to_value(&papers.queue).ok()
+        serde_json::value::to_raw_value(&papers.queue).ok()
     }
 
     /// Goes on with a predecessor's queue.
-    pub(super) fn restore(&self, snapshot: serde_json::Value) {
-        match serde_json::from_value::<VecDeque<Letter>>(snapshot) {
+    pub(super) fn restore(&self, snapshot: &RawValue) {
+        match serde_json::from_str::<VecDeque<Letter>>(snapshot.get()) {
             Ok(letters) => letters.into_iter().for_each(|letter| self.post(letter)),
             Err(e) => warn!("the mail queue of the console before this one is unreadable and lost: {e}"),
         }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::part::{self, Difference};
 use crate::supervisor::RoleName;
+use serde_json::value::RawValue;
 use vipd_config::model::Config;
 use vipd_lvs::settings::Protocol;
 
@@ -25,10 +26,10 @@ struct Stage {
 }
 
 /// What was told of servers and quorums, in short, and the last snapshot, which must come before all that.
-type Told = (Vec<String>, Option<serde_json::Value>);
+type Told = (Vec<String>, Option<Box<RawValue>>);
 
 impl Stage {
-    async fn new(text: &str, snapshot: Option<serde_json::Value>) -> Stage {
+    async fn new(text: &str, snapshot: Option<Box<RawValue>>) -> Stage {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut director = Director::new(channel::split(ours).1);
         // The table of the machine that tests are run on is nobody's to edit.
@@ -38,7 +39,7 @@ impl Stage {
         stage
     }
 
-    async fn configure(&mut self, text: &str, snapshot: Option<serde_json::Value>) {
+    async fn configure(&mut self, text: &str, snapshot: Option<Box<RawValue>>) {
         let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
         let old = std::mem::replace(&mut self.config, loaded.config.unwrap());
         for part in part::next(RoleName::Director, &old, &self.config, &Difference::between(&old, &self.config)) {
@@ -106,7 +107,7 @@ fn a_successor_goes_on_in_silence() {
         third.judge(&[(1, false), (2, false)]).await;
         assert_eq!(third.told().await.0, [""; 0]);
         // One that can't read its predecessor's memory starts like the first.
-        let mut anew = Stage::new(TWO, Some(serde_json::json!({"states": 7}))).await;
+        let mut anew = Stage::new(TWO, serde_json::value::to_raw_value(&serde_json::json!({"states": 7})).ok()).await;
         anew.judge(&[(2, false)]).await;
         assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
     });

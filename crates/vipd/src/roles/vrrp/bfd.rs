@@ -137,10 +137,11 @@ impl Bfd {
         }
     }
 
-    /// Does what is due, after everything that had arrived was read.
-    pub(super) fn tick(&mut self) {
-        if self.wake().is_some_and(|at| at <= monotonic_micros()) {
-            self.handle(Input::Tick);
+    /// Does what was due at this time, when everything that had arrived by then was read.
+    pub(super) fn tick(&mut self, at: u64) {
+        if self.wake().is_some_and(|due| due <= at) {
+            self.node.handle(Instant(at), Input::Tick);
+            self.act();
         }
     }
 

@@ -8,8 +8,11 @@ impl Role {
     /// The routes and rules that are to be there: what is static, and those of instances that are MASTER.
     pub(super) fn claimed_paths(&self) -> Vec<Path> {
         let statics = (!self.stopping).then_some(&self.config).into_iter().flat_map(Path::statics);
-        let masters = self.node.routers().iter().filter(|r| matches!(r.state(), State::Master(_)));
-        let masters = masters.filter_map(|r| Some((r.is_listening(), self.config.instance(&r.settings.name)?)));
+        // The node's instances are the configuration's, in the same order.
+        let both = self.node.routers().iter().zip(&self.config.instances);
+        let masters =
+            both.filter(|(r, model)| matches!(r.state(), State::Master(_)) && r.settings.name == model.vrrp.name);
+        let masters = masters.map(|(r, model)| (r.is_listening(), model));
         // As with addresses, what went during a stall waits until it is sure that nobody else has it.
         let kept =
             |(listens, model): (bool, _)| Path::of(model).filter(move |path| !listens || self.routing.holds(path));

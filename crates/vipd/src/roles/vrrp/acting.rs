@@ -1,0 +1,278 @@
+//! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told.
+
+use super::Role;
+use crate::message::{Ask, FromRole, NotifyEvent, Subject, Transition};
+use tracing::{info, warn};
+use vipd_sys::clock::{monotonic_micros, unix_time};
+use vipd_vrrp::node::{Action, Input};
+use vipd_vrrp::packet::Advert;
+use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Sequence, packets};
+use vipd_vrrp::settings::VirtualAddress;
+use vipd_vrrp::units::{Instant, Micros, Priority};
+
+/// What is told when the addresses are as the states are.
+enum News {
+    /// The router at this index changed its state.
+    Router(usize, router::Transition),
+    /// The sync group at this index did, for this reason.
+    Group(usize, Name, String),
+}
+
+impl Role {
+    /// Something happened: let the node decide, then act.
+    pub(super) fn handle(&mut self, now: Instant, input: Input) {
+        self.node.handle(now, input);
+        self.act();
+    }
+
+    /// Carries out what the node wants. Of several that change at once every advert and every first address is out before
+    /// the rest is compared with the kernel, and that before anybody is told.
+    pub(super) fn act(&mut self) {
+        let mut news = Vec::new();
+        while let Some(action) = self.node.poll() {
+            match action {
+                Action::Router(i, Edge::Send { advert, sequence }) => self.send(i, &advert, sequence),
+                Action::Router(i, Edge::Changed(transition)) => {
+                    if let Some(shell) = self.shells.get_mut(i) {
+                        (shell.asked, shell.refused) = (None, None);
+                    }
+                    if transition.to == Name::Master {
+                        self.begin(i);
+                    }
+                    news.push(News::Router(i, transition));
+                }
+                Action::Router(i, Edge::Announce { repeat }) => {
+                    let claims: Vec<_> = self.node.claims(i).cloned().collect();
+                    self.addresses.announce(&claims, repeat);
+                }
+                Action::Router(i, Edge::Renew) => self.addresses.renew(self.node.claims(i).cloned()),
+                Action::Group(g, state, why) => news.push(News::Group(g, state, why)),
+                Action::Router(i, edge) => {
+                    self.settle(&mut news);
+                    self.carry_out(i, edge);
+                }
+                Action::Tracked(what, known) => {
+                    self.settle(&mut news);
+                    self.tracked(&what, known);
+                }
+            }
+        }
+        self.settle(&mut news);
+    }
+
+    /// The first address of a new master, before anything else is done: whoever waits for it waits no longer.
+    fn begin(&mut self, i: usize) {
+        if self.removing || self.stopping {
+            return;
+        }
+        if let Some(first) = self.node.claims(i).next() {
+            self.addresses.begin(first);
+        }
+    }
+
+    /// Addresses follow the states, then the changes are told.
+    fn settle(&mut self, news: &mut Vec<News>) {
+        if news.is_empty() {
+            return;
+        }
+        self.reconcile();
+        self.snapshot_due = true;
+        for news in news.drain(..) {
+            match news {
+                News::Router(i, transition) => self.tell_transition(i, &transition),
+                News::Group(g, state, why) => self.tell_group(g, state, why),
+            }
+        }
+    }
+
+    /// The edges that are not urgent.
+    fn carry_out(&mut self, i: usize, edge: Edge) {
+        match edge {
+            Edge::Ask { lost, witness, fence } => self.ask(i, lost, witness, fence),
+            Edge::Refused { why } => self.tell_refusal(i, why),
+            Edge::TwoMasters { other } => self.tell_two_masters(i, &other),
+            Edge::Healed { contest } => self.tell_healed(i, &contest),
+            Edge::Stalled { silent } => self.tell_stall(i, silent),
+            Edge::Overslept { late } => self.tell_overslept(i, late),
+            Edge::Resumed => self.reconcile(),
+            Edge::LowerPriority { from, priority } => {
+                let Some(router) = self.node.routers().get(i) else { return };
+                let name = router.settings.name.clone();
+                let own = router.priority();
+                let why = format!("advert from {from} with priority {priority}, below our {own}");
+                info!("({name}) Received lower priority advert: {why}");
+                self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
+            }
+            Edge::PriorityChanged { from, to } => self.tell_priority(i, from, to),
+            // `act` has done these.
+            Edge::Send { .. } | Edge::Announce { .. } | Edge::Changed(_) | Edge::Renew => {}
+        }
+    }
+
+    /// A refused take-over is told once as long as the reason stays the same.
+    fn tell_refusal(&mut self, i: usize, why: String) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        let Some(shell) = self.shells.get_mut(i) else { return };
+        if shell.refused.replace(why.clone()).as_ref() != Some(&why) {
+            warn!("({name}) does not take the silent master's place: {why}; asking again");
+            self.happened("takeover", format!("vrrp_instance {name}"), "refused".to_owned(), why);
+        }
+    }
+
+    /// Another host is master, too.
+    fn tell_two_masters(&mut self, i: usize, other: &Heard) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let (name, own) = (&router.settings.name, router.priority());
+        let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
+        warn!(
+            "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
+             which is to give way",
+            other.address, other.priority
+        );
+        let subject = format!("vrrp_instance {name}");
+        let cause = format!("advert from {} with priority {}", other.address, other.priority);
+        self.happened("two masters", subject, "begun".to_owned(), cause);
+        self.snapshot_due = true;
+    }
+
+    /// The other master is heard no more.
+    fn tell_healed(&mut self, i: usize, contest: &Contest) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let (name, own) = (router.settings.name.clone(), router.priority().0);
+        let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
+        let adverts = contest.adverts;
+        let why = format!(
+            "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
+             the addresses are announced again"
+        );
+        info!("({name}) {why}");
+        self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
+        // What hooks did on the other host may have undone what they did here.
+        self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
+    }
+
+    /// A master did not run for a while.
+    fn tell_stall(&mut self, i: usize, silent: Micros) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let (name, interval) = (&router.settings.name, router.settings.advert_int);
+        warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
+        let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
+        self.happened("stall", subject, "listens".to_owned(), cause);
+    }
+
+    /// A backup did not run for a while.
+    fn tell_overslept(&mut self, i: usize, late: Micros) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = &router.settings.name;
+        warn!("({name}) did not run when its master was due, {late} ago: listens for one more advert");
+        let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {late}"));
+        self.happened("stall", subject, "listens".to_owned(), cause);
+    }
+
+    /// The priority in force is another one.
+    fn tell_priority(&mut self, i: usize, from: Priority, to: Priority) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        info!("({name}) Changing effective priority from {from} to {to}");
+        let event = match router.state().name() {
+            Name::Master => NotifyEvent::MasterPriority,
+            Name::Backup => NotifyEvent::BackupPriority,
+            Name::Init | Name::Fault | Name::Stop => return,
+        };
+        self.tell(Subject::Instance(name), event, to.0, format!("priority {from} became {to}"));
+        self.snapshot_due = true;
+    }
+
+    fn tell_group(&mut self, g: usize, state: Name, why: String) {
+        let Some(group) = self.node.groups().get(g) else { return };
+        let name = group.settings.name.clone();
+        info!("VRRP_Group({name}) Syncing instances to {state} state: {why}");
+        if let Some(event) = event_of(state) {
+            self.tell(Subject::Group(name), event, 0, why);
+        }
+    }
+
+    /// A master is silent: its place is taken when the witness answers and it is fenced.
+    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let instance = router.settings.name.clone();
+        let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
+        let what = [(witness, "the witness"), (fence, "the fence")];
+        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
+        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), witness, fence };
+        self.queue(&FromRole::Ask(ask.clone()));
+        let Some(shell) = self.shells.get_mut(i) else { return };
+        if shell.asked.replace(ask.clone()) != Some(ask) {
+            info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+            self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
+        }
+    }
+
+    /// Brings addresses, routes and rules in line with what the instances claim.
+    pub(super) fn reconcile(&mut self) {
+        if self.stopping && self.options.keep_addresses {
+            return; // -V: nobody claims them any more, and yet they stay
+        }
+        if self.removing {
+            return; // what a removed instance held may be another's in a moment: it must not leave in between
+        }
+        // What goes by an address goes before it, and comes behind it (`turn_until_told`).
+        let paths = self.claimed_paths();
+        self.routing.reconcile(paths, self.addresses.links());
+        let mut claims = Vec::new();
+        for (i, router) in self.node.routers().iter().enumerate() {
+            // What was taken away during a stall comes back when it is sure that nobody else has it.
+            let kept = |a: &&VirtualAddress| !router.is_listening() || self.addresses.holds(a);
+            claims.extend(self.node.claims(i).filter(kept).cloned());
+        }
+        if !self.stopping {
+            claims.extend(self.config.statics.addresses.iter().cloned());
+        }
+        self.addresses.reconcile(claims);
+    }
+
+    fn send(&mut self, i: usize, advert: &Advert, sequence: Option<Sequence>) {
+        let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
+        let Some(source) = router.source() else { return };
+        shell.id = shell.id.checked_add(1).unwrap_or(1);
+        for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
+            if let Err(e) = self.ports.send(&router.settings, &packet, to)
+                && let Some(silent) = shell.log.allow(monotonic_micros())
+            {
+                let name = &router.settings.name;
+                let interface = &router.settings.interface;
+                warn!("({name}) advert to {to} on {interface} could not be sent: {e}{silent}");
+            }
+        }
+    }
+
+    fn tell_transition(&mut self, i: usize, transition: &router::Transition) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        match transition.to {
+            Name::Fault => warn!("({name}) Entering FAULT STATE: {}", transition.why),
+            to => info!("({name}) Entering {to} STATE: {}", transition.why),
+        }
+        let Some(mut event) = event_of(transition.to) else { return };
+        if self.removing && event == NotifyEvent::Stop {
+            event = NotifyEvent::Deleted;
+        }
+        self.tell(Subject::Instance(name), event, router.priority().0, transition.why.clone());
+    }
+
+    fn tell(&mut self, subject: Subject, event: NotifyEvent, priority: u8, why: String) {
+        let transition = Transition { subject, event, priority, why, at: unix_time() };
+        self.queue(&FromRole::Transition(transition));
+    }
+}
+
+fn event_of(state: Name) -> Option<NotifyEvent> {
+    match state {
+        Name::Master => Some(NotifyEvent::Master),
+        Name::Backup => Some(NotifyEvent::Backup),
+        Name::Fault => Some(NotifyEvent::Fault),
+        Name::Stop => Some(NotifyEvent::Stop),
+        Name::Init => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! What comes from the wire: for which instance it is, and whether it is believed.
+
+use super::{Role, now};
+use std::net::IpAddr;
+use tracing::{debug, warn};
+use vipd_sys::clock::monotonic_micros;
+use vipd_sys::raw::Received;
+use vipd_vrrp::admit::{self, Admitted, Reject};
+use vipd_vrrp::node::Input;
+use vipd_vrrp::packet::{Datagram, PROTOCOL};
+use vipd_vrrp::router::{Router, State};
+use vipd_vrrp::settings::Transport;
+
+impl Role {
+    /// Reads up to `burst` datagrams of a port.
+    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) {
+        for _ in 0..burst {
+            let datagram = match self.ports.receive(token, buffer) {
+                Ok(Some(received)) => received,
+                Ok(None) => return,
+                Err(e) => {
+                    debug!("receiving adverts: {e}"); // the interface went; the monitor tells
+                    return;
+                }
+            };
+            self.receive(token, datagram);
+        }
+    }
+
+    fn receive(&mut self, token: u64, received: Received<'_>) {
+        let now = now();
+        let datagram = match received {
+            Received::Whole(bytes) => Datagram::parse(bytes),
+            Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
+                source: source.into(),
+                destination: destination.into(),
+                ttl: hop_limit,
+                protocol: PROTOCOL,
+                header: &[],
+                payload,
+            }),
+        };
+        let datagram = match datagram {
+            Ok(datagram) => datagram,
+            Err(why) => {
+                for i in self.ports.instances(token) {
+                    self.reject(i, &Reject::NotIp(why), None);
+                }
+                return;
+            }
+        };
+        let vrid = match admit::vrid_of(&datagram) {
+            Ok(vrid) => vrid,
+            Err(why) => return self.turn_away(&why, datagram.source),
+        };
+        let routers = self.node.routers();
+        let Some(i) = choose(routers, self.ports.instances_of(token, vrid), datagram.source) else {
+            return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
+        };
+        let router = &routers[i];
+        // In FAULT and INIT nothing is heard and nothing is wrong with what is not heard.
+        if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
+            return;
+        }
+        match admit::admit(&router.settings, router.known(now), &datagram) {
+            Ok(admitted) => {
+                self.note_oddity(i, &admitted);
+                if let Some(shell) = self.shells.get_mut(i) {
+                    shell.sum = admitted.sum;
+                }
+                self.handle(now, Input::Advert(i, admitted));
+            }
+            Err(why) => self.reject(i, &why, Some(datagram.source)),
+        }
+    }
+
+    fn note_oddity(&mut self, i: usize, admitted: &Admitted) {
+        let Some(oddity) = admitted.oddity else { return };
+        if let Some(silent) = self.oddities.allow(monotonic_micros()) {
+            let name = &self.node.routers()[i].settings.name;
+            warn!("({name}) advert from {}: {oddity} (accepted){silent}", admitted.source);
+        }
+    }
+
+    fn reject(&mut self, i: usize, why: &Reject, from: Option<IpAddr>) {
+        let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
+        *shell.rejected.entry(why.name()).or_default() += 1;
+        if let Some(silent) = shell.log.allow(monotonic_micros()) {
+            let name = &router.settings.name;
+            let from = from.map_or_else(|| "somebody".to_string(), |a| a.to_string());
+            warn!("({name}) packet from {from} not believed: {why}{silent}");
+        }
+    }
+
+    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and not logged.
+    fn turn_away(&mut self, why: &Reject, from: IpAddr) {
+        *self.strangers.entry(why.name()).or_default() += 1;
+        if !matches!(why, Reject::UnknownVrid(_))
+            && let Some(silent) = self.strange.allow(monotonic_micros())
+        {
+            warn!("packet from {from} not believed: {why}{silent}");
+        }
+    }
+}
+
+/// Which of several instances with one VRID on one wire a packet is for: they differ by their unicast peers.
+fn choose(routers: &[Router], candidates: &[usize], from: IpAddr) -> Option<usize> {
+    let [first, rest @ ..] = candidates else { return None };
+    if rest.is_empty() {
+        return Some(*first);
+    }
+    let knows = |i: &&usize| match &routers[**i].settings.transport {
+        Transport::Unicast { peers, .. } => peers.iter().any(|p| p.address == from),
+        Transport::Multicast { .. } => false,
+    };
+    candidates.iter().find(knows).copied()
+}
