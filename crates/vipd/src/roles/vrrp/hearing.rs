@@ -4,32 +4,43 @@ use super::{Role, now};
 use std::net::IpAddr;
 use tracing::{debug, warn};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::raw::Received;
+use vipd_sys::raw::{Arrived, Received};
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Router, State};
 use vipd_vrrp::settings::Transport;
+use vipd_vrrp::units::{Instant, Micros};
+
+/// What came longer ago than this counts as come now.
+const LATE: Micros = Micros(1_000_000);
 
 impl Role {
-    /// Reads up to `burst` datagrams of a port.
-    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) {
-        for _ in 0..burst {
-            let datagram = match self.ports.receive(token, buffer) {
-                Ok(Some(received)) => received,
-                Ok(None) => return,
+    /// Reads up to `burst` datagrams of a port; how many it were.
+    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) -> usize {
+        for count in 0..burst {
+            match self.ports.receive(token, buffer) {
+                Ok(Some(arrived)) => self.receive(token, arrived),
+                Ok(None) => return count,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
-                    return;
+                    return count;
                 }
-            };
-            self.receive(token, datagram);
+            }
         }
+        burst
     }
 
-    fn receive(&mut self, token: u64, received: Received<'_>) {
+    /// When something came, by our own clock. One that was set meanwhile or a queue that was long left alone tell nothing.
+    fn arrival(&self, at: Option<u64>) -> Instant {
         let now = now();
-        let datagram = match received {
+        let at = at.map(|at| Instant(at.saturating_add_signed(self.ahead.saturating_neg())));
+        at.filter(|at| *at <= now && now - *at < LATE).unwrap_or(now)
+    }
+
+    fn receive(&mut self, token: u64, arrived: Arrived<'_>) {
+        let now = self.arrival(arrived.at);
+        let datagram = match arrived.datagram {
             Received::Whole(bytes) => Datagram::parse(bytes),
             Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
                 source: source.into(),
