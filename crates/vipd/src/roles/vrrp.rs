@@ -51,11 +51,17 @@ const FIRST_PORT: u64 = 16;
 /// take-over for ever, so there is a bound; masters send between ports.
 const BURST: usize = 1024;
 
+/// What came longer ago than this counts as come now.
+const LATE: Micros = Micros(1_000_000);
+
 /// A smaller step of the time of day is no news, in microseconds.
 const CLOCK_STEP: u64 = 1_000;
 
 /// How long after a refused socket it is tried again, in microseconds.
 const SOCKET_RETRY: u64 = 1_000_000;
+
+/// The supervisor hears that the loop turns as often, in microseconds, without asking.
+const BEAT: u64 = 250_000;
 
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
@@ -101,6 +107,14 @@ pub(crate) fn run(stream: UnixStream) -> ExitCode {
 
 fn now() -> Instant {
     Instant(monotonic_micros())
+}
+
+/// When something came of which the kernel says that it was `at` (microseconds since 1970), by the monotonic clock that this
+/// one is `ahead` of. One that was set meanwhile or a queue that was long left alone tell nothing: then it is now.
+fn arrival(at: Option<u64>, ahead: i64) -> Instant {
+    let now = now();
+    let at = at.map(|at| Instant(at.saturating_add_signed(ahead.saturating_neg())));
+    at.filter(|at| *at <= now && now - *at < LATE).unwrap_or(now)
 }
 
 /// What the shell around the node keeps of one instance.
@@ -149,6 +163,8 @@ struct Role {
     /// Packets for none of the instances, by reason.
     strangers: BTreeMap<&'static str, u64>,
     strange: Limit,
+    /// When the supervisor is to hear next that the loop turns.
+    beat_at: u64,
     snapshot_at: u64,
     snapshot_due: bool,
     /// Some instance signs its adverts.
@@ -197,6 +213,7 @@ impl Role {
             oddities: Limit::default(),
             strangers: BTreeMap::new(),
             strange: Limit::default(),
+            beat_at: 0,
             snapshot_at: 0,
             snapshot_due: false,
             signed: false,
@@ -216,11 +233,12 @@ impl Role {
         let mut ready = Vec::with_capacity(64);
         let mut buffer = vec![0; 64 << 10];
         while !self.stopping {
-            let node = self.node.wake().map(|(at, _)| at.0);
+            let node = self.node.alarm().map(|at| at.0);
             let snapshot = self.configured.then(|| self.snapshot_at + self.snapshot_gap());
             let (addresses, paths) = (self.addresses.next_at(), self.paths_at());
             let deadline = [addresses, node, self.bfd.wake(), snapshot, self.sockets_at, paths, self.filter.wake()];
-            let deadline = deadline.into_iter().flatten().min();
+            let beat = self.configured.then_some(self.beat_at);
+            let deadline = deadline.into_iter().chain([beat]).flatten().min();
             self.poller.wait_patiently(deadline, self.ease.put_off(), &mut ready)?;
             self.look_at_clock();
             self.send_what_is_due();
@@ -231,7 +249,7 @@ impl Role {
                     MONITOR => self.addresses.observe()?,
                     PATHS => self.routing.observe()?,
                     ear @ FIRST_BFD..=LAST_BFD => {
-                        self.bfd.read(ear - FIRST_BFD, &mut buffer);
+                        self.bfd.read(ear - FIRST_BFD, self.ahead, &mut buffer);
                         self.send_what_is_due();
                     }
                     port => {
@@ -256,6 +274,10 @@ impl Role {
             if !self.addresses.adding() {
                 self.routing.work(now);
             }
+            if self.configured && self.beat_at <= now {
+                self.beat_at = now + BEAT;
+                self.queue(&FromRole::Beat(0));
+            }
             self.flush();
             self.take_snapshot(now);
         }
@@ -265,7 +287,7 @@ impl Role {
     /// Adverts and BFD packets that are due; nobody counts as gone by that.
     fn send_what_is_due(&mut self) {
         let now = now();
-        if self.node.wake().is_some_and(|(at, _)| at <= now) {
+        if self.node.alarm().is_some_and(|at| at <= now) {
             self.handle(now, Input::TickMasters);
         }
         self.bfd.tick_sending();
@@ -275,7 +297,7 @@ impl Role {
     /// come and were not read.
     fn judge(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let at = now();
-        let due = [self.node.wake().map(|(at, _)| at.0), self.bfd.wake()].into_iter().flatten().min();
+        let due = [self.node.alarm().map(|at| at.0), self.bfd.wake()].into_iter().flatten().min();
         if due.is_none_or(|due| due > at.0) {
             return Ok(());
         }
@@ -295,7 +317,7 @@ impl Role {
             self.send_what_is_due();
         }
         for ear in FIRST_BFD..=LAST_BFD {
-            self.bfd.read(ear - FIRST_BFD, buffer);
+            self.bfd.read(ear - FIRST_BFD, self.ahead, buffer);
             self.send_what_is_due();
         }
     }
@@ -508,13 +530,16 @@ impl Role {
     /// Lets the instances that track them know which BFD sessions came up or went down.
     fn follow_sessions(&mut self) {
         let news = self.bfd.news();
+        for (name, up) in &news {
+            self.handle(now(), Input::Bfd(name.clone(), *up));
+        }
+        self.bfd.tell();
         if !news.is_empty() {
             self.queue(&FromRole::Sessions(self.bfd.known()));
         }
         for (name, up) in news {
             let (what, why) = (if up { "Up" } else { "Down" }, self.bfd.why(&name));
             self.happened("bfd", format!("bfd_instance {name}"), what.to_owned(), why);
-            self.handle(now(), Input::Bfd(name, up));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What comes from the wire: for which instance it is, and whether it is believed.
 
-use super::{Role, now};
+use super::{Role, arrival};
 use std::net::IpAddr;
 use tracing::{debug, warn};
 use vipd_sys::clock::monotonic_micros;
@@ -10,10 +10,6 @@ use vipd_vrrp::node::Input;
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Router, State};
 use vipd_vrrp::settings::Transport;
-use vipd_vrrp::units::{Instant, Micros};
-
-/// What came longer ago than this counts as come now.
-const LATE: Micros = Micros(1_000_000);
 
 impl Role {
     /// Reads up to `burst` datagrams of a port; how many it were.
@@ -31,15 +27,8 @@ impl Role {
         burst
     }
 
-    /// When something came, by our own clock. One that was set meanwhile or a queue that was long left alone tell nothing.
-    fn arrival(&self, at: Option<u64>) -> Instant {
-        let now = now();
-        let at = at.map(|at| Instant(at.saturating_add_signed(self.ahead.saturating_neg())));
-        at.filter(|at| *at <= now && now - *at < LATE).unwrap_or(now)
-    }
-
     fn receive(&mut self, token: u64, arrived: Arrived<'_>) {
-        let now = self.arrival(arrived.at);
+        let now = arrival(arrived.at, self.ahead);
         let datagram = match arrived.datagram {
             Received::Whole(bytes) => Datagram::parse(bytes),
             Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
