@@ -313,12 +313,14 @@ impl Role {
     /// Reads every socket until it is empty.
     fn read_everything(&mut self, buffer: &mut [u8]) {
         for token in self.ports.tokens() {
-            self.read_port(token, BURST, buffer);
-            self.send_what_is_due();
+            if self.read_port(token, BURST, buffer) > 0 {
+                self.send_what_is_due();
+            }
         }
         for ear in FIRST_BFD..=LAST_BFD {
-            self.bfd.read(ear - FIRST_BFD, self.ahead, buffer);
-            self.send_what_is_due();
+            if self.bfd.read(ear - FIRST_BFD, self.ahead, buffer) > 0 {
+                self.send_what_is_due();
+            }
         }
     }
 
