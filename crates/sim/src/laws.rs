@@ -243,7 +243,8 @@ impl Laws {
     pub(crate) fn reloads(&mut self, now: u64, index: usize, host: &Host) {
         self.sessions.reloads(index, host);
         for seat in &mut self.seats[index] {
-            (seat.since, seat.owed) = (now, None);
+            // (Who listens goes on listening.)
+            (seat.since, seat.owed) = (seat.since.max(now), None);
         }
     }
 
@@ -306,7 +307,7 @@ impl Laws {
             Effect::Announce(_) => Ok(()),
             Effect::Priority(vr) => {
                 let seat = &mut self.seats[index][*vr];
-                (seat.since, seat.owed) = (now, None);
+                (seat.since, seat.owed) = (seat.since.max(now), None);
                 let own = router(host, *vr).map(Router::priority);
                 seat.stronger = seat.heard.filter(|heard| Some(heard.1) > own).or(seat.stronger);
                 Ok(())
