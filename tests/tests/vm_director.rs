@@ -15,6 +15,8 @@ mod misc;
 mod reloads;
 #[path = "vm_director/samples.rs"]
 mod samples;
+#[path = "vm_director/sessions.rs"]
+mod sessions;
 #[path = "vm_director/site.rs"]
 mod site;
 #[path = "vm_director/sync.rs"]
@@ -87,4 +89,10 @@ fn the_sync_daemon_follows_its_instance() {
 fn a_script_says_the_weight() {
     machine::needed();
     misc::weight_by_script();
+}
+
+#[test]
+fn servers_follow_their_bfd_sessions() {
+    machine::needed();
+    sessions::servers_follow();
 }

@@ -23,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("vipd-api", &[]),
     ("vipd", &["vipd-vrrp", "vipd-bfd", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
     // For tests alone: nobody may depend on it.
-    ("vipd-sim", &["vipd-vrrp"]),
+    ("vipd-sim", &["vipd-vrrp", "vipd-bfd"]),
     ("xtask", &[]),
     ("vipd-fuzz", &["vipd-vrrp", "vipd-bfd", "vipd-config", "vipd-sys"]),
     // End to end: it drives the program from outside and may look at anything but the program's inside.

@@ -57,7 +57,9 @@ impl Peer {
 pub enum Poll {
     /// The neighbour has confirmed what we say.
     Done,
-    /// What we send asks for an answer.
+    /// What we send next asks for an answer. One that comes before belongs to an earlier sequence.
+    Wanted,
+    /// We have asked for an answer.
     Going,
     /// The same, and our intervals have changed since: another one follows.
     Again,
@@ -78,7 +80,7 @@ pub struct Agreed {
 impl Agreed {
     /// On coming Up: from the idle interval to the working one. The shorter of both is heeded till the neighbour knows.
     fn at_first(settings: &Instance) -> Agreed {
-        let poll = if settings.min_tx == settings.idle_tx { Poll::Done } else { Poll::Going };
+        let poll = if settings.min_tx == settings.idle_tx { Poll::Done } else { Poll::Wanted };
         Agreed { tx: settings.min_tx.min(settings.idle_tx), rx: settings.min_rx, poll }
     }
 
@@ -90,19 +92,24 @@ impl Agreed {
         self.tx = self.tx.min(new.min_tx);
         self.rx = self.rx.max(new.min_rx);
         self.poll = match self.poll {
-            Poll::Done => Poll::Going,
+            Poll::Done | Poll::Wanted => Poll::Wanted,
             Poll::Going | Poll::Again => Poll::Again,
         };
     }
 
+    /// We ask.
+    fn ask(&mut self) {
+        if self.poll == Poll::Wanted {
+            self.poll = Poll::Going;
+        }
+    }
+
     /// The neighbour has answered.
     fn conclude(&mut self, settings: &Instance) {
-        self.poll = match self.poll {
-            Poll::Again => Poll::Going,
-            Poll::Done | Poll::Going => Poll::Done,
-        };
-        if self.poll == Poll::Done {
-            (self.tx, self.rx) = (settings.min_tx, settings.min_rx);
+        match self.poll {
+            Poll::Done | Poll::Wanted => {}
+            Poll::Again => self.poll = Poll::Wanted,
+            Poll::Going => *self = Agreed { tx: settings.min_tx, rx: settings.min_rx, poll: Poll::Done },
         }
     }
 }
@@ -536,6 +543,9 @@ impl Session {
             required_min_echo_rx: Micros(0),
         };
         self.edges.push_back(Edge::Send(control.emit()));
+        if let (State::Up { agreed, .. }, Exchange::Poll) = (&mut self.state, exchange) {
+            agreed.ask();
+        }
         self.counters.packets_sent += 1;
         // An answer is outside the schedule: else a neighbour that keeps asking would keep us from ever asking.
         if exchange != Exchange::Final {

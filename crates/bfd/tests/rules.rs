@@ -234,6 +234,10 @@ fn new_settings_are_heeded_when_the_neighbour_knows() {
     assert_eq!(seen(&node), (50, 210));
     hear(&mut node, START, &fin);
     assert_eq!(seen(&node), (50, 210));
+    // What comes before it was asked is another answer to the first: the neighbour may not know yet.
+    hear(&mut node, START, &fin);
+    assert_eq!(seen(&node), (50, 210));
+    assert_eq!(run(&mut node, START + Micros(120 * MILLI))[0].1.exchange, Exchange::Poll);
     hear(&mut node, START, &fin);
     assert_eq!(seen(&node), (100, 210));
     assert!(matches!(node.sessions()[0].state(), State::Up { agreed, .. } if agreed.poll == Poll::Done));

@@ -3,13 +3,18 @@
 
 use crate::mutation::Mutation;
 use crate::scenario::{self, SCRIPT, VRS};
+use crate::sessions::{Predecessor, Probe, Sessions};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
+use vipd_bfd::node::Reject as Unbelieved;
+use vipd_bfd::packet::Control;
+use vipd_bfd::session::Transition as Turn;
 use vipd_vrrp::admit::{self, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, packets};
+use vipd_vrrp::settings::Tracked;
 use vipd_vrrp::track::Link;
 use vipd_vrrp::trailer::Stamps;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -70,6 +75,14 @@ pub(crate) enum Effect {
     Believed(Flight, Option<Sequence>),
     /// A packet was not believed.
     Rejected(Flight, Reject),
+    /// A BFD packet leaves for this host.
+    Probe(usize, Probe),
+    /// The state of the BFD session with this host changed.
+    Session(usize, Turn),
+    /// A BFD packet was believed.
+    Heard(Probe, Control),
+    /// A BFD packet was not believed.
+    Unheard(Probe, Unbelieved),
 }
 
 /// Whether the host does anything.
@@ -92,6 +105,8 @@ pub(crate) struct Host {
     pub(crate) config: Settings,
     /// The number of the virtual router at each index of the node.
     pub(crate) vrs: Vec<usize>,
+    /// Its BFD sessions, where it has any.
+    pub(crate) sessions: Option<Sessions>,
     /// Whether it runs.
     pub(crate) pulse: Pulse,
     /// When it wants to be called.
@@ -128,12 +143,19 @@ pub(crate) struct Host {
 
 impl Host {
     /// One that is switched off.
-    pub(crate) fn new(index: usize, config: Settings, wires: usize, mutation: Option<Mutation>) -> Host {
+    pub(crate) fn new(
+        index: usize,
+        config: Settings,
+        sessions: Option<Sessions>,
+        wires: usize,
+        mutation: Option<Mutation>,
+    ) -> Host {
         Host {
             index,
             node: None,
             config,
             vrs: Vec::new(),
+            sessions,
             pulse: Pulse::Dead,
             wake: u64::MAX,
             inbox: VecDeque::new(),
@@ -157,7 +179,13 @@ impl Host {
 
     /// Starts the daemon, going on from what a predecessor left, last seen at that time.
     pub(crate) fn start(&mut self, now: u64, before: Option<(Instant, Snapshot)>) {
-        let before = match (before, self.mutation) {
+        let predecessor = if before.is_some() { Predecessor::Kept } else { Predecessor::None };
+        self.configure(now, before, predecessor);
+    }
+
+    /// Begins with its file, going on from what was before.
+    fn configure(&mut self, now: u64, before: Option<(Instant, Snapshot)>, predecessor: Predecessor) {
+        let mut before = match (before, self.mutation) {
             (Some((_, snapshot)), Some(Mutation::AbsenceForgotten)) => Some((Instant(now), snapshot)),
             (before, _) => before,
         };
@@ -166,6 +194,13 @@ impl Host {
             settings.groups.clear();
         }
         self.vrs = settings.instances.iter().map(scenario::number).collect();
+        if let Some(sessions) = &mut self.sessions {
+            sessions.begin(now, predecessor);
+            if let Some((_, snapshot)) = &mut before {
+                snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
+                snapshot.tracked.extend(sessions.levels());
+            }
+        }
         (self.told, self.told_wall) = (self.links.clone(), self.wall);
         self.node = Some(Node::new(Instant(now), settings, self.links.clone(), before, self.day(now)));
         self.pulse = Pulse::Running;
@@ -221,7 +256,15 @@ impl Host {
         }
         let before = self.node.as_ref().map(|node| (Instant(now), node.snapshot(Instant(now))));
         self.config = config;
-        self.start(now, before);
+        self.configure(now, before, Predecessor::Reloaded);
+    }
+
+    /// The daemon stops in order.
+    pub(crate) fn stop(&mut self, now: u64) {
+        self.handle(now, Input::Stop);
+        if let Some(sessions) = &mut self.sessions {
+            sessions.stop(now, &mut self.effects);
+        }
     }
 
     /// The daemon dies; the kernel keeps what it holds.
@@ -230,6 +273,7 @@ impl Host {
         self.pulse = Pulse::Dead;
         self.wake = u64::MAX;
         self.inbox.clear();
+        self.sessions.iter_mut().for_each(Sessions::die);
     }
 
     /// One turn of the role's loop.
@@ -237,12 +281,27 @@ impl Host {
         self.look_at_clock(now);
         let early = self.mutation == Some(Mutation::TickBeforeReading);
         self.tick(now, if early { Input::Tick } else { Input::TickMasters });
+        if let Some(sessions) = &mut self.sessions {
+            sessions.tick_sending(now, &mut self.effects);
+        }
         self.end_leases(now);
         while let Some(flight) = self.inbox.pop_front() {
             self.receive(now, flight);
         }
+        self.follow_sessions(now);
         self.tick(now, Input::Tick);
         self.rest(now);
+    }
+
+    /// Reads what the BFD neighbours say, judges who is silent, and tells the instances.
+    fn follow_sessions(&mut self, now: u64) {
+        let Some(sessions) = &mut self.sessions else { return };
+        sessions.read(now, &mut self.effects);
+        sessions.tick(now, &mut self.effects);
+        for (name, up) in sessions.news() {
+            self.stale = true;
+            self.handle(now, Input::Bfd(name, up));
+        }
     }
 
     fn tick(&mut self, now: u64, whose: Input) {
@@ -259,11 +318,13 @@ impl Host {
     pub(crate) fn rest(&mut self, now: u64) {
         let Some(node) = &self.node else { return };
         self.wake = node.wake().map_or(u64::MAX, |(at, ..)| at.0.max(self.quiet));
+        self.wake = self.sessions.as_ref().map_or(u64::MAX, Sessions::wake).min(self.wake);
         if let Some(snapshot) = &mut self.snapshot
             && self.stale
             && now >= snapshot.at.0 + SNAPSHOT_GAP
         {
             *snapshot = node.snapshot(Instant(now));
+            self.sessions.iter_mut().for_each(Sessions::keep);
             self.stale = false;
         }
     }
@@ -271,6 +332,7 @@ impl Host {
     /// From now on there is a snapshot, of this moment and of every change.
     pub(crate) fn keep(&mut self, now: u64) {
         self.snapshot = self.node.as_ref().map(|node| node.snapshot(Instant(now)));
+        self.sessions.iter_mut().for_each(Sessions::keep);
         self.stale = false;
     }
 

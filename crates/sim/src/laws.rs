@@ -1,6 +1,8 @@
 //! What must hold: after every turn of a host, and once the faults have ended. Each law keeps its own account of what
 //! happened, from the wire's side; what a node says of itself is compared with it.
 
+mod sessions;
+
 use crate::host::{Effect, Flight, Host, Origin, Pulse};
 use crate::scenario::{HOSTS, Scenario, VRS, WIRES, address, number};
 use crate::wire::{LONGEST_WAY, Wires};
@@ -9,7 +11,7 @@ use vipd_vrrp::admit::Reject;
 use vipd_vrrp::auth::AhFault;
 use vipd_vrrp::node::Node;
 use vipd_vrrp::router::{Master, Name, Router, Sequence, State};
-use vipd_vrrp::settings::{Bearing, Instance, Preempt, Version};
+use vipd_vrrp::settings::{Bearing, Instance, Preempt, Tracked, Version};
 use vipd_vrrp::timers;
 use vipd_vrrp::trailer::{HmacFault, Stamp};
 use vipd_vrrp::units::Priority;
@@ -66,6 +68,15 @@ pub enum Law {
     Neighbours,
     /// And so it stays.
     Lasting,
+    /// A BFD neighbour counts as gone when its last packet is a detection time old, and what had come by then is read:
+    /// no sooner, no later.
+    Detection,
+    /// A BFD session changes its state for what a packet says, or its silence, as RFC 5880, 6.8.6 has it.
+    Caused,
+    /// What an instance knows of a BFD session is what it is.
+    Followed,
+    /// After the last fault the sessions between hosts that run are Up, and no other.
+    SessionsUp,
 }
 
 impl fmt::Display for Law {
@@ -78,7 +89,7 @@ impl fmt::Display for Law {
             Law::Attacker => "nobody without the key is believed, and no packet twice",
             Law::Honest => "an honest advert is believed",
             Law::Group => "the members of a sync group hold the same state",
-            Law::Schedule => "nothing that is received delays an advert",
+            Law::Schedule => "nothing that is received delays an advert or a BFD packet",
             Law::HeardMaster => "nobody takes over from a stronger master that it hears",
             Law::HandOver => "a good-bye is followed within the skew time",
             Law::ListensFirst => "who was away for long listens first",
@@ -88,6 +99,10 @@ impl fmt::Display for Law {
             Law::RightMaster => "after the last fault the right one is master",
             Law::Neighbours => "after the last fault clients send to the master",
             Law::Lasting => "without a fault nothing changes",
+            Law::Detection => "a BFD neighbour counts as gone after its detection time",
+            Law::Caused => "no session changes without a cause",
+            Law::Followed => "a tracker follows its session",
+            Law::SessionsUp => "after the last fault the sessions between hosts that run are Up",
         })
     }
 }
@@ -107,6 +122,8 @@ struct Seat {
     due: u64,
     /// When a stronger master's last advert was believed, and its interval in microseconds.
     stronger: Option<(u64, Priority, u64)>,
+    /// The same of the last advert of any master: it may become the stronger one.
+    heard: Option<(u64, Priority, u64)>,
     /// A master said good-bye: it is to serve by then.
     owed: Option<u64>,
     /// When it woke and found its master's time long over: nobody knows what it was not told.
@@ -125,6 +142,7 @@ const VACANT: Seat = Seat {
     sent: 0,
     due: 0,
     stronger: None,
+    heard: None,
     owed: None,
     patient: u64::MAX,
     sequence: 0,
@@ -141,6 +159,8 @@ pub(crate) struct Laws {
     stolen: [u64; HOSTS],
     /// How many masters each virtual router has.
     masters: [usize; VRS],
+    /// Those of BFD sessions.
+    pub(crate) sessions: sessions::Account,
 }
 
 impl Laws {
@@ -151,6 +171,7 @@ impl Laws {
             disturbed: [[[0; HOSTS]; HOSTS]; VRS],
             stolen: [0; HOSTS],
             masters: [0; VRS],
+            sessions: sessions::Account::default(),
         }
     }
 
@@ -195,15 +216,19 @@ impl Laws {
         }
         for (router, vr) in woken.node.iter().flat_map(Node::routers).zip(&woken.vrs) {
             // (An interval learned from another master is no longer than the configured ones of this cluster.)
-            let longest = router.settings.advert_int.micros().0.max(all.vrs[*vr].interval.micros().0);
-            if let State::Backup(backup) = router.state()
-                && now >= backup.down.0 + longest
-                && !backup.overslept
-            {
+            let of = &all.vrs[*vr];
+            let longest = router.settings.advert_int.micros().0.max(of.interval.micros().0);
+            let State::Backup(backup) = router.state() else { continue };
+            // A BFD neighbour that turns out to be gone at that moment may lower the priority: it has to wait for longer.
+            let skew = timers::skew(of.version, Priority(1), of.interval).0;
+            let lowest = backup.heard.map_or(0, |heard| heard.at.0 + of.master_down).max(backup.down.0 + skew);
+            let down = if woken.sessions.is_some() { lowest } else { backup.down.0 };
+            if now >= down + longest && !backup.overslept {
                 self.seats[host][*vr].patient = now;
             }
         }
         self.stolen[host] = self.stolen[host].max(now);
+        self.sessions.resumed(now, host);
     }
 
     /// A host's daemon is dead.
@@ -211,12 +236,15 @@ impl Laws {
         for vr in 0..VRS {
             self.set_state(host, vr, Name::Init);
         }
+        self.sessions.dead(host);
     }
 
     /// A host's daemon takes another file: it never stops running for that.
-    pub(crate) fn reloads(&mut self, now: u64, host: usize) {
-        for seat in &mut self.seats[host] {
-            (seat.since, seat.owed) = (now, None);
+    pub(crate) fn reloads(&mut self, now: u64, index: usize, host: &Host) {
+        self.sessions.reloads(index, host);
+        for seat in &mut self.seats[index] {
+            // (Who listens goes on listening.)
+            (seat.since, seat.owed) = (seat.since.max(now), None);
         }
     }
 
@@ -231,7 +259,8 @@ impl Laws {
     }
 
     /// A host's daemon has started: what listened goes on listening.
-    pub(crate) fn started(&mut self, index: usize, host: &Host) {
+    pub(crate) fn started(&mut self, now: u64, index: usize, host: &Host) {
+        self.sessions.started(now, index, host);
         let Some(node) = &host.node else { return };
         for (router, vr) in node.routers().iter().zip(&host.vrs) {
             if let State::Master(Master { listening: Some(listening), .. }) = router.state() {
@@ -267,11 +296,20 @@ impl Laws {
                 (seat.due, seat.since, seat.listens) = (until, until, now + 1);
                 Ok(())
             }
+            Effect::Probe(peer, probe) => {
+                self.sessions.sent(now, index, *peer, probe);
+                Ok(())
+            }
+            Effect::Session(peer, turn) => self.sessions.changed(now, index, *peer, host, turn),
+            Effect::Heard(probe, said) => self.sessions.heard(now, index, probe, said),
+            Effect::Unheard(probe, why) => sessions::unheard(index, probe, why),
             Effect::LeaseEnded(vr) => Err((Law::Leases, format!("those of VI_{vr} on host {index} ended"))),
             Effect::Announce(_) => Ok(()),
             Effect::Priority(vr) => {
                 let seat = &mut self.seats[index][*vr];
-                (seat.since, seat.owed) = (now, None);
+                (seat.since, seat.owed) = (seat.since.max(now), None);
+                let own = router(host, *vr).map(Router::priority);
+                seat.stronger = seat.heard.filter(|heard| Some(heard.1) > own).or(seat.stronger);
                 Ok(())
             }
             Effect::Changed(vr, transition) => {
@@ -294,6 +332,7 @@ impl Laws {
                     return Err((Law::ListensFirst, text));
                 }
                 let stronger = seat.stronger.take();
+                seat.heard = None;
                 match router(host, *vr) {
                     Some(router) if transition.to == Name::Master => heard_master(now, router, stronger),
                     _ => Ok(()),
@@ -354,7 +393,7 @@ impl Laws {
         let vr = &all.vrs[flight.vr];
         let backup = seat.state == Name::Backup;
         if flight.priority == Priority::RELEASE {
-            seat.stronger = None;
+            (seat.stronger, seat.heard) = (None, None);
             if backup && !vr.grouped {
                 let skew = timers::skew(vr.version, router.priority(), vr.interval).0;
                 seat.owed = Some(now + skew + 1);
@@ -363,6 +402,9 @@ impl Laws {
         }
         seat.owed = None;
         let never = router.settings.preempt == Preempt::Never;
+        // (Of a master that was too weak to be listened to the interval was not learned.)
+        let interval = flight.interval.micros().0.min(router.settings.advert_int.micros().0);
+        seat.heard = backup.then_some((now, flight.priority, interval));
         // (A master does not give way to its equal with a lower address, and takes nothing over from it later.)
         let equal = flight.priority == router.priority() && (backup || flight.from > index);
         if flight.priority > router.priority() || equal || (never && backup) {
@@ -412,6 +454,7 @@ impl Laws {
     /// After a turn of a host.
     pub(crate) fn turn(&self, now: u64, index: usize, host: &Host) -> Result<(), Broken> {
         let Some(node) = &host.node else { return Ok(()) };
+        self.sessions.turn(now, index, host)?;
         for (i, (router, vr)) in node.routers().iter().zip(&host.vrs).enumerate() {
             let seat = &self.seats[index][*vr];
             let state = router.state().name();
@@ -500,7 +543,7 @@ impl Laws {
 
     /// The faults are long enough over: who is master of a virtual router, which is to be the right one.
     pub(crate) fn calm(&self, vr: usize, hosts: &[Host], down: &Down) -> Result<Option<usize>, Broken> {
-        let able: Vec<usize> = (0..hosts.len()).filter(|host| able(&hosts[*host], *host, vr, down)).collect();
+        let able: Vec<usize> = (0..hosts.len()).filter(|host| able(hosts, *host, vr, down)).collect();
         for host in &able {
             let state = self.state(*host, vr);
             if !matches!(state, Name::Backup | Name::Master) {
@@ -547,14 +590,19 @@ pub(crate) struct Down {
 }
 
 /// Whether a virtual router can serve on a host: by what the simulator did to it, not by what its node says.
-fn able(host: &Host, index: usize, vr: usize, down: &Down) -> bool {
+fn able(hosts: &[Host], index: usize, vr: usize, down: &Down) -> bool {
+    let host = &hosts[index];
+    let good = |what: &Tracked| match what {
+        Tracked::Bfd(name) => sessions::works(hosts, index, name, down),
+        _ => !down.script[index], // nothing else is tracked without a weight
+    };
     let fit = |settings: &Instance| {
         let wire = usize::from(settings.interface.as_bytes()[3] - b'0');
-        let script = settings.tracks.iter().all(|track| match track.bearing {
-            Bearing::Fault { reverse } => down.script[index] == reverse,
+        let tracked = settings.tracks.iter().all(|track| match track.bearing {
+            Bearing::Fault { reverse } => good(&track.what) != reverse,
             Bearing::Weight { .. } => true,
         });
-        !down.links[index][wire] && !host.deaf[number(settings)] && script
+        !down.links[index][wire] && !host.deaf[number(settings)] && tracked
     };
     let config = &host.config;
     let Some(own) = config.instances.iter().find(|i| number(i) == vr) else { return false };

@@ -1,4 +1,4 @@
-//! Clusters of real `vipd_vrrp` nodes in virtual time, from one seed. For tests alone: the program knows nothing of it.
+//! Clusters of real `vipd_vrrp` and `vipd_bfd` nodes in virtual time, from one seed. For tests alone: the program knows nothing of it.
 //!
 //! ```text
 //!  seed -> scenario (hosts, virtual routers, settings)
@@ -8,7 +8,8 @@
 //!            |        +---- storm: what goes wrong, and when
 //!            v
 //!          host: Node, its shell, a kernel that holds addresses  <-- the real bytes -->  wire: loss, delay, cuts;
-//!                                                                                        a client's neighbour cache
+//!            |                                                                           a client's neighbour cache
+//!          sessions: the same for BFD
 //! ```
 //!
 //! Every random choice comes from the seed's generator, and nothing else decides: a seed is a run. A violation is told
@@ -18,6 +19,7 @@ mod host;
 mod laws;
 mod mutation;
 mod scenario;
+mod sessions;
 mod storm;
 mod tally;
 mod wire;

@@ -32,11 +32,21 @@ pub enum Mutation {
     AbsenceForgotten,
     /// A master's leases are not renewed.
     LeasesForgotten,
+    /// A BFD neighbour counts as gone an interval too late.
+    SilenceOverlooked,
+    /// A BFD neighbour counts as gone an interval too early.
+    SilenceImagined,
+    /// A BFD neighbour's silence is judged before what has arrived meanwhile is read.
+    SilenceBeforeReading,
+    /// A BFD packet is believed whatever routers it crossed.
+    HopsUncounted,
+    /// Instances are not told when a BFD session comes up or goes down.
+    SessionsUnfollowed,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Mutation; 14] = [
+    pub const ALL: [Mutation; 19] = [
         Mutation::PriorityUnread,
         Mutation::ReleaseUnheard,
         Mutation::TieUndecided,
@@ -51,6 +61,11 @@ impl Mutation {
         Mutation::ScriptsUnheard,
         Mutation::AbsenceForgotten,
         Mutation::LeasesForgotten,
+        Mutation::SilenceOverlooked,
+        Mutation::SilenceImagined,
+        Mutation::SilenceBeforeReading,
+        Mutation::HopsUncounted,
+        Mutation::SessionsUnfollowed,
     ];
 
     /// The one of that name, as `Debug` writes it.

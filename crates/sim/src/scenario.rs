@@ -1,9 +1,12 @@
 //! A cluster drawn from a seed: hosts, virtual routers, and what each host's file says.
 
+use crate::sessions;
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
+use vipd_bfd::settings::{self as bfd, Role::Active, Role::Passive};
+use vipd_bfd::units as bfd_units;
 use vipd_vrrp::node::Settings;
 use vipd_vrrp::settings::*;
 use vipd_vrrp::timers;
@@ -50,6 +53,16 @@ pub(crate) enum Clock {
     MustNotStep,
 }
 
+/// BFD sessions between the hosts.
+#[derive(Clone, Debug)]
+pub(crate) struct Mesh {
+    /// The wire that they run on, and the family of their addresses.
+    pub(crate) wire: usize,
+    pub(crate) family: Family,
+    /// What each host's file says of them at first.
+    pub(crate) files: Vec<Vec<bfd::Instance>>,
+}
+
 /// A cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
@@ -63,6 +76,8 @@ pub(crate) struct Scenario {
     pub(crate) script_every: u64,
     /// The mean time between two faults, in microseconds.
     pub(crate) pace: u64,
+    /// The BFD sessions, where there are any.
+    pub(crate) mesh: Option<Mesh>,
 }
 
 /// The identifier of a virtual router: not its number, so that nothing takes the one for the other.
@@ -149,6 +164,7 @@ impl Scenario {
             wires,
             script_every: rng.u64(500_000..4_000_000),
             pace: one_of(rng, &[2, 5, 10, 20, 60]) * 1_000_000,
+            mesh: None,
         };
         for vr in 0..count {
             let (router, instances) = scenario.virtual_router(rng, vr, grouped);
@@ -167,7 +183,44 @@ impl Scenario {
         if chance(rng, 40) {
             scenario.track(rng);
         }
+        if chance(rng, 25) {
+            scenario.connect(rng);
+        }
         scenario
+    }
+
+    /// Lets hosts have BFD sessions with each other, and instances track them.
+    fn connect(&mut self, rng: &mut Rng) {
+        let count = self.hosts.len();
+        let (wire, family) = (rng.usize(..self.wires), one_of(rng, &[Family::V4, Family::V6]));
+        let mut files = vec![Vec::new(); count];
+        for (a, b) in (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))) {
+            // The first two always.
+            if b > 1 && rng.bool() {
+                continue;
+            }
+            // Somebody has to begin.
+            let (first, second) =
+                one_of(rng, &[(Active, Active), (Active, Active), (Active, Passive), (Passive, Active)]);
+            files[a].push(session(rng, (family, wire), (a, b), first));
+            files[b].push(session(rng, (family, wire), (b, a), second));
+        }
+        let weight = one_of(rng, &[-60, -20, -5, 5, 20, 60]);
+        let bearing = match rng.u8(..3) {
+            0 => Bearing::Fault { reverse: chance(rng, 10) },
+            _ => Bearing::Weight { weight, reverse: chance(rng, 20) },
+        };
+        for vr in 0..self.vrs.len() {
+            // All members of a group track the same.
+            if !self.vrs[vr].grouped && chance(rng, 30) {
+                continue;
+            }
+            for (settings, sessions) in self.hosts.iter_mut().zip(&files) {
+                let track = |s: &bfd::Instance| Track { what: Tracked::Bfd(s.name.clone()), bearing };
+                settings.instances[vr].tracks.extend(sessions.iter().map(track));
+            }
+        }
+        self.mesh = Some(Mesh { wire, family, files });
     }
 
     fn virtual_router(&self, rng: &mut Rng, vr: usize, grouped: bool) -> (VirtualRouter, Vec<Instance>) {
@@ -292,6 +345,38 @@ impl Scenario {
             }
         }
     }
+}
+
+/// The session of one host with another, by these addresses. Slow ones: there is an hour to be simulated.
+fn session(rng: &mut Rng, at: (Family, usize), (own, peer): (usize, usize), role: bfd::Role) -> bfd::Instance {
+    let (family, wire) = at;
+    let mut session = bfd::Instance {
+        name: sessions::name(peer),
+        neighbour: address(family, wire, peer),
+        source: rng.bool().then(|| address(family, wire, own)),
+        min_rx: bfd_units::Micros(0),
+        min_tx: bfd_units::Micros(0),
+        idle_tx: bfd_units::Micros(0),
+        multiplier: NonZeroU8::MIN,
+        role,
+        ttl: 255,
+        max_hops: 0,
+        hops: bfd::Hops::Single,
+    };
+    retime(rng, &mut session);
+    session
+}
+
+/// Gives a session other intervals.
+pub(crate) fn retime(rng: &mut Rng, session: &mut bfd::Instance) {
+    let mut millis = |usual: &[u64], any| {
+        let one = if chance(rng, 70) { one_of(rng, usual) } else { rng.u64(any) };
+        bfd_units::Micros::from_millis(one)
+    };
+    session.min_rx = millis(&[300, 500, 1000], 100..1500);
+    session.min_tx = millis(&[300, 500, 1000], 100..1500);
+    session.idle_tx = millis(&[1000], 1000..2000);
+    session.multiplier = NonZeroU8::MIN.saturating_add(one_of(rng, &[2, 2, 2, 4, 1, 0]));
 }
 
 /// Members of a sync group have one priority and one rule of preemption on a host: with others they could not agree.

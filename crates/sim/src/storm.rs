@@ -2,11 +2,15 @@
 
 use crate::host::{Flight, Origin, Pulse};
 use crate::scenario::{self, Clock, HOSTS, SCRIPT, WIRES, chance};
+use crate::sessions::{Probe, peer};
 use crate::tally::Kind;
 use crate::wire::CLIENT;
 use crate::world::{Deaf, What, World};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU8, NonZeroU32};
+use vipd_bfd::packet::{Control, Diagnostic, Exchange, StateName};
+use vipd_bfd::units::{Discriminator, Micros};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::router::{Sequence, advert, packets};
 use vipd_vrrp::settings::{Auth, Family, HmacAuth, HmacKey, Transport, Version};
@@ -91,7 +95,7 @@ impl World {
             Kind::Stop => {
                 let host = self.some_host()?;
                 self.note(|| format!("host {host} stops its daemon"));
-                self.hosts[host].handle(self.now, Input::Stop);
+                self.hosts[host].stop(self.now);
                 self.flush(host);
                 self.kill(host);
                 self.hosts[host].snapshot = None;
@@ -178,6 +182,15 @@ impl World {
                 self.reload(host, config);
             }
             Kind::Reload => self.change_file()?,
+            Kind::Intervals => {
+                let host = self.some_host()?;
+                let sessions = self.hosts[host].sessions.as_mut()?;
+                let i = self.rng.usize(..sessions.config.len().max(1));
+                scenario::retime(&mut self.rng, sessions.config.get_mut(i)?);
+                self.note(|| format!("host {host}: a reload with other intervals of a session"));
+                self.reload(host, self.hosts[host].config.clone());
+            }
+            Kind::Imposture => self.impose()?,
         }
         Some(())
     }
@@ -356,6 +369,57 @@ impl World {
         let to = (!to.is_multicast()).then(|| scenario::host_at(to));
         let origin = Origin::Forged;
         Some((to, Flight { bytes: bytes.into(), from, vr, priority, interval: settings.advert_int, origin }))
+    }
+
+    /// BFD packets for a session of some host that its neighbour has not sent, though they know much of it.
+    fn impose(&mut self) -> Option<()> {
+        let to = self.some_host()?;
+        let sessions = self.hosts[to].sessions.as_ref()?;
+        let i = self.rng.usize(..sessions.config.len().max(1));
+        let from = peer(sessions.config.get(i)?);
+        let yours = sessions.discriminator(from)?;
+        let source = sessions.config[i].neighbour;
+        let (count, gap) = (self.rng.u32(1..=30), self.span(1_000, SECOND / 10));
+        self.note(|| format!("{count} BFD packets to host {to} seem to come from host {from}, {gap} us between two"));
+        for n in 0..count {
+            let rng = &mut self.rng;
+            let mut probe = Probe { bytes: [].into(), from, source, ttl: 255, origin: Origin::Forged };
+            let mut control = Control {
+                diagnostic: Diagnostic::None,
+                state: StateName::ALL[rng.usize(..StateName::ALL.len())],
+                exchange: [Exchange::None, Exchange::Poll, Exchange::Final][rng.usize(..3)],
+                authenticated: false,
+                demand: rng.bool(),
+                multiplier: NonZeroU8::MIN.saturating_add(rng.u8(..)),
+                mine: Discriminator(NonZeroU32::MIN.saturating_add(rng.u32(..))),
+                yours: Some(yours),
+                desired_min_tx: Micros(rng.u32(..).into()),
+                required_min_rx: Micros(rng.u32(..).into()),
+                required_min_echo_rx: Micros(0),
+            };
+            match rng.u8(..4) {
+                // From behind a router.
+                0 => probe.ttl = rng.u8(..255),
+                // Of another time, or guessed.
+                1 => control.yours = Discriminator::new(!yours.0.get()),
+                2 => control.authenticated = true,
+                // A stranger.
+                _ => {
+                    probe.source = match source {
+                        IpAddr::V4(_) => Ipv4Addr::new(10, 0, 0, 99).into(),
+                        IpAddr::V6(_) => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 99).into(),
+                    };
+                }
+            }
+            let mut bytes = control.emit().to_vec();
+            if chance(rng, 20) {
+                bytes.truncate(rng.usize(..=bytes.len()));
+                rng.fill(&mut bytes[..]);
+            }
+            probe.bytes = bytes.into();
+            self.later(gap * u64::from(n) + 40, What::Probe { to, probe });
+        }
+        Some(())
     }
 
     /// A fault ends.

@@ -52,11 +52,15 @@ pub enum Kind {
     Priority,
     /// A reload: the same, other intervals, an instance less or more.
     Reload,
+    /// A reload: other intervals of a BFD session.
+    Intervals,
+    /// BFD packets of somebody who is not the neighbour.
+    Imposture,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 25] = [
         Kind::Loss,
         Kind::Delay,
         Kind::Duplication,
@@ -80,6 +84,8 @@ impl Kind {
         Kind::Script,
         Kind::Priority,
         Kind::Reload,
+        Kind::Intervals,
+        Kind::Imposture,
     ];
 
     fn name(self) -> &'static str {
@@ -107,6 +113,8 @@ impl Kind {
             Kind::Script => "script",
             Kind::Priority => "priority",
             Kind::Reload => "reload",
+            Kind::Intervals => "BFD intervals",
+            Kind::Imposture => "BFD forgery",
         }
     }
 }
@@ -122,8 +130,12 @@ pub struct Tally {
     pub sent: u64,
     /// Packets that a host has read.
     pub read: u64,
+    /// BFD packets put on the wire.
+    pub probes: u64,
     /// Changes of state.
     pub changes: u64,
+    /// Changes of state of BFD sessions.
+    pub sessions: u64,
     /// Times that the faults ended and everything was looked at.
     pub calms: u64,
     /// Virtual routers of whom clients then had a wrong idea, through nobody's fault (see `Law::Neighbours`).
@@ -152,7 +164,9 @@ impl AddAssign<&Tally> for Tally {
         self.micros += other.micros;
         self.sent += other.sent;
         self.read += other.read;
+        self.probes += other.probes;
         self.changes += other.changes;
+        self.sessions += other.sessions;
         self.calms += other.calms;
         self.strays += other.strays;
         self.events += other.events;
@@ -164,6 +178,7 @@ impl fmt::Display for Tally {
         let all: u64 = self.faults.iter().sum();
         writeln!(f, "{:.0} hours simulated; {} adverts sent, {} packets read", self.hours(), self.sent, self.read)?;
         writeln!(f, "{} changes of state, {} events", self.changes, self.events)?;
+        writeln!(f, "{} BFD packets sent, {} changes of sessions", self.probes, self.sessions)?;
         let strays = self.strays;
         writeln!(f, "{} times calm again, {strays} caches wrong without the master's knowing", self.calms)?;
         write!(f, "{all} faults:")?;

@@ -5,6 +5,7 @@ use crate::host::{Effect, Flight, Host, Pulse};
 use crate::laws::{Broken, Down, Law, Laws};
 use crate::mutation::Mutation;
 use crate::scenario::{self, HOSTS, Scenario, VRS, host_at};
+use crate::sessions::{self, Probe, Sessions};
 use crate::storm::{Ending, Weapon};
 use crate::tally::Tally;
 use crate::wire::{CLIENT, Fate, LONGEST_WAY, Punctual, Wires};
@@ -13,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
+use vipd_bfd::packet::StateName;
 use vipd_vrrp::node::Settings;
 use vipd_vrrp::router::{Carried, Name};
 use vipd_vrrp::track::Link;
@@ -59,6 +61,8 @@ impl fmt::Display for Violation {
 pub(crate) enum What {
     /// A packet reaches a host.
     Arrive { to: usize, flight: Flight },
+    /// A BFD packet reaches a host.
+    Probe { to: usize, probe: Probe },
     /// An announcement reaches the client.
     Client { vr: usize, host: usize, punctual: Punctual },
     /// The next fault, of the storm with this number.
@@ -190,6 +194,14 @@ fn describe(scenario: &Scenario) -> String {
             priorities.join(" "),
         );
     }
+    if let Some(mesh) = &scenario.mesh {
+        text += &format!("\n  BFD on wire {}, tracked as {:?}:", mesh.wire, scenario.hosts[0].instances[0].tracks);
+        for (host, session) in mesh.files.iter().enumerate().flat_map(|(i, f)| f.iter().map(move |s| (i, s))) {
+            let (tx, rx, idle, times) = (session.min_tx, session.min_rx, session.idle_tx, session.multiplier);
+            let role = session.role;
+            text += &format!("\n    {host} {}: tx {tx}, rx {rx}, idle {idle}, {times} times, {role:?}", session.name);
+        }
+    }
     text
 }
 
@@ -197,9 +209,12 @@ impl World {
     fn new(seed: u64, mutation: Option<Mutation>) -> World {
         let mut rng = Rng::with_seed(seed);
         let scenario = Scenario::draw(&mut rng);
-        let hosts = scenario.hosts.iter().enumerate();
+        let host = |(i, settings): (usize, &Settings)| {
+            let sessions = scenario.mesh.as_ref().map(|mesh| Sessions::new(i, mesh, rng.u64(..), mutation));
+            Host::new(i, settings.clone(), sessions, scenario.wires, mutation)
+        };
         World {
-            hosts: hosts.map(|(i, s)| Host::new(i, s.clone(), scenario.wires, mutation)).collect(),
+            hosts: scenario.hosts.iter().enumerate().map(host).collect(),
             now: 0,
             rng,
             scenario,
@@ -233,7 +248,7 @@ impl World {
     /// Something is to happen so many microseconds from now.
     pub(crate) fn later(&mut self, after: u64, what: What) {
         let at = self.now + after;
-        if matches!(what, What::Arrive { .. } | What::Client { .. }) {
+        if matches!(what, What::Arrive { .. } | What::Probe { .. } | What::Client { .. }) {
             self.last_arrival = at.max(self.last_arrival);
         }
         self.queued += 1;
@@ -267,7 +282,13 @@ impl World {
         let script = self.scenario.hosts[0].scripts.first();
         let results = script.map_or(0, |s| u64::from(s.rise + s.fall) + 1);
         let window = self.scenario.vrs.iter().map(|vr| vr.window).max().unwrap_or(0);
-        let quiet = self.last_arrival.max(self.now) + (results * self.scenario.script_every).max(window);
+        let settled = sessions::settled(&self.hosts);
+        let arrived = self.last_arrival.max(self.now);
+        let quiet = arrived + (results * self.scenario.script_every).max(window).max(settled);
+        if settled > 0 {
+            self.run_until(arrived + settled)?;
+            self.laws.sessions.up(&self.hosts, &self.down)?;
+        }
         let patience = |vr: usize| {
             let own = &self.scenario.vrs[vr];
             // A group is as slow as its slowest member.
@@ -287,11 +308,11 @@ impl World {
                 self.laws.neighbours(vr, master, &self.wires)?;
             }
         }
-        let changes = self.tally.changes;
+        let changes = self.tally.changes + self.tally.sessions;
         let longest = self.scenario.vrs.iter().map(|vr| vr.master_down).max().unwrap_or(0);
         self.run_until(self.now + (2 * longest).max(BLOCK))?;
-        if self.tally.changes != changes {
-            let more = self.tally.changes - changes;
+        let more = self.tally.changes + self.tally.sessions - changes;
+        if more > 0 {
             return Err((Law::Lasting, format!("{more} changes of state after the calm")));
         }
         for vr in 0..self.scenario.vrs.len() {
@@ -299,6 +320,7 @@ impl World {
             self.laws.neighbours(vr, master, &self.wires)?;
             self.tally.strays += u64::from(self.wires.neighbours[vr].host != master && master.is_some());
         }
+        self.laws.sessions.up(&self.hosts, &self.down)?;
         self.tally.calms += 1;
         Ok(())
     }
@@ -349,6 +371,7 @@ impl World {
     fn happen(&mut self, what: What) {
         match what {
             What::Arrive { to, flight } => self.arrive(to, flight),
+            What::Probe { to, probe } => self.arrive_probe(to, probe),
             What::Client { vr, host, punctual } => {
                 self.note(|| format!("the client learns that VI_{vr} is at host {host}"));
                 let masters = std::array::from_fn(|host| self.laws.state(host, vr) == Name::Master);
@@ -385,6 +408,18 @@ impl World {
         if host.inbox.len() < INBOX {
             host.inbox.push_back(flight);
         }
+        if host.pulse == Pulse::Running {
+            self.tally.read += 1;
+            host.turn(self.now);
+            self.after(to);
+        }
+    }
+
+    fn arrive_probe(&mut self, to: usize, probe: Probe) {
+        let host = &mut self.hosts[to];
+        let lost = host.pulse == Pulse::Dead || host.paused;
+        let Some(sessions) = host.sessions.as_mut().filter(|s| !lost && !self.down.links[to][s.wire]) else { return };
+        sessions.arrive(probe);
         if host.pulse == Pulse::Running {
             self.tally.read += 1;
             host.turn(self.now);
@@ -438,6 +473,25 @@ impl World {
                     }
                     self.note(|| format!("host {host}: hears host {from} with VI_{vr} priority {priority}"));
                 }
+                Effect::Probe(to, probe) => self.send_probe(host, *to, probe),
+                Effect::Session(peer, turn) => {
+                    self.tally.sessions += 1;
+                    self.note(|| {
+                        format!("host {host}: session with {peer} {} -> {}: {}", turn.from, turn.to, turn.why)
+                    });
+                    if turn.to == StateName::Down {
+                        let outcome = self.laws.sessions.unread(self.now, host, *peer, &effects[i + 1..]);
+                        self.breaks(outcome);
+                    }
+                }
+                Effect::Heard(probe, said) => {
+                    let (from, state) = (probe.from, said.state);
+                    self.note(|| format!("host {host}: hears host {from} with BFD {state} {:?}", said.exchange));
+                }
+                Effect::Unheard(probe, why) => {
+                    let (from, origin) = (probe.from, probe.origin);
+                    self.note(|| format!("host {host}: doesn't believe BFD of host {from} ({origin:?}): {why}"));
+                }
                 Effect::Rejected(flight, why) => {
                     let (from, origin) = (flight.from, flight.origin);
                     self.note(|| format!("host {host}: doesn't believe host {from} ({origin:?}): {why}"));
@@ -477,6 +531,22 @@ impl World {
                     for after in [Some(after), again].into_iter().flatten() {
                         self.later(after, What::Arrive { to, flight: flight.clone() });
                     }
+                }
+            }
+        }
+    }
+
+    /// Puts a BFD packet on the wire.
+    fn send_probe(&mut self, from: usize, to: usize, probe: &Probe) {
+        self.tally.probes += 1;
+        let Some(wire) = self.scenario.mesh.as_ref().map(|mesh| mesh.wire) else { return };
+        let path = self.wires.paths[wire][from][to];
+        let fate = if self.down.links[from][wire] { Fate::Lost } else { path.fate(self.now, &mut self.rng) };
+        match fate {
+            Fate::Lost => self.note(|| format!("host {from}: BFD packet to host {to} is lost")),
+            Fate::Arrives { after, again } => {
+                for after in [Some(after), again].into_iter().flatten() {
+                    self.later(after, What::Probe { to, probe: probe.clone() });
                 }
             }
         }
@@ -526,7 +596,7 @@ impl World {
         let last_seen = self.seen[host];
         let known = snapshot.is_some();
         self.hosts[host].start(self.now, snapshot.map(|s| (Instant(last_seen), s)));
-        self.laws.started(host, &self.hosts[host]);
+        self.laws.started(self.now, host, &self.hosts[host]);
         self.after(host);
         if known {
             let away = self.now - last_seen;
@@ -556,7 +626,7 @@ impl World {
 
     /// A host takes another file.
     pub(crate) fn reload(&mut self, host: usize, config: Settings) {
-        self.laws.reloads(self.now, host);
+        self.laws.reloads(self.now, host, &self.hosts[host]);
         self.hosts[host].reload(self.now, config);
         self.after(host);
     }

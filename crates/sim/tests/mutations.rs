@@ -30,6 +30,11 @@ fn each_breakage_is_found_by_a_law_that_it_breaks() {
             Mutation::ScriptsUnheard => &[Law::Stuck, Law::RightMaster, Law::OneMaster],
             Mutation::AbsenceForgotten => &[Law::ListensFirst],
             Mutation::LeasesForgotten => &[Law::Leases],
+            Mutation::SilenceOverlooked | Mutation::SilenceImagined | Mutation::SilenceBeforeReading => {
+                &[Law::Detection]
+            }
+            Mutation::HopsUncounted => &[Law::Attacker],
+            Mutation::SessionsUnfollowed => &[Law::Followed],
         };
         let (seed, law) = found(mutation);
         assert!(laws.contains(&law), "{mutation:?} was found at seed {seed} as {law:?}");

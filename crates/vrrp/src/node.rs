@@ -156,7 +156,7 @@ impl Node {
         let facts = Facts { links: links.clone(), ..Facts::default() };
         for (instance, predecessor) in settings.instances.into_iter().zip(predecessors) {
             let mut router = Router::new(now, instance, unix);
-            router.set_facts(&facts);
+            router.set_facts(now, &facts);
             if let Some(carried) = predecessor.and_then(|at| carried.get_mut(at)?.take()) {
                 router.resume(now, last_seen, carried);
             }
@@ -561,7 +561,7 @@ impl Node {
     fn settle(&mut self, now: Instant) {
         let own: Vec<BTreeSet<Fault>> = self.routers.iter().map(|r| track::faults(&r.settings, &self.facts)).collect();
         for i in 0..self.routers.len() {
-            self.routers[i].set_facts(&self.facts);
+            self.routers[i].set_facts(now, &self.facts);
             if matches!(self.routers[i].state, State::Stopped) {
                 continue;
             }
@@ -658,7 +658,7 @@ pub fn predecessors(before: &[(Key, &str)], next: &[(Key, &str)]) -> Vec<Option<
 
 impl Router {
     /// Takes what the facts say of its source address and its priority.
-    fn set_facts(&mut self, facts: &Facts) {
+    fn set_facts(&mut self, now: Instant, facts: &Facts) {
         let link = facts.links.get(self.settings.source_interface());
         // A lost address is kept for the priority-0 advert that may still get out.
         let family = self.settings.family;
@@ -668,7 +668,7 @@ impl Router {
         if self.history.is_empty() && matches!(self.state, State::Init) {
             self.effective = priority; // the first facts are no change
         } else {
-            self.set_priority(priority);
+            self.set_priority(now, priority);
         }
     }
 }

@@ -800,8 +800,9 @@ impl Router {
         self.edges.push_back(Edge::Send { advert: self.advert(priority), sequence });
     }
 
-    /// The priority in force is now this; a running master-down interval moves with it.
-    pub(crate) fn set_priority(&mut self, priority: Priority) {
+    /// The priority in force is now this; a running master-down interval moves with it. A master that was too weak to be
+    /// listened to and is no longer so has been heard.
+    pub(crate) fn set_priority(&mut self, now: Instant, priority: Priority) {
         let from = self.effective;
         if from == priority {
             return;
@@ -811,6 +812,12 @@ impl Router {
         let after = self.master_down();
         if let State::Backup(backup) = &mut self.state {
             backup.down = Instant((backup.down.0 + after.0).saturating_sub(before.0));
+            let listened_to = |heard: &Heard| heard.priority >= priority && now < heard.at + after;
+            if let Some(heard) = backup.heard.filter(listened_to) {
+                (backup.wants_master, backup.overslept, backup.hold) = (false, false, None);
+                backup.clearance = Clearance::Unasked;
+                backup.down = backup.down.max(heard.at + after);
+            }
         }
         self.edges.push_back(Edge::PriorityChanged { from, to: priority });
     }

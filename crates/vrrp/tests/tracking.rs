@@ -5,11 +5,13 @@
 mod common;
 
 use common::{instance, links};
+use vipd_vrrp::admit::Admitted;
 use vipd_vrrp::node::{Due, Input, Node, Settings};
-use vipd_vrrp::router::Name;
+use vipd_vrrp::router::{Name, advert};
 use vipd_vrrp::settings::*;
+use vipd_vrrp::timers::master_down;
 use vipd_vrrp::track::{Cause, Effect, Known};
-use vipd_vrrp::units::{Instant, Micros, Priority};
+use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
 const START: Instant = Instant(1_000_000_000);
 /// Short enough for a backup that hears no master.
@@ -127,6 +129,33 @@ fn a_bfd_session_is_down_until_it_is_up() {
         assert_eq!(standing(&node), backup(down));
         node.handle(START, Input::Bfd("peer".into(), true));
         assert_eq!(standing(&node), backup(up));
+    }
+}
+
+/// A master that was too weak to be listened to is so no longer when our own priority falls below its: what it has said
+/// counts, nobody takes over from it.
+#[test]
+fn a_weaker_master_that_became_the_stronger_one_has_been_heard() {
+    for (falls_to, next) in [(40, Name::Backup), (50, Name::Backup), (70, Name::Master)] {
+        let mut node = node(settings(bfd(), falls_to - 100, false));
+        node.handle(START, Input::Bfd("peer".into(), true));
+        let (down, _) = node.wake().unwrap();
+        // Its advert comes shortly before it would be preempted.
+        let heard = Instant(down.0 - UNIT);
+        let advert = advert(&node.routers()[0].settings, Priority(50));
+        let source = [192, 0, 2, 9].into();
+        let said = Admitted { source, advert, sequence: None, sum: None, oddity: None };
+        node.handle(heard, Input::Advert(0, said));
+        assert_eq!(node.wake().unwrap().0, down, "its adverts don't count");
+        node.handle(heard, Input::Bfd("peer".into(), false));
+        // A lower priority has a longer skew time.
+        node.handle(down + Micros::from_secs(1), Input::Tick);
+        assert_eq!(node.routers()[0].state().name(), next, "with priority {falls_to}");
+        if next == Name::Backup {
+            let falls_to = Priority(u8::try_from(falls_to).unwrap());
+            let patience = master_down(Version::V3, falls_to, Centis(100), 3);
+            assert_eq!(node.wake().unwrap().0, heard + patience);
+        }
     }
 }
 
