@@ -5,6 +5,7 @@ mod addresses;
 mod devices;
 mod filter;
 mod guardian;
+mod lease;
 mod ports;
 mod promotion;
 mod routing;
