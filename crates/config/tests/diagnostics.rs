@@ -157,7 +157,7 @@ fn the_firewalls_tables_are_not_ours() {
 
 #[test]
 fn what_would_split_the_brain_is_refused() {
-    assert_eq!(found(&instance("use_ipvlan 192.0.2.9/24")), ["V0902:4"]);
+    assert_eq!(found(&instance("vrf red")), ["V0902:4"]);
 }
 
 #[test]

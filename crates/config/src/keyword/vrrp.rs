@@ -14,9 +14,8 @@ VRRP_INSTANCE_ROWS:
     "vmac_xmit_base" Flag, "", "flag", "off (forced on for unicast with use_vmac)", Acts;
         "Send adverts on the parent interface. They are heard from both."
     "use_ipvlan" Options(0), "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
-        "IFNAME max 15 characters", "off; bridge",
-        Refused("the instance would run on another interface than the file says");
-        "Run on an L2 ipvlan."
+        "IFNAME max 15 characters", "off; bridge", Acts;
+        "Run on an L2 ipvlan: adverts come from its address, which IPv4 needs. The virtual addresses stay on `interface`."
     "unicast_peer" Lines(&PEER_LINE), "{ PEERLINE... }", "at least one", "multicast", Acts;
         "Send adverts to these addresses instead of multicast."
     "unicast_fault_no_peer" Flag, "", "flag", "off", Acts;

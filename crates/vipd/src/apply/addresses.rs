@@ -14,7 +14,7 @@ use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
 use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
 use vipd_sys::sysctl;
-use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress};
+use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress, VirtualDevice};
 use vipd_vrrp::track;
 
 /// Addresses or announcements written before the adverts get their turn.
@@ -65,6 +65,12 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
+/// The addresses that are there whatever the instances do: static ones, and those of ipvlans.
+pub(crate) fn fixed(config: &Config) -> impl Iterator<Item = VirtualAddress> {
+    let devices = config.instances.iter().flat_map(|i| i.vrrp.devices());
+    config.statics.addresses.iter().cloned().chain(devices.filter_map(VirtualDevice::own_address))
+}
+
 /// Every address that a configuration puts on this host, with its interface and prefix.
 fn places(config: &Config) -> impl Iterator<Item = (&str, IpAddr, u8)> {
     let virtuals = config.instances.iter().flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded));
@@ -101,7 +107,7 @@ pub(crate) struct Addresses {
     /// Every address that some instance may put somewhere, by device, as it is to be there.
     managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>>,
     /// Those of them that are always there: adverts may come from these.
-    statics: BTreeSet<VirtualAddress>,
+    fixed: BTreeSet<VirtualAddress>,
     /// Those with `no_track` that somebody has removed since they were claimed.
     let_go: BTreeSet<VirtualAddress>,
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
@@ -150,7 +156,7 @@ impl Addresses {
             held: BTreeMap::new(),
             noted: 0,
             managed: BTreeMap::new(),
-            statics: BTreeSet::new(),
+            fixed: BTreeSet::new(),
             let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -215,10 +221,10 @@ impl Addresses {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
         self.pace.clear();
         self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
-        for address in &config.statics.addresses {
+        self.fixed = fixed(config).collect();
+        for address in &self.fixed {
             managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
         }
-        self.statics = config.statics.addresses.iter().cloned().collect();
         for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
@@ -279,7 +285,7 @@ impl Addresses {
             let own = |a: &Address| {
                 let ours = managed
                     .and_then(|set| set.get(&a.address))
-                    .is_some_and(|ours| ours.prefix == a.prefix && !self.statics.contains(ours));
+                    .is_some_and(|ours| ours.prefix == a.prefix && !self.fixed.contains(ours));
                 a.flags & UNUSABLE == 0 && !ours
             };
             let own = held.filter(|(_, a)| own(a));
