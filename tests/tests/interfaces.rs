@@ -16,6 +16,29 @@ const COMES_TOO: &str = "10.78.0.101";
 const PATIENCE: Duration = Duration::from_secs(6);
 
 #[test]
+fn an_instance_without_its_source_is_in_fault_if_it_tracks_it() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let conf = |more: &str| Instance::new(3, 150, "0.3").with("mcast_src_ip 10.77.0.9").with(more).text();
+    let mut a = Director::start(Kind::Vipd, &one, &conf("track_src_ip"));
+    let fault = |when: &str| {
+        wait_for(when, PATIENCE, || {
+            let why = "its source address 10.77.0.9 is not on this host";
+            a.status().is_some_and(|s| s.instances.iter().any(|i| i.state == "FAULT" && i.why.contains(why)))
+        });
+        assert!(!one.holds("10.77.0.100"));
+    };
+    fault("it has none at the start");
+    one.ip("addr add 10.77.0.9/32 dev lo");
+    a.wait_master("10.77.0.100", PATIENCE);
+    one.ip("addr del 10.77.0.9/32 dev lo");
+    fault("it is gone");
+    a.reload(&conf(""));
+    a.wait_master("10.77.0.100", PATIENCE);
+    a.stop();
+}
+
+#[test]
 fn interfaces_come_go_and_are_renamed() {
     let mut lab = Lab::new();
     let one = lab.host(1);

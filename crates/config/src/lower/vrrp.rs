@@ -147,11 +147,17 @@ impl Lower<'_> {
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
             needs: paths.needs,
         };
+        let track_source = nodes.on("track_src_ip") && instance.source.is_some();
+        if let Some(node) = nodes.find("track_src_ip").filter(|_| !track_source) {
+            let message = "`track_src_ip` has no effect: the file gives no source address";
+            self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+        }
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
         let instance = Instance {
             vrrp: instance,
             routes: paths.routes,
             rules: paths.rules,
+            track_source,
             promote_secondaries: nodes.on("promote_secondaries"),
             notify,
             takeover,
