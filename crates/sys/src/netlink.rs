@@ -336,9 +336,10 @@ impl Netlink {
         self.request(ask, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, |_| {})
     }
 
-    /// Removes an address; one that isn't there is no error.
+    /// Removes an address; one that isn't there is no error. Its label is not asked for: it is another one when its interface
+    /// was renamed (`inetdev_changename`, net/ipv4/devinet.c).
     pub fn remove(&mut self, address: &Address) -> io::Result<()> {
-        let ask = RouteNetlinkMessage::DelAddress(message(address));
+        let ask = RouteNetlinkMessage::DelAddress(message(&Address { label: None, ..address.clone() }));
         match self.request(ask, NLM_F_ACK, |_| {}) {
             Err(e) if matches!(e.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV)) => Ok(()),
             other => other,
