@@ -219,7 +219,7 @@ fn what_is_forged_is_counted_and_changes_nothing() {
         };
         for _ in 0..20 {
             send(&stranger, 255, &packet);
-            send(&b, 63, &packet);
+            send(&b, 254, &packet);
             send(&b, 255, &packet[..20]);
             send(&b, 255, b"");
             let mut other = packet.clone();

@@ -257,7 +257,7 @@ impl Node {
         };
         match judge(&self.sessions[i], datagram, &control) {
             Ok(()) => {
-                self.sessions[i].hear(now, &control);
+                self.sessions[i].hear(now, &control, datagram.ttl);
                 self.collect(i);
             }
             Err(why) => self.reject(Some(i), datagram, why),
@@ -302,7 +302,7 @@ impl Node {
 
 /// Whether a packet of a session may be believed.
 fn judge(session: &Session, datagram: &Datagram<'_>, control: &Control) -> Result<(), Reject> {
-    let least = session.settings.least_ttl();
+    let least = session.least_ttl();
     if datagram.ttl < least {
         return Err(Reject::Ttl { got: datagram.ttl, least });
     }

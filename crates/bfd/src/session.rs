@@ -35,10 +35,13 @@ pub struct Peer {
     pub demand: bool,
     /// When.
     pub heard: Instant,
+    /// The highest TTL or hop limit that came from it.
+    #[serde(default)]
+    pub ttl: u8,
 }
 
 impl Peer {
-    fn of(now: Instant, control: &Control) -> Peer {
+    fn of(now: Instant, control: &Control, ttl: u8) -> Peer {
         Peer {
             discriminator: control.mine,
             state: control.state,
@@ -48,6 +51,7 @@ impl Peer {
             required_min_rx: control.required_min_rx,
             demand: control.demand,
             heard: now,
+            ttl,
         }
     }
 }
@@ -458,13 +462,19 @@ impl Session {
         }
     }
 
-    /// The neighbour has sent this.
-    pub(crate) fn hear(&mut self, now: Instant, control: &Control) {
+    /// The least TTL or hop limit that is believed now.
+    pub(crate) fn least_ttl(&self) -> u8 {
+        self.settings.least_ttl(self.state.peer().map(|peer| peer.ttl))
+    }
+
+    /// The neighbour has sent this, and it came with this TTL or hop limit.
+    pub(crate) fn hear(&mut self, now: Instant, control: &Control, ttl: u8) {
         self.counters.packets_received += 1;
         if let (State::Up { agreed, .. }, Exchange::Final) = (&mut self.state, control.exchange) {
             agreed.conclude(&self.settings);
         }
-        let peer = Peer::of(now, control);
+        let highest = self.state.peer().map_or(ttl, |peer| peer.ttl.max(ttl));
+        let peer = Peer::of(now, control, highest);
         let (before, after) = (self.state.name(), next(self.state.name(), control.state));
         if before == after {
             self.state.hear(peer);

@@ -35,6 +35,19 @@ pub enum Role {
     Passive,
 }
 
+/// With what TTL or hop limit the neighbour sends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Habit {
+    /// With ours.
+    #[default]
+    Ours,
+    /// With ours or, as a keepalived does over IPv6 that is told nothing, with 64: that has to be found out.
+    Unknown,
+}
+
+/// What a keepalived sends over IPv6 that is told nothing: the kernel's default.
+const KERNELS: u8 = 64;
+
 /// One `bfd_instance` (defaults of keepalived in brackets).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Instance {
@@ -59,13 +72,22 @@ pub struct Instance {
     /// `max_hops` [0]: what comes may have lost so many of that. 0: nothing that crossed a router is believed (RFC
     /// 5881, 5); 255: everything is.
     pub max_hops: u8,
+    /// What the neighbour sends with: unknown over IPv6 without `hoplimit`.
+    #[serde(default)]
+    pub habit: Habit,
     /// `multihop`
     pub hops: Hops,
 }
 
 impl Instance {
-    /// The least TTL or hop limit that is believed.
-    pub fn least_ttl(&self) -> u8 {
-        self.ttl.saturating_sub(self.max_hops)
+    /// The least TTL or hop limit that is believed of a neighbour of which this is the highest that came; `None`: it is
+    /// not known. One on the same link that has sent with ours once is believed from there alone (RFC 5881, 5).
+    pub fn least_ttl(&self, highest: Option<u8>) -> u8 {
+        let found_out = self.hops == Hops::Single && highest.is_some_and(|ttl| ttl >= self.ttl);
+        let sent = match self.habit {
+            Habit::Unknown if !found_out => self.ttl.min(KERNELS),
+            Habit::Ours | Habit::Unknown => self.ttl,
+        };
+        sent.saturating_sub(self.max_hops)
     }
 }

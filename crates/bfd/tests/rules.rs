@@ -10,7 +10,7 @@ use std::num::NonZeroU8;
 use vipd_bfd::node::{Action, Before, Datagram, Input, Node, Reject, Snapshot};
 use vipd_bfd::packet::{Control, Diagnostic, Exchange, Malformed, StateName};
 use vipd_bfd::session::{Edge, Poll, State, Timer};
-use vipd_bfd::settings::{Hops, Instance, Role};
+use vipd_bfd::settings::{Habit, Hops, Instance, Role};
 use vipd_bfd::units::{Discriminator, Instant, Micros};
 
 use StateName::{AdminDown, Down, Init, Up};
@@ -91,6 +91,44 @@ fn what_is_not_believed_changes_nothing_and_is_counted() {
     assert_eq!(state(&node), Up);
 }
 
+/// RFC 5881, 5 wants 255 over one hop; a keepalived that is told nothing sends 64 over IPv6. Who has sent 255 once is
+/// believed with that alone, as long as it is known.
+#[test]
+fn a_neighbour_that_sends_from_the_link_is_believed_from_there_alone() {
+    let unknown = Instance { habit: Habit::Unknown, ..settings() };
+    let of = |node: &mut Node, now: Instant, state: StateName, ttl: u8| {
+        let bytes = says(&node.sessions()[0], state).emit();
+        node.handle(now, Input::Datagram(Datagram { ttl, ..datagram(&bytes) }));
+        let actions: Vec<Action> = std::iter::from_fn(|| node.poll()).collect();
+        actions.into_iter().find_map(|a| match a {
+            Action::Rejected { why, .. } => Some(why),
+            Action::Session(..) => None,
+        })
+    };
+    // One that sends 64: what is nearer is believed, too, what is farther is not.
+    let mut node = node(unknown.clone());
+    assert_eq!(of(&mut node, START, Down, 63), Some(Reject::Ttl { got: 63, least: 64 }));
+    assert_eq!(of(&mut node, START, Down, 64), None);
+    assert_eq!(of(&mut node, START, Up, 64), None);
+    assert_eq!(state(&node), Up);
+    // It was somebody else, or has got another file: from now on it is 255.
+    assert_eq!(of(&mut node, START, Up, 255), None);
+    for ttl in [64, 254] {
+        assert_eq!(of(&mut node, START, Down, ttl), Some(Reject::Ttl { got: ttl, least: 255 }));
+    }
+    assert_eq!(state(&node), Up);
+    // A process that takes over knows it, too; when the neighbour is gone and forgotten, another one may come.
+    let next = Before::Process(node.snapshot());
+    let mut node = Node::new(START, vec![unknown.clone()], next, &mut || panic!("it has its name"));
+    assert_eq!(of(&mut node, START, Down, 254), Some(Reject::Ttl { got: 254, least: 255 }));
+    run(&mut node, START + Micros(SECOND));
+    assert_eq!(state(&node), Down);
+    assert_eq!(of(&mut node, START + Micros(SECOND), Down, 64), None);
+    // Over several hops a way may become longer.
+    let far = Instance { hops: Hops::Multiple, ..unknown };
+    assert_eq!((far.least_ttl(Some(255)), settings().least_ttl(Some(64))), (64, 255));
+}
+
 #[test]
 fn max_hops_says_how_far_a_packet_may_have_come() {
     for (ttl, max_hops, got, believed) in
@@ -101,7 +139,7 @@ fn max_hops_says_how_far_a_packet_may_have_come() {
         node.handle(START, Input::Datagram(Datagram { ttl: got, ..datagram(&bytes) }));
         assert_eq!(state(&node) == Init, believed, "ttl {ttl}, max_hops {max_hops}: {got}");
     }
-    assert_eq!(Instance { ttl: 64, max_hops: 255, ..settings() }.least_ttl(), 0);
+    assert_eq!(Instance { ttl: 64, max_hops: 255, ..settings() }.least_ttl(None), 0);
 }
 
 #[test]

@@ -321,8 +321,20 @@ fn process(old: &TrackedProcess, new: &TrackedProcess) -> Vec<Word> {
 }
 
 fn session(old: &bfd::Instance, new: &bfd::Instance) -> Vec<Word> {
-    let bfd::Instance { name: _, neighbour, source, min_rx, min_tx, idle_tx, multiplier, role, ttl, max_hops, hops } =
-        new;
+    let bfd::Instance {
+        name: _,
+        neighbour,
+        source,
+        min_rx,
+        min_tx,
+        idle_tx,
+        multiplier,
+        role,
+        ttl,
+        max_hops,
+        habit,
+        hops,
+    } = new;
     vec![
         ("neighbor_ip", Felt::Mastership, old.neighbour != *neighbour),
         ("source_ip", Felt::Mastership, old.source != *source),
@@ -331,7 +343,7 @@ fn session(old: &bfd::Instance, new: &bfd::Instance) -> Vec<Word> {
         ("idle_tx", Felt::Nothing, old.idle_tx != *idle_tx),
         ("multiplier", Felt::Nothing, old.multiplier != *multiplier),
         ("passive", Felt::Nothing, old.role != *role),
-        ("ttl", Felt::Mastership, old.ttl != *ttl),
+        ("ttl", Felt::Mastership, (old.ttl, old.habit) != (*ttl, *habit)),
         ("max_hops", Felt::Mastership, old.max_hops != *max_hops),
         ("multihop", Felt::Mastership, old.hops != *hops),
     ]

@@ -221,6 +221,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "Private",
                 "V6",
                 "Single",
+                "Unknown",
                 "Active",
                 "Blackhole",
                 "LetGo",

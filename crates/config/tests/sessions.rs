@@ -5,7 +5,7 @@
 mod common;
 
 use common::{config, found, options, read};
-use vipd_bfd::settings::{Hops, Instance, Role};
+use vipd_bfd::settings::{Habit, Hops, Instance, Role};
 use vipd_bfd::units::Micros;
 use vipd_lvs::settings::Probe;
 use vipd_vrrp::settings::{Bearing, Track, Tracked};
@@ -28,6 +28,7 @@ fn a_session_has_the_defaults_of_keepalived() {
         role: Role::Active,
         ttl: 255,
         max_hops: 0,
+        habit: Habit::Ours,
         hops: Hops::Single,
     };
     assert_eq!(made, expected);
@@ -50,13 +51,14 @@ fn every_word_of_a_session_counts() {
         role: Role::Passive,
         ttl: 200,
         max_hops: 3,
+        habit: Habit::Ours,
         hops: Hops::Multiple,
     };
     assert_eq!(made, expected);
 }
 
 /// keepalived sends a hop limit of 64 over IPv6 unless told otherwise, and so believes it; RFC 5881 wants 255. We send
-/// 255, and believe what either sends.
+/// 255, and believe what either sends until it is known which of them the neighbour is.
 #[test]
 fn how_far_a_packet_may_come() {
     for (words, ttl, least) in [
@@ -71,7 +73,7 @@ fn how_far_a_packet_may_come() {
         ("neighbor_ip 2001:db8::2\nhoplimit 64", 64, 64),
     ] {
         let made = session(words);
-        assert_eq!((made.ttl, made.least_ttl()), (ttl, least), "{words}");
+        assert_eq!((made.ttl, made.least_ttl(None)), (ttl, least), "{words}");
     }
 }
 

@@ -361,6 +361,7 @@ fn session(rng: &mut Rng, at: (Family, usize), (own, peer): (usize, usize), role
         role,
         ttl: 255,
         max_hops: 0,
+        habit: if family == Family::V6 { bfd::Habit::Unknown } else { bfd::Habit::Ours },
         hops: bfd::Hops::Single,
     };
     retime(rng, &mut session);

@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 use vipd_bfd::node::{Action, Before, Datagram, Input, Node};
 use vipd_bfd::packet::{Control, Diagnostic, Exchange, StateName};
 use vipd_bfd::session::{Edge, Session};
-use vipd_bfd::settings::{Hops, Instance, Role};
+use vipd_bfd::settings::{Habit, Hops, Instance, Role};
 use vipd_bfd::units::{Discriminator, Instant, Micros};
 
 pub const MILLI: u64 = 1000;
@@ -37,6 +37,7 @@ pub fn instance(own: IpAddr, neighbour: IpAddr) -> Instance {
         role: Role::Active,
         ttl: 255,
         max_hops: 0,
+        habit: Habit::Ours,
         hops: Hops::Single,
     }
 }

@@ -354,7 +354,7 @@ BFD_INSTANCE_ROWS:
     "passive" Flag, "", "flag", "off", Acts;
         "Wait for the peer to start."
     "ttl" Int(1, 255), "INT", "1..255", "255", Acts;
-        "TTL/hop limit sent. Over IPv6, without it, 64 is believed too: what keepalived sends."
+        "TTL/hop limit sent. Over IPv6, without it, 64 is believed as well, keepalived's, until 255 comes."
     "hoplimit" Custom, "INT", "1..255", "", SameAs("ttl");
         "Another name of ttl."
     "max_hops" Int(-1, 255), "INT", "-1..255", "0", Acts;

@@ -6,15 +6,13 @@ use crate::tree::{Node, Nodes};
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 use vipd_bfd::session::Key;
-use vipd_bfd::settings::{Hops, Instance, Role};
+use vipd_bfd::settings::{Habit, Hops, Instance, Role};
 use vipd_bfd::units::Micros;
 
 /// Bytes of a name at most.
 const MAX_NAME: usize = 31;
 /// What is sent without `ttl`. (keepalived sends 64 over IPv6, which no neighbour that keeps to RFC 5881, 5 believes.)
 const TTL: u8 = 255;
-/// The least hop limit that is believed over IPv6 without `hoplimit`: what keepalived sends then.
-const LEAST_V6: u8 = 64;
 
 /// Who may follow a session, by its words `vrrp` and `checker`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +83,12 @@ impl Lower<'_> {
             }
         }
         let millis = |name, default| nodes.micros(name).map_or(Micros::from_millis(default), Micros);
-        let (ttl, max_hops) = self.reach(nodes, neighbour);
+        let (ttl, habit) = match nodes.int("ttl").map(narrow) {
+            Some(ttl) => (ttl, Habit::Ours),
+            None if neighbour.is_ipv6() => (TTL, Habit::Unknown),
+            None => (TTL, Habit::Ours),
+        };
+        let max_hops = self.max_hops(nodes);
         Some(Instance {
             name: name.to_owned(),
             neighbour,
@@ -97,12 +100,13 @@ impl Lower<'_> {
             role: if nodes.on("passive") { Role::Passive } else { Role::Active },
             ttl,
             max_hops,
+            habit,
             hops: if nodes.on("multihop") { Hops::Multiple } else { Hops::Single },
         })
     }
 
-    /// The TTL that is sent, and by how much less is believed.
-    fn reach(&mut self, nodes: &Nodes, neighbour: IpAddr) -> (u8, u8) {
+    /// By how much less than the TTL is believed.
+    fn max_hops(&mut self, nodes: &Nodes) -> u8 {
         let max_hops = match nodes.int("max_hops") {
             Some(-1) => u8::MAX,
             said => said.map_or(0, narrow),
@@ -115,10 +119,6 @@ impl Lower<'_> {
             let message = format!("`max_hops` {max_hops} is more than the `ttl`, {ttl}: nothing is too far away");
             self.push(Report::warning(Code::Adjusted, node.argument(), message));
         }
-        match (ttl, neighbour) {
-            (Some(ttl), _) => (ttl, max_hops),
-            (None, IpAddr::V4(_)) => (TTL, max_hops),
-            (None, IpAddr::V6(_)) => (TTL, max_hops.saturating_add(TTL - LEAST_V6)),
-        }
+        max_hops
     }
 }
