@@ -113,10 +113,10 @@ pub(crate) struct Addresses {
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
     /// microseconds, if there is one.
     pace: BTreeMap<(String, Family), u64>,
-    /// The leases by device and address; what has none the kernel holds for ever.
-    leases: BTreeMap<(String, IpAddr), Lease>,
+    /// The leases by address and device; what has none the kernel holds for ever.
+    leases: BTreeMap<(IpAddr, String), Lease>,
     /// Addresses whose lease is to be renewed.
-    renewals: BTreeSet<VirtualAddress>,
+    renewals: Vec<VirtualAddress>,
     /// When that is done.
     renew_at: u64,
     /// When the next announcement may leave a device that has a pace.
@@ -160,7 +160,7 @@ impl Addresses {
             let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
             leases: BTreeMap::new(),
-            renewals: BTreeSet::new(),
+            renewals: Vec::new(),
             renew_at: 0,
             next_frame: BTreeMap::new(),
             forwards: BTreeMap::new(),
@@ -424,7 +424,7 @@ impl Addresses {
         let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
             return;
         };
-        let lease = self.leases.get(&(device.clone(), address.address));
+        let lease = self.leases.get(&(address.address, device.clone()));
         if lease.is_some_and(|lease| lease.is_over(now)) {
             warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
             return;
@@ -476,6 +476,7 @@ impl Addresses {
             self.remove_place(&device, place);
         }
         self.refused.retain(|address, _| self.claims.contains(address));
+        self.renewals.retain(|address| self.claims.contains(address));
         self.let_go.retain(|address| self.claims.contains(address));
         let missing = claims.into_iter().filter(|c| !self.holds(c) && self.link_named(&c.device).is_some());
         let missing = missing.filter(|c| !self.let_go.contains(c));
@@ -591,11 +592,11 @@ impl Addresses {
             self.renew_at = now + TOGETHER;
         }
         for address in list {
-            let lease = self.leases.get(&(address.device.clone(), address.address));
+            let lease = self.leases.get(&(address.address, address.device.clone()));
             if lease.is_none_or(|lease| lease.seconds < 2) {
                 self.renew_at = self.renew_at.min(now); // there is no time to lose
             }
-            self.renewals.insert(address);
+            self.renewals.push(address);
         }
     }
 
@@ -613,9 +614,9 @@ impl Addresses {
         if let Err(e) = self.observe() {
             warn!("what the kernel has to tell can't be read: {e}");
         }
-        let some: Vec<_> = std::iter::from_fn(|| self.renewals.pop_first()).take(RENEWALS).collect();
+        let some: Vec<_> = self.renewals.drain(..self.renewals.len().min(RENEWALS)).collect();
         // One that isn't there any more is the guardian's.
-        let some = some.iter().filter(|a| self.claims.contains(a)).filter_map(|a| {
+        let some = some.iter().filter_map(|a| {
             let held = &self.held.get(&self.link_named(&a.device)?.index)?.get(&(a.address, a.prefix))?.1;
             let wanted = self.wanted(a)?;
             // Of an IPv6 address that is there for good the kernel would shorten the life of its prefix's route, which
@@ -640,7 +641,7 @@ impl Addresses {
         let now = monotonic_micros();
         for address in addresses {
             let device = self.name_of(address.index);
-            if let Some(lease) = self.leases.get_mut(&(device, address.address)) {
+            if let Some(lease) = self.leases.get_mut(&(address.address, device)) {
                 lease.renewed = now;
             }
         }
@@ -660,7 +661,7 @@ impl Addresses {
                 Lifetime::Forever => None,
                 Lifetime::Secs(seconds) => Some(seconds),
             },
-            valid: self.leases.get(&(address.device.clone(), address.address)).map(|lease| lease.seconds),
+            valid: self.leases.get(&(address.address, address.device.clone())).map(|lease| lease.seconds),
             flags: flags(address),
         })
     }

@@ -27,21 +27,21 @@ impl Lease {
     }
 }
 
-/// The leases of what these instances may hold, by device and address.
-pub(super) fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(String, IpAddr), Lease> {
+/// The leases of what these instances may hold, by address and device.
+pub(super) fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(IpAddr, String), Lease> {
     let mut leases = BTreeMap::new();
     for instance in instances {
         let Some(seconds) = instance.lease() else { continue };
         for address in instance.addresses.iter().chain(&instance.excluded) {
-            leases.insert((address.device.clone(), address.address), Lease { seconds, renewed: monotonic_micros() });
+            leases.insert((address.address, address.device.clone()), Lease { seconds, renewed: monotonic_micros() });
         }
     }
-    let v6 = leases.keys().filter(|(_, address)| address.is_ipv6()).count();
+    let v6 = leases.keys().filter(|(address, _)| address.is_ipv6()).count();
     if v6 > MOST_LEASED_V6 {
         warn!(
             "{v6} IPv6 addresses are more than the {MOST_LEASED_V6} that can be leased: the kernel holds them for good"
         );
-        leases.retain(|(_, address), _| address.is_ipv4());
+        leases.retain(|(address, _), _| address.is_ipv4());
     }
     leases
 }
