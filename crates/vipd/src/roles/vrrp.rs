@@ -240,7 +240,7 @@ impl Role {
             let deadline = [addresses, node, self.bfd.wake(), snapshot, self.sockets_at, paths, self.filter.wake()];
             let beat = self.configured.then_some(self.beat_at);
             let deadline = deadline.into_iter().chain([beat]).flatten().min();
-            self.poller.wait_patiently(deadline, self.ease.put_off(), &mut ready)?;
+            self.poller.wait_patiently(deadline, self.ease.put_off(monotonic_micros), &mut ready)?;
             self.look_at_clock();
             self.send_what_is_due();
             for token in std::mem::take(&mut ready) {

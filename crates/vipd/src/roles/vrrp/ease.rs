@@ -17,31 +17,31 @@ pub(super) struct Ease {
     most: u64,
     /// When something was last read.
     last: u64,
-    /// Whether the next is put off.
-    puts_off: bool,
+    /// Until when the next is put off, if it is.
+    until: Option<u64>,
 }
 
 impl Ease {
     /// For instances with these intervals, in microseconds.
     pub(super) fn suit(&mut self, intervals: impl Iterator<Item = u64>) {
         self.most = intervals.min().unwrap_or(0) / PART / 1000 * 1000;
-        self.puts_off = false;
+        self.until = None;
     }
 
-    /// For how long reading is put off now.
-    pub(super) fn put_off(&self) -> Duration {
-        if self.puts_off { Duration::from_micros(self.most) } else { Duration::ZERO }
+    /// For how long reading is put off now. (`now` is asked for the time only if it matters.)
+    pub(super) fn put_off(&self, now: impl FnOnce() -> u64) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| Duration::from_micros(until.saturating_sub(now())))
     }
 
     /// How many are to be read at once, at most `all`: who was woken for the first has no second one waiting.
     pub(super) fn burst(&self, all: usize) -> usize {
-        if self.puts_off { all } else { 1 }
+        if self.until.is_some() { all } else { 1 }
     }
 
     /// So many were read.
     pub(super) fn read(&mut self, now: u64, count: usize) {
-        let close = now.saturating_sub(self.last) < self.most || self.puts_off && count > 1;
-        self.puts_off = close && count <= CROWD;
+        let close = now.saturating_sub(self.last) < self.most || self.until.is_some() && count > 1;
+        self.until = (close && count <= CROWD).then_some(now + self.most);
         self.last = now;
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         ease.suit([1_000_000, 5_000_000].into_iter());
         let (mut now, mut read_until, mut turns, mut read) = (0, 0, 0, 0);
         while now < 10_000_000 {
-            let put_off = u64::try_from(ease.put_off().as_micros()).unwrap();
+            let put_off = u64::try_from(ease.put_off(|| now).as_micros()).unwrap();
             let next = (read_until / gap + 1) * gap;
             now = next.max(now + put_off);
             let waiting = usize::try_from(now / gap - read_until / gap).unwrap();
@@ -78,12 +78,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_off_is_put_off_once() {
+        let mut ease = Ease::default();
+        ease.suit([1_000_000].into_iter());
+        ease.read(1_000, 1);
+        ease.read(2_000, 1);
+        assert_eq!(ease.put_off(|| 2_000), Duration::from_millis(25));
+        assert_eq!(ease.put_off(|| 20_000), Duration::from_millis(7));
+        assert_eq!(ease.put_off(|| 27_000), Duration::ZERO, "whatever else the loop was woken for");
+    }
+
+    #[test]
     fn short_intervals_wait_for_nothing() {
         let mut ease = Ease::default();
         ease.suit([39_000].into_iter());
         for now in 0..100 {
             ease.read(now, 1);
-            assert_eq!((ease.put_off(), ease.burst(7)), (Duration::ZERO, 1));
+            assert_eq!((ease.put_off(|| now), ease.burst(7)), (Duration::ZERO, 1));
         }
     }
 }
