@@ -41,3 +41,9 @@ pub fn wait_for(what: &str, patience: Duration, mut holds: impl FnMut() -> bool)
 pub fn need_root() {
     assert!(vipd_sys::privilege::is_root(), "this test makes network namespaces and needs root");
 }
+
+/// Panics outside the virtual machine: what did not run must not look as if it had.
+#[track_caller]
+pub fn need_vm() {
+    assert!(std::env::var_os("IPVS_VM").is_some(), "this needs the virtual machine: `make test-vm`");
+}

@@ -80,6 +80,12 @@ fn a_stop_empties_the_table_unless_told_otherwise() {
 }
 
 #[test]
+fn the_sync_daemon_follows_the_instance_that_says_so() {
+    machine::needed();
+    sync::follows_as_it_was_said();
+}
+
+#[test]
 fn the_sync_daemon_follows_its_instance() {
     machine::needed();
     sync::follows();

@@ -466,7 +466,7 @@ fn addresses(old: &vrrp::Instance, new: &vrrp::Instance, moves: impl Fn(&Place) 
 }
 
 fn router(before: &Instance, after: &Instance) -> Vec<Word> {
-    let Instance { vrrp: new, routes, rules, promote_secondaries, notify, takeover } = after;
+    let Instance { vrrp: new, routes, rules, track_source, promote_secondaries, notify, takeover } = after;
     let old = &before.vrrp;
     // The addresses are compared by `addresses`; the name by `instances`; the rest of these is what makes it the same one.
     let vrrp::Instance {
@@ -530,6 +530,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("virtual_routes", Felt::Paths, before.routes != *routes),
         ("virtual_rules", Felt::Paths, before.rules != *rules),
         ("interfaces of routes", Felt::Mastership, old.needs != *needs),
+        ("track_src_ip", Felt::Mastership, before.track_source != *track_source),
         ("promote_secondaries", Felt::Nothing, before.promote_secondaries != *promote_secondaries),
         ("notify", Felt::Nothing, before.notify != *notify),
     ];

@@ -101,6 +101,7 @@ pub(crate) fn lower(
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &globals, &mut config);
     lower.followed(&globals, &mut config);
+    lower.follower(&root, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {
         for address in own.addresses.iter().chain(&own.excluded) {
             lower.held.entry(address.address).or_insert_with(|| own.name.clone());

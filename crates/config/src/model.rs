@@ -247,6 +247,8 @@ pub struct Instance {
     pub routes: Vec<Route>,
     /// `virtual_rules`
     pub rules: Vec<Rule>,
+    /// `track_src_ip`: without its `source` on this host it is in FAULT.
+    pub track_source: bool,
     /// `promote_secondaries`: the interface keeps an address's siblings when the first one goes.
     pub promote_secondaries: bool,
     /// Who is told.

@@ -6,7 +6,7 @@ mod common;
 
 use common::{config, found, said};
 use vipd_config::model::Config;
-use vipd_vrrp::settings::{DeviceKind, Instance, VirtualDevice};
+use vipd_vrrp::settings::{DeviceKind, Instance, IpvlanFlag, VirtualDevice};
 
 /// An instance without its name, VRID 51 on eth0 unless said otherwise.
 fn instance(name: &str, words: &str) -> String {
@@ -89,6 +89,29 @@ fn adverts_leave_where_the_words_say() {
     assert_eq!((first(&unicast).sends_on(), first(&unicast).hears_on()), ("eth0", "eth0"));
     // A group is heard on the virtual interface whatever adverts leave by.
     assert_eq!(first(&config(&instance("A", "use_vmac\nvmac_xmit_base"))).hears_on(), "vrrp.51");
+}
+
+#[test]
+fn adverts_come_from_an_ipvlan_and_the_addresses_stay_on_its_base() {
+    let ipvlan = config(&instance("A", "use_ipvlan ipvl 192.0.2.9/24 private"));
+    let own = first(&ipvlan).device.as_ref().unwrap();
+    let address = Some(("192.0.2.9".parse().unwrap(), 24));
+    assert_eq!(own.kind, DeviceKind::Ipvlan { flag: IpvlanFlag::Private, address });
+    assert_eq!((first(&ipvlan).sends_on(), first(&ipvlan).hears_on()), ("ipvl", "ipvl"));
+    assert_eq!(first(&ipvlan).source, Some("192.0.2.9".parse().unwrap()));
+    assert_eq!(first(&ipvlan).addresses[0].device, "eth0");
+    // A source of its own counts more, and a line may put an address on the ipvlan.
+    let said = instance(
+        "A",
+        "use_ipvlan ipvl 192.0.2.9/24\nmcast_src_ip 192.0.2.8\nvirtual_ipaddress {\n192.0.2.1 dev ipvl\n}",
+    );
+    assert_eq!(first(&config(&said)).source, Some("192.0.2.8".parse().unwrap()));
+    assert_eq!(first(&config(&said)).addresses[0].device, "ipvl");
+    // Over IPv6 its link-local address does; over IPv4 there is none.
+    let six = instance("A", "use_ipvlan\nvirtual_ipaddress {\nfe80::1\n}");
+    assert_eq!((found(&six), first(&config(&six)).source), (Vec::new(), None));
+    assert_eq!(found(&instance("A", "use_ipvlan")), ["V0404:7"]);
+    assert_eq!(found(&instance("A", "use_ipvlan 192.0.2.9/24\nvmac_xmit_base")), ["V0404:8"]);
 }
 
 #[test]

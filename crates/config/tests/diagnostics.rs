@@ -141,12 +141,30 @@ fn the_last_of_two_values_counts_and_the_first_of_two_scripts() {
 
 #[test]
 fn keywords_without_effect_yet_are_warnings_with_a_code() {
-    assert_eq!(found(&instance("track_src_ip")), ["V0901:4"]);
+    assert_eq!(found(&instance("timer_expired_backup")), ["V0901:4"]);
     assert_eq!(found("global_defs {\nenable_dbus\nvrrp_rt_priority 50\n}\n"), ["V0901:2", "V0901:3"]);
     // One warning for a block, none for each of its words.
     assert_eq!(found("SSL {\npassword one\nca two\n}\n"), ["V0901:1"]);
     // Off is how things are.
     assert_eq!(found("global_defs {\nno_checker_emails off\n}\n"), Vec::<String>::new());
+}
+
+#[test]
+fn the_former_way_to_say_what_the_sync_daemon_follows() {
+    let old = instance("lvs_sync_daemon_interface eth0");
+    assert!(short(&read(&old), |level| level == Level::Lint).contains(&"V0904:4".to_owned()));
+    let now = config(&old).global.sync_daemon.unwrap();
+    assert_eq!((now.interface.as_str(), now.instance.as_deref(), now.id), ("eth0", Some("A"), 0));
+    let both = format!("global_defs {{\nlvs_sync_daemon eth1\n}}\n{old}");
+    assert_eq!(config(&both).global.sync_daemon.unwrap().interface, "eth1");
+    assert_eq!(found(&both), ["V0404:7"]);
+}
+
+#[test]
+fn a_source_that_is_tracked_is_given() {
+    assert_eq!(found(&instance("track_src_ip")), ["V0404:4"]);
+    let tracked = instance("track_src_ip\nmcast_src_ip 192.0.2.9");
+    assert_eq!((found(&tracked), config(&tracked).instances[0].track_source), (Vec::new(), true));
 }
 
 #[test]
@@ -157,7 +175,7 @@ fn the_firewalls_tables_are_not_ours() {
 
 #[test]
 fn what_would_split_the_brain_is_refused() {
-    assert_eq!(found(&instance("use_ipvlan 192.0.2.9/24")), ["V0902:4"]);
+    assert_eq!(found(&instance("vrf red")), ["V0902:4"]);
 }
 
 #[test]

@@ -23,8 +23,8 @@ fn expected() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("conditional_conf", &["V0401:6"]),
         // The same address twice, the second time with a label.
         ("vrrp", &["V0209:32"]),
-        // Members stand outside `group { }`, as in versions before 1.1; the old form of lvs_sync_daemon.
-        ("vrrp.lvs_syncd", &["V0201:4", "V0201:5", "V0901:11"]),
+        // Members stand outside `group { }`, as in versions before 1.1.
+        ("vrrp.lvs_syncd", &["V0201:4", "V0201:5"]),
         // Rules without a priority; `192.168.100./24` and `192.168.200./24` are no networks.
         ("vrrp.rules", &["V0404:10", "V0305:11", "V0404:25", "V0305:26"]),
     ])

@@ -63,13 +63,13 @@ fn routes_and_rules_are_taken_apart() {
 fn what_nothing_acts_on_is_found_by_its_place() {
     let text = "garp_group {\ninterface eth0\ngarp_interval 2\n}\n\
                 global_defs {\nenable_traps\nno_checker_emails off\n}\n\
-                vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\ntrack_src_ip\n\
+                vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\ntimer_expired_backup\n\
                 virtual_ipaddress {\n192.0.2.7\n}\n}\n";
     let config = config(text);
     let idle = config.idle();
     let places: Vec<&str> = idle.iter().map(|(place, _)| place.as_str()).collect();
     // What is off is how things are.
-    let expected = ["garp_group", "global_defs / enable_traps", "vrrp_instance VI_1 / track_src_ip"];
+    let expected = ["garp_group", "global_defs / enable_traps", "vrrp_instance VI_1 / timer_expired_backup"];
     assert_eq!(places, expected);
     assert_eq!(idle[0].1.find("garp_interval").map(|s| &s.value), Some(&Value::Seconds(2_000_000)));
 }

@@ -408,6 +408,9 @@ pub struct Carried {
     /// Stamps of keyed trailers.
     #[serde(default)]
     pub stamps: Stamps,
+    /// In FAULT: whom it heard as master before.
+    #[serde(default)]
+    pub last_master: Option<Heard>,
     /// The operator handed it over.
     #[serde(default)]
     pub handed_over: bool,
@@ -473,6 +476,8 @@ pub struct Router {
     learned: Centis,
     sequences: Sequences,
     stamps: Stamps,
+    /// In FAULT: whom it heard as master before.
+    last_master: Option<Heard>,
     /// The operator handed it over: whoever serves is left in peace, as with `nopreempt`, until it is MASTER again.
     handed_over: bool,
     /// What the time of day is ahead of `Instant`, in microseconds.
@@ -498,6 +503,7 @@ impl Router {
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
             stamps: Stamps::new(),
+            last_master: None,
             handed_over: false,
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
             counters: Counters::default(),
@@ -514,6 +520,7 @@ impl Router {
         self.why = carried.why;
         self.effective = carried.priority;
         self.stamps = carried.stamps;
+        self.last_master = carried.last_master;
         self.handed_over = carried.handed_over;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
@@ -581,6 +588,7 @@ impl Router {
             master_down: self.master_down(),
             sequences: self.sequences,
             stamps: self.stamps.clone(),
+            last_master: self.last_master,
             handed_over: self.handed_over,
             counters: self.counters.clone(),
             history: self.history.clone(),
@@ -720,7 +728,8 @@ impl Router {
     /// BACKUP with a full master-down interval; an owner needn't listen for anybody.
     pub(crate) fn listen(&mut self, now: Instant, why: String) {
         self.learned = self.settings.advert_int;
-        let mut backup = self.listening(now, None);
+        let heard = self.last_master.take();
+        let mut backup = self.listening(now, heard);
         if self.effective == Priority::OWNER {
             backup.down = now;
         }
@@ -769,6 +778,10 @@ impl Router {
     /// FAULT; a master says good-bye first.
     pub(crate) fn fail(&mut self, now: Instant, faults: Faults) {
         self.release(now);
+        // Whom it heard before may be silent when it listens again, and is to be fenced then.
+        if let State::Backup(backup) = &self.state {
+            self.last_master = backup.heard;
+        }
         let why = faults.to_string();
         self.transition(now, State::Fault(faults), why);
     }

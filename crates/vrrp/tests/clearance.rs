@@ -121,6 +121,24 @@ fn a_good_bye_and_a_weaker_master_ask_nobody() {
     assert_eq!((asked(&mut one), state(&one)), (vec![(0, None, true, false)], Name::Backup));
 }
 
+/// A fault that comes and goes makes nobody forget who served.
+#[test]
+fn whom_it_heard_before_a_fault_is_fenced_behind_it() {
+    let mut node = node(vec![careful(51)], vec![]);
+    let advert = heard(&node, 0, 200);
+    node.handle(START, advert);
+    let mut down = links(OWN);
+    down.values_mut().for_each(|link| link.up = false);
+    for (after, facts) in [(1, down), (2, links(OWN))] {
+        for (name, link) in facts {
+            node.handle(START + Micros(after * 100_000), Input::Link(name, Some(link)));
+        }
+    }
+    assert_eq!((asked(&mut node), state(&node)), (vec![], Name::Backup));
+    node.handle(START + Micros(200_000) + patience(), Input::Tick);
+    assert_eq!((asked(&mut node), state(&node)), (vec![(0, Some(PEER.into()), true, true)], Name::Backup));
+}
+
 #[test]
 fn a_group_waits_for_each_that_asks() {
     let group = SyncGroup { name: "G".into(), members: vec!["VI_51".into(), "VI_52".into()] };

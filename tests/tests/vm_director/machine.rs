@@ -6,16 +6,11 @@ use std::time::{Duration, Instant};
 use vipd_api::{RealServerStatus, ServiceStatus};
 use vipd_tests::director::Director;
 use vipd_tests::lab::{Host, run};
+pub(crate) use vipd_tests::need_vm as needed;
 use vipd_tests::wait_for;
 
 /// Long enough for anything on one emulated processor.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
-
-/// Fails outside the virtual machine: what did not run must not look as if it had.
-#[track_caller]
-pub(crate) fn needed() {
-    assert!(std::env::var_os("IPVS_VM").is_some(), "this needs the virtual machine: `make test-vm`");
-}
 
 /// A file of the repository's samples.
 pub(crate) fn sample(name: &str) -> PathBuf {

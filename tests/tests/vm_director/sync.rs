@@ -22,6 +22,23 @@ fn wait(host: &Host, expected: &[&str]) {
     });
 }
 
+/// `lvs_sync_daemon_interface`, as old files have it: the id is 0.
+pub(crate) fn follows_as_it_was_said() {
+    for kind in [Kind::Keepalived, Kind::Vipd] {
+        let mut lab = Lab::new();
+        let one = lab.host(1);
+        let service = "virtual_server 10.77.0.100 80 {\n protocol TCP\n lvs_sched rr\n lvs_method DR\n \
+                       real_server 10.77.0.9 80 {\n }\n}\n";
+        let instance = Instance::new(3, 150, "1").with("lvs_sync_daemon_interface eth0").text();
+        let mut a = Director::start(kind, &one, &(instance + service));
+        wait(&one, &["backup sync daemon (mcast=eth0, syncid=0"]);
+        a.wait_master("10.77.0.100", LONG);
+        wait(&one, &["master sync daemon (mcast=eth0, syncid=0"]);
+        a.stop();
+        wait(&one, &[]);
+    }
+}
+
 pub(crate) fn follows() {
     for kind in [Kind::Keepalived, Kind::Vipd] {
         let mut lab = Lab::new();

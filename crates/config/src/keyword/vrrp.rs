@@ -14,9 +14,8 @@ VRRP_INSTANCE_ROWS:
     "vmac_xmit_base" Flag, "", "flag", "off (forced on for unicast with use_vmac)", Acts;
         "Send adverts on the parent interface. They are heard from both."
     "use_ipvlan" Options(0), "[[name] IFNAME] [IPADDR[/LEN]] [bridge|private|vepa] [group GROUP]",
-        "IFNAME max 15 characters", "off; bridge",
-        Refused("the instance would run on another interface than the file says");
-        "Run on an L2 ipvlan."
+        "IFNAME max 15 characters", "off; bridge", Acts;
+        "Run on an L2 ipvlan: adverts come from its address, which IPv4 needs. The virtual addresses stay on `interface`."
     "unicast_peer" Lines(&PEER_LINE), "{ PEERLINE... }", "at least one", "multicast", Acts;
         "Send adverts to these addresses instead of multicast."
     "unicast_fault_no_peer" Flag, "", "flag", "off", Acts;
@@ -54,8 +53,8 @@ VRRP_INSTANCE_ROWS:
     "mcast_dst_ip" Ip(Family::Any), "IPADDR", "IPv4 multicast or IPv6 link-local multicast", "vrrp_mcast_group4/6",
         Acts;
         "Advert destination."
-    "track_src_ip" Flag, "", "flag", "off", NotYet("the presence of the source address is not followed");
-        "Fault when the configured source address is absent."
+    "track_src_ip" Flag, "", "flag", "off", Acts;
+        "FAULT while the source address that the file gives is on none of the host's interfaces."
     "virtual_router_id" Int(1, 255), "INT", "1..255", "required", Acts;
         "VRID."
     "unicast_ttl" Int(0, 255), "INT", "0..255", "255 IPv4; kernel default IPv6", Acts;
@@ -119,9 +118,8 @@ VRRP_INSTANCE_ROWS:
     "notify_priority_changes" Switch, "[on|off|true|false|yes|no]", "no argument = on",
         "sync group, else vrrp_notify_priority_changes", Acts;
         "Write priority changes to the FIFOs."
-    "lvs_sync_daemon_interface" Device, "IFNAME", "", "",
-        NotYet("only lvs_sync_daemon in global_defs ties the sync daemon to an instance");
-        "Old way to tie the IPVS sync daemon to this instance."
+    "lvs_sync_daemon_interface" Device, "IFNAME", "", "", Acts;
+        "Old way to tie the IPVS sync daemon to this instance, with the sync id 0: now lvs_sync_daemon in global_defs."
     "garp_master_delay" Int(0, 4_294), "SECONDS(int)", "0..4294", "vrrp_garp_master_delay", Acts;
         "Delay before the second gratuitous burst."
     "garp_master_refresh" Int(0, 4_294_967_295), "SECONDS(int)", "0..4294967295", "vrrp_garp_master_refresh", Acts;

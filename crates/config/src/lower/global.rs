@@ -168,6 +168,31 @@ impl Lower<'_> {
         }
     }
 
+    /// `lvs_sync_daemon_interface` of an instance: the former way to have the daemon follow it, with the sync id 0.
+    pub(super) fn follower(&mut self, root: &Nodes, config: &mut Config) {
+        for block in root.all("vrrp_instance") {
+            let Some(node) = block.nodes().find("lvs_sync_daemon_interface") else { continue };
+            let (Value::Text(name), Value::Text(interface)) = (&block.value, &node.value) else { continue };
+            if let Some(daemon) = &config.global.sync_daemon {
+                let message = format!("there is one sync daemon of IPVS, and it runs on {} already", daemon.interface);
+                self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+                continue;
+            }
+            let message = "this is now said in `global_defs`, with `lvs_sync_daemon`";
+            let report = Report::lint(Code::OldSpelling, node.at, message);
+            self.push(report.help(format!("lvs_sync_daemon {interface} inst {name} id 0")));
+            config.global.sync_daemon = Some(SyncDaemon {
+                interface: interface.clone(),
+                instance: Some(name.clone()),
+                id: 0,
+                max_length: None,
+                port: None,
+                ttl: None,
+                group: None,
+            });
+        }
+    }
+
     pub(super) fn global(&mut self, nodes: &Nodes, root: &Nodes) -> Global {
         for (name, help) in [
             ("vrrp_mcast_group4", "224.0.0.0 to 239.255.255.255"),

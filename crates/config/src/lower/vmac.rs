@@ -217,7 +217,8 @@ impl Lower<'_> {
         }
         let Some(node) = nodes.find("vmac_xmit_base") else { return false };
         let why = match (&places.own, places.seat.mode) {
-            (None, _) => "there is no `use_vmac` or `use_ipvlan`",
+            (None, _) => "there is no `use_vmac`",
+            (Some(_), _) if !macvlan => "an ipvlan has the hardware address of its base",
             (Some(_), Mode::Strict) => "strict mode sends adverts from the virtual MAC address (RFC 9568, 7.3)",
             (Some(_), Mode::Usual) => return true,
         };
@@ -237,7 +238,10 @@ impl Lower<'_> {
     ) -> String {
         let (family, seat) = (Family::of(address), places.seat);
         let base = device.unwrap_or(seat.interface);
-        let own = places.own.as_ref().filter(|own| own.family == family);
+        // An ipvlan has its base's hardware address: what it sends is told apart by its own address alone, and others may be
+        // wherever they are.
+        let macvlan = |own: &&VirtualDevice| matches!(own.kind, DeviceKind::Macvlan { .. });
+        let own = places.own.as_ref().filter(macvlan).filter(|own| own.family == family);
         if let Some(own) =
             own.filter(|own| device.is_none() || own.name == base || (line == Line::Vmac && own.base == base))
         {

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use vipd_vrrp::settings::{
     self, Auth, Checksum, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
+    VirtualDevice,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
 
@@ -99,6 +100,8 @@ impl Lower<'_> {
         let mut places = self.places(node, seat);
         let (addresses, excluded) = self.addresses(node, &mut places, (version, family), mode);
         let vmac_xmit_base = self.xmit_base(nodes, &places, &transport);
+        let ipvlan = places.own.as_ref().and_then(VirtualDevice::own_address);
+        let source = source.or(ipvlan.map(|own| own.address));
         let garp = self.garp(nodes, mode);
         let tracks = self.tracks(nodes, device, priority, group, of);
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
@@ -144,11 +147,17 @@ impl Lower<'_> {
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
             needs: paths.needs,
         };
+        let track_source = nodes.on("track_src_ip") && instance.source.is_some();
+        if let Some(node) = nodes.find("track_src_ip").filter(|_| !track_source) {
+            let message = "`track_src_ip` has no effect: the file gives no source address";
+            self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+        }
         let vrid_at = nodes.find("virtual_router_id").map_or(node.at, Node::argument);
         let instance = Instance {
             vrrp: instance,
             routes: paths.routes,
             rules: paths.rules,
+            track_source,
             promote_secondaries: nodes.on("promote_secondaries"),
             notify,
             takeover,

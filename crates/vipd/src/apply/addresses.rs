@@ -2,6 +2,7 @@
 //! and its announcement at a time, so that the first of a thousand doesn't wait for the rest.
 
 use super::guardian::Guardian;
+use super::lease::{Lease, leases};
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +14,7 @@ use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
 use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
 use vipd_sys::sysctl;
-use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress};
+use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress, VirtualDevice};
 use vipd_vrrp::track;
 
 /// Addresses or announcements written before the adverts get their turn.
@@ -32,32 +33,11 @@ const ROUNDS: usize = 4096;
 const RENEWALS: usize = 128;
 /// How long renewals wait for others, in microseconds: the leases of many instances cost ten sends a second, not one each.
 const TOGETHER: u64 = 100_000;
-/// The most IPv6 addresses that are leased. The kernel looks at all of them each time it is told of one: a thousand would
-/// cost a quarter of a processor.
-const MOST_LEASED_V6: usize = 256;
-
 /// An address with one of these can't be sent from.
 const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// What the kernel holds on one interface: by address and prefix, with the order in which it came.
 type Held = BTreeMap<(IpAddr, u8), (u64, Address)>;
-
-/// For how long the kernel holds an address that is not renewed.
-struct Lease {
-    seconds: u32,
-    /// When it was last renewed, in microseconds.
-    renewed: u64,
-}
-
-/// The kernel may end a lease this much before its time, in microseconds (`ADDRCONF_TIMER_FUZZ_MINUS`, net/addrconf.h).
-const LEASE_EARLY: u64 = 30_000;
-
-impl Lease {
-    /// Whether the kernel has ended it, if nobody else took the address away.
-    fn is_over(&self, now: u64) -> bool {
-        now + LEASE_EARLY >= self.renewed + u64::from(self.seconds) * 1_000_000
-    }
-}
 
 /// Announcing a list of addresses several times.
 struct Round {
@@ -83,6 +63,12 @@ pub(crate) struct Seen {
     pub(crate) links: bool,
     /// Addresses came or went.
     pub(crate) addresses: bool,
+}
+
+/// The addresses that are there whatever the instances do: static ones, and those of ipvlans.
+pub(crate) fn fixed(config: &Config) -> impl Iterator<Item = VirtualAddress> {
+    let devices = config.instances.iter().flat_map(|i| i.vrrp.devices());
+    config.statics.addresses.iter().cloned().chain(devices.filter_map(VirtualDevice::own_address))
 }
 
 /// Every address that a configuration puts on this host, with its interface and prefix.
@@ -121,7 +107,7 @@ pub(crate) struct Addresses {
     /// Every address that some instance may put somewhere, by device, as it is to be there.
     managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>>,
     /// Those of them that are always there: adverts may come from these.
-    statics: BTreeSet<VirtualAddress>,
+    fixed: BTreeSet<VirtualAddress>,
     /// Those with `no_track` that somebody has removed since they were claimed.
     let_go: BTreeSet<VirtualAddress>,
     /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
@@ -170,7 +156,7 @@ impl Addresses {
             held: BTreeMap::new(),
             noted: 0,
             managed: BTreeMap::new(),
-            statics: BTreeSet::new(),
+            fixed: BTreeSet::new(),
             let_go: BTreeSet::new(),
             pace: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -235,10 +221,10 @@ impl Addresses {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
         self.pace.clear();
         self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
-        for address in &config.statics.addresses {
+        self.fixed = fixed(config).collect();
+        for address in &self.fixed {
             managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
         }
-        self.statics = config.statics.addresses.iter().cloned().collect();
         for instance in config.instances.iter().map(|i| &i.vrrp) {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
@@ -299,7 +285,7 @@ impl Addresses {
             let own = |a: &Address| {
                 let ours = managed
                     .and_then(|set| set.get(&a.address))
-                    .is_some_and(|ours| ours.prefix == a.prefix && !self.statics.contains(ours));
+                    .is_some_and(|ours| ours.prefix == a.prefix && !self.fixed.contains(ours));
                 a.flags & UNUSABLE == 0 && !ours
             };
             let own = held.filter(|(_, a)| own(a));
@@ -367,7 +353,10 @@ impl Addresses {
                 } else {
                     self.guardian.forget(link.index);
                 }
-                self.links.insert(link.index, link);
+                let index = link.index;
+                if let Some(before) = self.links.insert(index, link) {
+                    self.vacate(index, &before.name);
+                }
             }
             Change::LinkGone(index) => {
                 self.seen.links = true;
@@ -399,7 +388,11 @@ impl Addresses {
             Change::Overrun => {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
                 let before: Vec<Address> = self.held.values().flat_map(BTreeMap::values).map(|h| h.1.clone()).collect();
+                let names: Vec<_> = self.links.values().map(|link| (link.index, link.name.clone())).collect();
                 self.read_all()?;
+                for (index, name) in names {
+                    self.vacate(index, &name);
+                }
                 for address in before {
                     let still = self.held.get(&address.index);
                     if still.is_none_or(|held| !held.contains_key(&(address.address, address.prefix))) {
@@ -492,9 +485,28 @@ impl Addresses {
         }
     }
 
-    /// Removes an address. One with another prefix is the host's own: an administrator's slip must not cost the host that.
+    /// If an interface was renamed, what was put on it under its old name goes: it is there by nobody's configuration.
+    fn vacate(&mut self, index: u32, before: &str) {
+        let Some(name) = self.links.get(&index).map(|link| link.name.clone()).filter(|name| name != before) else {
+            return;
+        };
+        let here = self.managed.get(&name);
+        let left = self.managed.get(before).into_iter().flat_map(BTreeMap::values);
+        let left = left.filter(|a| here.is_none_or(|set| !set.contains_key(&a.address)));
+        for place in left.map(|a| (a.address, a.prefix)).collect::<Vec<_>>() {
+            self.remove_from(index, place);
+        }
+    }
+
     fn remove_place(&mut self, device: &str, place: (IpAddr, u8)) {
-        let Some(index) = self.link_named(device).map(|l| l.index) else { return };
+        if let Some(index) = self.link_named(device).map(|l| l.index) {
+            self.remove_from(index, place);
+        }
+    }
+
+    /// Removes an address. One with another prefix is the host's own: an administrator's slip must not cost the host that.
+    fn remove_from(&mut self, index: u32, place: (IpAddr, u8)) {
+        let device = self.name_of(index);
         let Some(held) = self.held.get_mut(&index) else { return };
         let Some((_, address)) = held.remove(&place) else { return };
         match self.netlink.remove(&address) {
@@ -744,25 +756,6 @@ impl Addresses {
             }
         }
     }
-}
-
-/// The leases of what these instances may hold.
-fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(String, IpAddr), Lease> {
-    let mut leases = BTreeMap::new();
-    for instance in instances {
-        let Some(seconds) = instance.lease() else { continue };
-        for address in instance.addresses.iter().chain(&instance.excluded) {
-            leases.insert((address.device.clone(), address.address), Lease { seconds, renewed: monotonic_micros() });
-        }
-    }
-    let v6 = leases.keys().filter(|(_, address)| address.is_ipv6()).count();
-    if v6 > MOST_LEASED_V6 {
-        warn!(
-            "{v6} IPv6 addresses are more than the {MOST_LEASED_V6} that can be leased: the kernel holds them for good"
-        );
-        leases.retain(|(_, address), _| address.is_ipv4());
-    }
-    leases
 }
 
 /// What announcements are paced by.

@@ -10,9 +10,6 @@ use vipd_sys::netlink::{Address, Link, LinkKind, Netlink, NewDevice, flag};
 use vipd_sys::sysctl;
 use vipd_vrrp::settings::{DeviceKind, Family, Instance, IpvlanFlag, VirtualDevice};
 
-/// `RT_SCOPE_UNIVERSE` (linux/rtnetlink.h)
-const GLOBAL: u8 = 0;
-
 /// How a virtual device stands in the kernel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Found {
@@ -173,12 +170,21 @@ impl Devices {
     fn prepare(&mut self, device: &VirtualDevice, index: u32) -> io::Result<()> {
         self.settle(device);
         self.netlink.enable(index)?;
-        if let DeviceKind::Ipvlan { address: Some((address, prefix)), .. } = device.kind {
-            let flags = if address.is_ipv6() { flag::NODAD } else { 0 };
-            let (broadcast, label, peer, preferred, valid) = (None, None, None, None, None);
-            let own =
-                Address { index, address, prefix, scope: GLOBAL, broadcast, label, peer, preferred, valid, flags };
-            self.netlink.add(&own)?;
+        // At once, so that its instance doesn't begin in FAULT; from now on `Addresses` looks after it.
+        if let Some(own) = device.own_address() {
+            let flags = if own.address.is_ipv6() { flag::NODAD } else { 0 };
+            self.netlink.add(&Address {
+                index,
+                address: own.address,
+                prefix: own.prefix,
+                scope: own.scope,
+                broadcast: None,
+                label: None,
+                peer: None,
+                preferred: None,
+                valid: None,
+                flags,
+            })?;
         }
         self.made.insert(device.name.clone());
         Ok(())
@@ -193,11 +199,13 @@ impl Devices {
             self.before.raise(base, "arp_filter", 1);
             // Its questions must not say that a virtual address is at its own hardware address.
             self.before.raise(base, "arp_announce", 2);
+        }
+        if device.family == Family::V4 {
             self.before.lower_reverse_path_filter();
         }
         let name = device.name.as_str();
         let own: &[(&str, &str, &str)] = match (&device.kind, device.family) {
-            (DeviceKind::Ipvlan { .. }, _) => &[],
+            (DeviceKind::Ipvlan { .. }, Family::V4) => &[("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "0")],
             (DeviceKind::Macvlan { .. }, Family::V4) => &[
                 ("ipv6", "disable_ipv6", "1"),
                 ("ipv6", "addr_gen_mode", "1"),
@@ -206,6 +214,10 @@ impl Devices {
                 ("ipv4", "rp_filter", "0"),
                 ("ipv4", "promote_secondaries", "1"),
             ],
+            // Its link-local address it has by itself, and none from a router on the link.
+            (DeviceKind::Ipvlan { .. }, Family::V6) => {
+                &[("ipv6", "accept_ra", "0"), ("ipv6", "autoconf", "0"), ("ipv6", "router_solicitations", "0")]
+            }
             // No address but those that it is given: neither by itself nor from a router on the link.
             (DeviceKind::Macvlan { .. }, Family::V6) => &[
                 ("ipv6", "addr_gen_mode", "1"),

@@ -5,11 +5,12 @@ mod addresses;
 mod devices;
 mod filter;
 mod guardian;
+mod lease;
 mod ports;
 mod promotion;
 mod routing;
 
-pub(crate) use addresses::Addresses;
+pub(crate) use addresses::{Addresses, fixed};
 pub(crate) use devices::{Before, Devices};
 pub(crate) use filter::{Filter, release as release_filter};
 pub(crate) use ports::Ports;

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -34,7 +35,7 @@ use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
-use vipd_vrrp::settings::{Auth, Tracked};
+use vipd_vrrp::settings::{Auth, Instance, Tracked};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -313,12 +314,14 @@ impl Role {
     /// Reads every socket until it is empty.
     fn read_everything(&mut self, buffer: &mut [u8]) {
         for token in self.ports.tokens() {
-            self.read_port(token, BURST, buffer);
-            self.send_what_is_due();
+            if self.read_port(token, BURST, buffer) > 0 {
+                self.send_what_is_due();
+            }
         }
         for ear in FIRST_BFD..=LAST_BFD {
-            self.bfd.read(ear - FIRST_BFD, self.ahead, buffer);
-            self.send_what_is_due();
+            if self.bfd.read(ear - FIRST_BFD, self.ahead, buffer) > 0 {
+                self.send_what_is_due();
+            }
         }
     }
 
@@ -494,6 +497,9 @@ impl Role {
             if let Some(why) = self.devices.problem(&router.settings) {
                 *opened = Err(why.to_owned());
             }
+            if let Some(source) = self.missing_source(&router.settings) {
+                *opened = Err(format!("its source address {source} is not on this host"));
+            }
         }
         let sessions = self.bfd.open(&self.poller, FIRST_BFD);
         let refused = !sessions || opened.iter().any(Result::is_err);
@@ -501,6 +507,12 @@ impl Role {
         for (i, opened) in opened.into_iter().enumerate() {
             self.handle(now(), Input::Sockets(i, opened));
         }
+    }
+
+    /// The source address of an instance that tracks it, if it is on none of this host's interfaces.
+    fn missing_source(&self, settings: &Instance) -> Option<IpAddr> {
+        let tracks = self.config.instance(&settings.name)?.track_source;
+        settings.source.filter(|source| tracks && !self.addresses.on_host(*source))
     }
 
     /// Takes note of what the kernel told since the last time, whoever read it.
@@ -512,7 +524,7 @@ impl Role {
                 self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
             }
             let Some(news) = self.addresses.news(now) else { break };
-            if news.links {
+            if news.links || (news.addresses && self.config.instances.iter().any(|i| i.track_source)) {
                 self.open_ports();
                 self.promote();
             }

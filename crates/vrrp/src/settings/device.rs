@@ -1,6 +1,6 @@
 //! Interfaces that are made for an instance, upon others: virtual MAC addresses (`use_vmac`) and ipvlans (`use_ipvlan`).
 
-use super::{Family, Instance, Transport};
+use super::{Family, Instance, Lifetime, Transport, VirtualAddress};
 use alloc::string::String;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,15 @@ pub enum IpvlanFlag {
     Private,
     /// The others, by way of a switch that sends frames back.
     Vepa,
+}
+
+impl VirtualDevice {
+    /// The address that an ipvlan has as long as it is there.
+    pub fn own_address(&self) -> Option<VirtualAddress> {
+        let DeviceKind::Ipvlan { address: Some((address, prefix)), .. } = self.kind else { return None };
+        let plain = VirtualAddress::plain(address, prefix, self.name.clone());
+        Some(VirtualAddress { preferred: Lifetime::Forever, ..plain })
+    }
 }
 
 /// The hardware address of a virtual router (RFC 9568, 7.3).

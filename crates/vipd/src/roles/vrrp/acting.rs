@@ -1,6 +1,7 @@
 //! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told.
 
 use super::Role;
+use crate::apply::fixed;
 use crate::message::{Ask, FromRole, NotifyEvent, Subject, Transition};
 use tracing::{info, warn};
 use vipd_sys::clock::{monotonic_micros, unix_time};
@@ -227,7 +228,7 @@ impl Role {
             claims.extend(self.node.claims(i).filter(kept).cloned());
         }
         if !self.stopping {
-            claims.extend(self.config.statics.addresses.iter().cloned());
+            claims.extend(fixed(&self.config));
         }
         self.addresses.reconcile(claims);
     }

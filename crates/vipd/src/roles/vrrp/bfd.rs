@@ -148,15 +148,15 @@ impl Bfd {
         }
     }
 
-    /// Reads what has come to the receiver of this number.
-    pub(super) fn read(&mut self, number: u64, ahead: i64, buffer: &mut [u8]) {
-        let Some(at) = usize::try_from(number).ok().filter(|at| *at < EARS.len()) else { return };
+    /// Reads what has come to the receiver of this number; how many packets it were.
+    pub(super) fn read(&mut self, number: u64, ahead: i64, buffer: &mut [u8]) -> usize {
+        let Some(at) = usize::try_from(number).ok().filter(|at| *at < EARS.len()) else { return 0 };
         let (_, hops) = EARS[at];
-        for _ in 0..BURST {
-            let Some(receiver) = &mut self.receivers[at] else { return };
+        for count in 0..BURST {
+            let Some(receiver) = &mut self.receivers[at] else { return count };
             let received = match receiver.receive(buffer) {
                 Ok(Some(received)) => received,
-                Ok(None) => return,
+                Ok(None) => return count,
                 Err(e) => {
                     debug!("receiving BFD packets: {e}");
                     continue;
@@ -167,6 +167,7 @@ impl Bfd {
             self.node.handle(Instant(arrival(received.at, ahead).0), Input::Datagram(datagram));
             self.act();
         }
+        BURST
     }
 
     /// Gives all of them up.

@@ -1,0 +1,248 @@
+//! Interfaces that not every kernel has: ipvlans and VRFs. Runs in the virtual machine (`make test-vm`); elsewhere nextest leaves
+//! these tests out, and each fails.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+use std::time::Duration;
+use vipd_tests::conf::{Instance, master_down};
+use vipd_tests::director::{Director, Kind};
+use vipd_tests::lab::{Host, Lab, run};
+use vipd_tests::{need_vm, wait_for};
+
+/// Long enough for anything on one emulated processor.
+const LONG: Duration = Duration::from_secs(30);
+const VIP: &str = "10.77.0.100";
+const VIP6: &str = "2001:db8:77::100";
+
+/// What `ip` shows of the addresses of an interface; nothing if there is none.
+fn shown(host: &Host, device: &str) -> String {
+    let all = host.ip("-o addr show");
+    let of = |line: &&str| line.split_whitespace().nth(1) == Some(device);
+    all.lines().filter(of).collect::<Vec<_>>().join("\n")
+}
+
+fn setting(host: &Host, path: &str) -> String {
+    run(host.command("cat").arg(format!("/proc/sys/net/{path}"))).trim().to_owned()
+}
+
+fn set(host: &Host, path: &str, value: &str) {
+    run(host.command("sh").args(["-c", &format!("echo {value} > /proc/sys/net/{path}")]));
+}
+
+/// Waits for longer than a backup's patience; the weaker one must have heard the stronger.
+#[track_caller]
+fn stays_backup(host: &Host, director: &Director, vip: &str) {
+    stays_backup_for(0.3, host, director, vip);
+}
+
+/// The same of another interval, in seconds.
+#[track_caller]
+fn stays_backup_for(interval: f64, host: &Host, director: &Director, vip: &str) {
+    std::thread::sleep(Duration::from_secs_f64(master_down(3, 100, interval) + 2.0));
+    assert!(!host.holds(vip), "the weaker one doesn't hear the stronger:\n{}", director.log());
+}
+
+/// An instance on an ipvlan with the host's own address there.
+fn on_ipvlan(priority: u8, own: u8) -> Instance {
+    Instance::new(3, priority, "0.3").with(&format!("use_ipvlan ipv.51 10.77.0.{own}/24"))
+}
+
+/// One seat each: who sends, where the address goes, and a sudden end.
+#[track_caller]
+fn round(strong: Kind, weak: Kind) {
+    need_vm();
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let mut a = Director::start(strong, &one, &on_ipvlan(150, 11).text());
+    let mut b = Director::start(weak, &two, &on_ipvlan(100, 12).text());
+    a.wait_master(VIP, LONG);
+    stays_backup(&two, &b, VIP);
+    for (kind, host, own) in [(strong, &one, "10.77.0.11/24"), (weak, &two, "10.77.0.12/24")] {
+        assert!(shown(host, "ipv.51").contains(own), "{kind:?}: {}", host.ip("addr"));
+        assert_eq!(setting(host, "ipv6/conf/ipv.51/disable_ipv6"), "1", "{kind:?}");
+    }
+    assert!(shown(&one, "eth0").contains(VIP), "{strong:?}: {}", one.ip("addr"));
+    if weak == Kind::Vipd {
+        let status = b.instance("VI_1");
+        assert_eq!(status.master, Some("10.77.0.11".parse().unwrap()));
+        assert!(status.counters.rejected.is_empty(), "{:?}", status.counters.rejected);
+    }
+    a.kill();
+    b.wait_master(VIP, LONG);
+    assert!(shown(&two, "eth0").contains(VIP), "{weak:?}: {}", two.ip("addr"));
+    // What a killed one left behind is what it starts with.
+    let mut a = Director::start(strong, &one, &on_ipvlan(150, 11).text());
+    wait_for("the weaker gives way", LONG, || !two.holds(VIP));
+    a.wait_master(VIP, LONG);
+    for (director, host) in [(&mut a, &one), (&mut b, &two)] {
+        director.stop();
+        assert_eq!(shown(host, "ipv.51"), "", "a stopped director leaves its interface:\n{}", director.log());
+    }
+}
+
+#[test]
+fn ipvlan_over_keepalived() {
+    round(Kind::Vipd, Kind::Keepalived);
+}
+
+#[test]
+fn keepalived_over_ipvlan() {
+    round(Kind::Keepalived, Kind::Vipd);
+}
+
+/// Strict filtering of the way back would drop the other's adverts, as the way to it is by the base; and an address that
+/// somebody removes comes back.
+#[test]
+fn an_ipvlan_hears_and_keeps_its_address() {
+    need_vm();
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    for host in [&one, &two] {
+        set(host, "ipv4/conf/all/rp_filter", "1");
+    }
+    // While the kernel takes an interface away it does nothing else for the daemon: here that is a second or more.
+    let conf = |priority, own| Instance { advert_int: "2".to_owned(), ..on_ipvlan(priority, own) };
+    let mut a = Director::start(Kind::Vipd, &one, &conf(150, 11).text());
+    let mut b = Director::start(Kind::Vipd, &two, &conf(100, 12).text());
+    a.wait_master(VIP, LONG);
+    stays_backup_for(2.0, &two, &b, VIP);
+    assert_eq!(setting(&one, "ipv4/conf/eth0/rp_filter"), "1");
+
+    one.ip("addr del 10.77.0.11/24 dev ipv.51");
+    wait_for("its own address is back", LONG, || shown(&one, "ipv.51").contains("10.77.0.11/24"));
+    one.ip("link del ipv.51");
+    wait_for("it is back", LONG, || shown(&one, "ipv.51").contains("10.77.0.11/24"));
+    wait_for("it is counted", LONG, || a.instance("VI_1").counters.devices_restored == 1);
+    assert_eq!(a.instance("VI_1").state, "MASTER", "{}", a.log());
+
+    // Another address is another interface.
+    a.reload(&conf(150, 13).text());
+    wait_for("it has the other address", LONG, || shown(&one, "ipv.51").contains("10.77.0.13/24"));
+    wait_for("adverts come from it", LONG, || b.instance("VI_1").master == Some("10.77.0.13".parse().unwrap()));
+    a.stop();
+    b.stop();
+    assert_eq!(setting(&one, "ipv4/conf/all/rp_filter"), "1", "it is as it was");
+}
+
+/// Over IPv6 the kernel gives an ipvlan a link-local address, and adverts come from that.
+#[test]
+fn an_ipvlan_over_ipv6_needs_no_address() {
+    need_vm();
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    one.with_ipv6();
+    two.with_ipv6();
+    let conf = |priority| {
+        let addresses = vec!["fe80::1:51/64".to_owned(), format!("{VIP6}/64")];
+        Instance { addresses, ..Instance::new(3, priority, "0.3").with("use_ipvlan ipv6.51") }
+    };
+    let mut a = Director::start(Kind::Vipd, &one, &conf(150).text());
+    let mut b = Director::start(Kind::Keepalived, &two, &conf(100).text());
+    a.wait_master(VIP6, LONG);
+    stays_backup(&two, &b, VIP6);
+    let source = a.instance("VI_1").master.unwrap().to_string();
+    assert!(shown(&one, "ipv6.51").contains(&source), "{source}: {}", one.ip("addr"));
+    assert!(shown(&one, "eth0").contains(VIP6));
+    a.stop();
+    b.wait_master(VIP6, LONG);
+    b.stop();
+}
+
+/// Puts eth0 into the VRF `red`, whose table is 10.
+fn into_vrf(host: &Host) {
+    host.ip("link add red type vrf table 10");
+    host.ip("link set red up");
+    host.ip("link set eth0 master red");
+}
+
+/// A host whose interface is in a VRF against one whose is not: they hear each other, and what is held is in the VRF's table.
+#[track_caller]
+fn vrf_round(vip: &str, conf: impl Fn(u8, u8) -> Instance) {
+    need_vm();
+    for strong in [Kind::Vipd, Kind::Keepalived] {
+        let mut lab = Lab::new();
+        let (one, two) = (lab.host(1), lab.host(2));
+        into_vrf(&one);
+        if vip.contains(':') {
+            one.with_ipv6();
+            two.with_ipv6();
+        }
+        let (mine, other) = if strong == Kind::Vipd { (150, 100) } else { (100, 150) };
+        let mut vipd = Director::start(Kind::Vipd, &one, &conf(mine, 2).text());
+        let mut keepalived = Director::start(Kind::Keepalived, &two, &conf(other, 1).text());
+        let family = if vip.contains(':') { "-6" } else { "-4" };
+        let local = || one.ip(&format!("{family} route show table 10 type local")).contains(vip);
+        if strong == Kind::Vipd {
+            vipd.wait_master(vip, LONG);
+            assert!(local(), "{}", one.ip("route show table all"));
+            stays_backup(&two, &keepalived, vip);
+            vipd.kill();
+            keepalived.wait_master(vip, LONG);
+        } else {
+            keepalived.wait_master(vip, LONG);
+            stays_backup(&one, &vipd, vip);
+            let rejected = vipd.instance("VI_1").counters.rejected;
+            assert!(rejected.is_empty(), "{rejected:?}");
+            keepalived.kill();
+            vipd.wait_master(vip, LONG);
+            assert!(local(), "{}", one.ip("route show table all"));
+            vipd.stop();
+        }
+    }
+}
+
+#[test]
+fn in_a_vrf() {
+    let route = "virtual_routes {\n198.51.100.0/24 via 10.77.0.9 dev eth0 vrf red\n}";
+    vrf_round(VIP, |priority, _| Instance::new(3, priority, "0.3"));
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    into_vrf(&one);
+    let mut a = Director::start(Kind::Vipd, &one, &Instance::new(3, 150, "0.3").with(route).text());
+    wait_for("its route is in the table of the VRF", LONG, || {
+        one.ip("route show table 10").contains("198.51.100.0/24")
+    });
+    a.stop();
+    assert!(!one.ip("route show table 10").contains("198.51.100.0/24"));
+}
+
+#[test]
+fn in_a_vrf_to_peers() {
+    vrf_round(VIP, |priority, peer| {
+        Instance::new(3, priority, "0.3").with(&format!("unicast_peer {{\n10.77.0.{peer}\n}}"))
+    });
+}
+
+#[test]
+fn in_a_vrf_over_ipv6() {
+    let addresses = || vec!["fe80::1:51/64".to_owned(), format!("{VIP6}/64")];
+    vrf_round(VIP6, |priority, _| Instance { addresses: addresses(), ..Instance::new(3, priority, "0.3") });
+}
+
+/// An interface that comes into a VRF or leaves it while its instance is master.
+#[test]
+fn into_a_vrf_and_out_of_it() {
+    need_vm();
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let mut a = Director::start(Kind::Vipd, &one, &Instance::new(3, 150, "0.3").text());
+    let mut b = Director::start(Kind::Keepalived, &two, &Instance::new(3, 100, "0.3").text());
+    a.wait_master(VIP, LONG);
+    into_vrf(&one);
+    wait_for("the address is in the VRF's table", LONG, || one.ip("route show table 10 type local").contains(VIP));
+    std::thread::sleep(Duration::from_secs(2));
+    stays_backup(&two, &b, VIP);
+    one.ip("link set eth0 nomaster");
+    wait_for("the address is in the host's own table", LONG, || one.ip("route show table local").contains(VIP));
+    std::thread::sleep(Duration::from_secs(2));
+    stays_backup(&two, &b, VIP);
+    assert_eq!(a.instance("VI_1").state, "MASTER");
+    a.stop();
+    b.stop();
+}
+
+/// A virtual MAC address is in the VRF that its base is in.
+#[test]
+fn a_virtual_mac_in_a_vrf() {
+    vrf_round(VIP, |priority, _| Instance::new(3, priority, "0.3").with("use_vmac"));
+}
