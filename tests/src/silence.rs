@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use vipd_sys::netlink::Netlink;
-use vipd_sys::raw::{Device, Listen, Received, Receiver};
+use vipd_sys::raw::{Arrived, Device, Listen, Received, Receiver};
 use vipd_sys::udp::{self, Family, Sender};
 use vipd_vrrp::packet::{Advert, Datagram, PROTOCOL};
 use vipd_vrrp::settings;
@@ -124,7 +124,9 @@ fn watch() -> Vec<f64> {
                 neighbour.hear(packet);
             }
         }
-        while let Some(Received::Whole(bytes)) = adverts.receive(&mut buffer).unwrap_or_else(|e| fail(e)) {
+        while let Some(Arrived { datagram: Received::Whole(bytes), .. }) =
+            adverts.receive(&mut buffer).unwrap_or_else(|e| fail(e))
+        {
             let now = Instant::now();
             let advert = Datagram::parse(bytes).ok().and_then(|d| Advert::parse(d.payload, settings::Family::V4).ok());
             let Some(advert) = advert.filter(|a| a.priority.0 == 0) else { continue };

@@ -1,5 +1,6 @@
 //! The clocks: one that only goes forward, for decisions, and the wall's, for people.
 
+use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,4 +22,10 @@ pub fn unix_micros() -> u64 {
 /// Seconds since 1970 (UTC), with a fraction. May jump when the clock is set.
 pub fn unix_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// A time since 1970 of the kernel's, in microseconds, if it is one.
+pub(crate) fn unix_micros_of(time: TimeSpec) -> Option<u64> {
+    let (secs, nanos) = (u64::try_from(time.tv_sec()).ok()?, u64::try_from(time.tv_nsec()).ok()?);
+    secs.checked_mul(1_000_000)?.checked_add(nanos / 1000)
 }

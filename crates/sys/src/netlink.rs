@@ -143,6 +143,7 @@ pub enum Change {
 /// Hears of changes.
 pub struct Monitor {
     socket: Socket,
+    buffer: Vec<u8>,
 }
 
 impl Monitor {
@@ -155,7 +156,7 @@ impl Monitor {
         for group in GROUPS {
             socket.add_membership(group)?;
         }
-        Ok(Monitor { socket })
+        Ok(Monitor { socket, buffer: Vec::new() })
     }
 
     /// Hears no more of the addresses that this one adds or renews: whoever does so knows. (The kernel does not say who it was
@@ -168,12 +169,11 @@ impl Monitor {
 
     /// What has changed, at most one datagram's worth; `None` if nothing has.
     pub fn read(&mut self) -> io::Result<Option<Vec<Change>>> {
-        let bytes = match read_bytes(&self.socket)? {
-            Bytes::None => return Ok(None),
-            Bytes::Lost => return Ok(Some(vec![Change::Overrun])),
-            Bytes::Some(bytes) => bytes,
-        };
-        Ok(Some(changes(&bytes)))
+        match read_bytes(&self.socket, &mut self.buffer)? {
+            Bytes::None => Ok(None),
+            Bytes::Lost => Ok(Some(vec![Change::Overrun])),
+            Bytes::Some => Ok(Some(changes(&self.buffer))),
+        }
     }
 }
 
@@ -190,19 +190,37 @@ enum Bytes {
     /// Less than the kernel had to tell.
     Lost,
     /// A datagram; empty if it is not from the kernel.
-    Some(Vec<u8>),
+    Some,
 }
 
-fn read_bytes(socket: &Socket) -> io::Result<Bytes> {
-    match socket.recv_from_full() {
-        Ok((bytes, from)) => Ok(Bytes::Some(if from.port_number() == 0 { bytes } else { Vec::new() })),
+fn read_bytes(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<Bytes> {
+    match receive(socket, buffer) {
+        Ok(()) => Ok(Bytes::Some),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Bytes::None),
         Err(e) if is_loss(&e) => {
-            drain(socket);
+            drain(socket, buffer);
             Ok(Bytes::Lost)
         }
         Err(e) => Err(e),
     }
+}
+
+/// Reads a datagram into this buffer; nothing if it is not from the kernel. One that is longer than the kernel makes any is
+/// lost (`ENOBUFS`).
+pub(crate) fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
+    /// Dumps come in pieces of 32 KiB at the most (`netlink_dump`, net/netlink/af_netlink.c).
+    const LONGEST: usize = 64 << 10;
+    buffer.clear();
+    buffer.reserve(LONGEST);
+    let room = buffer.capacity();
+    let (length, from) = socket.recv_from(buffer, libc::MSG_TRUNC)?;
+    if length > room {
+        return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+    }
+    if from.port_number() != 0 {
+        buffer.clear();
+    }
+    Ok(())
 }
 
 /// A program of the kernel's packet filter (linux/filter.h) that lets pass what is no `RTM_NEWADDR`, or was not asked for by
@@ -229,10 +247,10 @@ fn is_loss(e: &io::Error) -> bool {
 
 /// Throws away what waits. It is older than what was lost, and as long as any of it waits the kernel goes on losing
 /// (`NETLINK_S_CONGESTED`): only what is read anew behind this is the truth.
-fn drain(socket: &Socket) {
+fn drain(socket: &Socket, buffer: &mut Vec<u8>) {
     for _ in 0..MOST_WAITING {
-        match socket.recv_from_full() {
-            Ok(_) => {}
+        match receive(socket, buffer) {
+            Ok(()) => {}
             Err(e) if is_loss(&e) => {}
             Err(_) => return,
         }
@@ -269,6 +287,7 @@ pub struct Netlink {
     socket: Socket,
     sequence: u32,
     reason: String,
+    buffer: Vec<u8>,
 }
 
 impl Netlink {
@@ -279,7 +298,7 @@ impl Netlink {
         // The kernel answers within the call; this only keeps a surprise from hanging the caller for ever.
         crate::process::receive_timeout(&socket, std::time::Duration::from_secs(5))?;
         let _ = socket.set_ext_ack(true); // for `reason` alone, which older kernels don't say
-        Ok(Netlink { socket, sequence: 0, reason: String::new() })
+        Ok(Netlink { socket, sequence: 0, reason: String::new(), buffer: Vec::new() })
     }
 
     /// What the kernel said beside its last error, in its words; may be nothing.
@@ -342,11 +361,8 @@ impl Netlink {
         self.socket.send(&bytes, 0)?;
         let mut refused = None;
         loop {
-            let (bytes, from) = self.socket.recv_from_full()?;
-            if from.port_number() != 0 {
-                continue; // not from the kernel
-            }
-            for message in messages(&bytes) {
+            receive(&self.socket, &mut self.buffer)?;
+            for message in messages(&self.buffer) {
                 let NetlinkPayload::Error(e) = message.payload else { continue };
                 if ![before, sequence].contains(&message.header.sequence_number) {
                     continue;
@@ -399,14 +415,18 @@ impl Netlink {
     }
 
     /// Sends a request and reads until it is answered.
-    fn transact(&mut self, request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    fn transact(&mut self, request: &[u8], each: impl FnMut(&[u8])) -> io::Result<()> {
         self.socket.send(request, 0)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let answered = self.read_answers(&mut buffer, each);
+        self.buffer = buffer;
+        answered
+    }
+
+    fn read_answers(&mut self, buffer: &mut Vec<u8>, mut each: impl FnMut(&[u8])) -> io::Result<()> {
         loop {
-            let (bytes, from) = self.socket.recv_from_full()?;
-            if from.port_number() != 0 {
-                continue; // not from the kernel
-            }
-            for message in pieces(&bytes) {
+            receive(&self.socket, buffer)?;
+            for message in pieces(buffer) {
                 let Some((kind, flags, body)) = split(message) else { continue };
                 if attr::number(message.get(8..).unwrap_or_default()) != Some(self.sequence) {
                     continue; // the late end of a request that timed out

@@ -1,6 +1,7 @@
 //! Tables of nftables, written as a whole in one transaction (linux/netfilter/nf_tables.h, nfnetlink.h). Only what vipd needs
 //! of the language: loads, comparisons, sets of equal-sized keys, copies to another interface, verdicts.
 
+use crate::netlink::receive;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -276,11 +277,9 @@ impl Batch {
         crate::process::receive_timeout(&socket, std::time::Duration::from_secs(5))?;
         let _ = setsockopt(&socket, sockopt::SndBufForce, &ROOM); // without it a large one is refused, which is told
         socket.send(&self.bytes, 0)?;
+        let mut bytes = Vec::new();
         loop {
-            let (bytes, from) = socket.recv_from_full()?;
-            if from.port_number() != 0 {
-                continue; // not from the kernel
-            }
+            receive(&socket, &mut bytes)?;
             let mut rest = bytes.as_slice();
             while let Some((sequence, error)) = answer(rest) {
                 match error {

@@ -1,11 +1,13 @@
 //! Waiting for descriptors and for one absolute point in time: epoll and a timerfd, nothing more, so that a role that
-//! counts microseconds has nothing between itself and the kernel.
+//! counts microseconds has nothing between itself and the kernel. Some descriptors can be let wait for a while: what comes
+//! there meanwhile costs no waking, and is read together.
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// The token that `Poller::wait` gives when the deadline has come.
 pub const DEADLINE: u64 = u64::MAX;
@@ -25,7 +27,10 @@ pub enum Room {
 
 /// Descriptors to watch, each under a token of the caller's, and one deadline.
 pub struct Poller {
+    /// All of them.
     epoll: Epoll,
+    /// Those that can't be let wait.
+    urgent: Epoll,
     timer: TimerFd,
     armed: Option<u64>,
 }
@@ -34,34 +39,43 @@ impl Poller {
     /// Nothing watched, no deadline.
     pub fn new() -> io::Result<Poller> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let urgent = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
-        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, DEADLINE))?;
-        Ok(Poller { epoll, timer, armed: None })
+        let poller = Poller { epoll, urgent, timer, armed: None };
+        poller.watch(&poller.timer, DEADLINE)?;
+        Ok(poller)
     }
 
     /// Watches a descriptor for something to read.
     pub fn watch(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        self.urgent.add(&fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?;
+        self.watch_patiently(fd, token)
+    }
+
+    /// The same, but what it has to read may be put off (`wait_patiently`).
+    pub fn watch_patiently(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
         Ok(self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?)
     }
 
-    /// Watches a descriptor that is watched already for room to write too, or no longer for that.
+    /// Watches a descriptor that is watched already (`watch`) for room to write too, or no longer for that.
     pub fn watch_room(&self, fd: impl AsFd, token: u64, room: Room) -> io::Result<()> {
         let flags = match room {
             Room::Awaited => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
             Room::Enough => EpollFlags::EPOLLIN,
         };
-        Ok(self.epoll.modify(fd, &mut EpollEvent::new(flags, token))?)
-    }
-
-    /// No longer watches it. (A closed descriptor is forgotten by the kernel itself.)
-    pub fn forget(&self, fd: impl AsFd) -> io::Result<()> {
-        Ok(self.epoll.delete(fd)?)
+        self.urgent.modify(&fd, &mut EpollEvent::new(flags, token))?;
+        Ok(self.epoll.modify(&fd, &mut EpollEvent::new(flags, token))?)
     }
 
     /// Waits for descriptors or for the deadline (`CLOCK_MONOTONIC`, in microseconds). Gives the tokens of what is ready,
-    /// at most as many as `ready` has room for; an interruption by a signal gives none. A deadline that has moved further
-    /// away since the last call is not told to the kernel at once: `DEADLINE` may then come once too early.
+    /// at most 64; an interruption by a signal gives none. A deadline that has moved further away since the last call is not
+    /// told to the kernel at once: `DEADLINE` may then come once too early.
     pub fn wait(&mut self, deadline: Option<u64>, ready: &mut Vec<u64>) -> io::Result<()> {
+        self.wait_patiently(deadline, Duration::ZERO, ready)
+    }
+
+    /// The same; for so long (in whole milliseconds) what those have to read that are watched patiently is put off.
+    pub fn wait_patiently(&mut self, deadline: Option<u64>, put_off: Duration, ready: &mut Vec<u64>) -> io::Result<()> {
         ready.clear();
         // 0 would disarm the timer: one microsecond after boot is just as much in the past.
         let deadline = deadline.map(|at| at.max(1));
@@ -80,7 +94,16 @@ impl Poller {
             self.armed = deadline;
         }
         let mut events = [EpollEvent::empty(); 64];
-        match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+        let put_off = u16::try_from(put_off.as_millis()).unwrap_or(u16::MAX);
+        let waited = match put_off {
+            0 => Ok(0),
+            some => self.urgent.wait(&mut events, EpollTimeout::from(some)),
+        };
+        let waited = match waited {
+            Ok(0) => self.epoll.wait(&mut events, EpollTimeout::NONE),
+            other => other,
+        };
+        match waited {
             Ok(n) => {
                 ready.extend(events[..n].iter().map(EpollEvent::data));
                 if ready.contains(&DEADLINE) {

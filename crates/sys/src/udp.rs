@@ -2,6 +2,7 @@
 //! sender with a TTL and a source port of its own. (Don't Fragment is set by the kernel unless the system is told
 //! otherwise; the type of service stays 0.)
 
+use crate::clock::unix_micros_of;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
@@ -59,6 +60,8 @@ pub struct Received<'a> {
     pub to: IpAddr,
     /// TTL or hop limit that it came with.
     pub ttl: u8,
+    /// When it came: the time since 1970 in microseconds, if the kernel has noted it.
+    pub at: Option<u64>,
     /// The payload.
     pub payload: &'a [u8],
 }
@@ -73,6 +76,7 @@ impl Receiver {
     pub fn open(family: Family, port: u16, room: usize) -> io::Result<Receiver> {
         let socket = family.socket()?;
         socket.set_recv_buffer_size(room)?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         match family {
             Family::V4 => {
                 setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
@@ -91,7 +95,7 @@ impl Receiver {
     /// The next datagram; `None` if there is none. Longer ones are cut to the buffer. One that the kernel says too
     /// little of is an error.
     pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
-        let mut space = nix::cmsg_space!(libc::in6_pktinfo, libc::in_pktinfo, libc::c_int);
+        let mut space = nix::cmsg_space!(libc::in6_pktinfo, libc::in_pktinfo, libc::c_int, libc::timespec);
         let mut slices = [IoSliceMut::new(buffer)];
         let fd = self.socket.as_raw_fd();
         let message = match recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut space), MsgFlags::empty()) {
@@ -99,13 +103,14 @@ impl Receiver {
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let (mut to, mut ttl) = (None, None);
+        let (mut to, mut ttl, mut at) = (None, None, None);
         for control in message.cmsgs()? {
             match control {
                 ControlMessageOwned::Ipv4PacketInfo(info) => {
                     to = Some(IpAddr::V4(u32::from_be(info.ipi_addr.s_addr).into()));
                 }
                 ControlMessageOwned::Ipv6PacketInfo(info) => to = Some(IpAddr::V6(info.ipi6_addr.s6_addr.into())),
+                ControlMessageOwned::ScmTimestampns(time) => at = unix_micros_of(time),
                 ControlMessageOwned::Ipv4Ttl(n) | ControlMessageOwned::Ipv6HopLimit(n) => ttl = u8::try_from(n).ok(),
                 _ => {}
             }
@@ -116,7 +121,7 @@ impl Receiver {
         });
         let length = message.bytes;
         match (from, to, ttl) {
-            (Some(from), Some(to), Some(ttl)) => Ok(Some(Received { from, to, ttl, payload: &buffer[..length] })),
+            (Some(from), Some(to), Some(ttl)) => Ok(Some(Received { from, to, ttl, at, payload: &buffer[..length] })),
             _ => Err(io::Error::other("the kernel doesn't say whence, whither or with what TTL a datagram came")),
         }
     }

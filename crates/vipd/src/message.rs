@@ -173,7 +173,7 @@ pub(crate) struct RoleOptions {
 pub(crate) enum FromRole {
     /// The first `Configure` is in force.
     Ready,
-    /// The answer to `Ping`.
+    /// The answer to `Ping`; from vrrp with 0 without being asked, too.
     Beat(u64),
     /// What the role's successor needs to go on. Opaque to the supervisor, which keeps the last one.
     Snapshot(Box<RawValue>),

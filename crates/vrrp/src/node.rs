@@ -204,7 +204,7 @@ impl Node {
         let mut node = Node { routers, groups, group_of, scripts, processes, facts, actions };
         node.join_groups(now);
         node.settle(now);
-        node.routers.note();
+        node.routers.note(now);
         node
     }
 
@@ -299,6 +299,12 @@ impl Node {
         router.into_iter().chain(processes).min_by_key(|(at, _)| *at)
     }
 
+    /// The same without asking every router, and perhaps too soon.
+    pub fn alarm(&self) -> Option<Instant> {
+        let processes = self.processes.values().filter_map(|(_, state)| state.wake());
+        self.routers.alarm().into_iter().chain(processes).min()
+    }
+
     /// What to do next; call until `None` after each `handle`.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -307,7 +313,7 @@ impl Node {
     /// Something happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.decide(now, input);
-        self.routers.note();
+        self.routers.note(now);
     }
 
     fn decide(&mut self, now: Instant, input: Input) {
@@ -331,7 +337,7 @@ impl Node {
                     turned.extend(state.good().map(|good| (Tracked::Process(name.clone()), Known::of(good))));
                 }
                 self.learn(now, turned);
-                self.routers.note();
+                self.routers.note(now);
                 for i in self.routers.due(now) {
                     let wish = self.routers[i].tick(now, Turn::Judging);
                     self.grant(now, i, wish);

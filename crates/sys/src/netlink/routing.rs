@@ -41,6 +41,7 @@ pub enum RoutingChange {
 /// Hears of changes.
 pub struct RoutingMonitor {
     socket: Socket,
+    buffer: Vec<u8>,
 }
 
 impl RoutingMonitor {
@@ -50,7 +51,7 @@ impl RoutingMonitor {
         socket.bind(&SocketAddr::new(0, 0))?;
         socket.set_non_blocking(true)?;
         crate::process::receive_buffer(&socket, ROOM); // Overrun mends the rest
-        let monitor = RoutingMonitor { socket };
+        let monitor = RoutingMonitor { socket, buffer: Vec::new() };
         monitor.follow(&BTreeSet::new())?;
         for group in GROUPS {
             monitor.socket.add_membership(group)?;
@@ -65,12 +66,11 @@ impl RoutingMonitor {
 
     /// What has changed, at most one datagram's worth; `None` if nothing has.
     pub fn read(&mut self) -> io::Result<Option<Vec<RoutingChange>>> {
-        let bytes = match read_bytes(&self.socket)? {
-            Bytes::None => return Ok(None),
-            Bytes::Lost => return Ok(Some(vec![RoutingChange::Overrun])),
-            Bytes::Some(bytes) => bytes,
-        };
-        Ok(Some(pieces(&bytes).filter_map(change).collect()))
+        match read_bytes(&self.socket, &mut self.buffer)? {
+            Bytes::None => Ok(None),
+            Bytes::Lost => Ok(Some(vec![RoutingChange::Overrun])),
+            Bytes::Some => Ok(Some(pieces(&self.buffer).filter_map(change).collect())),
+        }
     }
 }
 

@@ -337,8 +337,8 @@ impl Addresses {
     }
 
     /// What has been seen since the last time, if anything.
-    pub(crate) fn news(&mut self) -> Option<Seen> {
-        self.seen.addresses |= self.guardian.expire(monotonic_micros());
+    pub(crate) fn news(&mut self, now: u64) -> Option<Seen> {
+        self.seen.addresses |= self.guardian.expire(now);
         let seen = std::mem::take(&mut self.seen);
         (seen.links || seen.addresses).then_some(seen)
     }
@@ -541,27 +541,13 @@ impl Addresses {
         }
     }
 
-    /// Whether `work` has something to do, now or later.
-    pub(crate) fn busy(&self) -> bool {
-        !self.renewals.is_empty()
-            || !self.adds.is_empty()
-            || !self.rounds.is_empty()
-            || self.retry_at.is_some()
-            || !self.refused.is_empty()
-            || self.guardian.wake().is_some()
-    }
-
-    /// When `work` wants to be called, given that it is `now`.
-    pub(crate) fn next_at(&self, now: u64) -> u64 {
+    /// When `work` wants to be called, if it does.
+    pub(crate) fn next_at(&self) -> Option<u64> {
         let adds = (!self.adds.is_empty()).then_some(self.pause_until);
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
         let renewals = (!self.renewals.is_empty()).then_some(self.renew_at);
-        [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now)
+        [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()].into_iter().flatten().min()
     }
 
     /// Adds and announces an address that is claimed from now on, if it is missing, before anything is compared, done or told.
@@ -574,8 +560,7 @@ impl Addresses {
     }
 
     /// Does some of what is to be done; little enough that no advert is late for it.
-    pub(crate) fn work(&mut self) {
-        let now = monotonic_micros();
+    pub(crate) fn work(&mut self, now: u64) {
         let due = self.refused.values().any(|at| *at <= now);
         if due || self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = self.retry_at.filter(|at| *at > now);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd_sys::poll::Poller;
-use vipd_sys::raw::{Device, Listen, Received, Receiver, Sender};
+use vipd_sys::raw::{Arrived, Device, Listen, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
 use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
 use vipd_vrrp::units::Vrid;
@@ -96,7 +96,7 @@ impl Ports {
         }
         let token = self.next_token;
         let receiver = Receiver::open(&key.device, key.protocol, key.listen, ROOM)
-            .and_then(|receiver| poller.watch(&receiver, token).map(|()| receiver))
+            .and_then(|receiver| poller.watch_patiently(&receiver, token).map(|()| receiver))
             .map_err(|e| format!("can't listen on {}: {e}", key.device.name))?;
         self.next_token += 1;
         self.ports.push(Port { key, token, receiver, instances });
@@ -131,7 +131,7 @@ impl Ports {
     }
 
     /// The next datagram on the port with this token.
-    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
+    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
         match self.ports.iter_mut().find(|p| p.token == token) {
             Some(port) => port.receiver.receive(buffer),
             None => Ok(None),

@@ -489,8 +489,7 @@ impl Routing {
     }
 
     /// Does some of what is to be done; little enough that no advert is late for it.
-    pub(crate) fn work(&mut self) {
-        let now = monotonic_micros();
+    pub(crate) fn work(&mut self, now: u64) {
         if self.refused.values().any(|at| *at <= now) || self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
             self.refused.retain(|_, at| *at > now);

@@ -9,6 +9,7 @@
 
 mod acting;
 mod bfd;
+mod ease;
 mod happening;
 mod hearing;
 mod paths;
@@ -20,11 +21,11 @@ use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::rate::Limit;
 use bfd::Bfd;
+use ease::Ease;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -33,7 +34,7 @@ use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
-use vipd_vrrp::settings::{Auth, Instance, Tracked};
+use vipd_vrrp::settings::{Auth, Tracked};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -50,14 +51,17 @@ const FIRST_PORT: u64 = 16;
 /// take-over for ever, so there is a bound; masters send between ports.
 const BURST: usize = 1024;
 
-/// A wait at least this long, in microseconds, was one: nothing had come before.
-const RESTED: u64 = 20;
+/// What came longer ago than this counts as come now.
+const LATE: Micros = Micros(1_000_000);
 
 /// A smaller step of the time of day is no news, in microseconds.
 const CLOCK_STEP: u64 = 1_000;
 
 /// How long after a refused socket it is tried again, in microseconds.
 const SOCKET_RETRY: u64 = 1_000_000;
+
+/// The supervisor hears that the loop turns as often, in microseconds, without asking.
+const BEAT: u64 = 250_000;
 
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
@@ -103,6 +107,14 @@ pub(crate) fn run(stream: UnixStream) -> ExitCode {
 
 fn now() -> Instant {
     Instant(monotonic_micros())
+}
+
+/// When something came of which the kernel says that it was `at` (microseconds since 1970), by the monotonic clock that this
+/// one is `ahead` of. One that was set meanwhile or a queue that was long left alone tell nothing: then it is now.
+fn arrival(at: Option<u64>, ahead: i64) -> Instant {
+    let now = now();
+    let at = at.map(|at| Instant(at.saturating_add_signed(ahead.saturating_neg())));
+    at.filter(|at| *at <= now && now - *at < LATE).unwrap_or(now)
 }
 
 /// What the shell around the node keeps of one instance.
@@ -151,6 +163,8 @@ struct Role {
     /// Packets for none of the instances, by reason.
     strangers: BTreeMap<&'static str, u64>,
     strange: Limit,
+    /// When the supervisor is to hear next that the loop turns.
+    beat_at: u64,
     snapshot_at: u64,
     snapshot_due: bool,
     /// Some instance signs its adverts.
@@ -163,6 +177,9 @@ struct Role {
     configured: bool,
     /// What the time of day was ahead of the monotonic clock when the node was told, in microseconds.
     clock: i64,
+    /// What it is now.
+    ahead: i64,
+    ease: Ease,
     /// A reload is taking instances away: their end is told as DELETED, and their addresses wait for the new configuration.
     removing: bool,
     stopping: bool,
@@ -196,6 +213,7 @@ impl Role {
             oddities: Limit::default(),
             strangers: BTreeMap::new(),
             strange: Limit::default(),
+            beat_at: 0,
             snapshot_at: 0,
             snapshot_due: false,
             signed: false,
@@ -204,6 +222,8 @@ impl Role {
             sockets_at: None,
             configured: false,
             clock: 0,
+            ahead: 0,
+            ease: Ease::default(),
             removing: false,
             stopping: false,
         })
@@ -213,17 +233,13 @@ impl Role {
         let mut ready = Vec::with_capacity(64);
         let mut buffer = vec![0; 64 << 10];
         while !self.stopping {
-            let deadline = if self.addresses.busy() { Some(self.addresses.next_at(monotonic_micros())) } else { None };
-            let node = self.node.wake().map(|(at, _)| at.0);
+            let node = self.node.alarm().map(|at| at.0);
             let snapshot = self.configured.then(|| self.snapshot_at + self.snapshot_gap());
-            let deadline =
-                [deadline, node, self.bfd.wake(), snapshot, self.sockets_at, self.paths_at(), self.filter.wake()];
-            let deadline = deadline.into_iter().flatten().min();
-            let slept_at = monotonic_micros();
-            self.poller.wait(deadline, &mut ready)?;
-            let woke = monotonic_micros();
-            // Who had to wait for a packet has no second one waiting; what comes meanwhile is for the next turn.
-            let burst = if woke.saturating_sub(slept_at) > RESTED { 1 } else { BURST };
+            let (addresses, paths) = (self.addresses.next_at(), self.paths_at());
+            let deadline = [addresses, node, self.bfd.wake(), snapshot, self.sockets_at, paths, self.filter.wake()];
+            let beat = self.configured.then_some(self.beat_at);
+            let deadline = deadline.into_iter().chain([beat]).flatten().min();
+            self.poller.wait_patiently(deadline, self.ease.put_off(), &mut ready)?;
             self.look_at_clock();
             self.send_what_is_due();
             for token in std::mem::take(&mut ready) {
@@ -233,31 +249,37 @@ impl Role {
                     MONITOR => self.addresses.observe()?,
                     PATHS => self.routing.observe()?,
                     ear @ FIRST_BFD..=LAST_BFD => {
-                        self.bfd.read(ear - FIRST_BFD, &mut buffer);
+                        self.bfd.read(ear - FIRST_BFD, self.ahead, &mut buffer);
                         self.send_what_is_due();
                     }
                     port => {
-                        self.read_port(port, burst, &mut buffer);
+                        let read = self.read_port(port, self.ease.burst(BURST), &mut buffer);
+                        self.ease.read(monotonic_micros(), read);
                         self.send_what_is_due();
                     }
                 }
             }
             self.judge(&mut buffer)?;
             self.follow_sessions();
-            if self.filter.wake().is_some_and(|at| at <= monotonic_micros()) {
+            let now = monotonic_micros();
+            if self.filter.wake().is_some_and(|at| at <= now) {
                 self.filter.look();
                 self.keep_devices();
             }
-            if self.sockets_at.is_some_and(|at| at <= monotonic_micros()) {
+            if self.sockets_at.is_some_and(|at| at <= now) {
                 self.open_ports();
             }
-            self.take_news();
-            self.addresses.work();
+            self.take_news(now);
+            self.addresses.work(now);
             if !self.addresses.adding() {
-                self.routing.work();
+                self.routing.work(now);
+            }
+            if self.configured && self.beat_at <= now {
+                self.beat_at = now + BEAT;
+                self.queue(&FromRole::Beat(0));
             }
             self.flush();
-            self.take_snapshot();
+            self.take_snapshot(now);
         }
         Ok(())
     }
@@ -265,7 +287,7 @@ impl Role {
     /// Adverts and BFD packets that are due; nobody counts as gone by that.
     fn send_what_is_due(&mut self) {
         let now = now();
-        if self.node.wake().is_some_and(|(at, _)| at <= now) {
+        if self.node.alarm().is_some_and(|at| at <= now) {
             self.handle(now, Input::TickMasters);
         }
         self.bfd.tick_sending();
@@ -275,7 +297,7 @@ impl Role {
     /// come and were not read.
     fn judge(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let at = now();
-        let due = [self.node.wake().map(|(at, _)| at.0), self.bfd.wake()].into_iter().flatten().min();
+        let due = [self.node.alarm().map(|at| at.0), self.bfd.wake()].into_iter().flatten().min();
         if due.is_none_or(|due| due > at.0) {
             return Ok(());
         }
@@ -291,21 +313,23 @@ impl Role {
     /// Reads every socket until it is empty.
     fn read_everything(&mut self, buffer: &mut [u8]) {
         for token in self.ports.tokens() {
-            self.read_port(token, BURST, buffer);
-            self.send_what_is_due();
+            if self.read_port(token, BURST, buffer) > 0 {
+                self.send_what_is_due();
+            }
         }
         for ear in FIRST_BFD..=LAST_BFD {
-            self.bfd.read(ear - FIRST_BFD, buffer);
-            self.send_what_is_due();
+            if self.bfd.read(ear - FIRST_BFD, self.ahead, buffer) > 0 {
+                self.send_what_is_due();
+            }
         }
     }
 
     /// Signed adverts carry the time of day, which somebody may have set.
     fn look_at_clock(&mut self) {
         let (now, unix) = (now(), unix_micros());
-        let ahead = unix.cast_signed().saturating_sub_unsigned(now.0);
-        if ahead.abs_diff(self.clock) > CLOCK_STEP {
-            self.clock = ahead;
+        self.ahead = unix.cast_signed().saturating_sub_unsigned(now.0);
+        if self.ahead.abs_diff(self.clock) > CLOCK_STEP {
+            self.clock = self.ahead;
             self.handle(now, Input::Clock(Micros(unix)));
         }
     }
@@ -420,6 +444,7 @@ impl Role {
             snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
             snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
         }
+        self.ease.suit(settings.instances.iter().map(|i| i.advert_int.micros().0));
         self.signed = settings.instances.iter().any(|i| matches!(i.auth, Auth::Ah(_) | Auth::Hmac(_)));
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.promote();
@@ -467,11 +492,13 @@ impl Role {
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
         let mut opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
-        for (opened, router) in opened.iter_mut().zip(self.node.routers()) {
-            if let Some(why) = self.devices.problem(&router.settings) {
+        // The node's instances are the configuration's, in the same order.
+        for (opened, model) in opened.iter_mut().zip(&self.config.instances) {
+            if let Some(why) = self.devices.problem(&model.vrrp) {
                 *opened = Err(why.to_owned());
             }
-            if let Some(source) = self.missing_source(&router.settings) {
+            let tracked = model.vrrp.source.filter(|_| model.track_source);
+            if let Some(source) = tracked.filter(|source| !self.addresses.on_host(*source)) {
                 *opened = Err(format!("its source address {source} is not on this host"));
             }
         }
@@ -483,21 +510,15 @@ impl Role {
         }
     }
 
-    /// The source address of an instance that tracks it, if it is on none of this host's interfaces.
-    fn missing_source(&self, settings: &Instance) -> Option<IpAddr> {
-        let tracks = self.config.instance(&settings.name)?.track_source;
-        settings.source.filter(|source| tracks && !self.addresses.on_host(*source))
-    }
-
     /// Takes note of what the kernel told since the last time, whoever read it.
-    fn take_news(&mut self) {
+    fn take_news(&mut self, now: u64) {
         // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
         for _ in 0..4 {
             for (address, device) in std::mem::take(&mut self.addresses.put_back) {
                 let cause = "somebody removed it".to_owned();
                 self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
             }
-            let Some(news) = self.addresses.news() else { break };
+            let Some(news) = self.addresses.news(now) else { break };
             if news.links || (news.addresses && self.config.instances.iter().any(|i| i.track_source)) {
                 self.open_ports();
                 self.promote();
@@ -505,9 +526,8 @@ impl Role {
             let addresses = &self.addresses;
             self.routing.heed(addresses.links(), |address| addresses.on_host(address));
             let facts = self.addresses.facts();
-            let now = now();
             for (name, link) in self.addresses.changed_facts(&facts) {
-                self.handle(now, Input::Link(name, link));
+                self.handle(Instant(now), Input::Link(name, link));
             }
             self.reconcile();
         }
@@ -517,13 +537,16 @@ impl Role {
     /// Lets the instances that track them know which BFD sessions came up or went down.
     fn follow_sessions(&mut self) {
         let news = self.bfd.news();
+        for (name, up) in &news {
+            self.handle(now(), Input::Bfd(name.clone(), *up));
+        }
+        self.bfd.tell();
         if !news.is_empty() {
             self.queue(&FromRole::Sessions(self.bfd.known()));
         }
         for (name, up) in news {
             let (what, why) = (if up { "Up" } else { "Down" }, self.bfd.why(&name));
             self.happened("bfd", format!("bfd_instance {name}"), what.to_owned(), why);
-            self.handle(now(), Input::Bfd(name, up));
         }
     }
 
@@ -553,8 +576,7 @@ impl Role {
         }
     }
 
-    fn take_snapshot(&mut self) {
-        let at = monotonic_micros();
+    fn take_snapshot(&mut self, at: u64) {
         self.snapshot_due |= self.bfd.has_changed();
         if !self.configured || at < self.snapshot_at + self.snapshot_gap() {
             return;

@@ -58,8 +58,10 @@ use vipd_sys::pidfile::PidFile;
 use vipd_sys::process::{Asked, Credentials};
 use vipd_vrrp::track::Cause;
 
-/// How often the roles are asked for a sign of life.
-const PULSE: Duration = Duration::from_millis(200);
+/// How often it is looked whether the roles live, where one is of short patience.
+const PULSE: Duration = Duration::from_millis(500);
+/// This process runs late if it looks so much later.
+const LATE: Duration = Duration::from_millis(200);
 /// The same where only roles of long patience run, and of those at all times: an idle daemon sleeps.
 const SLOW_PULSE: Duration = Duration::from_secs(2);
 /// How long a status may take; what has not answered by then is shown as silent.
@@ -329,7 +331,7 @@ impl Supervisor {
                     // If this process itself did not run, the others are not to blame for what it didn't hear. (What
                     // `tick` gives is when it was due, which says nothing of that.)
                     let now = Instant::now();
-                    let late = now.duration_since(last_pulse) > self.pulse_period() + 2 * PULSE;
+                    let late = now.duration_since(last_pulse) > self.pulse_period() + LATE;
                     last_pulse = now;
                     self.feel_pulse(late);
                 }
@@ -479,7 +481,8 @@ impl Supervisor {
             if late {
                 running.beat = Instant::now();
             }
-            if *name == RoleName::Vrrp || running.asked.elapsed() >= SLOW_PULSE {
+            // The vrrp role lets itself be heard.
+            if *name != RoleName::Vrrp && running.asked.elapsed() >= SLOW_PULSE {
                 running.asked = Instant::now();
                 let _ = running.tell(&ToRole::Ping(pulse));
             }

@@ -6,8 +6,8 @@
 //!                                                                  --> news: who came up, who went down
 //! ```
 
-use super::now;
 use super::view::Clocks;
+use super::{arrival, now};
 use crate::message::Sessions;
 use crate::rate::Limit;
 use std::io;
@@ -63,6 +63,8 @@ pub(super) struct Bfd {
     deafness: Limit,
     /// Who came up or went down since this was last taken, in order.
     news: Vec<(String, bool)>,
+    /// What has changed and was not logged yet.
+    untold: Vec<(usize, Transition)>,
     /// What has changed since this was last asked is for a successor to know.
     changed: bool,
 }
@@ -74,6 +76,7 @@ impl Bfd {
         for i in self.node.removed_by(&settings) {
             self.handle(Input::Remove(i));
         }
+        self.tell();
         let before = predecessor.map_or_else(|| Before::Configuration(self.node.snapshot()), Before::Process);
         self.node = Node::new(time(), settings, before, &mut random);
         let mut old = std::mem::take(&mut self.shells);
@@ -145,15 +148,15 @@ impl Bfd {
         }
     }
 
-    /// Reads what has come to the receiver of this number.
-    pub(super) fn read(&mut self, number: u64, buffer: &mut [u8]) {
-        let Some(at) = usize::try_from(number).ok().filter(|at| *at < EARS.len()) else { return };
+    /// Reads what has come to the receiver of this number; how many packets it were.
+    pub(super) fn read(&mut self, number: u64, ahead: i64, buffer: &mut [u8]) -> usize {
+        let Some(at) = usize::try_from(number).ok().filter(|at| *at < EARS.len()) else { return 0 };
         let (_, hops) = EARS[at];
-        for _ in 0..BURST {
-            let Some(receiver) = &mut self.receivers[at] else { return };
+        for count in 0..BURST {
+            let Some(receiver) = &mut self.receivers[at] else { return count };
             let received = match receiver.receive(buffer) {
                 Ok(Some(received)) => received,
-                Ok(None) => return,
+                Ok(None) => return count,
                 Err(e) => {
                     debug!("receiving BFD packets: {e}");
                     continue;
@@ -161,14 +164,16 @@ impl Bfd {
             };
             let (from, to) = (received.from.ip(), received.to);
             let datagram = Datagram { from, to, hops, ttl: received.ttl, payload: received.payload };
-            self.node.handle(time(), Input::Datagram(datagram));
+            self.node.handle(Instant(arrival(received.at, ahead).0), Input::Datagram(datagram));
             self.act();
         }
+        BURST
     }
 
     /// Gives all of them up.
     pub(super) fn stop(&mut self) {
         self.handle(Input::Stop);
+        self.tell();
     }
 
     fn handle(&mut self, input: Input<'_>) {
@@ -180,7 +185,7 @@ impl Bfd {
         while let Some(action) = self.node.poll() {
             match action {
                 Action::Session(i, Edge::Send(packet)) => self.send(i, &packet),
-                Action::Session(i, Edge::Changed(transition)) => self.note(i, &transition),
+                Action::Session(i, Edge::Changed(transition)) => self.note(i, transition),
                 Action::Rejected { session, from, why } => {
                     let shell = session.and_then(|i| self.shells.get_mut(i));
                     let log = shell.map_or(&mut self.strangers, |shell| &mut shell.log);
@@ -199,7 +204,24 @@ impl Bfd {
         shell.send(&session.settings, packet);
     }
 
-    fn note(&mut self, i: usize, transition: &Transition) {
+    /// Notes that a session changed: whoever follows it acts on it first, then it is logged (`tell`).
+    fn note(&mut self, i: usize, transition: Transition) {
+        let Some(session) = self.node.sessions().get(i) else { return };
+        if (transition.from == StateName::Up) != (transition.to == StateName::Up) {
+            self.news.push((session.settings.name.clone(), transition.to == StateName::Up));
+            self.changed = true;
+        }
+        self.untold.push((i, transition));
+    }
+
+    /// Logs what has changed.
+    pub(super) fn tell(&mut self) {
+        for (i, transition) in std::mem::take(&mut self.untold) {
+            self.log(i, &transition);
+        }
+    }
+
+    fn log(&mut self, i: usize, transition: &Transition) {
         let (Some(session), Some(shell)) = (self.node.sessions().get(i), self.shells.get_mut(i)) else { return };
         let name = session.settings.name.clone();
         let Transition { from, to, why, .. } = transition;
@@ -212,10 +234,6 @@ impl Bfd {
                     info!("BFD_Instance({name}) Entering {to} state: {why}{silent}");
                 }
             }
-        }
-        if (*from == StateName::Up) != (*to == StateName::Up) {
-            self.news.push((name, *to == StateName::Up));
-            self.changed = true;
         }
     }
 

@@ -1,10 +1,10 @@
 //! What comes from the wire: for which instance it is, and whether it is believed.
 
-use super::{Role, now};
+use super::{Role, arrival};
 use std::net::IpAddr;
 use tracing::{debug, warn};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::raw::Received;
+use vipd_sys::raw::{Arrived, Received};
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
@@ -12,24 +12,24 @@ use vipd_vrrp::router::{Router, State};
 use vipd_vrrp::settings::Transport;
 
 impl Role {
-    /// Reads up to `burst` datagrams of a port.
-    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) {
-        for _ in 0..burst {
-            let datagram = match self.ports.receive(token, buffer) {
-                Ok(Some(received)) => received,
-                Ok(None) => return,
+    /// Reads up to `burst` datagrams of a port; how many it were.
+    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) -> usize {
+        for count in 0..burst {
+            match self.ports.receive(token, buffer) {
+                Ok(Some(arrived)) => self.receive(token, arrived),
+                Ok(None) => return count,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
-                    return;
+                    return count;
                 }
-            };
-            self.receive(token, datagram);
+            }
         }
+        burst
     }
 
-    fn receive(&mut self, token: u64, received: Received<'_>) {
-        let now = now();
-        let datagram = match received {
+    fn receive(&mut self, token: u64, arrived: Arrived<'_>) {
+        let now = arrival(arrived.at, self.ahead);
+        let datagram = match arrived.datagram {
             Received::Whole(bytes) => Datagram::parse(bytes),
             Received::Payload { source, destination, hop_limit, payload } => Ok(Datagram {
                 source: source.into(),
