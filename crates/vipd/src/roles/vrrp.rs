@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -35,7 +34,7 @@ use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
-use vipd_vrrp::settings::{Auth, Instance, Tracked};
+use vipd_vrrp::settings::{Auth, Tracked};
 use vipd_vrrp::track::Known;
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -493,11 +492,13 @@ impl Role {
         let devices = self.addresses.devices();
         let instances = self.node.routers().iter().map(|r| &r.settings);
         let mut opened = self.ports.open(instances, &devices, &self.poller, FIRST_PORT);
-        for (opened, router) in opened.iter_mut().zip(self.node.routers()) {
-            if let Some(why) = self.devices.problem(&router.settings) {
+        // The node's instances are the configuration's, in the same order.
+        for (opened, model) in opened.iter_mut().zip(&self.config.instances) {
+            if let Some(why) = self.devices.problem(&model.vrrp) {
                 *opened = Err(why.to_owned());
             }
-            if let Some(source) = self.missing_source(&router.settings) {
+            let tracked = model.vrrp.source.filter(|_| model.track_source);
+            if let Some(source) = tracked.filter(|source| !self.addresses.on_host(*source)) {
                 *opened = Err(format!("its source address {source} is not on this host"));
             }
         }
@@ -507,12 +508,6 @@ impl Role {
         for (i, opened) in opened.into_iter().enumerate() {
             self.handle(now(), Input::Sockets(i, opened));
         }
-    }
-
-    /// The source address of an instance that tracks it, if it is on none of this host's interfaces.
-    fn missing_source(&self, settings: &Instance) -> Option<IpAddr> {
-        let tracks = self.config.instance(&settings.name)?.track_source;
-        settings.source.filter(|source| tracks && !self.addresses.on_host(*source))
     }
 
     /// Takes note of what the kernel told since the last time, whoever read it.
