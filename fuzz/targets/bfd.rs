@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU8;
 use vipd_bfd::node::{Action, Before, Datagram, Input, Node};
 use vipd_bfd::packet::{Control, LENGTH};
-use vipd_bfd::settings::{Hops, Instance, Role};
+use vipd_bfd::settings::{Habit, Hops, Instance, Role};
 use vipd_bfd::units::{Instant, Micros};
 
 /// Our address over IPv6, and the neighbour's.
@@ -87,6 +87,7 @@ fn session(n: u8, role: Role, hops: Hops) -> Instance {
         role,
         ttl: 255,
         max_hops: if hops == Hops::Single { 0 } else { 10 },
+        habit: Habit::default(),
         hops,
     }
 }

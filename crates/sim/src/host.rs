@@ -308,7 +308,7 @@ impl Host {
         if now < self.quiet {
             return;
         }
-        let due = self.node.as_ref().and_then(Node::wake).is_some_and(|(at, ..)| at.0 <= now);
+        let due = self.node.as_ref().and_then(Node::alarm).is_some_and(|at| at.0 <= now);
         if due {
             self.handle(now, whose);
         }
@@ -317,7 +317,7 @@ impl Host {
     /// Until the next turn.
     pub(crate) fn rest(&mut self, now: u64) {
         let Some(node) = &self.node else { return };
-        self.wake = node.wake().map_or(u64::MAX, |(at, ..)| at.0.max(self.quiet));
+        self.wake = node.alarm().map_or(u64::MAX, |at| at.0.max(self.quiet));
         self.wake = self.sessions.as_ref().map_or(u64::MAX, Sessions::wake).min(self.wake);
         if let Some(snapshot) = &mut self.snapshot
             && self.stale

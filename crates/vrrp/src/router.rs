@@ -37,6 +37,9 @@ const REPLY_GAP: Micros = Micros(100_000);
 /// The least time from a refusal to the next question: fences and witnesses are not to be stormed.
 const ASK_GAP: Micros = Micros(5_000_000);
 
+/// For so many master-down intervals a master is remembered through a fault.
+const RECENT: u64 = 10;
+
 /// The least time from the end of one contest to the next.
 const CONTEST_GAP: Micros = Micros(30_000_000);
 
@@ -620,6 +623,12 @@ impl Router {
         matches!(self.state, State::Master(Master { listening: Some(_), .. }))
     }
 
+    /// As BACKUP: who is master, with which priority and interval.
+    pub fn master(&self) -> Option<(IpAddr, Priority, Centis)> {
+        let State::Backup(backup) = &self.state else { return None };
+        backup.heard.map(|heard| (heard.address, heard.priority, self.learned))
+    }
+
     /// The address that its adverts come from.
     pub fn source(&self) -> Option<IpAddr> {
         self.source
@@ -728,7 +737,9 @@ impl Router {
     /// BACKUP with a full master-down interval; an owner needn't listen for anybody.
     pub(crate) fn listen(&mut self, now: Instant, why: String) {
         self.learned = self.settings.advert_int;
-        let heard = self.last_master.take();
+        // One that was not heard for long may be no master any more, and is not to be fenced for what another does.
+        let recent = Micros(self.master_down().0.saturating_mul(RECENT));
+        let heard = self.last_master.take().filter(|heard| now - heard.at <= recent);
         let mut backup = self.listening(now, heard);
         if self.effective == Priority::OWNER {
             backup.down = now;

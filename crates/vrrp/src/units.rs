@@ -34,8 +34,9 @@ impl fmt::Display for Micros {
     }
 }
 
-/// An instant: microseconds since an arbitrary zero that all roles of one host share (`CLOCK_MONOTONIC`). It never
-/// runs backwards; protocol code gets it as an argument and never asks for it.
+/// An instant: microseconds since an arbitrary zero that all roles of one host share (`CLOCK_MONOTONIC`). That
+/// clock never runs backwards; what has arrived is told with the time of its arrival, which may be up to a second before
+/// what was told before it. Protocol code gets it as an argument and never asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Instant(pub u64);
 

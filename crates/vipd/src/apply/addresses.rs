@@ -526,7 +526,7 @@ impl Addresses {
     /// announcement then.
     pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32) {
         let Some(first) = list.first() else { return };
-        let coming = self.begun.take().as_ref() == Some(first) || !self.holds(first);
+        let coming = self.begun.take().as_ref() == Some(first) || !self.holds(first) && !self.waits(first);
         let coming = coming && !self.pace.contains_key(&lane(first));
         let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
         if remaining == 0 {
@@ -551,10 +551,14 @@ impl Addresses {
         [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()].into_iter().flatten().min()
     }
 
+    /// Whether an address is not to be added, or not yet.
+    fn waits(&self, address: &VirtualAddress) -> bool {
+        self.let_go.contains(address) || self.refused.contains_key(address)
+    }
+
     /// Adds and announces an address that is claimed from now on, if it is missing, before anything is compared, done or told.
     pub(crate) fn begin(&mut self, address: &VirtualAddress) {
-        let waits = self.let_go.contains(address) || self.refused.contains_key(address);
-        if waits || self.holds(address) || monotonic_micros() < self.pause_until {
+        if self.waits(address) || self.holds(address) || monotonic_micros() < self.pause_until {
             return;
         }
         self.begun = (self.add(address) == Added::Announced).then(|| address.clone());

@@ -111,9 +111,9 @@ fn now() -> Instant {
 
 /// When something came of which the kernel says that it was `at` (microseconds since 1970), by the monotonic clock that this
 /// one is `ahead` of. One that was set meanwhile or a queue that was long left alone tell nothing: then it is now.
-fn arrival(at: Option<u64>, ahead: i64) -> Instant {
+fn arrival(at: Option<u64>, ahead: Option<i64>) -> Instant {
     let now = now();
-    let at = at.map(|at| Instant(at.saturating_add_signed(ahead.saturating_neg())));
+    let at = at.zip(ahead).map(|(at, ahead)| Instant(at.saturating_add_signed(ahead.saturating_neg())));
     at.filter(|at| *at <= now && now - *at < LATE).unwrap_or(now)
 }
 
@@ -177,8 +177,9 @@ struct Role {
     configured: bool,
     /// What the time of day was ahead of the monotonic clock when the node was told, in microseconds.
     clock: i64,
-    /// What it is now.
-    ahead: i64,
+    /// What it is now, if it was not set since the last turn.
+    ahead: Option<i64>,
+    ahead_before: i64,
     ease: Ease,
     /// A reload is taking instances away: their end is told as DELETED, and their addresses wait for the new configuration.
     removing: bool,
@@ -222,7 +223,8 @@ impl Role {
             sockets_at: None,
             configured: false,
             clock: 0,
-            ahead: 0,
+            ahead: None,
+            ahead_before: 0,
             ease: Ease::default(),
             removing: false,
             stopping: false,
@@ -278,8 +280,8 @@ impl Role {
                 self.beat_at = now + BEAT;
                 self.queue(&FromRole::Beat(0));
             }
-            self.flush();
             self.take_snapshot(now);
+            self.flush();
         }
         Ok(())
     }
@@ -326,10 +328,14 @@ impl Role {
 
     /// Signed adverts carry the time of day, which somebody may have set.
     fn look_at_clock(&mut self) {
-        let (now, unix) = (now(), unix_micros());
-        self.ahead = unix.cast_signed().saturating_sub_unsigned(now.0);
-        if self.ahead.abs_diff(self.clock) > CLOCK_STEP {
-            self.clock = self.ahead;
+        let (now, unix, then) = (now(), unix_micros(), now());
+        let ahead = unix.cast_signed().saturating_sub_unsigned(now.0);
+        // In the turn in which the clock was set, or was read with a pause in between, it tells nothing of the past.
+        let steady = ahead.abs_diff(self.ahead_before) <= CLOCK_STEP && then - now <= Micros(CLOCK_STEP);
+        self.ahead = steady.then_some(ahead);
+        self.ahead_before = ahead;
+        if ahead.abs_diff(self.clock) > CLOCK_STEP {
+            self.clock = ahead;
             self.handle(now, Input::Clock(Micros(unix)));
         }
     }
@@ -444,7 +450,7 @@ impl Role {
             snapshot.tracked.retain(|(what, _)| !matches!(what, Tracked::Bfd(_)));
             snapshot.tracked.extend(self.bfd.levels().map(|(name, up)| (Tracked::Bfd(name), Known::of(up))));
         }
-        self.ease.suit(settings.instances.iter().map(|i| i.advert_int.micros().0));
+        self.ease.suit(&settings.instances);
         self.signed = settings.instances.iter().any(|i| matches!(i.auth, Auth::Ah(_) | Auth::Hmac(_)));
         self.node = Node::new(now, settings, links, before, Micros(unix_micros()));
         self.promote();
@@ -527,7 +533,7 @@ impl Role {
             self.routing.heed(addresses.links(), |address| addresses.on_host(address));
             let facts = self.addresses.facts();
             for (name, link) in self.addresses.changed_facts(&facts) {
-                self.handle(Instant(now), Input::Link(name, link));
+                self.handle(self::now(), Input::Link(name, link));
             }
             self.reconcile();
         }

@@ -15,7 +15,9 @@ use vipd_vrrp::units::{Instant, Micros, Priority};
 enum News {
     /// The router at this index changed its state.
     Router(usize, router::Transition),
-    /// The sync group at this index did, for this reason.
+    /// Its priority in force did.
+    Priority(usize, Priority, Priority),
+    /// The sync group at this index changed its state, for this reason.
     Group(usize, Name, String),
 }
 
@@ -48,6 +50,7 @@ impl Role {
                 }
                 Action::Router(i, Edge::Renew) => self.addresses.renew(self.node.claims(i).cloned()),
                 Action::Group(g, state, why) => news.push(News::Group(g, state, why)),
+                Action::Router(i, Edge::PriorityChanged { from, to }) => news.push(News::Priority(i, from, to)),
                 Action::Router(i, edge) => {
                     self.settle(&mut news);
                     self.carry_out(i, edge);
@@ -81,6 +84,7 @@ impl Role {
         for news in news.drain(..) {
             match news {
                 News::Router(i, transition) => self.tell_transition(i, &transition),
+                News::Priority(i, from, to) => self.tell_priority(i, from, to),
                 News::Group(g, state, why) => self.tell_group(g, state, why),
             }
         }
@@ -104,9 +108,12 @@ impl Role {
                 info!("({name}) Received lower priority advert: {why}");
                 self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
             }
-            Edge::PriorityChanged { from, to } => self.tell_priority(i, from, to),
             // `act` has done these.
-            Edge::Send { .. } | Edge::Announce { .. } | Edge::Changed(_) | Edge::Renew => {}
+            Edge::Send { .. }
+            | Edge::Announce { .. }
+            | Edge::Changed(_)
+            | Edge::PriorityChanged { .. }
+            | Edge::Renew => {}
         }
     }
 
@@ -149,6 +156,7 @@ impl Role {
         );
         info!("({name}) {why}");
         self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
+        self.snapshot_due = true;
         // What hooks did on the other host may have undone what they did here.
         self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
     }

@@ -149,7 +149,7 @@ impl Bfd {
     }
 
     /// Reads what has come to the receiver of this number; how many packets it were.
-    pub(super) fn read(&mut self, number: u64, ahead: i64, buffer: &mut [u8]) -> usize {
+    pub(super) fn read(&mut self, number: u64, ahead: Option<i64>, buffer: &mut [u8]) -> usize {
         let Some(at) = usize::try_from(number).ok().filter(|at| *at < EARS.len()) else { return 0 };
         let (_, hops) = EARS[at];
         for count in 0..BURST {

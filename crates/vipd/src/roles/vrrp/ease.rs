@@ -1,11 +1,16 @@
 //! Adverts of many instances are read together: where they come more often than that, the next ones are put off for a small
-//! part of the shortest interval. The kernel notes when each came, and before anybody is judged everything is read, so
-//! no deadline moves; what costs a backup of hundreds of instances most is to be woken for each of their adverts.
+//! part of the shortest interval. The kernel notes when each came, and before anybody is judged everything is read; a good-bye is
+//! read before its skew time is over: no deadline is missed for it. What costs a backup of hundreds of instances most is
+//! to be woken for each of their adverts.
 
 use std::time::Duration;
+use vipd_vrrp::settings::Instance;
+use vipd_vrrp::timers::skew;
 
-/// This part of the shortest interval is waited for more adverts.
+/// This part of the shortest interval is waited for more adverts, or half the shortest skew time, and never longer than this, in
+/// microseconds.
 const PART: u64 = 40;
+const MOST: u64 = 25_000;
 
 /// With more than so many read at once nothing is put off: a queue must not run over.
 const CROWD: usize = 64;
@@ -19,13 +24,16 @@ pub(super) struct Ease {
     last: u64,
     /// Until when the next is put off, if it is.
     until: Option<u64>,
+    /// So many came the last time that nothing waits.
+    crowded: bool,
 }
 
 impl Ease {
-    /// For instances with these intervals, in microseconds.
-    pub(super) fn suit(&mut self, intervals: impl Iterator<Item = u64>) {
-        self.most = intervals.min().unwrap_or(0) / PART / 1000 * 1000;
-        self.until = None;
+    /// For these instances.
+    pub(super) fn suit(&mut self, instances: &[Instance]) {
+        let skew = |i: &Instance| skew(i.version, i.priority, i.advert_int).0 / 2;
+        let most = instances.iter().map(|i| MOST.min(i.advert_int.micros().0 / PART).min(skew(i)));
+        (self.most, self.until, self.crowded) = (most.min().unwrap_or(0) / 1000 * 1000, None, false);
     }
 
     /// For how long reading is put off now. (`now` is asked for the time only if it matters.)
@@ -35,13 +43,14 @@ impl Ease {
 
     /// How many are to be read at once, at most `all`: who was woken for the first has no second one waiting.
     pub(super) fn burst(&self, all: usize) -> usize {
-        if self.until.is_some() { all } else { 1 }
+        if self.until.is_some() || self.crowded { all } else { 1 }
     }
 
     /// So many were read.
     pub(super) fn read(&mut self, now: u64, count: usize) {
         let close = now.saturating_sub(self.last) < self.most || self.until.is_some() && count > 1;
-        self.until = (close && count <= CROWD).then_some(now + self.most);
+        self.crowded = count > CROWD;
+        self.until = (close && !self.crowded).then_some(now + self.most);
         self.last = now;
     }
 }
@@ -52,8 +61,7 @@ mod tests {
 
     /// One that reads whenever it may, while a datagram comes every so many microseconds: how many it reads at once.
     fn at_once(gap: u64) -> f64 {
-        let mut ease = Ease::default();
-        ease.suit([1_000_000, 5_000_000].into_iter());
+        let mut ease = Ease { most: MOST, ..Ease::default() };
         let (mut now, mut read_until, mut turns, mut read) = (0, 0, 0, 0);
         while now < 10_000_000 {
             let put_off = u64::try_from(ease.put_off(|| now).as_micros()).unwrap();
@@ -73,14 +81,21 @@ mod tests {
         assert!((at_once(1_000_000) - 1.0).abs() < 0.01, "one a second: {}", at_once(1_000_000));
         assert!((at_once(26_000) - 1.0).abs() < 0.01, "{}", at_once(26_000));
         assert!((4.5..5.5).contains(&at_once(5_000)), "{}", at_once(5_000));
-        // Of a flood no more waits than the queue has room for.
-        assert!(at_once(20) < 1000.0, "{}", at_once(20));
+        // Of a flood all that waits is read, again and again.
+        let mut ease = Ease { most: MOST, ..Ease::default() };
+        for (turn, count) in [1, 1, 1000, 1000, CROWD + 1].into_iter().enumerate() {
+            let now = 1_000_000 + u64::try_from(turn).unwrap() * 1000;
+            ease.read(now, count);
+            let waits = (ease.put_off(|| now) > Duration::ZERO, ease.burst(1000));
+            assert_eq!(waits, (turn == 1, if turn == 0 { 1 } else { 1000 }), "{turn}");
+        }
+        ease.read(1_006_000, CROWD);
+        assert!(ease.put_off(|| 1_006_000) > Duration::ZERO);
     }
 
     #[test]
     fn what_is_put_off_is_put_off_once() {
-        let mut ease = Ease::default();
-        ease.suit([1_000_000].into_iter());
+        let mut ease = Ease { most: MOST, ..Ease::default() };
         ease.read(1_000, 1);
         ease.read(2_000, 1);
         assert_eq!(ease.put_off(|| 2_000), Duration::from_millis(25));
@@ -91,7 +106,6 @@ mod tests {
     #[test]
     fn short_intervals_wait_for_nothing() {
         let mut ease = Ease::default();
-        ease.suit([39_000].into_iter());
         for now in 0..100 {
             ease.read(now, 1);
             assert_eq!((ease.put_off(|| now), ease.burst(7)), (Duration::ZERO, 1));

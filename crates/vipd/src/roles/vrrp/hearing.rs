@@ -64,11 +64,14 @@ impl Role {
         }
         match admit::admit(&router.settings, router.known(now), &datagram) {
             Ok(admitted) => {
+                let master = router.master();
                 self.note_oddity(i, &admitted);
                 if let Some(shell) = self.shells.get_mut(i) {
                     shell.sum = admitted.sum;
                 }
                 self.handle(now, Input::Advert(i, admitted));
+                // Whom it listens to a successor has to know, to fence that one if need be and to wait as long as it says.
+                self.snapshot_due |= self.node.routers().get(i).is_some_and(|router| router.master() != master);
             }
             Err(why) => self.reject(i, &why, Some(datagram.source)),
         }
