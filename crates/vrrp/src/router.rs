@@ -52,6 +52,8 @@ pub struct Heard {
     pub priority: Priority,
     /// When its last advert came.
     pub at: Instant,
+    /// The interval that it said.
+    pub interval: Centis,
 }
 
 /// Listening.
@@ -834,13 +836,23 @@ impl Router {
         let before = self.master_down();
         self.effective = priority;
         let after = self.master_down();
-        if let State::Backup(backup) = &mut self.state {
-            backup.down = Instant((backup.down.0 + after.0).saturating_sub(before.0));
-            let listened_to = |heard: &Heard| heard.priority >= priority && now < heard.at + after;
-            if let Some(heard) = backup.heard.filter(listened_to) {
+        let State::Backup(backup) = &mut self.state else {
+            self.edges.push_back(Edge::PriorityChanged { from, to: priority });
+            return;
+        };
+        backup.down = Instant((backup.down.0 + after.0).saturating_sub(before.0));
+        if let Some(heard) = backup.heard.filter(|heard| heard.priority >= priority) {
+            let learned = match self.settings.version {
+                Version::V3 => heard.interval.max(LEAST_LEARNED),
+                Version::V2 => self.learned,
+            };
+            let missed = self.settings.down_timer_adverts;
+            let down = heard.at + timers::master_down(self.settings.version, priority, learned, missed);
+            if now < down {
                 (backup.wants_master, backup.overslept, backup.hold) = (false, false, None);
                 backup.clearance = Clearance::Unasked;
-                backup.down = backup.down.max(heard.at + after);
+                backup.down = backup.down.max(down);
+                self.learned = learned;
             }
         }
         self.edges.push_back(Edge::PriorityChanged { from, to: priority });

@@ -19,7 +19,7 @@ impl Router {
         if advert.priority == Priority::RELEASE {
             self.counters.priority_zero_received += 1;
         }
-        let heard = Heard { address: admitted.source, priority: advert.priority, at: now };
+        let heard = Heard { address: admitted.source, priority: advert.priority, at: now, interval: advert.interval };
         match admitted.sequence {
             Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
             Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
