@@ -126,7 +126,7 @@ struct Seat {
     heard: Option<(u64, Priority, u64)>,
     /// A master said good-bye: it is to serve by then.
     owed: Option<u64>,
-    /// When it woke and found its master's time long over: nobody knows what it was not told.
+    /// When it woke and found its master's time long over, and nothing to read: nobody knows what it was not told.
     patient: u64,
     /// The highest sequence number that was believed.
     sequence: u32,
@@ -389,6 +389,8 @@ impl Laws {
             }
             None => {}
         }
+        // What it was sent meanwhile was kept for it, and it acts on that.
+        seat.patient = u64::MAX;
         let Some(router) = router(host, flight.vr) else { return Ok(()) };
         let vr = &all.vrs[flight.vr];
         let backup = seat.state == Name::Backup;

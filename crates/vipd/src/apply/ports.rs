@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd_sys::poll::Poller;
-use vipd_sys::raw::{Arrived, Device, Listen, Receiver, Sender};
+use vipd_sys::raw::{Device, Inbox, Listen, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
 use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
 use vipd_vrrp::units::Vrid;
@@ -32,11 +32,20 @@ struct Port {
     instances: BTreeMap<Vrid, Vec<usize>>,
 }
 
+/// What sends on a device.
+struct Out {
+    device: Device,
+    family: Family,
+    sender: Sender,
+}
+
 /// All sockets.
 #[derive(Default)]
 pub(crate) struct Ports {
     ports: Vec<Port>,
-    senders: BTreeMap<(String, Family), (Device, Sender)>,
+    senders: Vec<Out>,
+    /// Which of them each instance sends by.
+    sends: Vec<Option<usize>>,
     next_token: u64,
 }
 
@@ -54,6 +63,7 @@ impl Ports {
         let mut old = std::mem::take(&mut self.ports);
         let mut old_senders = std::mem::take(&mut self.senders);
         self.next_token = self.next_token.max(first_token);
+        self.sends.clear();
         let mut opened = Vec::new();
         for (i, instance) in instances.enumerate() {
             // Below its least MTU an interface has no IPv6, and forgets the groups that were joined there.
@@ -64,6 +74,7 @@ impl Ports {
             };
             let (Some(out), Some(ear)) = (device(instance.sends_on()), device(instance.hears_on())) else {
                 opened.push(Ok(()));
+                self.sends.push(None);
                 continue;
             };
             let open = || match instance.family {
@@ -72,6 +83,7 @@ impl Ports {
             };
             let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
             let hears = self.open_receiver((i, instance.vrid), key(instance, ear), &mut old, poller);
+            self.sends.push(sends.as_ref().ok().copied());
             opened.push(sends.and(hears));
         }
         opened
@@ -108,33 +120,37 @@ impl Ports {
         device: &Device,
         family: Family,
         open: impl Fn() -> io::Result<Sender>,
-        old: &mut BTreeMap<(String, Family), (Device, Sender)>,
-    ) -> Result<(), String> {
-        let key = (device.name.clone(), family);
-        if self.senders.contains_key(&key) {
-            return Ok(());
+        old: &mut Vec<Out>,
+    ) -> Result<usize, String> {
+        let this = |out: &Out| out.device == *device && out.family == family;
+        if let Some(there) = self.senders.iter().position(this) {
+            return Ok(there);
         }
-        let sender = match old.remove(&key) {
-            Some((d, sender)) if d == *device => sender,
-            Some(_) | None => open().map_err(|e| format!("can't send on {}: {e}", device.name))?,
+        let out = match old.iter().position(this) {
+            Some(kept) => old.swap_remove(kept),
+            None => {
+                let sender = open().map_err(|e| format!("can't send on {}: {e}", device.name))?;
+                Out { device: device.clone(), family, sender }
+            }
         };
-        self.senders.insert(key, (device.clone(), sender));
-        Ok(())
+        self.senders.push(out);
+        Ok(self.senders.len() - 1)
     }
 
-    /// Sends a packet for an instance.
-    pub(crate) fn send(&self, instance: &Instance, packet: &[u8], to: IpAddr) -> io::Result<()> {
-        match self.senders.get(&(instance.sends_on().to_owned(), instance.family)) {
-            Some((_, sender)) => sender.send(packet, to),
+    /// Sends a packet for the instance at this place.
+    pub(crate) fn send(&self, instance: usize, packet: &[u8], to: IpAddr) -> io::Result<()> {
+        let out = self.sends.get(instance).copied().flatten().and_then(|out| self.senders.get(out));
+        match out {
+            Some(out) => out.sender.send(packet, to),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
         }
     }
 
-    /// The next datagram on the port with this token.
-    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
-        match self.ports.iter_mut().find(|p| p.token == token) {
-            Some(port) => port.receiver.receive(buffer),
-            None => Ok(None),
+    /// Takes what waits on the port with this token, at most so many datagrams; how many they are.
+    pub(crate) fn receive(&self, token: u64, inbox: &mut Inbox, most: usize) -> io::Result<usize> {
+        match self.ports.iter().find(|p| p.token == token) {
+            Some(port) => port.receiver.receive(inbox, most),
+            None => Ok(0),
         }
     }
 

@@ -32,6 +32,7 @@ use tracing::{error, info, warn};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
+use vipd_sys::raw::Inbox;
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
 use vipd_vrrp::settings::{Auth, Tracked};
@@ -233,7 +234,7 @@ impl Role {
 
     fn turn_until_told(&mut self) -> io::Result<()> {
         let mut ready = Vec::with_capacity(64);
-        let mut buffer = vec![0; 64 << 10];
+        let (mut buffer, mut inbox) = (vec![0; 64 << 10], Inbox::default());
         while !self.stopping {
             let node = self.node.alarm().map(|at| at.0);
             let snapshot = self.configured.then(|| self.snapshot_at + self.snapshot_gap());
@@ -255,13 +256,13 @@ impl Role {
                         self.send_what_is_due();
                     }
                     port => {
-                        let read = self.read_port(port, self.ease.burst(BURST), &mut buffer);
+                        let read = self.read_port(port, self.ease.burst(BURST), &mut inbox);
                         self.ease.read(monotonic_micros(), read);
                         self.send_what_is_due();
                     }
                 }
             }
-            self.judge(&mut buffer)?;
+            self.judge(&mut buffer, &mut inbox)?;
             self.follow_sessions();
             let now = monotonic_micros();
             if self.filter.wake().is_some_and(|at| at <= now) {
@@ -297,14 +298,14 @@ impl Role {
 
     /// Those are judged that were to be heard by now (what is due to be sent is sent): nobody counts as gone whose words have
     /// come and were not read.
-    fn judge(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    fn judge(&mut self, buffer: &mut [u8], inbox: &mut Inbox) -> io::Result<()> {
         let at = now();
         let due = [self.node.alarm().map(|at| at.0), self.bfd.wake()].into_iter().flatten().min();
         if due.is_none_or(|due| due > at.0) {
             return Ok(());
         }
         self.addresses.observe()?;
-        self.read_everything(buffer);
+        self.read_everything(buffer, inbox);
         self.bfd.tick(at.0);
         self.follow_sessions();
         self.node.handle(at, Input::Tick);
@@ -313,9 +314,9 @@ impl Role {
     }
 
     /// Reads every socket until it is empty.
-    fn read_everything(&mut self, buffer: &mut [u8]) {
+    fn read_everything(&mut self, buffer: &mut [u8], inbox: &mut Inbox) {
         for token in self.ports.tokens() {
-            if self.read_port(token, BURST, buffer) > 0 {
+            if self.read_port(token, BURST, inbox) > 0 {
                 self.send_what_is_due();
             }
         }
@@ -459,8 +460,9 @@ impl Role {
         self.reconcile();
         self.announce_new();
         // What is leased no more must not end.
-        let held: Vec<_> = (0..self.node.routers().len()).flat_map(|i| self.node.claims(i)).cloned().collect();
-        self.addresses.renew(held);
+        for i in 0..self.node.routers().len() {
+            self.addresses.renew(i, self.node.claims(i));
+        }
         self.queue(&FromRole::Sessions(self.bfd.known()));
         if !self.configured {
             self.configured = true;

@@ -48,7 +48,7 @@ impl Role {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
                     self.addresses.announce(&claims, repeat);
                 }
-                Action::Router(i, Edge::Renew) => self.addresses.renew(self.node.claims(i).cloned()),
+                Action::Router(i, Edge::Renew) => self.addresses.renew(i, self.node.claims(i)),
                 Action::Group(g, state, why) => news.push(News::Group(g, state, why)),
                 Action::Router(i, Edge::PriorityChanged { from, to }) => news.push(News::Priority(i, from, to)),
                 Action::Router(i, edge) => {
@@ -246,7 +246,7 @@ impl Role {
         let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
-            if let Err(e) = self.ports.send(&router.settings, &packet, to)
+            if let Err(e) = self.ports.send(i, &packet, to)
                 && let Some(silent) = shell.log.allow(monotonic_micros())
             {
                 let name = &router.settings.name;
