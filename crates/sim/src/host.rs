@@ -427,6 +427,7 @@ impl Host {
                     | Edge::Ask { .. }
                     | Edge::Refused { .. }
                     | Edge::TwoMasters { .. }
+                    | Edge::LeftContest { .. }
                     | Edge::Healed { .. },
                 )
                 | Action::Group(..)

@@ -376,9 +376,9 @@ impl Role {
                     let done = self.steer(&order);
                     self.queue(&FromRole::Steered { id, done });
                 }
-                ToRole::Cleared { instance, verdict } => {
+                ToRole::Cleared { instance, question, verdict } => {
                     let i = self.node.routers().iter().position(|r| r.settings.name == instance);
-                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, verdict.clone())));
+                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, question, verdict.clone())));
                 }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {

@@ -157,6 +157,7 @@ struct Supervisor {
     verdicts_owed: bool,
     /// Instances of which it is being found out whether they may take over.
     judging: BTreeMap<String, Ask>,
+    strikes: takeover::Strikes,
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
@@ -253,6 +254,7 @@ impl Supervisor {
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
             judging: BTreeMap::new(),
+            strikes: takeover::Strikes::default(),
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
