@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use std::os::fd::AsRawFd;
 
 /// How many datagrams are taken in one call.
-const MANY: usize = 16;
+const MANY: usize = 8;
 /// Longest datagram: no advert comes near it. Longer ones are cut, which their own length then shows.
 const LONGEST: usize = 8 << 10;
 /// Room for what is said beside one: time, hop limit, destination.

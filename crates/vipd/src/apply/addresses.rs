@@ -63,6 +63,15 @@ pub(crate) struct Seen {
     pub(crate) addresses: bool,
 }
 
+/// What was away since it was last asked, though it may be there again: with it went routes of which the kernel tells nothing.
+#[derive(Default)]
+pub(crate) struct Losses {
+    /// Interfaces, by index, that were down or gone.
+    pub(crate) devices: BTreeSet<u32>,
+    /// Addresses.
+    pub(crate) addresses: BTreeSet<IpAddr>,
+}
+
 /// The addresses that are there whatever the instances do: static ones, and those of ipvlans.
 pub(crate) fn fixed(config: &Config) -> impl Iterator<Item = VirtualAddress> {
     let devices = config.instances.iter().flat_map(|i| i.vrrp.devices());
@@ -132,6 +141,7 @@ pub(crate) struct Addresses {
     pause_until: u64,
     /// What was seen and not yet taken by `news`.
     seen: Seen,
+    losses: Losses,
     guardian: Guardian,
     /// Addresses that somebody removed, and their interfaces, until they were told of.
     pub(crate) put_back: Vec<(IpAddr, String)>,
@@ -167,6 +177,7 @@ impl Addresses {
             retry_at: None,
             pause_until: 0,
             seen: Seen::default(),
+            losses: Losses::default(),
             guardian: Guardian::default(),
             put_back: Vec::new(),
             told: BTreeMap::new(),
@@ -255,6 +266,11 @@ impl Addresses {
     /// Every interface, by its index.
     pub(crate) fn links(&self) -> &BTreeMap<u32, Link> {
         &self.links
+    }
+
+    /// What was away since this was last asked.
+    pub(crate) fn losses(&mut self) -> Losses {
+        std::mem::take(&mut self.losses)
     }
 
     /// Whether some interface has an address.
@@ -352,6 +368,9 @@ impl Addresses {
                     self.guardian.forget(link.index);
                 }
                 let index = link.index;
+                if !link.enabled {
+                    self.losses.devices.insert(index);
+                }
                 if let Some(before) = self.links.insert(index, link) {
                     self.vacate(index, &before.name);
                 }
@@ -359,6 +378,7 @@ impl Addresses {
             Change::LinkGone(index) => {
                 self.leases.changed();
                 self.seen.links = true;
+                self.losses.devices.insert(index);
                 self.links.remove(&index);
                 self.held.remove(&index);
                 self.guardian.forget(index);
@@ -382,6 +402,7 @@ impl Addresses {
                     return Ok(()); // we removed it ourselves
                 }
                 self.leases.changed();
+                self.losses.addresses.insert(address.address);
                 self.seen.addresses = true;
                 self.miss(&address, by);
             }
@@ -389,6 +410,8 @@ impl Addresses {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
                 let before: Vec<Address> = self.held.values().flat_map(BTreeMap::values).map(|h| h.1.clone()).collect();
                 let names: Vec<_> = self.links.values().map(|link| (link.index, link.name.clone())).collect();
+                self.losses.devices.extend(self.links.keys());
+                self.losses.addresses.extend(before.iter().map(|address| address.address));
                 self.read_all()?;
                 for (index, name) in names {
                     self.vacate(index, &name);

@@ -62,7 +62,7 @@ const CLOCK_STEP: u64 = 1_000;
 const SOCKET_RETRY: u64 = 1_000_000;
 
 /// The supervisor hears that the loop turns as often, in microseconds, without asking.
-const BEAT: u64 = 250_000;
+const BEAT: u64 = 300_000;
 
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
@@ -442,7 +442,8 @@ impl Role {
         self.routing.manage(&self.config, self.addresses.links())?;
         self.addresses.manage(&self.config)?;
         // Routes went with addresses that were removed for having changed; they may be there again before anybody looks.
-        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address));
+        let losses = self.addresses.losses();
+        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address), &losses);
         self.addresses.log_changes = self.options.log_addresses;
         let links = self.addresses.facts();
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { self.config.bfd.clone() }, predecessor);
@@ -531,8 +532,9 @@ impl Role {
                 self.open_ports();
                 self.promote();
             }
+            let losses = self.addresses.losses();
             let addresses = &self.addresses;
-            self.routing.heed(addresses.links(), |address| addresses.on_host(address));
+            self.routing.heed(addresses.links(), |address| addresses.on_host(address), &losses);
             let facts = self.addresses.facts();
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(self::now(), Input::Link(name, link));
