@@ -8,6 +8,7 @@ mod forwarding;
 mod global;
 mod group;
 mod hmac;
+mod interfaces;
 mod iproute;
 mod notify;
 mod route;
@@ -100,6 +101,7 @@ pub(crate) fn lower(
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &globals, &mut config);
+    lower.interfaces(&root, &mut config);
     lower.followed(&globals, &mut config);
     lower.follower(&root, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {

@@ -718,6 +718,13 @@ impl Router {
         timers::master_down(self.settings.version, self.effective, self.learned, missed)
     }
 
+    /// For how long its interface may be down before it counts as down: one that hears nothing must not take over for that.
+    pub fn blind(&self) -> Micros {
+        let interval = self.learned.micros().0;
+        let most = u64::from(self.settings.down_timer_adverts.saturating_sub(1)) * interval;
+        Micros(most.saturating_sub(interval / 256))
+    }
+
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
         Backup {
             down: now + self.master_down(),

@@ -3,6 +3,7 @@
 
 use super::guardian::Guardian;
 use super::lease::Leases;
+use super::pace::Pace;
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -117,15 +118,11 @@ pub(crate) struct Addresses {
     fixed: BTreeSet<VirtualAddress>,
     /// Those with `no_track` that somebody has removed since they were claimed.
     let_go: BTreeSet<VirtualAddress>,
-    /// `garp_interval` and `gna_interval` by device: the least time between two announcements of that family there, in
-    /// microseconds, if there is one.
-    pace: BTreeMap<(String, Family), u64>,
+    pace: Pace,
     /// What has no lease the kernel holds for ever.
     leases: Leases,
     /// Room for what renews them.
     renewals: Renewals,
-    /// When the next announcement may leave a device that has a pace.
-    next_frame: BTreeMap<(String, Family), u64>,
     /// Whether a device forwards IPv6, and when that was read.
     forwards: BTreeMap<String, (Sort, u64)>,
     claims: BTreeSet<VirtualAddress>,
@@ -164,10 +161,9 @@ impl Addresses {
             managed: BTreeMap::new(),
             fixed: BTreeSet::new(),
             let_go: BTreeSet::new(),
-            pace: BTreeMap::new(),
+            pace: Pace::default(),
             leases: Leases::new(),
             renewals: Renewals::default(),
-            next_frame: BTreeMap::new(),
             forwards: BTreeMap::new(),
             claims: BTreeSet::new(),
             adds: VecDeque::new(),
@@ -227,7 +223,7 @@ impl Addresses {
     /// this one doesn't, or wants there otherwise (prefix, label, broadcast, scope), is removed; `reconcile` adds it anew.
     pub(crate) fn manage(&mut self, config: &Config) -> io::Result<()> {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
-        self.pace.clear();
+        self.pace.manage(config);
         self.leases.manage(monotonic_micros(), config.instances.iter().map(|i| &i.vrrp));
         self.fixed = fixed(config).collect();
         for address in &self.fixed {
@@ -237,17 +233,8 @@ impl Addresses {
             for address in instance.addresses.iter().chain(&instance.excluded) {
                 let there = managed.entry(address.device.clone()).or_default();
                 there.insert(address.address, address.clone());
-                let interval = match Family::of(address.address) {
-                    Family::V4 => instance.garp.interval.0,
-                    Family::V6 => instance.garp.gna_interval.0,
-                };
-                if interval > 0 {
-                    let pace = self.pace.entry(lane(address)).or_default();
-                    *pace = interval.max(*pace);
-                }
             }
         }
-        self.next_frame.retain(|lane, _| self.pace.contains_key(lane));
         self.observe()?;
         for (device, addresses) in std::mem::take(&mut self.managed) {
             for (address, before) in addresses {
@@ -550,7 +537,7 @@ impl Addresses {
     pub(crate) fn announce(&mut self, list: &[VirtualAddress], repeat: u32) {
         let Some(first) = list.first() else { return };
         let coming = self.begun.take().as_ref() == Some(first) || !self.holds(first) && !self.waits(first);
-        let coming = coming && !self.pace.contains_key(&lane(first));
+        let coming = coming && !self.pace.holds(first);
         let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
         if remaining == 0 {
             return;
@@ -702,7 +689,7 @@ impl Addresses {
                 self.leases.begin(monotonic_micros(), address);
                 self.hold(wanted);
                 // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
-                if self.pace.contains_key(&lane(address)) {
+                if self.pace.holds(address) {
                     let coming = self.rounds.iter().any(|r| r.list.contains(address));
                     if !coming && self.rounds.len() < ROUNDS {
                         self.rounds.push_back(Round { list: vec![address.clone()], position: 0, remaining: 1, at: 0 });
@@ -730,14 +717,10 @@ impl Addresses {
             while left > 0 && round.remaining > 0 && round.at <= now {
                 let address = round.list.get(round.position).filter(|a| self.claims.contains(a)).cloned();
                 if let Some(address) = address {
-                    if let Some(pace) = self.pace.get(&lane(&address)) {
-                        // The pace is the device's, whoever announces there.
-                        let next = self.next_frame.entry(lane(&address)).or_default();
-                        if *next > now {
-                            round.at = *next;
-                            break;
-                        }
-                        *next = now + pace;
+                    // The pace is the interface's, whoever announces there.
+                    if let Err(next) = self.pace.take(&address, now) {
+                        round.at = next;
+                        break;
                     }
                     self.send_frame(&address);
                 }
@@ -786,11 +769,6 @@ impl Addresses {
             }
         }
     }
-}
-
-/// What announcements are paced by.
-fn lane(address: &VirtualAddress) -> (String, Family) {
-    (address.device.clone(), Family::of(address.address))
 }
 
 /// `IFA_F_*` of a virtual address. Duplicate address detection would keep it unusable for a second, and the former master

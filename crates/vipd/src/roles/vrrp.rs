@@ -16,7 +16,7 @@ mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Before, Devices, Filter, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::rate::Limit;
@@ -36,7 +36,7 @@ use vipd_sys::raw::Inbox;
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
 use vipd_vrrp::settings::{Auth, Tracked};
-use vipd_vrrp::track::Known;
+use vipd_vrrp::track::{Known, Link};
 use vipd_vrrp::units::{Instant, Micros};
 
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
@@ -154,6 +154,7 @@ struct Role {
     options: RoleOptions,
     ports: Ports,
     addresses: Addresses,
+    carriers: Carriers,
     routing: Routing,
     promotion: Promotion,
     devices: Devices,
@@ -206,6 +207,7 @@ impl Role {
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
+            carriers: Carriers::default(),
             routing,
             promotion: Promotion::default(),
             devices: Devices::open()?,
@@ -241,7 +243,7 @@ impl Role {
             let (addresses, paths) = (self.addresses.next_at(), self.paths_at());
             let deadline = [addresses, node, self.bfd.wake(), snapshot, self.sockets_at, paths, self.filter.wake()];
             let beat = self.configured.then_some(self.beat_at);
-            let deadline = deadline.into_iter().chain([beat]).flatten().min();
+            let deadline = deadline.into_iter().chain([beat, self.carriers.wake()]).flatten().min();
             self.poller.wait_patiently(deadline, self.ease.put_off(monotonic_micros), &mut ready)?;
             self.look_at_clock();
             self.send_what_is_due();
@@ -445,7 +447,8 @@ impl Role {
         let losses = self.addresses.losses();
         self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address), &losses);
         self.addresses.log_changes = self.options.log_addresses;
-        let links = self.addresses.facts();
+        self.carriers.manage(&self.config.interfaces);
+        let links = self.facts(now.0);
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { self.config.bfd.clone() }, predecessor);
         if let Some((_, snapshot)) = &mut before {
             // Sessions are the same by their addresses; instances know them by the names that they have now.
@@ -519,6 +522,13 @@ impl Role {
         }
     }
 
+    /// What counts of the interfaces.
+    fn facts(&mut self, now: u64) -> BTreeMap<String, Link> {
+        let routers = self.node.routers();
+        let upon = |name: &str| routers.iter().filter(move |r| r.settings.is_upon(name)).map(|r| r.blind().0).min();
+        self.carriers.facts(now, self.addresses.facts(), upon)
+    }
+
     /// Takes note of what the kernel told since the last time, whoever read it.
     fn take_news(&mut self, now: u64) {
         // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
@@ -527,7 +537,11 @@ impl Role {
                 let cause = "somebody removed it".to_owned();
                 self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
             }
-            let Some(news) = self.addresses.news(now) else { break };
+            let news = self.addresses.news(now);
+            if news.is_none() && self.carriers.wake().is_none_or(|at| at > now) {
+                break;
+            }
+            let news = news.unwrap_or_default();
             if news.links || (news.addresses && self.config.instances.iter().any(|i| i.track_source)) {
                 self.open_ports();
                 self.promote();
@@ -535,7 +549,7 @@ impl Role {
             let losses = self.addresses.losses();
             let addresses = &self.addresses;
             self.routing.heed(addresses.links(), |address| addresses.on_host(address), &losses);
-            let facts = self.addresses.facts();
+            let facts = self.facts(now);
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(self::now(), Input::Link(name, link));
             }
