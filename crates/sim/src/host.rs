@@ -14,7 +14,7 @@ use vipd_vrrp::admit::{self, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, packets};
-use vipd_vrrp::settings::Tracked;
+use vipd_vrrp::settings::{Tracked, Way};
 use vipd_vrrp::track::Link;
 use vipd_vrrp::trailer::Stamps;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -428,7 +428,9 @@ impl Host {
                     | Edge::Refused { .. }
                     | Edge::TwoMasters { .. }
                     | Edge::LeftContest { .. }
-                    | Edge::Healed { .. },
+                    | Edge::Healed { .. }
+                    | Edge::Silent { .. }
+                    | Edge::HeardAgain { .. },
                 )
                 | Action::Group(..)
                 | Action::Tracked(..) => {}
@@ -496,7 +498,7 @@ impl Host {
             return;
         }
         let (own, master) = (router.priority(), router.state().name() == Name::Master);
-        let mut known = router.known(Instant(now));
+        let mut known = router.known(Instant(now), Way::Own);
         if self.mutation == Some(Mutation::ReplaysBelieved) {
             (known.sequence, known.stamps) = (0, &NOBODY);
         }

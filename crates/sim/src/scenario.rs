@@ -310,6 +310,7 @@ impl Scenario {
                 vip_lease: true,
                 witness: false,
                 fence: false,
+                heartbeat_paths: Vec::new(),
                 needs: std::collections::BTreeSet::new(),
             }
         });

@@ -667,6 +667,7 @@ impl Router {
         let family = self.settings.family;
         self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);
         self.mtu = link.map_or(self.mtu, |l| l.mtu);
+        self.set_sources(facts);
         let priority = track::effective_priority(&self.settings, facts);
         if self.history.is_empty() && matches!(self.state, State::Init) {
             self.effective = priority; // the first facts are no change

@@ -2,14 +2,16 @@
 //! several instances at once (sync groups, shared facts) is `node`'s.
 
 mod hear;
+mod ways;
 mod wire;
 
-pub use wire::{advert, packets};
+pub use ways::Ear;
+pub use wire::{advert, heartbeat, packets, packets_by};
 
 use crate::admit::Known;
 use crate::auth;
 use crate::packet::{self, Advert};
-use crate::settings::{Auth, Family, HmacAuth, HmacMode, Instance, Transport, Version};
+use crate::settings::{Auth, Family, HeartbeatPath, HmacAuth, HmacMode, Instance, Transport, Version, Way};
 use crate::timers;
 use crate::track::Fault;
 use crate::trailer::{self, Stamp, Stamps};
@@ -17,6 +19,7 @@ use crate::units::{Centis, Instant, Micros, Priority, Vrid};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -276,6 +279,8 @@ pub enum Timer {
     AnnounceLower,
     /// A second master was not heard for so long that it is one no more.
     Healed,
+    /// By one way nothing was heard for so long, while another way is heard.
+    Silence,
 }
 
 impl fmt::Display for Timer {
@@ -288,6 +293,7 @@ impl fmt::Display for Timer {
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
             Timer::Healed => "the second master counts as gone",
+            Timer::Silence => "a heartbeat path counts as silent",
         })
     }
 }
@@ -353,6 +359,22 @@ pub enum Edge {
     Overslept {
         /// How late.
         late: Micros,
+    },
+    /// By one way nothing was heard since then, while the master is heard by another.
+    Silent {
+        /// Where nothing is heard.
+        way: Way,
+        /// Since when.
+        since: Instant,
+        /// Where the master is heard.
+        by: Way,
+    },
+    /// By a way that was silent since then adverts come again.
+    HeardAgain {
+        /// Which.
+        way: Way,
+        /// Since when it was silent.
+        since: Instant,
     },
     /// Nobody was heard after a stall: it serves on, and claims all its addresses again.
     Resumed,
@@ -428,6 +450,9 @@ pub struct Carried {
     /// Stamps of keyed trailers.
     #[serde(default)]
     pub stamps: Stamps,
+    /// What it heard by each way, where there are several.
+    #[serde(default)]
+    pub ears: Vec<(Option<HeartbeatPath>, Ear)>,
     /// In FAULT: whom it heard as master before.
     #[serde(default)]
     pub last_master: Option<Heard>,
@@ -496,6 +521,8 @@ pub struct Router {
     learned: Centis,
     sequences: Sequences,
     stamps: Stamps,
+    /// With heartbeat paths: what is heard by each way, the own interface first. Without, empty.
+    pub(crate) ears: Vec<Ear>,
     /// In FAULT: whom it heard as master before.
     last_master: Option<Heard>,
     /// The operator handed it over: whoever serves is left in peace, as with `nopreempt`, until it is MASTER again.
@@ -523,6 +550,7 @@ impl Router {
             learned: settings.advert_int,
             sequences: Sequences { sent: sequence, heard: 0 },
             stamps: Stamps::new(),
+            ears: ways::ears(now, &settings),
             last_master: None,
             handed_over: false,
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
@@ -553,6 +581,7 @@ impl Router {
         if away > Micros::ZERO {
             self.stamps.skip();
         }
+        self.resume_ears(now, away, &carried.ears);
         let patience = Micros(u64::from(self.settings.down_timer_adverts) * self.settings.advert_int.micros().0);
         match carried.state {
             State::Master(master) if away <= patience => {
@@ -608,6 +637,7 @@ impl Router {
             master_down: self.master_down(),
             sequences: self.sequences,
             stamps: self.stamps.clone(),
+            ears: self.carry_ears(),
             last_master: self.last_master,
             handed_over: self.handed_over,
             counters: self.counters.clone(),
@@ -659,7 +689,10 @@ impl Router {
     /// When it wants to be called, and what for.
     pub fn wake(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Backup(b) => Some((b.down, Timer::MasterDown)),
+            State::Backup(b) => match self.silence() {
+                Some(at) if at < b.down => Some((at, Timer::Silence)),
+                Some(_) | None => Some((b.down, Timer::MasterDown)),
+            },
             State::Master(Master { listening: Some(listening), .. }) => Some((listening.until, Timer::Listening)),
             State::Master(m) => [
                 Some((m.next_advert, Timer::Advert)),
@@ -675,10 +708,13 @@ impl Router {
         }
     }
 
-    /// What it knows when it judges a packet.
-    pub fn known(&self, now: Instant) -> Known<'_> {
-        let (own, sequence, stamps) = (self.source, self.sequences.heard, &self.stamps);
-        Known { own, sequence, listed: self.listed(), stamps, unix: self.unix(now) }
+    /// What it knows when it judges a packet that came by this way.
+    pub fn known(&self, now: Instant, way: Way) -> Known<'_> {
+        let (sequence, stamps) = match self.ears.get(way.index()) {
+            Some(ear) => (ear.sequence, &ear.stamps),
+            None => (self.sequences.heard, &self.stamps),
+        };
+        Known { way, own: self.source, sequence, listed: self.listed(), stamps, unix: self.unix(now) }
     }
 
     /// Takes note of the time since 1970.
@@ -844,6 +880,7 @@ impl Router {
             Auth::Hmac(HmacAuth { mode: HmacMode::ReceiveOnly, .. }) | Auth::None | Auth::Pass(_) => None,
             Auth::Hmac(auth) => Some(Sequence::Hmac(self.stamps.next(unix, auth.replay))),
         };
+        self.ears.iter_mut().for_each(|ear| ear.stamps.sent_as(&self.stamps));
         self.counters.adverts_sent += 1;
         if priority == Priority::RELEASE {
             self.counters.priority_zero_sent += 1;
@@ -895,6 +932,9 @@ impl Router {
     pub(crate) fn tick(&mut self, now: Instant, turn: Turn) -> Wish {
         let interval = self.settings.advert_int.micros();
         let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
+        if turn == Turn::Judging {
+            self.judge_ways(now);
+        }
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {

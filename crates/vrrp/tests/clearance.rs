@@ -11,7 +11,7 @@ use vipd_vrrp::node::{Action, Input, Node, Settings};
 use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::Question::{self, Fence, Witness};
 use vipd_vrrp::router::{Edge, Name, advert};
-use vipd_vrrp::settings::{Instance, SyncGroup, Version};
+use vipd_vrrp::settings::{Instance, SyncGroup, Version, Way};
 use vipd_vrrp::timers::{master_down, skew};
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
@@ -30,7 +30,7 @@ fn node(instances: Vec<Instance>, groups: Vec<SyncGroup>) -> Node {
 fn heard(node: &Node, i: usize, priority: u8) -> Input {
     let base = advert(&node.routers()[i].settings, Priority(priority));
     let advert = Advert { interval: Centis(100), ..base };
-    Input::Advert(i, Admitted { source: PEER.into(), advert, sequence: None, oddity: None, sum: None })
+    Input::Advert(i, Admitted { source: PEER.into(), way: Way::Own, advert, sequence: None, oddity: None, sum: None })
 }
 
 /// What is asked, and of which router, about which lost master.

@@ -69,6 +69,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::TwoMasters { .. }) => Does::TellsTwo,
             Action::Router(_, Edge::Healed { .. }) => Does::Heals,
             Action::Router(_, Edge::LeftContest { .. }) => Does::LeavesContest,
+            Action::Router(_, Edge::Silent { .. } | Edge::HeardAgain { .. }) => panic!("there is one way alone"),
             Action::Group(..) => panic!("there is no group"),
             Action::Tracked(..) => continue,
         });
@@ -123,7 +124,7 @@ fn start(from: Start) -> (Node, Instant) {
 fn heard(node: &Node, priority: u8, from: [u8; 4], interval: u16) -> Input {
     let base = advert(&node.routers()[0].settings, Priority(priority));
     let advert = Advert { interval: Centis(interval), ..base };
-    Input::Advert(0, Admitted { source: from.into(), advert, sequence: None, sum: None, oddity: None })
+    Input::Advert(0, Admitted { source: from.into(), way: Way::Own, advert, sequence: None, sum: None, oddity: None })
 }
 
 /// What happens, and the state after it.

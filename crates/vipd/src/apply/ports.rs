@@ -1,5 +1,5 @@
 //! The sockets of the vrrp role: one receiver for each interface, protocol and group or source, shared by the instances
-//! there; one sender for each interface and family.
+//! there; one sender for each interface and family. Heartbeat paths have theirs in the same way.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd_sys::poll::Poller;
 use vipd_sys::raw::{Device, Inbox, Listen, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
-use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
+use vipd_vrrp::settings::{Auth, Family, Instance, Transport, Way};
 use vipd_vrrp::units::Vrid;
 
 /// Receive buffer of one port in bytes: some hundred adverts. More than that waiting is a flood.
@@ -28,8 +28,29 @@ struct Port {
     key: Key,
     token: u64,
     receiver: Receiver,
-    /// Those that listen here.
-    instances: BTreeMap<Vrid, Vec<usize>>,
+    /// Those that listen here, and which of their ways this is.
+    instances: BTreeMap<Vrid, Vec<(usize, Way)>>,
+}
+
+/// Whether an instance can hear and be heard, or why not.
+pub(crate) struct Opened {
+    /// By its own interface.
+    pub(crate) own: Result<(), String>,
+    /// By each of its heartbeat paths.
+    pub(crate) paths: Vec<Result<(), String>>,
+}
+
+impl Opened {
+    /// Whether any socket could not be opened.
+    pub(crate) fn refused(&self) -> bool {
+        self.own.is_err() || self.paths.iter().any(Result::is_err)
+    }
+}
+
+/// What an instance sends by: its own interface, its heartbeat paths.
+struct Sends {
+    own: Option<usize>,
+    paths: Vec<Option<usize>>,
 }
 
 /// What sends on a device.
@@ -45,7 +66,7 @@ pub(crate) struct Ports {
     ports: Vec<Port>,
     senders: Vec<Out>,
     /// Which of them each instance sends by.
-    sends: Vec<Option<usize>>,
+    sends: Vec<Sends>,
     next_token: u64,
 }
 
@@ -59,7 +80,7 @@ impl Ports {
         devices: &BTreeMap<String, (u32, u32)>,
         poller: &Poller,
         first_token: u64,
-    ) -> Vec<Result<(), String>> {
+    ) -> Vec<Opened> {
         let mut old = std::mem::take(&mut self.ports);
         let mut old_senders = std::mem::take(&mut self.senders);
         self.next_token = self.next_token.max(first_token);
@@ -72,35 +93,39 @@ impl Ports {
                 let (index, _) = devices.get(name).filter(fits)?;
                 Some(Device { name: name.to_owned(), index: *index })
             };
-            let (Some(out), Some(ear)) = (device(instance.sends_on()), device(instance.hears_on())) else {
-                opened.push(Ok(()));
-                self.sends.push(None);
-                continue;
+            let mut open = |way: Way| {
+                let (out, ear) = (device(instance.sends_by(way)), device(instance.hears_by(way)));
+                let (Some(out), Some(ear)) = (out, ear) else { return (None, Ok(())) };
+                let open = || match (way, instance.family) {
+                    (Way::Own, Family::V6) if out.name != instance.interface => {
+                        Sender::open(&out, any(Family::V6))?.unaddressed()
+                    }
+                    (_, family) => Sender::open(&out, any(family)),
+                };
+                let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
+                let hears = self.open_receiver((i, way, instance.vrid), key(instance, way, ear), &mut old, poller);
+                (sends.as_ref().ok().copied(), sends.and(hears))
             };
-            let open = || match instance.family {
-                Family::V6 if out.name != instance.interface => Sender::open(&out, any(Family::V6))?.unaddressed(),
-                family => Sender::open(&out, any(family)),
-            };
-            let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
-            let hears = self.open_receiver((i, instance.vrid), key(instance, ear), &mut old, poller);
-            self.sends.push(sends.as_ref().ok().copied());
-            opened.push(sends.and(hears));
+            let (own_sender, own) = open(Way::Own);
+            let (senders, paths) = (0..instance.heartbeat_paths.len()).map(|n| open(Way::Path(n))).unzip();
+            self.sends.push(Sends { own: own_sender, paths: senders });
+            opened.push(Opened { own, paths });
         }
         opened
     }
 
     fn open_receiver(
         &mut self,
-        (i, vrid): (usize, Vrid),
+        (i, way, vrid): (usize, Way, Vrid),
         key: Key,
         old: &mut Vec<Port>,
         poller: &Poller,
     ) -> Result<(), String> {
         if let Some(port) = self.ports.iter_mut().find(|p| p.key == key) {
-            port.instances.entry(vrid).or_default().push(i);
+            port.instances.entry(vrid).or_default().push((i, way));
             return Ok(());
         }
-        let instances = BTreeMap::from([(vrid, vec![i])]);
+        let instances = BTreeMap::from([(vrid, vec![(i, way)])]);
         if let Some(at) = old.iter().position(|p| p.key == key) {
             let port = old.swap_remove(at);
             self.ports.push(Port { instances, ..port });
@@ -137,10 +162,13 @@ impl Ports {
         Ok(self.senders.len() - 1)
     }
 
-    /// Sends a packet for the instance at this place.
-    pub(crate) fn send(&self, instance: usize, packet: &[u8], to: IpAddr) -> io::Result<()> {
-        let out = self.sends.get(instance).copied().flatten().and_then(|out| self.senders.get(out));
-        match out {
+    /// Sends a packet for the instance at this place by one of its ways.
+    pub(crate) fn send(&self, instance: usize, way: Way, packet: &[u8], to: IpAddr) -> io::Result<()> {
+        let out = self.sends.get(instance).and_then(|sends| match way {
+            Way::Own => sends.own,
+            Way::Path(n) => sends.paths.get(n).copied().flatten(),
+        });
+        match out.and_then(|out| self.senders.get(out)) {
             Some(out) => out.sender.send(packet, to),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
         }
@@ -160,25 +188,26 @@ impl Ports {
     }
 
     /// The instances that listen on the port with this token.
-    pub(crate) fn instances(&self, token: u64) -> Vec<usize> {
+    pub(crate) fn instances(&self, token: u64) -> Vec<(usize, Way)> {
         self.ports.iter().filter(|p| p.token == token).flat_map(|p| p.instances.values().flatten().copied()).collect()
     }
 
     /// Those of them that are this virtual router.
-    pub(crate) fn instances_of(&self, token: u64, vrid: Vrid) -> &[usize] {
+    pub(crate) fn instances_of(&self, token: u64, vrid: Vrid) -> &[(usize, Way)] {
         let port = self.ports.iter().find(|p| p.token == token);
         port.and_then(|p| p.instances.get(&vrid)).map_or(&[], |these| these)
     }
 }
 
-fn key(instance: &Instance, device: Device) -> Key {
+fn key(instance: &Instance, way: Way, device: Device) -> Key {
     let protocol = match instance.auth {
         Auth::Ah(_) => PROTOCOL_AH,
         Auth::None | Auth::Pass(_) | Auth::Hmac(_) => PROTOCOL,
     };
-    let listen = match &instance.transport {
+    let source = instance.path(way).map_or(instance.source, |path| path.source);
+    let listen = match instance.transport_by(way) {
         Transport::Multicast { group } => Listen::Group(*group),
-        Transport::Unicast { .. } => Listen::Unicast(instance.source.unwrap_or(any(instance.family))),
+        Transport::Unicast { .. } => Listen::Unicast(source.unwrap_or(any(instance.family))),
     };
     Key { device, protocol, listen }
 }

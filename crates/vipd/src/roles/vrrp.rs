@@ -12,16 +12,18 @@ mod bfd;
 mod ease;
 mod happening;
 mod hearing;
+mod heartbeat;
 mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::rate::Limit;
 use bfd::Bfd;
 use ease::Ease;
+use heartbeat::Traffic;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -128,6 +130,8 @@ struct Shell {
     refused: Option<String>,
     /// What the last checksum covered.
     sum: Option<admit::Sum>,
+    /// With heartbeat paths: what goes by each way, the own interface first.
+    ways: Vec<Traffic>,
     log: Limit,
 }
 
@@ -437,7 +441,7 @@ impl Role {
         // An instance keeps its counters by what it is, not by where it stands in the file.
         let mut shells: BTreeMap<String, Shell> =
             self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
-        self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
+        self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default().suit(i)).collect();
         self.devices.manage(&settings.instances, self.addresses.links());
         self.config = config;
         self.keep_devices();
@@ -507,18 +511,19 @@ impl Role {
         // The node's instances are the configuration's, in the same order.
         for (opened, model) in opened.iter_mut().zip(&self.config.instances) {
             if let Some(why) = self.devices.problem(&model.vrrp) {
-                *opened = Err(why.to_owned());
+                opened.own = Err(why.to_owned());
             }
             let tracked = model.vrrp.source.filter(|_| model.track_source);
             if let Some(source) = tracked.filter(|source| !self.addresses.on_host(*source)) {
-                *opened = Err(format!("its source address {source} is not on this host"));
+                opened.own = Err(format!("its source address {source} is not on this host"));
             }
         }
         let sessions = self.bfd.open(&self.poller, FIRST_BFD);
-        let refused = !sessions || opened.iter().any(Result::is_err);
+        let refused = !sessions || opened.iter().any(Opened::refused);
         self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
         for (i, opened) in opened.into_iter().enumerate() {
-            self.handle(now(), Input::Sockets(i, opened));
+            self.heed_sockets(i, opened.paths);
+            self.handle(now(), Input::Sockets(i, opened.own));
         }
     }
 

@@ -1,4 +1,5 @@
-//! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told.
+//! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told. Every advert
+//! leaves by the own interface before any leaves by a heartbeat path.
 
 use super::Role;
 use crate::apply::fixed;
@@ -8,8 +9,16 @@ use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Question, Sequence, packets};
-use vipd_vrrp::settings::VirtualAddress;
+use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
+
+/// What is done when every advert has left and every new master has its first address.
+#[derive(Default)]
+struct Later {
+    /// Adverts that go by heartbeat paths, too: of the router at this index.
+    beats: Vec<(usize, Advert, Option<Sequence>)>,
+    news: Vec<News>,
+}
 
 /// What is told when the addresses are as the states are.
 enum News {
@@ -31,10 +40,15 @@ impl Role {
     /// Carries out what the node wants. Of several that change at once every advert and every first address is out before
     /// the rest is compared with the kernel, and that before anybody is told.
     pub(super) fn act(&mut self) {
-        let mut news = Vec::new();
+        let mut later = Later::default();
         while let Some(action) = self.node.poll() {
             match action {
-                Action::Router(i, Edge::Send { advert, sequence }) => self.send(i, &advert, sequence),
+                Action::Router(i, Edge::Send { advert, sequence }) => {
+                    self.send(i, &advert, sequence);
+                    if self.shells.get(i).is_some_and(|shell| !shell.ways.is_empty()) {
+                        later.beats.push((i, advert, sequence));
+                    }
+                }
                 Action::Router(i, Edge::Changed(transition)) => {
                     if let Some(shell) = self.shells.get_mut(i) {
                         (shell.asked, shell.refused) = (None, None);
@@ -42,26 +56,26 @@ impl Role {
                     if transition.to == Name::Master {
                         self.begin(i);
                     }
-                    news.push(News::Router(i, transition));
+                    later.news.push(News::Router(i, transition));
                 }
                 Action::Router(i, Edge::Announce { repeat }) => {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
                     self.addresses.announce(&claims, repeat);
                 }
                 Action::Router(i, Edge::Renew) => self.addresses.renew(i, self.node.claims(i)),
-                Action::Group(g, state, why) => news.push(News::Group(g, state, why)),
-                Action::Router(i, Edge::PriorityChanged { from, to }) => news.push(News::Priority(i, from, to)),
+                Action::Group(g, state, why) => later.news.push(News::Group(g, state, why)),
+                Action::Router(i, Edge::PriorityChanged { from, to }) => later.news.push(News::Priority(i, from, to)),
                 Action::Router(i, edge) => {
-                    self.settle(&mut news);
+                    self.settle(&mut later);
                     self.carry_out(i, edge);
                 }
                 Action::Tracked(what, known) => {
-                    self.settle(&mut news);
+                    self.settle(&mut later);
                     self.tracked(&what, known);
                 }
             }
         }
-        self.settle(&mut news);
+        self.settle(&mut later);
     }
 
     /// The first address of a new master, before anything else is done: whoever waits for it waits no longer.
@@ -74,14 +88,17 @@ impl Role {
         }
     }
 
-    /// Addresses follow the states, then the changes are told.
-    fn settle(&mut self, news: &mut Vec<News>) {
-        if news.is_empty() {
+    /// What goes by heartbeat paths leaves; addresses follow the states, then the changes are told.
+    fn settle(&mut self, later: &mut Later) {
+        for (i, advert, sequence) in later.beats.drain(..) {
+            self.beat(i, &advert, sequence);
+        }
+        if later.news.is_empty() {
             return;
         }
         self.reconcile();
         self.snapshot_due = true;
-        for news in news.drain(..) {
+        for news in later.news.drain(..) {
             match news {
                 News::Router(i, transition) => self.tell_transition(i, &transition),
                 News::Priority(i, from, to) => self.tell_priority(i, from, to),
@@ -101,6 +118,8 @@ impl Role {
             Edge::Stalled { silent } => self.tell_stall(i, silent),
             Edge::Overslept { late } => self.tell_overslept(i, late),
             Edge::Resumed => self.reconcile(),
+            Edge::Silent { way, since, by } => self.tell_silence(i, way, since, by),
+            Edge::HeardAgain { way, since } => self.tell_heard_again(i, way, since),
             Edge::LowerPriority { from, priority } => {
                 let Some(router) = self.node.routers().get(i) else { return };
                 let name = router.settings.name.clone();
@@ -258,7 +277,11 @@ impl Role {
         let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
-            if let Err(e) = self.ports.send(i, &packet, to)
+            let sent = self.ports.send(i, Way::Own, &packet, to);
+            if let Some(own) = shell.ways.first_mut() {
+                own.count(&sent);
+            }
+            if let Err(e) = sent
                 && let Some(silent) = shell.log.allow(monotonic_micros())
             {
                 let name = &router.settings.name;
