@@ -24,7 +24,7 @@ pub struct Config {
     pub groups: Vec<SyncGroup>,
     /// `vrrp_script`s that an instance or group tracks.
     pub scripts: Vec<TrackedScript>,
-    /// `track_file`s that an instance or group tracks.
+    /// `track_file`s that an instance, a group or a check follows.
     pub files: Vec<TrackedFile>,
     /// `vrrp_track_process`es that an instance or group tracks.
     pub processes: Vec<TrackedProcess>,

@@ -389,13 +389,17 @@ impl Supervisor {
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
+                if matches!(name, RoleName::Vrrp | RoleName::Check) {
+                    for (name, value) in self.files.values() {
+                        let _ = running.tell(&ToRole::File { name: name.clone(), value }); // its queue is empty
+                    }
+                }
                 if name == RoleName::Vrrp {
-                    let files = self.files.values().map(|(name, value)| ToRole::File { name: name.clone(), value });
                     let counts = self.processes.values();
                     let cause = Cause::Seen;
                     let counts = counts.map(|(name, count)| ToRole::Process { name: name.clone(), count, cause });
-                    for told in files.chain(counts) {
-                        let _ = running.tell(&told); // its queue is empty
+                    for told in counts {
+                        let _ = running.tell(&told); // the same
                     }
                 }
                 if name == RoleName::Check {
