@@ -123,7 +123,7 @@ pub struct Event {
     /// When.
     pub at: UnixTime,
     /// `daemon`, `role`, `reload`, `order`, `transition`, `priority`, `lower_priority`, `stall`, `tracker`, `address`, `route`,
-    /// `rule`, `bfd`, `real_server`, `quorum`, `hook`; others may come.
+    /// `rule`, `bfd`, `heartbeat`, `real_server`, `quorum`, `hook`; others may come.
     pub kind: String,
     /// To what, in the configuration's words: `vrrp_instance VI_1`
     pub subject: String,

@@ -264,12 +264,13 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
         return Err(Reject::Version { got: advert.version, own: settings.version });
     }
     let sender = match known.way {
-        Way::Own => source,
-        Way::Path(_) => sender(settings, &advert)?,
+        Way::Own => Some(source),
+        Way::Path(_) => sender(settings, &advert),
     };
     let mut sequence = None;
     if let Auth::Hmac(auth) = &settings.auth {
-        sequence = signed(transport, auth, (source, sender), pdu, trailer, known)?.map(Sequence::Hmac);
+        sequence =
+            signed(transport, auth, (source, sender.unwrap_or(source)), pdu, trailer, known)?.map(Sequence::Hmac);
     }
     if let Some(field) = advert.auth {
         if field.kind != own_auth {
@@ -315,6 +316,7 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
             }
         }
     }
+    let sender = sender.ok_or(Reject::Sender)?;
     if settings.owner_ignore_adverts && settings.priority == Priority::OWNER {
         return Err(Reject::OwnerIgnores);
     }
@@ -328,10 +330,10 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
 }
 
 /// Whose an advert is that came by a heartbeat path. One that lists a virtual address was meant for another wire.
-fn sender(settings: &Instance, advert: &Advert) -> Result<IpAddr, Reject> {
+fn sender(settings: &Instance, advert: &Advert) -> Option<IpAddr> {
     match advert.addresses.as_slice() {
-        [sender] if settings.addresses.iter().all(|own| own.address != *sender) => Ok(*sender),
-        _ => Err(Reject::Sender),
+        [sender] if settings.addresses.iter().all(|own| own.address != *sender) => Some(*sender),
+        _ => None,
     }
 }
 
