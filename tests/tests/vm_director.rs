@@ -98,6 +98,12 @@ fn a_script_says_the_weight() {
 }
 
 #[test]
+fn a_file_says_the_weight() {
+    machine::needed();
+    misc::weight_by_file();
+}
+
+#[test]
 fn servers_follow_their_bfd_sessions() {
     machine::needed();
     sessions::servers_follow();

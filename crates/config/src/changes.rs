@@ -2,7 +2,8 @@
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
 use crate::model::{
-    Config, Global, Instance, ServerNotify, Service, Statics, SyncGroup, TrackedFile, TrackedProcess, TrackedScript,
+    Config, Global, Instance, Interface, ServerNotify, Service, Statics, SyncGroup, TrackedFile, TrackedProcess,
+    TrackedScript,
 };
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,10 +131,13 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         processes: _,
         statics: _,
         bfd: _,
+        interfaces: _,
+        garp_groups: _,
         services: _,
         written: _,
     } = new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
+    changed(&mut changes, Kind::Global, "interfaces".to_owned(), &interfaces(old, new), Vec::new());
     instances(old, new, &mut changes);
     statics(&old.statics, &new.statics, &mut changes);
     compare(
@@ -250,6 +254,21 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         ("reload_time_file", Felt::Nothing, old.reload_time != *reload_time),
         ("reload_file", Felt::Nothing, old.reload_file != *reload_file),
         ("reload_check_config", Felt::Nothing, old.reload_findings != *reload_findings),
+    ]
+}
+
+/// What differs in what the file says of interfaces of the host.
+fn interfaces(old: &Config, new: &Config) -> Vec<Word> {
+    fn each<T: PartialEq>(config: &Config, of: impl Fn(&Interface) -> T, usual: T) -> Vec<(&String, T)> {
+        let all = config.interfaces.iter().map(|(name, interface)| (name, of(interface)));
+        all.filter(|(_, value)| *value != usual).collect()
+    }
+    let polled = |config| each(config, |Interface { linkbeat, down_delay: _, up_delay: _ }| *linkbeat, None);
+    let delays = |config| each(config, |of| (of.down_delay, of.up_delay), Default::default());
+    vec![
+        ("linkbeat_interfaces", Felt::Mastership, polled(old) != polled(new)),
+        ("interface_up_down_delays", Felt::Mastership, delays(old) != delays(new)),
+        ("garp_group", Felt::Nothing, old.garp_groups != new.garp_groups),
     ]
 }
 

@@ -40,6 +40,7 @@ pub fn effective(config: &Config) -> Vec<Setting> {
                 let settings = block(of, setting.settings(), vrrp::derived(config, setting), &["delay"]);
                 out.push(Setting { body: Body::Block(settings), ..setting.clone() });
             }
+            "interface_up_down_delays" => out.push(vrrp::delays(config, setting)),
             "static_ipaddress" => out.push(vrrp::stays(setting, &globals)),
             _ => out.extend(beyond(&ROOT, setting)),
         }

@@ -9,6 +9,7 @@ mod global;
 mod group;
 mod heartbeat;
 mod hmac;
+mod interfaces;
 mod iproute;
 mod notify;
 mod route;
@@ -27,13 +28,13 @@ mod vrrp;
 use crate::diag::{Code, Findings, Level, Report};
 use crate::lex::tape::Tape;
 use crate::memory::Memory;
-use crate::model::Config;
+use crate::model::{Config, TrackedFile};
 use crate::options::{Options, Strictness, Written};
 use crate::source::Place;
 use crate::tree::{Node, Nodes, Value};
 pub(crate) use address::{SCOPES, host_bits};
 pub(crate) use global::Defaults;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use users::Identity;
@@ -59,6 +60,9 @@ struct Lower<'a> {
     held: HashMap<IpAddr, String>,
     /// BFD sessions that checks may follow, and those that they may not.
     sessions: HashMap<String, bfd::Followers>,
+    /// Files that checks may follow, with their weights and whether these are reversed; and those that they follow.
+    files: HashMap<String, (TrackedFile, (i32, bool))>,
+    followed_files: BTreeMap<String, TrackedFile>,
     /// What the last `HTTP_GET` asks.
     http: Option<Arc<HttpProbe>>,
     /// Names of interfaces that are made.
@@ -94,6 +98,8 @@ pub(crate) fn lower(
         secrets: std::collections::HashSet::new(),
         held: HashMap::new(),
         sessions: HashMap::new(),
+        files: HashMap::new(),
+        followed_files: BTreeMap::new(),
         http: None,
         made: vmac::Names::default(),
         copies: MAX_COPIES,
@@ -101,6 +107,7 @@ pub(crate) fn lower(
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
     lower.vrrp(&root, &globals, &mut config);
+    lower.interfaces(&root, &mut config);
     lower.followed(&globals, &mut config);
     lower.follower(&root, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {
@@ -109,6 +116,9 @@ pub(crate) fn lower(
         }
     }
     let memory = lower.services(root, &mut config, before);
+    let followed = std::mem::take(&mut lower.followed_files).into_values();
+    let more: Vec<TrackedFile> = followed.filter(|file| !config.files.contains(file)).collect();
+    config.files.extend(more);
     if let Some(at) = lower.unguarded {
         let message = "scripts run, and `enable_script_security` is off";
         let help = "with it in `global_defs`, a script that others than root could change never runs as root";

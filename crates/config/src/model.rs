@@ -4,7 +4,7 @@
 use crate::routing::{Route, Rule};
 use crate::setting::{self, Setting};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Config {
     pub groups: Vec<SyncGroup>,
     /// `vrrp_script`s that an instance or group tracks.
     pub scripts: Vec<TrackedScript>,
-    /// `track_file`s that an instance or group tracks.
+    /// `track_file`s that an instance, a group or a check follows.
     pub files: Vec<TrackedFile>,
     /// `vrrp_track_process`es that an instance or group tracks.
     pub processes: Vec<TrackedProcess>,
@@ -32,6 +32,10 @@ pub struct Config {
     pub statics: Statics,
     /// `bfd_instance`s in the order of the file; names unique.
     pub bfd: Vec<bfd::Instance>,
+    /// What the file says of interfaces of the host, by their names.
+    pub interfaces: BTreeMap<String, Interface>,
+    /// `garp_group`s in the order of the file; an interface is in one at most.
+    pub garp_groups: Vec<GarpGroup>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
     /// configuration before.
     pub services: Vec<Arc<Service>>,
@@ -236,6 +240,39 @@ impl Statics {
     pub fn is_empty(&self) -> bool {
         self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
     }
+}
+
+/// An interface of the host, whoever uses it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Interface {
+    /// `linkbeat_interfaces`, `linkbeat_use_polling`: its driver is asked whether it has a carrier.
+    pub linkbeat: Option<Linkbeat>,
+    /// `interface_up_down_delays`: for how long it must be down before it counts as down.
+    pub down_delay: Duration,
+    /// The same for up, once it has been up.
+    pub up_delay: Duration,
+}
+
+/// Which way of asking an interface's driver for its carrier comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Linkbeat {
+    /// `MII`, and unless the file says otherwise: the registers of its PHY.
+    Mii,
+    /// `ETHTOOL`: what the driver says of its link.
+    Ethtool,
+    /// `IOCTL`: the flags alone.
+    Ioctl,
+}
+
+/// `garp_group`: interfaces that share one pace of announcements.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GarpGroup {
+    /// `interface`, `interfaces`
+    pub interfaces: BTreeSet<String>,
+    /// `garp_interval`: the least time between two gratuitous ARPs; zero: none.
+    pub garp_interval: Duration,
+    /// `gna_interval`: the same for unsolicited neighbour advertisements.
+    pub gna_interval: Duration,
 }
 
 /// A `vrrp_instance` with what is not the protocol's.

@@ -48,7 +48,7 @@ pub(crate) enum Value {
     Text(String),
     Ip(IpAddr),
     Weight {
-        weight: i16,
+        weight: i32,
         reverse: bool,
     },
     Command(Command),

@@ -32,6 +32,25 @@ global_defs {
     lvs_timeouts tcp 1 tcpfin 2 udp 3
     lvs_sync_daemon eth0 inst A id 3 maxlen 1000 port 8849 ttl 2 group 224.0.0.82
 }
+linkbeat_interfaces {
+    eth0 ETHTOOL
+    eth1
+}
+interface_up_down_delays {
+    eth0 0.5 0.25
+}
+garp_group {
+    garp_interval 0.1
+    gna_interval 0.2
+    interfaces {
+        eth0
+        eth1
+    }
+}
+garp_group {
+    garp_interval 0.3
+    interface eth2
+}
 static_ipaddress {
     192.0.2.9/24 dev eth0
     192.0.2.8/24 dev eth0
@@ -188,6 +207,7 @@ fn others(value: &Value) -> Vec<Value> {
         Value::Null => others.extend([
             json!(1),
             json!("x"),
+            json!("Mii"),
             json!("192.0.2.77"),
             json!("192.0.2.77:9"),
             json!([1, 2, 3]),
@@ -232,6 +252,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "Behind",
                 "Nop",
                 "Plain",
+                "Mii",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

@@ -19,6 +19,7 @@ fn around(path: &str) -> String {
     let defined = "track_file F {\nfile /tmp/x\n}\nvrrp_script S {\nscript /bin/true\n}\n\
                    vrrp_track_process P {\nprocess x\n}\nbfd_instance B {\nneighbor_ip 192.0.2.3\n}\n\
                    bfd_instance word {\nneighbor_ip 192.0.2.5\n}\n\
+                   track_file word {\nfile /tmp/y\n}\n\
                    track_group word {\ngroup {\nV\n}\n}\n";
     let inside = |outer: &str, block: &str| outer.replace('%', &format!("{block} {{\n%\n}}"));
     let text = match path.split('/').collect::<Vec<_>>().as_slice() {
@@ -39,6 +40,7 @@ fn around(path: &str) -> String {
         ["virtual_server", "real_server", "MISC_CHECK"] => {
             server.replace('%', "MISC_CHECK {\nmisc_path /bin/true\n%\n}")
         }
+        ["virtual_server", "real_server", "FILE_CHECK"] => server.replace('%', "FILE_CHECK {\ntrack_file F\n%\n}"),
         ["virtual_server", "real_server", "BFD_CHECK"] => server.replace('%', "BFD_CHECK {\nname B\n%\n}"),
         ["virtual_server", "real_server", rest @ ..] => {
             rest.iter().fold(server.to_owned(), |text, block| inside(&text, block))

@@ -61,17 +61,17 @@ fn routes_and_rules_are_taken_apart() {
 
 #[test]
 fn what_nothing_acts_on_is_found_by_its_place() {
-    let text = "garp_group {\ninterface eth0\ngarp_interval 2\n}\n\
+    let text = "SSL {\nca /etc/ca.pem\n}\n\
                 global_defs {\nenable_traps\nno_checker_emails off\n}\n\
-                vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\ntimer_expired_backup\n\
+                vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 7\nkernel_rx_buf_size 9000\n\
                 virtual_ipaddress {\n192.0.2.7\n}\n}\n";
     let config = config(text);
     let idle = config.idle();
     let places: Vec<&str> = idle.iter().map(|(place, _)| place.as_str()).collect();
     // What is off is how things are.
-    let expected = ["garp_group", "global_defs / enable_traps", "vrrp_instance VI_1 / timer_expired_backup"];
+    let expected = ["SSL", "global_defs / enable_traps", "vrrp_instance VI_1 / kernel_rx_buf_size"];
     assert_eq!(places, expected);
-    assert_eq!(idle[0].1.find("garp_interval").map(|s| &s.value), Some(&Value::Seconds(2_000_000)));
+    assert_eq!(idle[0].1.find("ca").map(|s| &s.value), Some(&Value::Text("/etc/ca.pem".to_owned())));
 }
 
 #[test]

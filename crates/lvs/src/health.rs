@@ -22,8 +22,8 @@ pub enum Outcome {
     Pass {
         /// In words.
         detail: String,
-        /// Weight asked for.
-        weight: Option<u32>,
+        /// Weight asked for; below 0 where a check takes more away than there is, which others may add again.
+        weight: Option<i64>,
     },
     /// It is not.
     Fail {
@@ -58,7 +58,7 @@ pub struct Known {
     next: Instant,
     has_run: bool,
     why: String,
-    weight: Option<u32>,
+    weight: Option<i64>,
 }
 
 impl Known {
@@ -163,7 +163,7 @@ impl Health {
     }
 
     /// The weight it asks for instead of the configured one.
-    pub fn weight(&self) -> Option<u32> {
+    pub fn weight(&self) -> Option<i64> {
         self.known.weight
     }
 
@@ -193,7 +193,7 @@ impl Health {
                         // start to start, as in the original.
                         let from = match self.settings.probe {
                             Probe::Tcp | Probe::Http(_) => now,
-                            Probe::Misc(_) | Probe::Bfd(_) => started,
+                            Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => started,
                         };
                         from + self.settings.delay_before_retry
                     }
@@ -255,7 +255,7 @@ pub fn judge<'a>(configured: u32, checks: impl IntoIterator<Item = &'a Health>) 
     for check in checks {
         if check.up() {
             if let Some(asked) = check.weight() {
-                difference = Some(difference.unwrap_or(0) + i64::from(asked) - i64::from(configured));
+                difference = Some(difference.unwrap_or(0_i64).saturating_add(asked - i64::from(configured)));
             }
             good = Some(check.why());
         } else {
@@ -263,7 +263,7 @@ pub fn judge<'a>(configured: u32, checks: impl IntoIterator<Item = &'a Health>) 
             bad = bad.or(Some(check.why()));
         }
     }
-    let weight = difference.map(|d| (i64::from(configured) + d).clamp(0, i64::from(MAX_WEIGHT)));
+    let weight = difference.map(|d| d.saturating_add(configured.into()).clamp(0, MAX_WEIGHT.into()));
     let weight = weight.and_then(|w| u32::try_from(w).ok());
     (alive, weight, bad.or(good).unwrap_or("no checks").to_string())
 }

@@ -253,7 +253,8 @@ pub struct RealServer {
 pub struct Checker {
     /// What is probed.
     pub probe: Probe,
-    /// Where it connects to: `connect_ip`/`connect_port`, else the real server. Unused by `Probe::Misc` and `Probe::Bfd`.
+    /// Where it connects to: `connect_ip`/`connect_port`, else the real server. Unused by `Probe::Misc`,
+    /// `Probe::Bfd` and `Probe::File`.
     pub target: SocketAddr,
     /// `bindto` and `bind_port` (port 0: any).
     pub bind: Option<SocketAddr>,
@@ -284,6 +285,7 @@ impl Checker {
             Probe::Http(_) => "HTTP_GET",
             Probe::Misc(_) => "MISC_CHECK",
             Probe::Bfd(_) => "BFD_CHECK",
+            Probe::File(_) => "FILE_CHECK",
         }
     }
 
@@ -312,6 +314,33 @@ pub enum Probe {
     Misc(Arc<MiscProbe>),
     /// `BFD_CHECK`: the BFD session of that name. Nothing is sent to the server.
     Bfd(String),
+    /// `FILE_CHECK`: the number in a file. Nothing is sent to the server.
+    File(Arc<FileProbe>),
+}
+
+/// `FILE_CHECK`: the number in a file decides, or is added to the weight.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct FileProbe {
+    /// `track_file`: its name in the configuration.
+    pub file: String,
+    /// `weight`, with either sign: so many times the number is added. 0: any number but 0 means that the server is not well.
+    pub weight: i32,
+    /// `reverse`: the sign of what is added is turned around; without a weight, 0 means that the server is not well.
+    pub reverse: bool,
+}
+
+impl FileProbe {
+    /// What the number adds to the weight of the server; `None`: the server is not well.
+    pub fn adds(&self, number: i64) -> Option<i64> {
+        /// What adds less than 32 bits hold means that the server is not well.
+        const LEAST: i64 = i32::MIN as i64;
+        if self.weight == 0 {
+            return ((number == 0) != self.reverse).then_some(0);
+        }
+        let sum = number.saturating_mul(self.weight.into());
+        let sum = if self.reverse { sum.saturating_neg() } else { sum };
+        (sum > LEAST).then(|| sum.min(i32::MAX.into()))
+    }
 }
 
 /// `HTTP_GET` and `SSL_GET`.

@@ -437,6 +437,7 @@ impl Host {
                     | Edge::Ask { .. }
                     | Edge::Refused { .. }
                     | Edge::TwoMasters { .. }
+                    | Edge::LeftContest { .. }
                     | Edge::Healed { .. }
                     | Edge::Silent { .. }
                     | Edge::HeardAgain { .. },

@@ -126,7 +126,7 @@ struct Seat {
     heard: Option<(u64, Priority, u64)>,
     /// A master said good-bye: it is to serve by then.
     owed: Option<u64>,
-    /// When it woke and found its master's time long over: nobody knows what it was not told.
+    /// When it woke and found its master's time long over, and nothing to read: nobody knows what it was not told.
     patient: u64,
     /// Whom it heard last as master, where it hears by two ways.
     master: Option<usize>,
@@ -397,6 +397,8 @@ impl Laws {
             }
             None => {}
         }
+        // What it was sent meanwhile was kept for it, and it acts on that.
+        seat.patient = u64::MAX;
         if old {
             // (Whether the other one still counts when a clock was set meanwhile is not looked at: nothing is expected then.)
             if matches!(sequence, Some(Sequence::Hmac(_))) {

@@ -4,6 +4,7 @@
 //! This is the only crate with `unsafe` code. Each block says why it is needed and why it is sound.
 
 pub mod announce;
+pub mod carrier;
 pub mod clock;
 pub mod connector;
 pub mod echo;

@@ -75,6 +75,8 @@ fn own(role: RoleName, config: &Config) -> Config {
             processes: config.processes.clone(),
             statics: config.statics.clone(),
             bfd: config.bfd.clone(),
+            interfaces: config.interfaces.clone(),
+            garp_groups: config.garp_groups.clone(),
             ..Config::default()
         },
         RoleName::Check | RoleName::Director | RoleName::Console => Config { global, ..Config::default() },

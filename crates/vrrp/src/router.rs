@@ -84,10 +84,22 @@ pub enum Clearance {
     /// Nobody was asked.
     #[default]
     Unasked,
-    /// The answer is awaited.
-    Asked,
+    /// The answer to this is awaited.
+    Asked(Question),
+    /// The witness answers.
+    Witnessed,
     /// It may.
     Given,
+}
+
+/// What is asked before a silent master's place is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Question {
+    /// Does the witness answer?
+    Witness,
+    /// Was the silent master fenced? Asked when the witnesses of all siblings answer: who has lost the network itself fences
+    /// nobody.
+    Fence,
 }
 
 /// Serving.
@@ -320,10 +332,8 @@ pub enum Edge {
     Ask {
         /// The silent master, if one was ever heard.
         lost: Option<Heard>,
-        /// The witness is to be asked.
-        witness: bool,
-        /// And the silent master to be fenced.
-        fence: bool,
+        /// What is asked.
+        question: Question,
     },
     /// It may not, for this reason: it goes on listening.
     Refused {
@@ -334,6 +344,11 @@ pub enum Edge {
     TwoMasters {
         /// The other one.
         other: Heard,
+    },
+    /// Who saw another master is none itself any more.
+    LeftContest {
+        /// What it has left.
+        contest: Contest,
     },
     /// That one is heard no more: the addresses were announced again, and whoever is told of a new master is to be told again.
     Healed {
@@ -739,6 +754,13 @@ impl Router {
         timers::master_down(self.settings.version, self.effective, self.learned, missed)
     }
 
+    /// For how long its interface may be down before it counts as down: one that hears nothing must not take over for that.
+    pub fn blind(&self) -> Micros {
+        let interval = self.learned.micros().0;
+        let most = u64::from(self.settings.down_timer_adverts.saturating_sub(1)) * interval;
+        Micros(most.saturating_sub(interval / 256))
+    }
+
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
         Backup {
             down: now + self.master_down(),
@@ -753,7 +775,7 @@ impl Router {
     /// The one place where the state changes.
     pub(crate) fn transition(&mut self, now: Instant, next: State, why: String) {
         let (from, to) = (self.state.name(), next.name());
-        self.state = next;
+        let before = core::mem::replace(&mut self.state, next);
         if from == to {
             return;
         }
@@ -770,6 +792,9 @@ impl Router {
         }
         self.history.push_back(transition.clone());
         self.edges.push_back(Edge::Changed(transition));
+        if let State::Master(Master { contest: Some(contest), .. }) = before {
+            self.edges.push_back(Edge::LeftContest { contest });
+        }
     }
 
     /// BACKUP with a full master-down interval; an owner needn't listen for anybody.
@@ -1009,43 +1034,58 @@ impl Router {
         (self.settings.witness && silent, self.settings.fence && silent && backup.heard.is_some())
     }
 
-    /// Whether it may take over as far as its witness and its fence go. Asks, if nobody has yet.
-    pub(crate) fn is_cleared(&mut self, now: Instant) -> bool {
-        let (witness, fence) = self.asks(now);
-        let State::Backup(backup) = &mut self.state else { return true };
-        if !witness && !fence {
-            return true;
+    /// Whether it may take over as far as its witness goes, which is asked if nobody has yet.
+    pub(crate) fn is_witnessed(&mut self, now: Instant) -> bool {
+        let (witness, _) = self.asks(now);
+        match &self.state {
+            State::Backup(backup) if witness => match backup.clearance {
+                Clearance::Witnessed | Clearance::Asked(Question::Fence) | Clearance::Given => true,
+                Clearance::Unasked | Clearance::Asked(Question::Witness) => self.ask(Question::Witness),
+            },
+            _ => true,
         }
-        // Asked again as long as no answer comes: one that got lost must not keep it waiting for ever. (Who is asked the same
-        // twice finds it out once.)
-        if backup.clearance != Clearance::Given {
-            backup.clearance = Clearance::Asked;
-            self.edges.push_back(Edge::Ask { lost: backup.heard, witness, fence });
+    }
+
+    /// Whether the silent master is fenced, if it is to be; asks for that, if nobody has yet.
+    pub(crate) fn is_fenced(&mut self, now: Instant) -> bool {
+        let (_, fence) = self.asks(now);
+        match &self.state {
+            State::Backup(backup) if fence => backup.clearance == Clearance::Given || self.ask(Question::Fence),
+            _ => true,
         }
-        backup.clearance == Clearance::Given
+    }
+
+    /// Asks, again as long as no answer comes: one that got lost must not keep it waiting for ever. (Who is asked the same twice
+    /// finds it out once.) Until then: no.
+    fn ask(&mut self, question: Question) -> bool {
+        if let State::Backup(backup) = &mut self.state {
+            backup.clearance = Clearance::Asked(question);
+            self.edges.push_back(Edge::Ask { lost: backup.heard, question });
+        }
+        false
     }
 
     /// The answer to `Edge::Ask`. One that nobody waits for any more changes nothing.
-    pub(crate) fn clear(&mut self, now: Instant, verdict: Result<(), String>) {
+    pub(crate) fn clear(&mut self, now: Instant, question: Question, verdict: Result<(), String>) {
+        let down = now + self.master_down().max(ASK_GAP);
         let State::Backup(backup) = &mut self.state else { return };
-        if backup.clearance != Clearance::Asked {
+        if backup.clearance != Clearance::Asked(question) {
             return;
         }
-        match verdict {
+        (backup.clearance, backup.down) = match verdict {
             // What has arrived meanwhile is read first; the end of this turn decides.
             Ok(()) => {
-                backup.clearance = Clearance::Given;
-                backup.down = backup.down.min(now);
+                let cleared = match question {
+                    Question::Witness => Clearance::Witnessed,
+                    Question::Fence => Clearance::Given,
+                };
+                (cleared, backup.down.min(now))
             }
             Err(why) => {
-                backup.clearance = Clearance::Unasked;
                 self.edges.push_back(Edge::Refused { why });
-                let down = now + self.master_down().max(ASK_GAP);
-                if let State::Backup(backup) = &mut self.state {
-                    backup.down = down;
-                }
+                (Clearance::Unasked, down)
             }
-        }
+        };
     }
 
     /// The master-down interval is over but a sibling is not ready: listen for another.

@@ -33,6 +33,11 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
     if let Probe::Bfd(name) = &checker.probe {
         return block(words, written.settings(), vec![text("name", name), switch("alpha", checker.alpha)], &[]);
     }
+    if let Probe::File(probe) = &checker.probe {
+        let weight = Value::Weight { weight: probe.weight.into(), reverse: probe.reverse };
+        let made = vec![text("track_file", &probe.file), Setting::new("weight", weight)];
+        return block(words, written.settings(), made, &[]);
+    }
     let mut made = vec![
         seconds("delay_loop", micros(checker.delay_loop)),
         number("retry", checker.retry),
@@ -68,8 +73,8 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
             }
             made.push(switch("misc_dynamic", misc.dynamic));
         }
-        // No words of its own, or no others.
-        Probe::Tcp | Probe::Bfd(_) => {}
+        // No words of their own, or no others.
+        Probe::Tcp | Probe::Bfd(_) | Probe::File(_) => {}
     }
     block(words, written.settings(), made, &spoken)
 }

@@ -357,6 +357,22 @@ pub(super) fn stays(written: &Setting, globals: &[Setting]) -> Setting {
     setting
 }
 
+/// `interface_up_down_delays`, as the peers' patience lets them be.
+pub(super) fn delays(config: &Config, written: &Setting) -> Setting {
+    let mut setting = written.clone();
+    if let Body::Lines(lines) = &mut setting.body {
+        for line in lines {
+            let Value::Options(options) = &mut line.value else { continue };
+            let Some((_, Value::Text(name))) = options.first() else { continue };
+            let interface = config.interfaces.get(name).cloned().unwrap_or_default();
+            let micros = |delay: Duration| Value::Seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+            options.truncate(1);
+            options.extend([("(down)", micros(interface.down_delay)), ("(up)", micros(interface.up_delay))]);
+        }
+    }
+    setting
+}
+
 /// What an instance tracks by this keyword.
 fn tracks<'a>(of: &'a Instance, keyword: &'a str) -> impl Iterator<Item = &'a Track> {
     of.tracks.iter().filter(move |t| t.what.keyword() == keyword)

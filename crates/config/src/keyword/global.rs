@@ -12,8 +12,8 @@ const UMASK_BITS: [&str; 12] =
 rows! {
 /// Words at the top level.
 ROOT_ROWS:
-    "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
-        "Use polled link detection for every VRRP interface instead of netlink."
+    "linkbeat_use_polling" Flag, "", "flag", "off", Acts;
+        "Ask the drivers of all interfaces of instances for their carrier, as with linkbeat_interfaces."
     "net_namespace" Word, "NAME", "", "unset (current namespace)", Acts;
         "Run in the named network namespace."
     "net_namespace_ipvs" OptWord, "[NAME]", "", "same namespace as the daemon", Acts;
@@ -29,9 +29,8 @@ ROOT_ROWS:
         "How long the parent waits for children at shutdown before SIGKILL."
     "global_defs" Block(&GLOBAL_DEFS), "{ }", "", "", Acts;
         "Global settings block."
-    "linkbeat_interfaces" Lines(&LINKBEAT_LINE), "{ IFLINE... }", "", "",
-        Obsolete("the kernel reports link changes by itself");
-        "Interfaces that use polled link detection."
+    "linkbeat_interfaces" Lines(&LINKBEAT_LINE), "{ IFLINE... }", "", "", Acts;
+        "Interfaces whose drivers are asked for their carrier, every second and whenever the kernel tells of a change."
     "static_ipaddress" Lines(&STATIC_ADDRESS_LINE), "{ ADDRLINE... }", "", "", Acts;
         "Addresses installed while the daemon runs, independent of VRRP state."
     "static_routes" Lines(&STATIC_ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;
@@ -42,7 +41,7 @@ ROOT_ROWS:
         "Names VRRP instances that follow a static address/route/rule."
     "vrrp_sync_group" NamedBlock(&VRRP_SYNC_GROUP), "NAME { }", "unique NAME", "", Acts;
         "Set of VRRP instances that change state together."
-    "garp_group" Block(&GARP_GROUP), "{ }", "", "", NotYet("gratuitous ARP is paced by vrrp_garp_interval alone");
+    "garp_group" Block(&GARP_GROUP), "{ }", "", "", Acts;
         "Pacing of gratuitous ARP/NA for one interface or a set."
     "vrrp_instance" NamedBlock(&VRRP_INSTANCE), "NAME { }", "unique NAME; exactly one word", "", Acts;
         "One virtual router."
@@ -54,8 +53,9 @@ ROOT_ROWS:
         "File whose integer content adjusts priority or weight."
     "vrrp_track_file" NamedBlock(&TRACK_FILE), "NAME { }", "", "", OldName("track_file");
         "Another name of track_file."
-    "interface_up_down_delays" Lines(&DELAY_LINE), "{ IFDELAYLINE... }", "", "", NotYet("link changes act at once");
-        "Debounce of interface up/down events."
+    "interface_up_down_delays" Lines(&DELAY_LINE), "{ IFDELAYLINE... }", "", "", Acts;
+        "How long an interface must be down, or up once it has been up, before it counts as that: what bounces disturbs nobody. \
+         The delay for down is less than the peers' patience."
     "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "", Acts;
         "One BFD neighbour monitor."
     "SSL" Block(&SSL), "{ }", "", "auto-generated context", NotYet("SSL_GET sends no client certificate");

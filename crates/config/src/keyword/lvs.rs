@@ -183,9 +183,9 @@ REAL_SERVER_ROWS:
     "DNS_CHECK" Block(&DNS_CHECK), "{ }", "", "",
         NotYet("this check does not run; the server is judged by its other checks only");
         "DNS query over UDP."
-    "FILE_CHECK" Block(&FILE_CHECK), "{ }", "", "",
-        NotYet("this check does not run; the server is judged by its other checks only");
-        "Follow a track_file."
+    "FILE_CHECK" Block(&FILE_CHECK), "{ }", "", "", Acts;
+        "Follow a track_file: the number in it, times the weight, is added to the server's; without a weight, any but 0 means \
+         that the server is not well."
     "BFD_CHECK" Block(&BFD_CHECK), "{ }", "", "", Acts;
         "Follow a BFD instance."
 }

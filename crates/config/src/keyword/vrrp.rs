@@ -74,8 +74,8 @@ VRRP_INSTANCE_ROWS:
         "Accept having no advertised address."
     "promote_secondaries" Flag, "", "flag", "off", Acts;
         "Set the kernel promote_secondaries flag on the interface."
-    "linkbeat_use_polling" Flag, "", "flag", "off", Obsolete("the kernel reports link changes by itself");
-        "Polled link detection on the instance interface."
+    "linkbeat_use_polling" Flag, "", "flag", "off", Acts;
+        "Ask the driver of the instance's interface for its carrier: now linkbeat_interfaces."
     "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "global v3_checksum_as_v2", Acts;
         "Leave the pseudo-header out of the VRRPv3 IPv4 checksum, as RFC 9568 has it. Adverts with either sum are believed."
     "virtual_routes" Lines(&ROUTE_LINE), "{ ROUTELINE... }", "", "", Acts;

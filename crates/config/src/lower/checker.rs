@@ -10,7 +10,7 @@ use crate::value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use vipd_lvs::settings::{Checker, HttpProbe, HttpVersion, MiscProbe, Probe, TlsProbe, UrlProbe};
+use vipd_lvs::settings::{Checker, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, TlsProbe, UrlProbe};
 
 /// Bytes of a host header at most: what a name may have.
 const MAX_HOST: usize = 255;
@@ -60,6 +60,7 @@ impl Lower<'_> {
                 }
                 "MISC_CHECK" => self.misc(node, &chain, address),
                 "BFD_CHECK" => self.follow(node, &chain, address, &out),
+                "FILE_CHECK" => self.file(node, &chain, address),
                 _ => {
                     idle |= name.ends_with("_CHECK");
                     continue;
@@ -195,6 +196,37 @@ impl Lower<'_> {
         }
         let checker = self.pace(chain, probe, server, Habits { retry: 0, before_retry: Duration::from_secs(1) });
         Some(Checker { retry: 0, ..checker })
+    }
+
+    /// A check that follows a file: it has no pace of its own, and no patience.
+    fn file(&mut self, node: &Node, chain: &Chain<'_>, server: SocketAddr) -> Option<Checker> {
+        let own = chain.own;
+        let Some(name) = own.text("track_file") else {
+            if !own.flawed {
+                let report = Report::error(Code::Missing, node.whole(), "`FILE_CHECK` follows nothing");
+                self.push(report.help("track_file NAME"));
+            }
+            return None;
+        };
+        let Some((file, usual)) = self.files.get(name).cloned() else {
+            let at = own.find("track_file").map_or(node.at, Node::argument);
+            let report = Report::error(Code::UnknownReference, at, format!("there is no track_file `{name}`"));
+            let names: Vec<String> = self.files.keys().cloned().collect();
+            self.push(self.suggest(report, name, names.iter().map(String::as_str)));
+            return None;
+        };
+        let (weight, reverse) = match own.find("weight").map(|n| n.words.as_slice()) {
+            Some([weight, rest @ ..]) => {
+                let weight = value::int(weight, "`weight`", -2_147_483_647, 2_147_483_647);
+                (narrow(weight.unwrap_or_default()), rest.first().is_some_and(|word| word.text == "reverse"))
+            }
+            Some([]) | None => usual,
+        };
+        self.followed_files.insert(name.to_owned(), file);
+        let probe = Probe::File(Arc::new(FileProbe { file: name.to_owned(), weight, reverse }));
+        let checker = self.pace(chain, probe, server, Habits { retry: 0, before_retry: Duration::from_secs(1) });
+        // keepalived knows at once what the file says.
+        Some(Checker { retry: 0, alpha: false, ..checker })
     }
 
     fn http(&mut self, node: &Node, chain: &Chain<'_>) -> Option<Probe> {

@@ -72,7 +72,7 @@ impl Lower<'_> {
                 let Some(service) = self.next_service(&unfolded, &groups, &mut users) else { continue };
                 let group = unfolded.words.first().is_some_and(|w| w.text == "group");
                 let refers = service.lvs.real_servers.iter().flat_map(|r| &r.checkers);
-                let refers = refers.into_iter().any(|c| matches!(c.probe, Probe::Bfd(_)));
+                let refers = refers.into_iter().any(|c| matches!(c.probe, Probe::Bfd(_) | Probe::File(_)));
                 lasts = !group && !refers && self.findings.count() == found && !unfolded.runs_programs();
                 Arc::new(service)
             };
@@ -211,7 +211,11 @@ impl Lower<'_> {
             }
             return None;
         }
-        let moving = |c: &Checker| matches!(&c.probe, Probe::Misc(misc) if misc.dynamic);
+        let moving = |c: &Checker| match &c.probe {
+            Probe::Misc(misc) => misc.dynamic,
+            Probe::File(file) => file.weight != 0,
+            Probe::Tcp | Probe::Http(_) | Probe::Bfd(_) => false,
+        };
         let fixed = !real_servers.iter().flat_map(|s| &s.checkers).any(moving);
         if fixed && real_servers.iter().all(|s| s.weight == 0) {
             let message = "every real server has weight 0: no connection goes anywhere";

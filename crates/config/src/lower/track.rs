@@ -176,7 +176,7 @@ impl Lower<'_> {
             return None;
         }
         let (weight, reverse) = match node.nodes().find("weight").map(|n| &n.value) {
-            Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
+            Some(Value::Weight { weight, reverse }) => (i16::try_from(*weight).unwrap_or(kind.weight), *reverse),
             _ => (kind.weight, false),
         };
         Some(Track { what, bearing: bearing(options.weight.unwrap_or(weight), options.reverse.unwrap_or(reverse)) })
@@ -200,10 +200,18 @@ impl Lower<'_> {
         self.used(scripts, used, Lower::tracked_script)
     }
 
-    /// Every file that something tracks.
+    /// Every file that something tracks; checks may follow the others as well.
     pub(super) fn files(&mut self, of: &Trackable<'_>, used: &Used<'_>) -> Vec<TrackedFile> {
         let [_, files, ..] = &of.0;
-        self.used(files, used, Lower::tracked_file)
+        self.used(files, used, |lower, name, node| {
+            let file = lower.tracked_file(name, node)?;
+            let usual = match node.nodes().find("weight").map(|n| &n.value) {
+                Some(Value::Weight { weight, reverse }) => (*weight, *reverse),
+                _ => (1, false),
+            };
+            lower.files.insert(name.to_owned(), (file.clone(), usual));
+            Some(file)
+        })
     }
 
     /// Every process that something tracks.

@@ -275,8 +275,8 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
                 Some(w) if w.text == "noreverse" => false,
                 Some(w) => return Err(value::one_of(w, name, &["reverse"], &w.text)),
             };
-            let beyond = if value < 0 { i16::MIN } else { i16::MAX };
-            Value::Weight { weight: i16::try_from(value).unwrap_or(beyond), reverse }.fine()
+            let beyond = if value < 0 { i32::MIN } else { i32::MAX };
+            Value::Weight { weight: i32::try_from(value).unwrap_or(beyond), reverse }.fine()
         }
         Args::Device => Value::Text(value::device(word, name)?).fine(),
         Args::OneOf(set) | Args::OptOneOf(set) => member(set, false),

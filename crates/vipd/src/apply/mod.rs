@@ -2,15 +2,18 @@
 //! through `ports`.
 
 mod addresses;
+mod carriers;
 mod devices;
 mod filter;
 mod guardian;
 mod lease;
+mod pace;
 mod ports;
 mod promotion;
 mod routing;
 
 pub(crate) use addresses::{Addresses, fixed};
+pub(crate) use carriers::Carriers;
 pub(crate) use devices::{Before, Devices};
 pub(crate) use filter::{Filter, release as release_filter};
 pub(crate) use ports::{Opened, Ports};

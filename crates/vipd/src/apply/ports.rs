@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd_sys::poll::Poller;
-use vipd_sys::raw::{Arrived, Device, Listen, Receiver, Sender};
+use vipd_sys::raw::{Device, Inbox, Listen, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
 use vipd_vrrp::settings::{Auth, Family, Instance, Transport, Way};
 use vipd_vrrp::units::Vrid;
@@ -47,11 +47,26 @@ impl Opened {
     }
 }
 
+/// What an instance sends by: its own interface, its heartbeat paths.
+struct Sends {
+    own: Option<usize>,
+    paths: Vec<Option<usize>>,
+}
+
+/// What sends on a device.
+struct Out {
+    device: Device,
+    family: Family,
+    sender: Sender,
+}
+
 /// All sockets.
 #[derive(Default)]
 pub(crate) struct Ports {
     ports: Vec<Port>,
-    senders: BTreeMap<(String, Family), (Device, Sender)>,
+    senders: Vec<Out>,
+    /// Which of them each instance sends by.
+    sends: Vec<Sends>,
     next_token: u64,
 }
 
@@ -69,6 +84,7 @@ impl Ports {
         let mut old = std::mem::take(&mut self.ports);
         let mut old_senders = std::mem::take(&mut self.senders);
         self.next_token = self.next_token.max(first_token);
+        self.sends.clear();
         let mut opened = Vec::new();
         for (i, instance) in instances.enumerate() {
             // Below its least MTU an interface has no IPv6, and forgets the groups that were joined there.
@@ -79,7 +95,7 @@ impl Ports {
             };
             let mut open = |way: Way| {
                 let (out, ear) = (device(instance.sends_by(way)), device(instance.hears_by(way)));
-                let (Some(out), Some(ear)) = (out, ear) else { return Ok(()) };
+                let (Some(out), Some(ear)) = (out, ear) else { return (None, Ok(())) };
                 let open = || match (way, instance.family) {
                     (Way::Own, Family::V6) if out.name != instance.interface => {
                         Sender::open(&out, any(Family::V6))?.unaddressed()
@@ -88,10 +104,11 @@ impl Ports {
                 };
                 let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
                 let hears = self.open_receiver((i, way, instance.vrid), key(instance, way, ear), &mut old, poller);
-                sends.and(hears)
+                (sends.as_ref().ok().copied(), sends.and(hears))
             };
-            let own = open(Way::Own);
-            let paths = (0..instance.heartbeat_paths.len()).map(|n| open(Way::Path(n))).collect();
+            let (own_sender, own) = open(Way::Own);
+            let (senders, paths) = (0..instance.heartbeat_paths.len()).map(|n| open(Way::Path(n))).unzip();
+            self.sends.push(Sends { own: own_sender, paths: senders });
             opened.push(Opened { own, paths });
         }
         opened
@@ -128,33 +145,40 @@ impl Ports {
         device: &Device,
         family: Family,
         open: impl Fn() -> io::Result<Sender>,
-        old: &mut BTreeMap<(String, Family), (Device, Sender)>,
-    ) -> Result<(), String> {
-        let key = (device.name.clone(), family);
-        if self.senders.contains_key(&key) {
-            return Ok(());
+        old: &mut Vec<Out>,
+    ) -> Result<usize, String> {
+        let this = |out: &Out| out.device == *device && out.family == family;
+        if let Some(there) = self.senders.iter().position(this) {
+            return Ok(there);
         }
-        let sender = match old.remove(&key) {
-            Some((d, sender)) if d == *device => sender,
-            Some(_) | None => open().map_err(|e| format!("can't send on {}: {e}", device.name))?,
+        let out = match old.iter().position(this) {
+            Some(kept) => old.swap_remove(kept),
+            None => {
+                let sender = open().map_err(|e| format!("can't send on {}: {e}", device.name))?;
+                Out { device: device.clone(), family, sender }
+            }
         };
-        self.senders.insert(key, (device.clone(), sender));
-        Ok(())
+        self.senders.push(out);
+        Ok(self.senders.len() - 1)
     }
 
-    /// Sends a packet for an instance by one of its ways.
-    pub(crate) fn send(&self, instance: &Instance, way: Way, packet: &[u8], to: IpAddr) -> io::Result<()> {
-        match self.senders.get(&(instance.sends_by(way).to_owned(), instance.family)) {
-            Some((_, sender)) => sender.send(packet, to),
+    /// Sends a packet for the instance at this place by one of its ways.
+    pub(crate) fn send(&self, instance: usize, way: Way, packet: &[u8], to: IpAddr) -> io::Result<()> {
+        let out = self.sends.get(instance).and_then(|sends| match way {
+            Way::Own => sends.own,
+            Way::Path(n) => sends.paths.get(n).copied().flatten(),
+        });
+        match out.and_then(|out| self.senders.get(out)) {
+            Some(out) => out.sender.send(packet, to),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
         }
     }
 
-    /// The next datagram on the port with this token.
-    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
-        match self.ports.iter_mut().find(|p| p.token == token) {
-            Some(port) => port.receiver.receive(buffer),
-            None => Ok(None),
+    /// Takes what waits on the port with this token, at most so many datagrams; how many they are.
+    pub(crate) fn receive(&self, token: u64, inbox: &mut Inbox, most: usize) -> io::Result<usize> {
+        match self.ports.iter().find(|p| p.token == token) {
+            Some(port) => port.receiver.receive(inbox, most),
+            None => Ok(0),
         }
     }
 

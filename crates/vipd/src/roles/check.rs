@@ -25,7 +25,9 @@ use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
 use vipd_check::{Target, http, tcp, tls};
 use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
-use vipd_lvs::settings::{Checker, HttpVersion, MiscProbe, Probe, RealServer, VirtualServer, VirtualServerId};
+use vipd_lvs::settings::{
+    Checker, FileProbe, HttpVersion, MiscProbe, Probe, RealServer, VirtualServer, VirtualServerId,
+};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
 
@@ -118,6 +120,8 @@ struct Role {
     owed: BTreeSet<Server>,
     /// The BFD sessions that have been up.
     sessions: Sessions,
+    /// What the tracked files say.
+    files: BTreeMap<String, i64>,
     configured: bool,
 }
 
@@ -139,6 +143,7 @@ impl Role {
             changed: BTreeSet::new(),
             owed: BTreeSet::new(),
             sessions: Sessions::new(),
+            files: BTreeMap::new(),
             configured: false,
         }
     }
@@ -200,10 +205,14 @@ impl Role {
                 self.follow_all();
                 self.tell().await?;
             }
+            ToRole::File { name, value } => {
+                self.files.insert(name, value);
+                self.follow_all();
+                self.tell().await?;
+            }
             ToRole::Script { .. }
             | ToRole::Cleared { .. }
             | ToRole::Steer { .. }
-            | ToRole::File { .. }
             | ToRole::Process { .. }
             | ToRole::Verdicts(_)
             | ToRole::Events { .. }
@@ -408,7 +417,7 @@ impl Role {
     async fn start(&mut self, serial: u64) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial) else { return Ok(()) };
         let settings = check.health.settings().clone();
-        if let Probe::Bfd(_) = settings.probe {
+        if let Probe::Bfd(_) | Probe::File(_) = settings.probe {
             self.follow(serial);
             return self.tell().await;
         }
@@ -425,24 +434,32 @@ impl Role {
         Ok(())
     }
 
-    /// Every check that follows a BFD session takes what is known of it.
+    /// Every check that follows a BFD session or a file takes what is known of it.
     fn follow_all(&mut self) {
-        let follows = |check: &Check| matches!(check.health.settings().probe, Probe::Bfd(_));
+        let follows = |check: &Check| matches!(check.health.settings().probe, Probe::Bfd(_) | Probe::File(_));
         let serials = self.checks.iter().filter(|(_, check)| follows(check)).map(|(serial, _)| *serial);
         serials.collect::<Vec<_>>().into_iter().for_each(|serial| self.follow(serial));
     }
 
-    /// A check that follows a BFD session takes what is known of it; before that has ever been up it waits.
+    /// A check that follows a BFD session or a file takes what is known of it; before that has ever been up, or was read, it
+    /// waits.
     fn follow(&mut self, serial: u64) {
         let Some(check) = self.checks.get_mut(&serial) else { return };
-        let Probe::Bfd(name) = &check.health.settings().probe else { return };
-        let name = name.clone();
         self.due.remove(&(check.health.wake(), serial));
         (check.running, check.started) = (true, now());
-        match self.sessions.get(&name) {
-            Some(true) => self.ran(serial, Outcome::Pass { detail: format!("BFD session {name} is up"), weight: None }),
-            Some(false) => self.ran(serial, Outcome::Fail { why: format!("BFD session {name} is down") }),
-            None => {}
+        let outcome = match &check.health.settings().probe {
+            Probe::Bfd(name) => self.sessions.get(name).map(|up| match up {
+                true => Outcome::Pass { detail: format!("BFD session {name} is up"), weight: None },
+                false => Outcome::Fail { why: format!("BFD session {name} is down") },
+            }),
+            Probe::File(probe) => {
+                let configured = self.weights.get(&check.server).copied().unwrap_or_default();
+                self.files.get(&probe.file).map(|number| file_outcome(probe, *number, configured))
+            }
+            Probe::Tcp | Probe::Http(_) | Probe::Misc(_) => None,
+        };
+        if let Some(outcome) = outcome {
+            self.ran(serial, outcome);
         }
     }
 
@@ -602,7 +619,9 @@ async fn probe(settings: &Checker) -> Outcome {
                 }
             }
         }
-        Probe::Misc(_) | Probe::Bfd(_) => return Outcome::Fail { why: "nothing can be sent for it".to_owned() },
+        Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => {
+            return Outcome::Fail { why: "nothing can be sent for it".to_owned() };
+        }
     }
     Outcome::Pass { detail, weight: None }
 }
@@ -613,10 +632,25 @@ fn misc_outcome(settings: &Checker, exit: &Exit) -> Outcome {
     match exit {
         Exit::Status(0) => Outcome::Pass { detail: exit.to_string(), weight: None },
         Exit::Status(n @ 2..) if dynamic => {
-            let weight = u32::from(*n) - 2;
+            let weight = i64::from(*n) - 2;
             Outcome::Pass { detail: format!("exit status {n}: weight {weight}"), weight: Some(weight) }
         }
         Exit::Status(_) | Exit::Signal(_) | Exit::Timeout | Exit::Failed(_) => Outcome::Fail { why: exit.to_string() },
+    }
+}
+
+/// What the number in a file means for a server with this configured weight.
+fn file_outcome(probe: &FileProbe, number: i64, configured: u32) -> Outcome {
+    let file = &probe.file;
+    match probe.adds(number) {
+        None => Outcome::Fail { why: format!("track_file {file} says {number}") },
+        Some(_) if probe.weight == 0 => {
+            Outcome::Pass { detail: format!("track_file {file} says {number}"), weight: None }
+        }
+        Some(adds) => {
+            let detail = format!("track_file {file} says {number}, which adds {adds} to the weight");
+            Outcome::Pass { detail, weight: Some(i64::from(configured) + adds) }
+        }
     }
 }
 

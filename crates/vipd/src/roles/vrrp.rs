@@ -17,7 +17,7 @@ mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Before, Devices, Filter, Opened, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::rate::Limit;
@@ -34,10 +34,11 @@ use tracing::{error, info, warn};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
+use vipd_sys::raw::Inbox;
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
 use vipd_vrrp::settings::{Auth, Tracked};
-use vipd_vrrp::track::Known;
+use vipd_vrrp::track::{Known, Link};
 use vipd_vrrp::units::{Instant, Micros};
 
 /// Tokens of the poller: where BFD hears from `FIRST_BFD` on, ports from `FIRST_PORT` on.
@@ -63,7 +64,7 @@ const CLOCK_STEP: u64 = 1_000;
 const SOCKET_RETRY: u64 = 1_000_000;
 
 /// The supervisor hears that the loop turns as often, in microseconds, without asking.
-const BEAT: u64 = 250_000;
+const BEAT: u64 = 300_000;
 
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
@@ -157,6 +158,7 @@ struct Role {
     options: RoleOptions,
     ports: Ports,
     addresses: Addresses,
+    carriers: Carriers,
     routing: Routing,
     promotion: Promotion,
     devices: Devices,
@@ -209,6 +211,7 @@ impl Role {
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
+            carriers: Carriers::default(),
             routing,
             promotion: Promotion::default(),
             devices: Devices::open()?,
@@ -237,14 +240,14 @@ impl Role {
 
     fn turn_until_told(&mut self) -> io::Result<()> {
         let mut ready = Vec::with_capacity(64);
-        let mut buffer = vec![0; 64 << 10];
+        let (mut buffer, mut inbox) = (vec![0; 64 << 10], Inbox::default());
         while !self.stopping {
             let node = self.node.alarm().map(|at| at.0);
             let snapshot = self.configured.then(|| self.snapshot_at + self.snapshot_gap());
             let (addresses, paths) = (self.addresses.next_at(), self.paths_at());
             let deadline = [addresses, node, self.bfd.wake(), snapshot, self.sockets_at, paths, self.filter.wake()];
             let beat = self.configured.then_some(self.beat_at);
-            let deadline = deadline.into_iter().chain([beat]).flatten().min();
+            let deadline = deadline.into_iter().chain([beat, self.carriers.wake()]).flatten().min();
             self.poller.wait_patiently(deadline, self.ease.put_off(monotonic_micros), &mut ready)?;
             self.look_at_clock();
             self.send_what_is_due();
@@ -259,13 +262,13 @@ impl Role {
                         self.send_what_is_due();
                     }
                     port => {
-                        let read = self.read_port(port, self.ease.burst(BURST), &mut buffer);
+                        let read = self.read_port(port, self.ease.burst(BURST), &mut inbox);
                         self.ease.read(monotonic_micros(), read);
                         self.send_what_is_due();
                     }
                 }
             }
-            self.judge(&mut buffer)?;
+            self.judge(&mut buffer, &mut inbox)?;
             self.follow_sessions();
             let now = monotonic_micros();
             if self.filter.wake().is_some_and(|at| at <= now) {
@@ -301,14 +304,14 @@ impl Role {
 
     /// Those are judged that were to be heard by now (what is due to be sent is sent): nobody counts as gone whose words have
     /// come and were not read.
-    fn judge(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    fn judge(&mut self, buffer: &mut [u8], inbox: &mut Inbox) -> io::Result<()> {
         let at = now();
         let due = [self.node.alarm().map(|at| at.0), self.bfd.wake()].into_iter().flatten().min();
         if due.is_none_or(|due| due > at.0) {
             return Ok(());
         }
         self.addresses.observe()?;
-        self.read_everything(buffer);
+        self.read_everything(buffer, inbox);
         self.bfd.tick(at.0);
         self.follow_sessions();
         self.node.handle(at, Input::Tick);
@@ -317,9 +320,9 @@ impl Role {
     }
 
     /// Reads every socket until it is empty.
-    fn read_everything(&mut self, buffer: &mut [u8]) {
+    fn read_everything(&mut self, buffer: &mut [u8], inbox: &mut Inbox) {
         for token in self.ports.tokens() {
-            if self.read_port(token, BURST, buffer) > 0 {
+            if self.read_port(token, BURST, inbox) > 0 {
                 self.send_what_is_due();
             }
         }
@@ -379,9 +382,9 @@ impl Role {
                     let done = self.steer(&order);
                     self.queue(&FromRole::Steered { id, done });
                 }
-                ToRole::Cleared { instance, verdict } => {
+                ToRole::Cleared { instance, question, verdict } => {
                     let i = self.node.routers().iter().position(|r| r.settings.name == instance);
-                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, verdict.clone())));
+                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, question, verdict.clone())));
                 }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
@@ -445,9 +448,11 @@ impl Role {
         self.routing.manage(&self.config, self.addresses.links())?;
         self.addresses.manage(&self.config)?;
         // Routes went with addresses that were removed for having changed; they may be there again before anybody looks.
-        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address));
+        let losses = self.addresses.losses();
+        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address), &losses);
         self.addresses.log_changes = self.options.log_addresses;
-        let links = self.addresses.facts();
+        self.carriers.manage(&self.config.interfaces);
+        let links = self.facts(now.0);
         self.bfd.configure(if self.options.no_bfd { Vec::new() } else { self.config.bfd.clone() }, predecessor);
         if let Some((_, snapshot)) = &mut before {
             // Sessions are the same by their addresses; instances know them by the names that they have now.
@@ -463,8 +468,9 @@ impl Role {
         self.reconcile();
         self.announce_new();
         // What is leased no more must not end.
-        let held: Vec<_> = (0..self.node.routers().len()).flat_map(|i| self.node.claims(i)).cloned().collect();
-        self.addresses.renew(held);
+        for i in 0..self.node.routers().len() {
+            self.addresses.renew(i, self.node.claims(i));
+        }
         self.queue(&FromRole::Sessions(self.bfd.known()));
         if !self.configured {
             self.configured = true;
@@ -521,6 +527,13 @@ impl Role {
         }
     }
 
+    /// What counts of the interfaces.
+    fn facts(&mut self, now: u64) -> BTreeMap<String, Link> {
+        let routers = self.node.routers();
+        let upon = |name: &str| routers.iter().filter(move |r| r.settings.is_upon(name)).map(|r| r.blind().0).min();
+        self.carriers.facts(now, self.addresses.facts(), upon)
+    }
+
     /// Takes note of what the kernel told since the last time, whoever read it.
     fn take_news(&mut self, now: u64) {
         // What is decided here may bring more news; what is left after a few rounds waits for the next turn.
@@ -529,14 +542,19 @@ impl Role {
                 let cause = "somebody removed it".to_owned();
                 self.happened("address", format!("{address} dev {device}"), "restored".to_owned(), cause);
             }
-            let Some(news) = self.addresses.news(now) else { break };
+            let news = self.addresses.news(now);
+            if news.is_none() && self.carriers.wake().is_none_or(|at| at > now) {
+                break;
+            }
+            let news = news.unwrap_or_default();
             if news.links || (news.addresses && self.config.instances.iter().any(|i| i.track_source)) {
                 self.open_ports();
                 self.promote();
             }
+            let losses = self.addresses.losses();
             let addresses = &self.addresses;
-            self.routing.heed(addresses.links(), |address| addresses.on_host(address));
-            let facts = self.addresses.facts();
+            self.routing.heed(addresses.links(), |address| addresses.on_host(address), &losses);
+            let facts = self.facts(now);
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(self::now(), Input::Link(name, link));
             }

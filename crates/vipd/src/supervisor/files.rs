@@ -51,8 +51,7 @@ pub(super) enum Start {
 impl Supervisor {
     /// Follows the files that the configuration in force names.
     pub(super) fn follow_files(&mut self, start: Start) {
-        let vrrp = self.plan.roles.contains(&RoleName::Vrrp);
-        let wanted = if vrrp { self.config.files.clone() } else { Vec::new() };
+        let wanted = self.config.files.clone();
         let Some(lease) = self.files.change(wanted.clone(), |f| &f.name) else { return };
         let follower = Follower {
             lease,
@@ -72,7 +71,9 @@ impl Supervisor {
     /// A file was read.
     pub(super) fn file_says(&mut self, serial: u64, name: String, value: i64) {
         if self.files.heard(serial, &name, value) {
-            self.tell(RoleName::Vrrp, &ToRole::File { name, value });
+            for role in [RoleName::Vrrp, RoleName::Check] {
+                self.tell(role, &ToRole::File { name: name.clone(), value });
+            }
         }
     }
 }

@@ -157,6 +157,7 @@ struct Supervisor {
     verdicts_owed: bool,
     /// Instances of which it is being found out whether they may take over.
     judging: BTreeMap<String, Ask>,
+    strikes: takeover::Strikes,
     /// What the vrrp role last said of its BFD sessions.
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
@@ -253,6 +254,7 @@ impl Supervisor {
             verdicts: BTreeMap::new(),
             verdicts_owed: false,
             judging: BTreeMap::new(),
+            strikes: takeover::Strikes::default(),
             sessions: Sessions::new(),
             queries: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -387,13 +389,17 @@ impl Supervisor {
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
+                if matches!(name, RoleName::Vrrp | RoleName::Check) {
+                    for (name, value) in self.files.values() {
+                        let _ = running.tell(&ToRole::File { name: name.clone(), value }); // its queue is empty
+                    }
+                }
                 if name == RoleName::Vrrp {
-                    let files = self.files.values().map(|(name, value)| ToRole::File { name: name.clone(), value });
                     let counts = self.processes.values();
                     let cause = Cause::Seen;
                     let counts = counts.map(|(name, count)| ToRole::Process { name: name.clone(), count, cause });
-                    for told in files.chain(counts) {
-                        let _ = running.tell(&told); // its queue is empty
+                    for told in counts {
+                        let _ = running.tell(&told); // the same
                     }
                 }
                 if name == RoleName::Check {

@@ -81,21 +81,21 @@ pub fn packets_by(
                 packet::write_checksum(&mut pdu, form);
             }
         }
-        let mut packet = match (source, to) {
+        let packet = match (source, to) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
                 if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
                     return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
                 }
-                envelope.header(id, pdu.len()).to_vec()
+                [&envelope.header(id, pdu.len()), pdu.as_slice()].concat()
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
+                let header = Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len());
+                [&header, pdu.as_slice()].concat()
             }
             // The configuration has no such pair.
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         };
-        packet.append(&mut pdu);
         Some((to, packet))
     };
     match settings.transport_by(way) {

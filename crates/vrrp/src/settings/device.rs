@@ -72,6 +72,11 @@ impl Instance {
         self.device.iter().chain(&self.more_devices)
     }
 
+    /// Whether it runs on an interface, or on what is made for it under that name.
+    pub fn is_upon(&self, name: &str) -> bool {
+        self.interface == name || self.device.as_ref().is_some_and(|device| device.name == name)
+    }
+
     /// The interface whose address adverts come from.
     pub fn source_interface(&self) -> &str {
         match &self.device {

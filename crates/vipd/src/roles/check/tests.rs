@@ -336,3 +336,35 @@ fn a_server_follows_a_bfd_session() {
         }
     });
 }
+
+#[test]
+fn a_server_follows_files() {
+    run(async {
+        let text = |checks: &str| {
+            let files = "track_file load {\n file /run/load\n}\ntrack_file out {\n file /run/out\n weight 0\n}\n";
+            format!("{files}{}", ONE.replace("TCP_CHECK {\n        }", checks))
+        };
+        let (load, out) = ("FILE_CHECK {\n track_file load\n weight 2\n }", "FILE_CHECK {\n track_file out\n }");
+        let mut stage = Stage::new(&text(&format!("{load}\n{out}")), Known::new()).await;
+        assert!(stage.verdict().await.0, "as long as nothing was read");
+        let server = stage.role.servers.keys().next().unwrap().clone();
+        let configured = i64::from(stage.role.weights[&server]);
+        for (name, value, alive, adds) in [
+            ("load", 5, true, 10),
+            ("load", -2, true, -4),
+            ("out", 1, false, -4),
+            ("load", 3, false, 6),
+            ("out", 0, true, 6),
+            ("other", 7, true, 6),
+        ] {
+            stage.role.handle(ToRole::File { name: name.to_owned(), value }).await.unwrap();
+            let (is_alive, weight, why) = stage.role.told[&server].clone();
+            let expected = u32::try_from((configured + adds).max(0)).unwrap();
+            assert_eq!((is_alive, weight), (alive, Some(expected)), "{name} says {value}: {why}");
+        }
+        // A reload keeps what is known, and asks the file for what it says under the new weight.
+        stage.configure(&text("FILE_CHECK {\n track_file load\n weight 3\n }"), Known::new()).await;
+        let (_, weight, why) = stage.role.told[&server].clone();
+        assert_eq!(weight, Some(u32::try_from(configured + 9).unwrap()), "{why}");
+    });
+}

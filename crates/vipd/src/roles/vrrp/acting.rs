@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
-use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Sequence, packets};
+use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Question, Sequence, packets};
 use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
@@ -62,7 +62,7 @@ impl Role {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
                     self.addresses.announce(&claims, repeat);
                 }
-                Action::Router(i, Edge::Renew) => self.addresses.renew(self.node.claims(i).cloned()),
+                Action::Router(i, Edge::Renew) => self.addresses.renew(i, self.node.claims(i)),
                 Action::Group(g, state, why) => later.news.push(News::Group(g, state, why)),
                 Action::Router(i, Edge::PriorityChanged { from, to }) => later.news.push(News::Priority(i, from, to)),
                 Action::Router(i, edge) => {
@@ -110,10 +110,11 @@ impl Role {
     /// The edges that are not urgent.
     fn carry_out(&mut self, i: usize, edge: Edge) {
         match edge {
-            Edge::Ask { lost, witness, fence } => self.ask(i, lost, witness, fence),
+            Edge::Ask { lost, question } => self.ask(i, lost, question),
             Edge::Refused { why } => self.tell_refusal(i, why),
             Edge::TwoMasters { other } => self.tell_two_masters(i, &other),
             Edge::Healed { contest } => self.tell_healed(i, &contest),
+            Edge::LeftContest { contest } => self.tell_left(i, &contest),
             Edge::Stalled { silent } => self.tell_stall(i, silent),
             Edge::Overslept { late } => self.tell_overslept(i, late),
             Edge::Resumed => self.reconcile(),
@@ -180,6 +181,15 @@ impl Role {
         self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
     }
 
+    /// Who saw another master is none itself any more.
+    fn tell_left(&mut self, i: usize, contest: &Contest) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        let why = format!("this host is MASTER no more; {} of the other's adverts were heard", contest.adverts);
+        info!("({name}) {} is no second master any more: {why}", contest.other.address);
+        self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why);
+    }
+
     /// A master did not run for a while.
     fn tell_stall(&mut self, i: usize, silent: Micros) {
         let Some(router) = self.node.routers().get(i) else { return };
@@ -222,17 +232,19 @@ impl Role {
     }
 
     /// A master is silent: its place is taken when the witness answers and it is fenced.
-    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
+    fn ask(&mut self, i: usize, lost: Option<Heard>, question: Question) {
         let Some(router) = self.node.routers().get(i) else { return };
         let instance = router.settings.name.clone();
         let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
-        let what = [(witness, "the witness"), (fence, "the fence")];
-        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
-        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), witness, fence };
+        let what = match question {
+            Question::Witness => "the witness",
+            Question::Fence => "the fence",
+        };
+        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), question };
         self.queue(&FromRole::Ask(ask.clone()));
         let Some(shell) = self.shells.get_mut(i) else { return };
         if shell.asked.replace(ask.clone()) != Some(ask) {
-            info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+            info!("({instance}) {whom}: asks {what} before it takes over");
             self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
         }
     }
@@ -265,7 +277,7 @@ impl Role {
         let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
-            let sent = self.ports.send(&router.settings, Way::Own, &packet, to);
+            let sent = self.ports.send(i, Way::Own, &packet, to);
             if let Some(own) = shell.ways.first_mut() {
                 own.count(&sent);
             }

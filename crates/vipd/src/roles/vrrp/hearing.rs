@@ -4,7 +4,7 @@ use super::{Role, arrival};
 use std::net::IpAddr;
 use tracing::{debug, warn};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::raw::{Arrived, Received};
+use vipd_sys::raw::{Arrived, Inbox, Received};
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
@@ -12,19 +12,28 @@ use vipd_vrrp::router::{Router, State};
 use vipd_vrrp::settings::{Transport, Way};
 
 impl Role {
-    /// Reads up to `burst` datagrams of a port; how many it were.
-    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) -> usize {
-        for count in 0..burst {
-            match self.ports.receive(token, buffer) {
-                Ok(Some(arrived)) => self.receive(token, arrived),
-                Ok(None) => return count,
+    /// Reads datagrams of a port until there are none, or so many were read; how many it were.
+    pub(super) fn read_port(&mut self, token: u64, most: usize, inbox: &mut Inbox) -> usize {
+        let mut read = 0;
+        while read < most {
+            let taken = match self.ports.receive(token, inbox, most - read) {
+                Ok(taken) => taken,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
-                    return count;
+                    return read;
+                }
+            };
+            for n in 0..taken {
+                if let Some(arrived) = inbox.get(n) {
+                    self.receive(token, arrived);
                 }
             }
+            read += taken;
+            if taken < Inbox::MANY {
+                break;
+            }
         }
-        burst
+        read
     }
 
     fn receive(&mut self, token: u64, arrived: Arrived<'_>) {

@@ -82,7 +82,7 @@ impl Role {
             };
             let before = traffic.failed.clone();
             for (to, packet) in packets_by(way, settings, source, &advert, id, sequence) {
-                traffic.count(&self.ports.send(settings, way, &packet, to));
+                traffic.count(&self.ports.send(i, way, &packet, to));
             }
             if traffic.failed.is_some()
                 && traffic.failed != before
