@@ -28,7 +28,7 @@ pub struct Ear {
     #[serde(skip)]
     source: Option<IpAddr>,
     /// The highest number of an authentication header that was accepted there.
-    pub(super) sequence: u32,
+    pub sequence: u32,
     /// Stamps of keyed trailers that were accepted there.
     pub(super) stamps: Stamps,
 }
@@ -85,7 +85,8 @@ impl Router {
             let source = ear.source;
             if let Some((_, known)) = before.iter().find(|(known, _)| known.as_ref() == path) {
                 ear.clone_from(known);
-            } else if i == 0 {
+            } else {
+                // What was heard by others is not to be believed once more by a new one.
                 (ear.sequence, ear.stamps) = (self.sequences.heard, self.stamps.clone());
             }
             ear.source = source;
