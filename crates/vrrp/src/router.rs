@@ -98,6 +98,9 @@ pub struct Master {
     pub announce_refresh: Option<Instant>,
     /// When the block after a lower-priority advert is due.
     pub announce_lower: Option<Instant>,
+    /// When other interfaces are told again (`garp_extra_if`).
+    #[serde(default)]
+    pub announce_extra: Option<Instant>,
     /// Before this no lower-priority advert is answered again.
     pub reply_after: Instant,
     /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
@@ -262,6 +265,8 @@ pub enum Timer {
     AnnounceRefresh,
     /// The block after a lower-priority advert.
     AnnounceLower,
+    /// Other interfaces are told again.
+    AnnounceExtra,
     /// A second master was not heard for so long that it is one no more.
     Healed,
 }
@@ -275,6 +280,7 @@ impl fmt::Display for Timer {
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
+            Timer::AnnounceExtra => "other interfaces are told again",
             Timer::Healed => "the second master counts as gone",
         })
     }
@@ -295,6 +301,8 @@ pub enum Edge {
         /// How many.
         repeat: u32,
     },
+    /// Announce the addresses of `Instance::extra_addresses` once.
+    AnnounceExtra,
     /// The state changed.
     Changed(Transition),
     /// A lower-priority advert came while MASTER.
@@ -545,7 +553,11 @@ impl Router {
                 let at = now.max(master.reply_after);
                 let reply_after = if at > now { master.reply_after } else { now + REPLY_GAP };
                 let next_advert = at.min(master.next_advert).max(now);
-                self.state = State::Master(Master { next_advert, reply_after, ..master });
+                let announce_extra = self.settings.garp.extra.map(|extra| {
+                    let latest = now + extra.every;
+                    master.announce_extra.unwrap_or(latest).min(latest)
+                });
+                self.state = State::Master(Master { next_advert, reply_after, announce_extra, ..master });
                 // While it was away another may have taken over and told the clients, and may give way without a word.
                 if away > Micros::ZERO {
                     self.edges.push_back(Edge::Announce { repeat: self.settings.garp.master_repeat });
@@ -651,6 +663,7 @@ impl Router {
                 m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
                 m.announce_refresh.map(|at| (at, Timer::AnnounceRefresh)),
                 m.announce_lower.map(|at| (at, Timer::AnnounceLower)),
+                m.announce_extra.map(|at| (at, Timer::AnnounceExtra)),
                 m.contest.map(|contest| (contest.other.at + self.master_down(), Timer::Healed)),
             ]
             .into_iter()
@@ -708,6 +721,15 @@ impl Router {
         let interval = self.learned.micros().0;
         let most = u64::from(self.settings.down_timer_adverts.saturating_sub(1)) * interval;
         Micros(most.saturating_sub(interval / 256))
+    }
+
+    /// As MASTER: for how long it may be silent before others take over, as far as is known of them.
+    fn peers_patience(&self) -> Micros {
+        let own = self.master_down();
+        let missed = self.settings.down_timer_adverts;
+        let others = self.settings.timer_expired;
+        let others = others.map(|them| timers::master_down(self.settings.version, them, self.learned, missed));
+        others.map_or(own, |others| others.min(own))
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
@@ -770,6 +792,7 @@ impl Router {
         let master = Master {
             announce_delayed: after(garp.master_delay),
             announce_refresh: after(garp.refresh).map(|at| at + garp.master_delay),
+            announce_extra: garp.extra.map(|extra| now + extra.every + garp.master_delay),
             renewed: now,
             lost,
             ..Master::new(now + self.settings.advert_int.micros())
@@ -877,6 +900,7 @@ impl Router {
     pub(crate) fn tick(&mut self, now: Instant, turn: Turn) -> Wish {
         let interval = self.settings.advert_int.micros();
         let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
+        let peers = self.peers_patience();
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
@@ -901,7 +925,7 @@ impl Router {
                     self.counters.latest_advert = self.counters.latest_advert.max(late);
                     // Backups count from the last advert, which was an interval before this one was due.
                     let silent = Micros(interval.0.saturating_add(late.0));
-                    if silent > patience {
+                    if silent > peers {
                         let until = now + interval;
                         self.counters.stalled += 1;
                         master.next_advert = until;
@@ -933,6 +957,10 @@ impl Router {
                 }
                 if master.announce_lower.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.lower_prio_repeat);
+                }
+                if let (Some(at), Some(extra)) = (master.announce_extra.filter(|at| *at <= now), garp.extra) {
+                    master.announce_extra = Some(at.max(now) + extra.every);
+                    self.edges.push_back(Edge::AnnounceExtra);
                 }
                 let is_over = |contest: &mut Contest| turn == Turn::Judging && contest.other.at + patience <= now;
                 let healed = master.contest.take_if(is_over);
@@ -1032,6 +1060,7 @@ impl Master {
             announce_delayed: None,
             announce_refresh: None,
             announce_lower: None,
+            announce_extra: None,
             reply_after: Instant(0),
             listening: None,
             renewed: Instant(0),

@@ -6,8 +6,8 @@ use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
 use vipd_vrrp::settings::{
-    AddressFlag, Auth, Bearing, Checksum, DeviceKind, Garp, Initial, Instance, IpvlanFlag, Lifetime, Preempt, Track,
-    Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
+    AddressFlag, Auth, Bearing, Checksum, DeviceKind, Garp, Initial, Instance, IpvlanFlag, Lifetime, Preempt, Reach,
+    Track, Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
 };
 use vipd_vrrp::units::Micros;
 
@@ -30,6 +30,8 @@ const SPOKEN: &[&str] = &[
     "virtual_ipaddress_excluded",
     "use_vmac",
     "use_ipvlan",
+    "garp_extra_if",
+    "timer_expired_backup",
     "accept",
     "no_accept",
 ];
@@ -72,6 +74,12 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
     made.push(flag(if of.accept { "accept" } else { "no_accept" }, true));
     transport(of, &mut made);
     garp(&of.garp, &mut made);
+    if let Some(extra) = of.garp.extra {
+        let mut options = vec![("(seconds)", Value::Number((extra.every.0 / 1_000_000).into()))];
+        options.extend((extra.reach == Reach::All).then_some(("all", Value::Flag(true))));
+        made.push(Setting::new("garp_extra_if", Value::Options(options)));
+    }
+    made.extend(of.timer_expired.map(|them| number("timer_expired_backup", them.0)));
     told(&model.notify, &mut made);
     if of.witness {
         made.push(seconds("witness_timeout", micros(model.takeover.patience)));
