@@ -7,8 +7,8 @@ use vipd_config::{Options, load_str};
 use vipd_vrrp::admit::{Admitted, Known, admit, vrid_of};
 use vipd_vrrp::node::{Input, Node, Settings};
 use vipd_vrrp::packet::{Advert, Datagram, PROTOCOL, PROTOCOL_AH};
-use vipd_vrrp::router::{Sequence, advert, packets};
-use vipd_vrrp::settings::{Auth, Family, HmacMode, Instance, Transport, Version};
+use vipd_vrrp::router::{Sequence, advert, heartbeat, packets_by};
+use vipd_vrrp::settings::{Auth, Family, HmacMode, Instance, Transport, Version, Way};
 use vipd_vrrp::track::Link;
 use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -27,7 +27,7 @@ fn routers(list: &[(u8, u8, &str)]) -> Vec<Instance> {
         let address = if *family == 4 { format!("198.51.100.{}", n + 1) } else { format!("2001:db8::{}", n + 1) };
         text += &format!(
             "vrrp_instance I{n} {{\nstate BACKUP\ninterface eth0\nvirtual_router_id {}\nversion {version}\npriority 100\n\
-             advert_int 1\nvirtual_ipaddress {{\n{address}\n}}\n{words}\n}}\n",
+             advert_int 1\nvirtual_ipaddress {{\n{address}\n}}\nheartbeat_paths {{\neth1\n}}\n{words}\n}}\n",
             n + 1
         );
     }
@@ -66,7 +66,8 @@ pub static TRAILER: LazyLock<Vec<Instance>> = LazyLock::new(|| {
     ])
 });
 
-/// Packets behind each other for a host with these routers: a byte that says how, a byte of length, and so many bytes.
+/// Packets behind each other for a host with these routers: a byte that says how, a byte of length, and so many bytes. What has
+/// an odd length comes by the heartbeat path.
 ///
 /// # Panics
 /// If something holds that must not: that is what is looked for.
@@ -78,7 +79,8 @@ pub fn hostile(bytes: &[u8], instances: &[Instance]) {
         while let [how, length, more @ ..] = rest {
             let (body, behind) = more.split_at(more.len().min(usize::from(*length)));
             rest = behind;
-            let i = usize::from(how & 7) % instances.len();
+            let way = if length & 1 == 1 { Way::Path(0) } else { Way::Own };
+            let i = (usize::from(how & 7) % instances.len(), way);
             now = now + Micros(u64::from(how >> 5) * 100_000);
             step(&mut node, now, Input::Tick);
             match how & 0x18 {
@@ -90,11 +92,11 @@ pub fn hostile(bytes: &[u8], instances: &[Instance]) {
     });
 }
 
-/// A host whose routers hear: eth0 is up and has addresses.
+/// A host whose routers hear: eth0 and eth1 are up and have addresses.
 fn host(now: Instant, instances: &[Instance]) -> Node {
     let link = Link { up: true, multicast: true, ipv4: Some(OWN), link_local: Some(OWN_V6), mtu: 1500 };
     let settings = Settings { instances: instances.to_vec(), ..Settings::default() };
-    Node::new(now, settings, BTreeMap::from([("eth0".to_owned(), link)]), None, UNIX)
+    Node::new(now, settings, BTreeMap::from([("eth0".to_owned(), link), ("eth1".to_owned(), link)]), None, UNIX)
 }
 
 /// Something happens: little is done for it, and it is done at once.
@@ -113,8 +115,8 @@ fn keyed(settings: &Instance) -> bool {
     }
 }
 
-fn places(settings: &Instance) -> (IpAddr, IpAddr) {
-    let to = match &settings.transport {
+fn places(settings: &Instance, way: Way) -> (IpAddr, IpAddr) {
+    let to = match settings.transport_by(way) {
         Transport::Multicast { group } => *group,
         Transport::Unicast { .. } => OWN.into(),
     };
@@ -125,36 +127,39 @@ fn places(settings: &Instance) -> (IpAddr, IpAddr) {
 }
 
 /// Any bytes behind a sound IP header.
-fn stranger(node: &mut Node, now: Instant, i: usize, payload: &[u8]) {
+fn stranger(node: &mut Node, now: Instant, (i, way): (usize, Way), payload: &[u8]) {
     let settings = node.routers()[i].settings.clone();
-    let (source, destination) = places(&settings);
+    let (source, destination) = places(&settings, way);
     let protocol = if matches!(settings.auth, Auth::Ah(_)) { PROTOCOL_AH } else { PROTOCOL };
     let header = [0x45; 20];
     let datagram = Datagram { source, destination, ttl: 255, protocol, header: &header, payload };
-    if let Some(admitted) = judge(node, now, i, &datagram) {
+    if let Some(admitted) = judge(node, now, (i, way), &datagram) {
         assert!(!keyed(&settings), "believed without a key: {admitted:?}");
         step(node, now, Input::Advert(i, admitted));
     }
 }
 
 /// Any bytes at all.
-fn datagram(node: &mut Node, now: Instant, i: usize, bytes: &[u8]) {
+fn datagram(node: &mut Node, now: Instant, (i, way): (usize, Way), bytes: &[u8]) {
     let Ok(datagram) = Datagram::parse(bytes) else { return };
-    if let Some(admitted) = judge(node, now, i, &datagram) {
+    if let Some(admitted) = judge(node, now, (i, way), &datagram) {
         assert!(!keyed(&node.routers()[i].settings), "believed without a key: {admitted:?}");
         step(node, now, Input::Advert(i, admitted));
     }
 }
 
 /// What the owner of the key sends, with one byte of it changed: of what is signed, nothing that was changed is believed.
-fn disturbed(node: &mut Node, now: Instant, i: usize, body: &[u8]) {
+fn disturbed(node: &mut Node, now: Instant, (i, way): (usize, Way), body: &[u8]) {
     let [priority, interval, place, change, sequence, ..] = *body else { return };
     let settings = node.routers()[i].settings.clone();
-    let (source, to) = places(&settings);
+    let (source, to) = places(&settings, way);
     let mut sent = advert(&settings, Priority(priority));
     if interval > 0 {
         let hundreds = if settings.version == Version::V2 { 100 } else { 1 };
         sent.interval = Centis(u16::from(interval) * hundreds);
+    }
+    if way != Way::Own {
+        sent = heartbeat(&sent, source);
     }
     let sequence = match settings.auth {
         Auth::Ah(_) => Some(Sequence::Ah(u32::from(sequence))),
@@ -168,11 +173,11 @@ fn disturbed(node: &mut Node, now: Instant, i: usize, body: &[u8]) {
         }
         Transport::Multicast { .. } => settings.clone(),
     };
-    let (_, mut packet) = packets(&towards, source, &sent, 7, sequence).remove(0);
+    let (_, mut packet) = packets_by(way, &towards, source, &sent, 7, sequence).remove(0);
     let at = usize::from(place) % packet.len();
     packet[at] ^= change;
     let Ok(datagram) = Datagram::parse(&packet) else { return };
-    let Some(admitted) = judge(node, now, i, &datagram) else { return };
+    let Some(admitted) = judge(node, now, (i, way), &datagram) else { return };
     let same = admitted.advert == sent && admitted.sequence == sequence;
     let unsigned = Advert { auth: admitted.advert.auth, ..sent.clone() };
     assert!(!keyed(&settings) || same || admitted.advert == unsigned, "{admitted:?} of {sent:?}");
@@ -180,16 +185,18 @@ fn disturbed(node: &mut Node, now: Instant, i: usize, body: &[u8]) {
 }
 
 /// What must hold of everything that is believed, whoever sent it.
-fn judge(node: &Node, now: Instant, i: usize, datagram: &Datagram<'_>) -> Option<Admitted> {
+fn judge(node: &Node, now: Instant, (i, way): (usize, Way), datagram: &Datagram<'_>) -> Option<Admitted> {
     let router = &node.routers()[i];
-    let known: Known<'_> = router.known(now);
+    let known: Known<'_> = router.known(now, way);
     let admitted = admit(&router.settings, known, datagram).ok()?;
-    let Instance { version, advert_int, ref transport, .. } = router.settings;
+    let Instance { version, advert_int, .. } = router.settings;
+    let transport = router.settings.transport_by(way);
     let (vrid, said) = (vrid_of(datagram), &admitted.advert);
     assert_eq!(vrid.as_ref(), Ok(&said.vrid));
     assert!(said.version == version && said.interval > Centis(0));
     assert!(version == Version::V3 || said.interval == advert_int);
     assert!(datagram.ttl == 255 || matches!(transport, Transport::Unicast { .. }));
+    assert!(way == Way::Own || said.addresses == [admitted.source], "whose it is stands in it");
     // For another virtual router it would not have come here.
     (said.vrid == router.settings.vrid).then_some(admitted)
 }

@@ -204,20 +204,29 @@ impl Host {
 
     /// Loses everything silently: the carrier stays.
     pub fn isolate(&self) {
-        run(Command::new("ip").args(["netns", "exec", &self.bridge, "bridge", "link", "set", "dev"]).args([
-            &self.port("eth0"),
-            "state",
-            "0",
-        ]));
+        self.isolate_at("eth0");
     }
 
     /// Ends `isolate`.
     pub fn rejoin(&self) {
-        run(Command::new("ip").args(["netns", "exec", &self.bridge, "bridge", "link", "set", "dev"]).args([
-            &self.port("eth0"),
-            "state",
-            "3",
-        ]));
+        self.rejoin_at("eth0");
+    }
+
+    /// Loses everything silently by this interface.
+    pub fn isolate_at(&self, device: &str) {
+        self.set_port(device, "0");
+    }
+
+    /// Ends `isolate_at`.
+    pub fn rejoin_at(&self, device: &str) {
+        self.set_port(device, "3");
+    }
+
+    /// The bridge's port to an interface of this host: `BR_STATE_*` (linux/if_bridge.h).
+    fn set_port(&self, device: &str, state: &str) {
+        let mut bridge = Command::new("ip");
+        bridge.args(["netns", "exec", &self.bridge, "bridge", "link", "set", "dev", &self.port(device)]);
+        run(bridge.args(["state", state]));
     }
 
     /// Whether it holds an address.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use vipd_sys::netlink::Netlink;
-use vipd_sys::raw::{Arrived, Device, Listen, Received, Receiver};
+use vipd_sys::raw::{Device, Inbox, Listen, Received, Receiver};
 use vipd_sys::udp::{self, Family, Sender};
 use vipd_vrrp::packet::{Advert, Datagram, PROTOCOL};
 use vipd_vrrp::settings;
@@ -103,7 +103,7 @@ fn watch() -> Vec<f64> {
     let links = Netlink::open().and_then(|mut netlink| netlink.links()).unwrap_or_else(|e| fail(e));
     let index = links.iter().find(|l| l.name == "eth0").map(|l| l.index).unwrap_or_default();
     let (device, group) = (Device { name: "eth0".to_owned(), index }, Ipv4Addr::new(224, 0, 0, 18).into());
-    let mut adverts = Receiver::open(&device, PROTOCOL, Listen::Group(group), 1 << 20).unwrap_or_else(|e| fail(e));
+    let adverts = Receiver::open(&device, PROTOCOL, Listen::Group(group), 1 << 20).unwrap_or_else(|e| fail(e));
     let start = Instant::now();
     let new = |n: u8| {
         let sender = Sender::open(Family::V4, Some(Neighbour::address(n)), 49_152..=65_535, u32::from(n), 255);
@@ -111,7 +111,7 @@ fn watch() -> Vec<f64> {
         Neighbour { sender, yours: 0, state: 1, polled: false, next: start, silent: None }
     };
     let mut all: Vec<Neighbour> = (1..=SESSIONS).map(new).collect();
-    let (mut buffer, mut late, mut up_since) = ([0; 2048], Vec::new(), None);
+    let (mut buffer, mut inbox, mut late, mut up_since) = ([0; 2048], Inbox::default(), Vec::new(), None);
     while late.len() < usize::from(SESSIONS) {
         // keepalived does not miss every one of them.
         if start.elapsed() > PATIENCE {
@@ -124,9 +124,9 @@ fn watch() -> Vec<f64> {
                 neighbour.hear(packet);
             }
         }
-        while let Some(Arrived { datagram: Received::Whole(bytes), .. }) =
-            adverts.receive(&mut buffer).unwrap_or_else(|e| fail(e))
-        {
+        let taken = adverts.receive(&mut inbox, Inbox::MANY).unwrap_or_else(|e| fail(e));
+        for arrived in (0..taken).filter_map(|n| inbox.get(n)) {
+            let Received::Whole(bytes) = arrived.datagram else { continue };
             let now = Instant::now();
             let advert = Datagram::parse(bytes).ok().and_then(|d| Advert::parse(d.payload, settings::Family::V4).ok());
             let Some(advert) = advert.filter(|a| a.priority.0 == 0) else { continue };

@@ -239,6 +239,19 @@ fn an_instance_goes_with_the_interfaces_of_its_routes() {
         wait_for("the kernel drops the route", PATIENCE, || !one.ip("route").contains("10.90.0.0/24"));
         std::thread::sleep(Duration::from_secs(1));
         assert!(one.holds(VIP), "{kind:?} gave up:\n{}", director.log());
+        if kind == Kind::Vipd {
+            one.ip("link set eth1 up");
+            wait_for("the route is back", PATIENCE, || one.ip("route").contains("10.90.0.0/24"));
+            // It was up again before anybody looked: the kernel has dropped the route all the same, and told nobody.
+            let role = director.role("vrrp");
+            signal_pid(role, Signal::STOP);
+            one.ip("link set eth1 down");
+            one.ip("link set eth1 up");
+            assert!(!one.ip("route").contains("10.90.0.0/24"));
+            signal_pid(role, Signal::CONT);
+            wait_for("it is back again", PATIENCE, || one.ip("route").contains("10.90.0.0/24"));
+            assert_eq!(director.role("vrrp"), role);
+        }
         director.stop();
     }
 }

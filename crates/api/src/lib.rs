@@ -123,7 +123,7 @@ pub struct Event {
     /// When.
     pub at: UnixTime,
     /// `daemon`, `role`, `reload`, `order`, `transition`, `priority`, `lower_priority`, `stall`, `tracker`, `address`, `route`,
-    /// `rule`, `bfd`, `real_server`, `quorum`, `hook`; others may come.
+    /// `rule`, `bfd`, `heartbeat`, `real_server`, `quorum`, `hook`; others may come.
     pub kind: String,
     /// To what, in the configuration's words: `vrrp_instance VI_1`
     pub subject: String,
@@ -302,6 +302,9 @@ pub struct InstanceStatus {
     /// Another master of the same virtual router, which is to give way.
     #[serde(default)]
     pub second_master: Option<SecondMaster>,
+    /// With heartbeat paths: each way by which directors hear each other, the own interface first.
+    #[serde(default)]
+    pub heartbeats: Vec<HeartbeatStatus>,
     /// When the machine wants to be called again, in seconds from now, and why.
     pub next: Option<NextStatus>,
     /// Its sync group.
@@ -360,6 +363,27 @@ pub struct SecondMaster {
     pub since: UnixTime,
     /// How many of its adverts were heard.
     pub adverts: u64,
+}
+
+/// One way by which the directors of an instance hear each other.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HeartbeatStatus {
+    /// The interface, and what else its line in `heartbeat_paths` says.
+    pub path: String,
+    /// When a master was last heard there.
+    pub heard: Option<UnixTime>,
+    /// Since when nothing is heard there, while the master is heard by another way.
+    pub silent: Option<UnixTime>,
+    /// Why it can't be used.
+    pub problem: Option<String>,
+    /// Adverts that were heard there.
+    pub received: u64,
+    /// Packets that left there.
+    pub sent: u64,
+    /// Packets that could not be sent there.
+    pub unsent: u64,
+    /// Packets that were not believed there.
+    pub rejected: u64,
 }
 
 /// A virtual address.

@@ -525,6 +525,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         tracks,
         witness,
         fence,
+        heartbeat_paths,
         vip_lease,
         needs,
     } = new;
@@ -552,6 +553,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("witness and fence", Felt::Mastership, asked),
         ("owner_ignore_adverts", Felt::Mastership, old.owner_ignore_adverts != *owner_ignore_adverts),
         ("checksum", Felt::Adverts, old.checksum != *checksum),
+        ("heartbeat_paths", Felt::Nothing, old.heartbeat_paths != *heartbeat_paths),
         ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
         ("virtual_routes", Felt::Paths, before.routes != *routes),

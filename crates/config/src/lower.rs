@@ -7,6 +7,7 @@ mod checker;
 mod forwarding;
 mod global;
 mod group;
+mod heartbeat;
 mod hmac;
 mod interfaces;
 mod iproute;

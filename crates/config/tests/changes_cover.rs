@@ -110,6 +110,10 @@ vrrp_instance A {
     witness_port 22
     witness_bfd P
     fence /bin/true root
+    heartbeat_paths {
+        eth4
+        eth5 src 192.0.2.210 peer 192.0.2.211 peer 192.0.2.212
+    }
     authentication {
         auth_type PASS
         auth_pass secret

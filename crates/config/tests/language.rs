@@ -251,6 +251,10 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         (_, "regex") => (several(&["\"a.*b\""]), several(&[""])),
         (p, "(address)") if p.ends_with("ipaddress:line") || p.ends_with("ipaddress_excluded:line") => address,
         (_, "weight") if path.ends_with(":line") => weights,
+        ("vrrp_instance/heartbeat_paths:line", "(interface)") => (
+            several(&["eth1", "eth1 src 192.0.2.8 peer 192.0.2.9 peer 192.0.2.10"]),
+            several(&["a-name-of-16-byte", "eth1 eth2", "eth1 peer", "eth1 peer 2001:db8::1", "eth1 peer 224.0.0.18"]),
+        ),
         ("vrrp_instance/unicast_peer:line", "(address)") => (several(&["192.0.2.9"]), several(&["192.0.2.", "x"])),
         (p, "(destination)") if p.ends_with("routes:line") => {
             (several(&["192.0.2.0/24", "default via 192.0.2.1"]), several(&["192.0.2.0/33", "nonsense here"]))
@@ -343,6 +347,7 @@ fn head(path: &str, name: &str) -> &'static str {
         },
         p if p.contains("ipaddress") => "192.0.2.9/24",
         p if p.ends_with("unicast_peer:line") => "192.0.2.9",
+        p if p.ends_with("heartbeat_paths:line") => "eth1",
         p if p.ends_with("track_script:line") => "S",
         p if p.ends_with("track_file:line") => "F",
         p if p.ends_with("track_process:line") => "P",

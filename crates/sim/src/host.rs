@@ -13,8 +13,8 @@ use vipd_bfd::session::Transition as Turn;
 use vipd_vrrp::admit::{self, Reject};
 use vipd_vrrp::node::{Action, Input, Node, Settings, Snapshot};
 use vipd_vrrp::packet::Datagram;
-use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, packets};
-use vipd_vrrp::settings::Tracked;
+use vipd_vrrp::router::{Edge, Name, Sequence, State, Transition, heartbeat, packets_by};
+use vipd_vrrp::settings::{Tracked, Way};
 use vipd_vrrp::track::Link;
 use vipd_vrrp::trailer::Stamps;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -48,6 +48,9 @@ pub(crate) struct Flight {
     pub(crate) from: usize,
     /// The virtual router that it is for.
     pub(crate) vr: usize,
+    /// By which way it goes, and which of its sender's adverts it is a copy of.
+    pub(crate) way: Way,
+    pub(crate) id: u16,
     /// What it says.
     pub(crate) priority: Priority,
     /// What it says.
@@ -388,18 +391,25 @@ impl Host {
             match action {
                 Action::Router(i, Edge::Send { advert, sequence }) => {
                     let router = &node.routers()[i];
-                    let Some(source) = router.source() else { continue };
+                    let Some(sender) = router.source() else { continue };
                     self.id = self.id.checked_add(1).unwrap_or(1);
-                    for (to, bytes) in packets(&router.settings, source, &advert, self.id, sequence) {
-                        let flight = Flight {
-                            bytes: bytes.into(),
-                            from: self.index,
-                            vr: self.vrs[i],
-                            priority: advert.priority,
-                            interval: advert.interval,
-                            origin: Origin::Honest,
-                        };
-                        self.effects.push(Effect::Packet(to, flight));
+                    let listed = heartbeat(&advert, sender);
+                    let paths = (0..router.settings.heartbeat_paths.len()).map(|n| (Way::Path(n), &listed));
+                    for (way, advert) in std::iter::once((Way::Own, &advert)).chain(paths) {
+                        let Some(source) = router.source_by(way) else { continue };
+                        for (to, bytes) in packets_by(way, &router.settings, source, advert, self.id, sequence) {
+                            let flight = Flight {
+                                bytes: bytes.into(),
+                                from: self.index,
+                                vr: self.vrs[i],
+                                way,
+                                id: self.id,
+                                priority: advert.priority,
+                                interval: advert.interval,
+                                origin: Origin::Honest,
+                            };
+                            self.effects.push(Effect::Packet(to, flight));
+                        }
                     }
                 }
                 Action::Router(i, Edge::Announce { .. }) => {
@@ -428,7 +438,10 @@ impl Host {
                     | Edge::Ask { .. }
                     | Edge::Refused { .. }
                     | Edge::TwoMasters { .. }
-                    | Edge::Healed { .. },
+                    | Edge::LeftContest { .. }
+                    | Edge::Healed { .. }
+                    | Edge::Silent { .. }
+                    | Edge::HeardAgain { .. },
                 )
                 | Action::Group(..)
                 | Action::Tracked(..) => {}
@@ -441,6 +454,12 @@ impl Host {
             self.stale = true;
             self.reconcile(now);
         }
+    }
+
+    /// Whether a virtual router of it hears anything by a way.
+    pub(crate) fn listens_by(&self, vr: usize, way: Way) -> bool {
+        let own = self.config.instances.iter().find(|i| scenario::number(i) == vr);
+        way == Way::Own || own.is_some_and(|i| i.path(way).is_some())
     }
 
     /// Brings the kernel in line with what is claimed. What was missing is announced.
@@ -496,7 +515,7 @@ impl Host {
             return;
         }
         let (own, master) = (router.priority(), router.state().name() == Name::Master);
-        let mut known = router.known(Instant(now));
+        let mut known = router.known(Instant(now), flight.way);
         if self.mutation == Some(Mutation::ReplaysBelieved) {
             (known.sequence, known.stamps) = (0, &NOBODY);
         }
@@ -508,11 +527,13 @@ impl Host {
             }
         };
         let release = admitted.advert.priority == Priority::RELEASE;
+        let way = flight.way;
         self.effects.push(Effect::Believed(flight, admitted.sequence));
         match self.mutation {
             Some(Mutation::PriorityUnread) if !release => admitted.advert.priority = Priority(1),
             // (With a sequence number it would be taken for a replay that is believed later.)
             Some(Mutation::ReleaseUnheard) if release && admitted.sequence.is_none() => return,
+            Some(Mutation::PathsUnheard) if way != Way::Own && admitted.sequence.is_none() => return,
             // The other one seems to be weaker, whatever its address.
             Some(Mutation::TieUndecided) if admitted.advert.priority == own && master => {
                 admitted.advert.priority = Priority(own.0.saturating_sub(1));

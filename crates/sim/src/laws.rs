@@ -11,7 +11,7 @@ use vipd_vrrp::admit::Reject;
 use vipd_vrrp::auth::AhFault;
 use vipd_vrrp::node::Node;
 use vipd_vrrp::router::{Master, Name, Router, Sequence, State};
-use vipd_vrrp::settings::{Bearing, Instance, Preempt, Tracked, Version};
+use vipd_vrrp::settings::{Bearing, Instance, Preempt, Tracked, Version, Way};
 use vipd_vrrp::timers;
 use vipd_vrrp::trailer::{HmacFault, Stamp};
 use vipd_vrrp::units::Priority;
@@ -126,12 +126,14 @@ struct Seat {
     heard: Option<(u64, Priority, u64)>,
     /// A master said good-bye: it is to serve by then.
     owed: Option<u64>,
-    /// When it woke and found its master's time long over: nobody knows what it was not told.
+    /// When it woke and found its master's time long over, and nothing to read: nobody knows what it was not told.
     patient: u64,
-    /// The highest sequence number that was believed.
-    sequence: u32,
-    /// By sender: the last stamp that was believed, and how far the clock was off then.
-    stamps: [(u64, i64); HOSTS],
+    /// Whom it heard last as master, where it hears by two ways.
+    master: Option<usize>,
+    /// By way: the highest sequence number that was believed.
+    sequences: [u32; WIRES],
+    /// By way and sender: the last stamp that was believed, and how far the clock was off then.
+    stamps: [[(u64, i64); HOSTS]; WIRES],
     /// It stood still as MASTER for longer than any peer waits: it is to send nothing before.
     listens: u64,
 }
@@ -145,8 +147,9 @@ const VACANT: Seat = Seat {
     heard: None,
     owed: None,
     patient: u64::MAX,
-    sequence: 0,
-    stamps: [(0, 0); HOSTS],
+    master: None,
+    sequences: [0; WIRES],
+    stamps: [[(0, 0); HOSTS]; WIRES],
     listens: 0,
 };
 
@@ -250,11 +253,11 @@ impl Laws {
 
     /// A host's daemon starts, with what a predecessor may have left: the state of each virtual router, and the highest
     /// sequence number that it accepted.
-    pub(crate) fn starts(&mut self, now: u64, host: usize, left: [Option<(Name, u32)>; VRS]) {
+    pub(crate) fn starts(&mut self, now: u64, host: usize, left: [Option<(Name, [u32; WIRES])>; VRS]) {
         for (vr, left) in left.into_iter().enumerate() {
-            let (state, sequence) = left.filter(|(s, _)| *s != Name::Stop).unwrap_or((Name::Init, 0));
+            let (state, sequences) = left.filter(|(s, _)| *s != Name::Stop).unwrap_or((Name::Init, [0; WIRES]));
             self.set_state(host, vr, state);
-            self.seats[host][vr] = Seat { state, since: now, due: now + FIRST_ADVERT, sequence, ..VACANT };
+            self.seats[host][vr] = Seat { state, since: now, due: now + FIRST_ADVERT, sequences, ..VACANT };
         }
     }
 
@@ -320,11 +323,11 @@ impl Laws {
                 // Who has stopped begins anew when it is configured again.
                 self.set_state(index, *vr, if transition.to == Name::Stop { Name::Init } else { transition.to });
                 let seat = &mut self.seats[index][*vr];
-                (seat.since, seat.owed) = (now, None);
+                (seat.since, seat.owed, seat.master) = (now, None, None);
                 match transition.to {
                     Name::Backup => return Ok(()),
                     // No longer configured: its memory goes with it.
-                    Name::Stop => (seat.sequence, seat.stamps) = (0, [(0, 0); HOSTS]),
+                    Name::Stop => (seat.sequences, seat.stamps) = ([0; WIRES], [[(0, 0); HOSTS]; WIRES]),
                     Name::Init | Name::Master | Name::Fault => {}
                 }
                 if transition.to == Name::Master && seat.patient == now {
@@ -370,37 +373,59 @@ impl Laws {
             return Err((Law::Attacker, format!("host {index} believes a forged packet")));
         }
         let seat = &mut self.seats[index][flight.vr];
+        let way = usize::from(flight.way != Way::Own);
+        // Its sender has said something else since, by the other way: it is no news, and no sign of life.
+        let mut old = false;
         match sequence {
             Some(Sequence::Ah(sequence)) => {
-                if sequence <= seat.sequence {
-                    let text = format!("host {index} believes number {sequence} after {}", seat.sequence);
+                if sequence <= seat.sequences[way] {
+                    let text = format!("host {index} believes number {sequence} after {}", seat.sequences[way]);
                     return Err((Law::Attacker, text));
                 }
-                seat.sequence = sequence;
+                seat.sequences[way] = sequence;
+                old = seat.sequences.iter().any(|other| *other > sequence);
             }
             Some(Sequence::Hmac(Stamp(stamp))) => {
                 // (A clock that was set may let old ones pass: that is not promised.)
-                let (last, wall) = seat.stamps[flight.from];
+                let (last, wall) = seat.stamps[way][flight.from];
                 if stamp <= last && wall == host.wall {
                     let text = format!("host {index} believes stamp {stamp:x} after {last:x}");
                     return Err((Law::Attacker, text));
                 }
-                seat.stamps[flight.from] = (stamp, host.wall);
+                seat.stamps[way][flight.from] = (stamp, host.wall);
+                old = seat.stamps.iter().any(|by| by[flight.from].0 > stamp);
             }
             None => {}
+        }
+        // What it was sent meanwhile was kept for it, and it acts on that.
+        seat.patient = u64::MAX;
+        if old {
+            // (Whether the other one still counts when a clock was set meanwhile is not looked at: nothing is expected then.)
+            if matches!(sequence, Some(Sequence::Hmac(_))) {
+                (seat.owed, seat.stronger, seat.heard, seat.master) = (None, None, None, None);
+            }
+            self.disturb(flight.vr, flight.from, index, now);
+            return Ok(());
         }
         let Some(router) = router(host, flight.vr) else { return Ok(()) };
         let vr = &all.vrs[flight.vr];
         let backup = seat.state == Name::Backup;
         if flight.priority == Priority::RELEASE {
+            let several = !router.settings.heartbeat_paths.is_empty();
+            // By two ways it may come when another one serves already, and it comes twice.
+            if several && seat.master.is_some_and(|master| master != flight.from) {
+                return Ok(());
+            }
+            let known = !several || seat.master == Some(flight.from);
             (seat.stronger, seat.heard) = (None, None);
-            if backup && !vr.grouped {
-                let skew = timers::skew(vr.version, router.priority(), vr.interval).0;
-                seat.owed = Some(now + skew + 1);
+            if backup && !vr.grouped && known {
+                let by = now + timers::skew(vr.version, router.priority(), vr.interval).0 + 1;
+                seat.owed = Some(seat.owed.filter(|_| several).map_or(by, |before| before.min(by)));
             }
             return Ok(());
         }
         seat.owed = None;
+        seat.master = Some(flight.from);
         let never = router.settings.preempt == Preempt::Never;
         // (Of a master that was too weak to be listened to the interval was not learned.)
         let interval = flight.interval.micros().0.min(router.settings.advert_int.micros().0);

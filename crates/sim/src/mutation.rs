@@ -42,11 +42,13 @@ pub enum Mutation {
     HopsUncounted,
     /// Instances are not told when a BFD session comes up or goes down.
     SessionsUnfollowed,
+    /// What comes by a heartbeat path is not heeded.
+    PathsUnheard,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Mutation; 19] = [
+    pub const ALL: [Mutation; 20] = [
         Mutation::PriorityUnread,
         Mutation::ReleaseUnheard,
         Mutation::TieUndecided,
@@ -66,6 +68,7 @@ impl Mutation {
         Mutation::SilenceBeforeReading,
         Mutation::HopsUncounted,
         Mutation::SessionsUnfollowed,
+        Mutation::PathsUnheard,
     ];
 
     /// The one of that name, as `Debug` writes it.

@@ -26,6 +26,8 @@ pub(crate) const SCRIPT: &str = "chk";
 pub(crate) struct VirtualRouter {
     /// The wire that it lives on.
     pub(crate) wire: usize,
+    /// The wire of its heartbeat path, where it has one.
+    pub(crate) path: Option<usize>,
     /// Its family and version.
     pub(crate) family: Family,
     pub(crate) version: Version,
@@ -151,6 +153,16 @@ pub(crate) fn priority(rng: &mut Rng) -> Priority {
     if chance(rng, 40) { Priority(one_of(rng, &[90, 100, 110])) } else { Priority(rng.u8(1..=254)) }
 }
 
+impl VirtualRouter {
+    /// The wire of a way of it.
+    pub(crate) fn wire_of(&self, way: Way) -> usize {
+        match way {
+            Way::Own => self.wire,
+            Way::Path(_) => self.path.unwrap_or(self.wire),
+        }
+    }
+}
+
 impl Scenario {
     /// Draws one.
     pub(crate) fn draw(rng: &mut Rng) -> Scenario {
@@ -186,7 +198,28 @@ impl Scenario {
         if chance(rng, 25) {
             scenario.connect(rng);
         }
+        for vr in 0..count {
+            if chance(rng, 35) {
+                scenario.second_wire(rng, vr);
+            }
+        }
         scenario
+    }
+
+    /// Gives a virtual router a heartbeat path over the other wire.
+    fn second_wire(&mut self, rng: &mut Rng, vr: usize) {
+        self.wires = WIRES;
+        let VirtualRouter { wire, family, .. } = self.vrs[vr];
+        let path = (wire + 1) % WIRES;
+        self.vrs[vr].path = Some(path);
+        let unicast = chance(rng, 40);
+        let count = self.hosts.len();
+        for (host, settings) in self.hosts.iter_mut().enumerate() {
+            let transport =
+                if unicast { peers(family, path, host, count) } else { Transport::Multicast { group: group(family) } };
+            let path = HeartbeatPath { interface: interface(path), source: None, transport };
+            settings.instances[vr].heartbeat_paths.push(path);
+        }
     }
 
     /// Lets hosts have BFD sessions with each other, and instances track them.
@@ -271,10 +304,8 @@ impl Scenario {
         let mixed = chance(rng, 15);
         let (quiet, last_word) = (chance(rng, 10), chance(rng, 50));
         let instances = (0..self.hosts.len()).map(|host| {
-            let peers = (0..self.hosts.len()).filter(|peer| *peer != host);
-            let peer = |peer| Peer { address: address(family, wire, peer), min_ttl: None, max_ttl: None };
             let transport = if unicast {
-                Transport::Unicast { peers: peers.map(peer).collect(), ttl: 255, check_source: true }
+                peers(family, wire, host, self.hosts.len())
             } else {
                 Transport::Multicast { group: group(family) }
             };
@@ -311,6 +342,7 @@ impl Scenario {
                 vip_lease: true,
                 witness: false,
                 fence: false,
+                heartbeat_paths: Vec::new(),
                 needs: std::collections::BTreeSet::new(),
             }
         });
@@ -320,7 +352,10 @@ impl Scenario {
             Preempt::Never => 0,
         };
         let master_down = timers::master_down(version, Priority(1), interval, adverts).0;
-        (VirtualRouter { wire, family, version, interval, master_down, delay, grouped, window, clock }, instances)
+        (
+            VirtualRouter { wire, path: None, family, version, interval, master_down, delay, grouped, window, clock },
+            instances,
+        )
     }
 
     /// Lets every host track a script, and perhaps the other wire.
@@ -392,6 +427,13 @@ pub(crate) fn align(settings: &mut Settings) {
         instance.priority = first.priority;
         instance.preempt = first.preempt;
     }
+}
+
+/// Unicast from a host to all others on a wire.
+fn peers(family: Family, wire: usize, host: usize, count: usize) -> Transport {
+    let peer = |peer| Peer { address: address(family, wire, peer), min_ttl: None, max_ttl: None };
+    let peers = (0..count).filter(|peer| *peer != host).map(peer).collect();
+    Transport::Unicast { peers, ttl: 255, check_source: true }
 }
 
 fn group(family: Family) -> IpAddr {

@@ -12,8 +12,8 @@ use std::num::{NonZeroU8, NonZeroU32};
 use vipd_bfd::packet::{Control, Diagnostic, Exchange, StateName};
 use vipd_bfd::units::{Discriminator, Micros};
 use vipd_vrrp::node::Input;
-use vipd_vrrp::router::{Sequence, advert, packets};
-use vipd_vrrp::settings::{Auth, Family, HmacAuth, HmacKey, Transport, Version};
+use vipd_vrrp::router::{Sequence, advert, heartbeat, packets_by};
+use vipd_vrrp::settings::{Auth, Family, HmacAuth, HmacKey, Transport, Version, Way};
 use vipd_vrrp::track::{Duty, Link};
 use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Centis, Priority};
@@ -259,7 +259,7 @@ impl World {
         let host = self.some_host()?;
         let mut config = self.hosts[host].config.clone();
         let vr = self.rng.usize(..self.scenario.vrs.len());
-        let what = self.rng.u8(..4);
+        let what = self.rng.u8(..5);
         let name = format!("VI_{vr}");
         let first = self.scenario.hosts[host].instances.get(vr)?.clone();
         let place = config.instances.iter().position(|i| i.name == name);
@@ -272,11 +272,18 @@ impl World {
             (2, Some(i)) if config.groups.is_empty() => {
                 config.instances.remove(i);
             }
+            (4, Some(i)) => {
+                let paths = &mut config.instances[i].heartbeat_paths;
+                *paths = if paths.is_empty() { first.heartbeat_paths } else { Vec::new() };
+            }
             (_, None) => config.instances.push(first),
             (_, Some(i)) => config.instances[i].garp.lower_prio_repeat ^= 1,
         }
         self.note(|| {
-            format!("host {host}: a reload, {}", ["the same", "interval", "one less", "or more"][usize::from(what)])
+            format!(
+                "host {host}: a reload, {}",
+                ["the same", "interval", "one less", "or more", "heartbeat paths"][usize::from(what)]
+            )
         });
         self.reload(host, config);
         Some(())
@@ -335,10 +342,14 @@ impl World {
         let from = self.rng.usize(..self.hosts.len());
         let mut settings = self.scenario.hosts[from].instances[vr].clone();
         let (wire, family) = (self.scenario.vrs[vr].wire, self.scenario.vrs[vr].family);
-        let mut source = scenario::address(family, wire, from);
+        let sender = scenario::address(family, wire, from);
+        let path = self.scenario.vrs[vr].path.filter(|_| self.rng.bool());
+        let way = if path.is_some() { Way::Path(0) } else { Way::Own };
+        let mut source = scenario::address(family, path.unwrap_or(wire), from);
         let (mut ttl, mut sequence) = (255, None);
         let day = self.hosts[from].day(self.now);
-        settings.auth = match (settings.auth, &settings.transport) {
+        let transport = settings.transport_by(way).clone();
+        settings.auth = match (settings.auth, &transport) {
             (Auth::Pass(_), _) => Auth::Pass(*b"guessed!"),
             (Auth::Ah(_), _) => {
                 sequence = Some(Sequence::Ah(u32::MAX - 1));
@@ -364,11 +375,13 @@ impl World {
         };
         let priority = Priority(if self.rng.bool() { 255 } else { 0 });
         let advert = advert(&settings, priority);
-        let (to, mut bytes) = packets(&settings, source, &advert, 1, sequence).into_iter().next()?;
+        let advert = if way == Way::Own { advert } else { heartbeat(&advert, sender) };
+        let (to, mut bytes) = packets_by(way, &settings, source, &advert, 1, sequence).into_iter().next()?;
         bytes[if family == Family::V4 { 8 } else { 7 }] = ttl;
         let to = (!to.is_multicast()).then(|| scenario::host_at(to));
         let origin = Origin::Forged;
-        Some((to, Flight { bytes: bytes.into(), from, vr, priority, interval: settings.advert_int, origin }))
+        let (bytes, interval) = (bytes.into(), settings.advert_int);
+        Some((to, Flight { bytes, from, vr, way, id: 0, priority, interval, origin }))
     }
 
     /// BFD packets for a session of some host that its neighbour has not sent, though they know much of it.

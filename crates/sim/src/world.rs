@@ -182,9 +182,10 @@ fn describe(scenario: &Scenario) -> String {
     for (vr, router) in scenario.vrs.iter().enumerate() {
         let priorities: Vec<String> = scenario.hosts.iter().map(|s| s.instances[vr].priority.to_string()).collect();
         let one = &scenario.hosts[0].instances[vr];
+        let path = router.path.map(|wire| format!(", heard on wire {wire}, too")).unwrap_or_default();
         let group = if router.grouped { ", in the group" } else { "" };
         text += &format!(
-            "\n  VI_{vr}: {:?}, {:?}, {:?}, interval {}, {} adverts, {:?}, priorities {}{group}",
+            "\n  VI_{vr}: {:?}, {:?}, {:?}, interval {}, {} adverts, {:?}, priorities {}{group}{path}",
             one.family,
             one.version,
             one.auth,
@@ -398,9 +399,9 @@ impl World {
     }
 
     fn arrive(&mut self, to: usize, flight: Flight) {
-        let wire = self.scenario.vrs[flight.vr].wire;
+        let wire = self.scenario.vrs[flight.vr].wire_of(flight.way);
         let host = &mut self.hosts[to];
-        let lost = host.pulse == Pulse::Dead || host.paused;
+        let lost = host.pulse == Pulse::Dead || host.paused || !host.listens_by(flight.vr, flight.way);
         if self.down.links[to][wire] || host.deaf[flight.vr] || lost {
             self.laws.disturb(flight.vr, flight.from, to, self.now);
             return;
@@ -460,7 +461,19 @@ impl World {
                     }
                 }
                 Effect::Announce(vr) => self.announce(host, *vr),
-                Effect::Packet(to, flight) => self.send(host, *to, flight),
+                // All copies of an advert at once.
+                Effect::Packet(_, flight) => {
+                    let copy = |effect: &Effect| match effect {
+                        Effect::Packet(to, other) if (other.vr, other.id) == (flight.vr, flight.id) => {
+                            Some((*to, other.clone()))
+                        }
+                        _ => None,
+                    };
+                    if i == 0 || copy(&effects[i - 1]).is_none() {
+                        let copies: Vec<(IpAddr, Flight)> = effects[i..].iter().map_while(copy).collect();
+                        self.send(host, flight.vr, &copies);
+                    }
+                }
                 Effect::LeaseEnded(vr) => self.note(|| format!("host {host}: the leases of VI_{vr} end")),
                 Effect::Stalled(vr) => self.note(|| format!("host {host}: VI_{vr} listens after the stall")),
                 Effect::Priority(vr) => self.note(|| format!("host {host}: VI_{vr} has another priority")),
@@ -502,37 +515,45 @@ impl World {
         self.hosts[host].effects = effects;
     }
 
-    /// Puts a packet on the wire.
-    fn send(&mut self, from: usize, destination: IpAddr, flight: &Flight) {
-        self.tally.sent += 1;
-        let vr = flight.vr;
-        let wire = self.scenario.vrs[vr].wire;
-        let only = (!destination.is_multicast()).then(|| host_at(destination));
-        if self.heard.len() == RECORDED {
-            self.heard.pop_front();
-        }
-        self.heard.push_back((only, flight.clone()));
-        self.note(|| format!("host {from}: sends VI_{vr} priority {}", flight.priority));
-        for to in (0..self.hosts.len()).filter(|to| *to != from && only.is_none_or(|only| only == *to)) {
-            let fate = if self.down.links[from][wire] {
-                Fate::Lost
-            } else {
-                self.wires.paths[wire][from][to].fate(self.now, &mut self.rng)
-            };
-            match fate {
-                Fate::Lost => {
-                    self.note(|| format!("               lost on its way to host {to}"));
-                    self.laws.disturb(vr, from, to, self.now);
-                }
-                Fate::Arrives { after, again } => {
-                    if after > LONGEST_WAY {
-                        self.laws.disturb(vr, from, to, self.now + after);
+    /// Puts the copies of an advert on the wires. It is one that a fault bears on for whom no copy reaches in time.
+    fn send(&mut self, from: usize, vr: usize, copies: &[(IpAddr, Flight)]) {
+        let mut disturbed: [Option<u64>; HOSTS] = [None; HOSTS];
+        let mut undisturbed = [false; HOSTS];
+        for (destination, flight) in copies {
+            self.tally.sent += 1;
+            let wire = self.scenario.vrs[vr].wire_of(flight.way);
+            let only = (!destination.is_multicast()).then(|| host_at(*destination));
+            if self.heard.len() == RECORDED {
+                self.heard.pop_front();
+            }
+            self.heard.push_back((only, flight.clone()));
+            self.note(|| format!("host {from}: sends VI_{vr} priority {} by wire {wire}", flight.priority));
+            for to in (0..self.hosts.len()).filter(|to| *to != from && only.is_none_or(|only| only == *to)) {
+                let fate = if self.down.links[from][wire] {
+                    Fate::Lost
+                } else {
+                    self.wires.paths[wire][from][to].fate(self.now, &mut self.rng)
+                };
+                match fate {
+                    Fate::Lost => {
+                        self.note(|| format!("               lost on its way to host {to}"));
+                        disturbed[to] = Some(self.now.max(disturbed[to].unwrap_or(0)));
                     }
-                    for after in [Some(after), again].into_iter().flatten() {
-                        self.later(after, What::Arrive { to, flight: flight.clone() });
+                    Fate::Arrives { after, again } => {
+                        if after > LONGEST_WAY {
+                            disturbed[to] = Some((self.now + after).max(disturbed[to].unwrap_or(0)));
+                        } else {
+                            undisturbed[to] = true;
+                        }
+                        for after in [Some(after), again].into_iter().flatten() {
+                            self.later(after, What::Arrive { to, flight: flight.clone() });
+                        }
                     }
                 }
             }
+        }
+        for (to, until) in disturbed.into_iter().enumerate().filter(|(to, _)| !undisturbed[*to]) {
+            until.into_iter().for_each(|until| self.laws.disturb(vr, from, to, until));
         }
     }
 
@@ -588,7 +609,9 @@ impl World {
         for carried in snapshot.iter().flat_map(|s| &s.routers).filter(configured) {
             let vr = carried.name.trim_start_matches("VI_").parse().unwrap_or(VRS);
             if let Some(left) = left.get_mut(vr) {
-                *left = Some((carried.state.name(), carried.sequences.heard));
+                // (A way that was not there yet begins with what was heard by the other.)
+                let by = |way: usize| carried.ears.get(way).map_or(carried.sequences.heard, |(_, ear)| ear.sequence);
+                *left = Some((carried.state.name(), std::array::from_fn(by)));
             }
         }
         self.laws.starts(self.now, host, left);

@@ -76,6 +76,7 @@ fn settings(priority: u8) -> Settings {
         vip_lease: true,
         witness: false,
         fence: false,
+        heartbeat_paths: Vec::new(),
         needs: std::collections::BTreeSet::new(),
     };
     Settings { instances: vec![instance], ..Settings::default() }
@@ -125,7 +126,8 @@ impl World {
         }
         self.lost[from][to] = 0;
         let router = &self.nodes[to].routers()[0];
-        let admitted = admit(&router.settings, router.known(self.now), &Datagram::parse(&packet).unwrap()).unwrap();
+        let admitted =
+            admit(&router.settings, router.known(self.now, Way::Own), &Datagram::parse(&packet).unwrap()).unwrap();
         let both = self.masters().contains(&from) && self.masters().contains(&to);
         let goodbye = admitted.advert.priority == Priority::RELEASE;
         self.handle(to, Input::Advert(0, admitted));

@@ -35,6 +35,7 @@ fn each_breakage_is_found_by_a_law_that_it_breaks() {
             }
             Mutation::HopsUncounted => &[Law::Attacker],
             Mutation::SessionsUnfollowed => &[Law::Followed],
+            Mutation::PathsUnheard => &[Law::HeardMaster, Law::TwoMasters],
         };
         let (seed, law) = found(mutation);
         assert!(laws.contains(&law), "{mutation:?} was found at seed {seed} as {law:?}");

@@ -348,29 +348,21 @@ impl Netlink {
 
     /// Gives addresses that are there their lifetimes anew, all in one send. One that is refused keeps the others from
     /// nothing; the first refusal is what is returned.
-    pub fn renew(&mut self, addresses: &[Address]) -> io::Result<()> {
-        let Some((last, others)) = addresses.split_last() else { return Ok(()) };
-        self.sequence = self.sequence.wrapping_add(2);
-        let (sequence, before) = (self.sequence, self.sequence.wrapping_sub(1));
-        let mut bytes = Vec::with_capacity(addresses.len() * 96);
-        for address in others {
-            let ask = RouteNetlinkMessage::NewAddress(message(address));
-            write(ask, NLM_F_REPLACE, before, &mut bytes);
-        }
-        write(RouteNetlinkMessage::NewAddress(message(last)), NLM_F_ACK | NLM_F_REPLACE, sequence, &mut bytes);
-        self.socket.send(&bytes, 0)?;
+    pub fn renew(&mut self, renewals: &mut Renewals) -> io::Result<()> {
+        let sequence = self.next();
+        let Some(bytes) = renewals.seal(sequence) else { return Ok(()) };
+        self.socket.send(bytes, 0)?;
         let mut refused = None;
         loop {
             receive(&self.socket, &mut self.buffer)?;
-            for message in messages(&self.buffer) {
-                let NetlinkPayload::Error(e) = message.payload else { continue };
-                if ![before, sequence].contains(&message.header.sequence_number) {
-                    continue;
+            for message in pieces(&self.buffer) {
+                let Some((ERROR, _, body)) = split(message) else { continue };
+                let about = attr::number(message.get(8..).unwrap_or_default());
+                let code = attr::number(body).map_or(0, u32::cast_signed);
+                if code < 0 && [Some(sequence), Some(Renewals::SEQUENCE)].contains(&about) {
+                    refused.get_or_insert_with(|| io::Error::from_raw_os_error(-code));
                 }
-                if e.code.is_some() {
-                    refused.get_or_insert_with(|| e.to_io());
-                }
-                if message.header.sequence_number == sequence {
+                if about == Some(sequence) {
                     return refused.map_or(Ok(()), Err);
                 }
             }
@@ -441,6 +433,61 @@ impl Netlink {
                 }
             }
         }
+    }
+}
+
+/// Requests that give addresses their lifetimes anew, written once and sent as often as is wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Renewals {
+    bytes: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Renewals {
+    /// Of all but the last, which alone is answered in any case.
+    const SEQUENCE: u32 = 0;
+
+    /// One more.
+    pub fn push(&mut self, address: &Address) {
+        write(RouteNetlinkMessage::NewAddress(message(address)), NLM_F_REPLACE, Self::SEQUENCE, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Takes those of another from `first` on, at most so many; how many these were.
+    pub fn append(&mut self, other: &Renewals, first: usize, most: usize) -> usize {
+        let start = |n: usize| n.checked_sub(1).map_or(0, |before| other.ends[before]);
+        let last = first.saturating_add(most).min(other.len());
+        let first = first.min(last);
+        let (from, behind) = (start(first), self.bytes.len());
+        self.bytes.extend_from_slice(&other.bytes[from..start(last)]);
+        self.ends.extend(other.ends[first..last].iter().map(|end| end - from + behind));
+        last - first
+    }
+
+    /// Forgets them; their room is kept.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// The bytes to be sent, if there are any: the last one is to be answered, under this number.
+    fn seal(&mut self, sequence: u32) -> Option<&[u8]> {
+        let start = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before]);
+        let last = self.bytes.get_mut(start..).filter(|last| last.len() >= HEADER)?;
+        last[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_REPLACE | NLM_F_ACK).to_ne_bytes());
+        last[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        Some(&self.bytes)
     }
 }
 

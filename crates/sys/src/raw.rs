@@ -1,13 +1,15 @@
 //! Raw IP sockets, for protocols of their own beside TCP and UDP: one kind that hears a protocol on an interface, one that
 //! sends whole packets out of it.
 
-use crate::clock::unix_micros_of;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt, sockopt};
-use nix::sys::time::TimeSpec;
+mod inbox;
+
+use inbox::Family;
+pub use inbox::Inbox;
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use std::io::{self, IoSliceMut, Read};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// The interface a socket is tied to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,15 +68,6 @@ pub enum Received<'a> {
 pub struct Receiver {
     socket: Socket,
     family: Family,
-    /// Room for what the kernel says beside a datagram.
-    beside: Vec<u8>,
-}
-
-/// What a receiver hears.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Family {
-    V4,
-    V6,
 }
 
 impl Receiver {
@@ -103,63 +96,17 @@ impl Receiver {
         }
         socket.bind(&place(address, device.index).into())?;
         let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
-        match family {
-            // From now on the kernel notes it.
-            Family::V4 => drop(arrival(&socket)),
-            Family::V6 => setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?,
-        }
-        let beside = nix::cmsg_space!(libc::in6_pktinfo, libc::c_int, libc::timespec);
-        Ok(Receiver { socket, family, beside })
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        Ok(Receiver { socket, family })
     }
 
-    /// The next datagram; `None` if there is none. Longer ones are cut to the buffer, which their own length then shows.
-    pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
-        match self.family {
-            Family::V4 => match self.socket.read(buffer) {
-                Ok(n) => Ok(Some(Arrived { datagram: Received::Whole(&buffer[..n]), at: arrival(&self.socket) })),
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
-                Err(e) => Err(e),
-            },
-            Family::V6 => self.receive_v6(buffer),
+    /// Takes what waits, at most so many datagrams, in one call; how many they are.
+    pub fn receive(&self, inbox: &mut Inbox, most: usize) -> io::Result<usize> {
+        match inbox.fill(&self.socket, self.family, most) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+            other => other,
         }
     }
-
-    fn receive_v6<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
-        let (mut destination, mut hop_limit, mut at) = (Ipv6Addr::UNSPECIFIED, 0, None);
-        let (length, source) = {
-            let mut room = [IoSliceMut::new(buffer)];
-            let socket = self.socket.as_raw_fd();
-            let got = match recvmsg::<SockaddrIn6>(socket, &mut room, Some(&mut self.beside), MsgFlags::empty()) {
-                Ok(got) => got,
-                Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return Ok(None),
-                Err(e) => return Err(e.into()),
-            };
-            for message in got.cmsgs()? {
-                match message {
-                    ControlMessageOwned::ScmTimestampns(time) => at = unix_micros_of(time),
-                    ControlMessageOwned::Ipv6PacketInfo(info) => destination = Ipv6Addr::from(info.ipi6_addr.s6_addr),
-                    ControlMessageOwned::Ipv6HopLimit(limit) => hop_limit = u8::try_from(limit).unwrap_or(0),
-                    _ => {} // not asked for
-                }
-            }
-            (got.bytes, got.address)
-        };
-        let payload = buffer.get(..length).unwrap_or_default();
-        let source = source.map_or(Ipv6Addr::UNSPECIFIED, |a| a.ip());
-        Ok(Some(Arrived { datagram: Received::Payload { source, destination, hop_limit, payload }, at }))
-    }
-}
-
-/// When the datagram came that was read last (microseconds since 1970): cheaper than a message beside each of them.
-fn arrival(socket: &Socket) -> Option<u64> {
-    /// `SIOCGSTAMPNS_NEW`: asm-generic/sockios.h, `_IOR(0x89, 0x07, long long[2])`.
-    const ASK: libc::c_ulong = 0x8010_8907;
-    let mut time = [0i64; 2];
-    // SAFETY: needed because no library in use has this call. The kernel writes two 64-bit numbers, seconds and nanoseconds,
-    // for which there is room.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), ASK as _, time.as_mut_ptr()) };
-    let [secs, nanos] = time;
-    (result == 0).then(|| unix_micros_of(TimeSpec::new(secs, nanos)))?
 }
 
 /// An address as a raw socket takes it: an IPv6 one of a link alone needs that link.

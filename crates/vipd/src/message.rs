@@ -20,6 +20,7 @@ use vipd_api::{
 };
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
+use vipd_vrrp::router::Question;
 use vipd_vrrp::track::Cause;
 
 /// What must be known before a silent master's place is taken.
@@ -29,10 +30,8 @@ pub(crate) struct Ask {
     pub(crate) instance: String,
     /// The silent master and its priority, if one was ever heard.
     pub(crate) lost: Option<(IpAddr, u8)>,
-    /// Ask the witness.
-    pub(crate) witness: bool,
-    /// Then fence the silent master.
-    pub(crate) fence: bool,
+    /// What is asked.
+    pub(crate) question: Question,
 }
 
 /// From the supervisor to a role.
@@ -78,6 +77,8 @@ pub(crate) enum ToRole {
     Cleared {
         /// `vrrp_instance`
         instance: String,
+        /// What was asked.
+        question: Question,
         /// What was found.
         verdict: Result<(), String>,
     },

@@ -8,7 +8,7 @@
 use crate::auth::{self, AhFault, TtlCover};
 use crate::packet::{self, Advert, AuthType, ChecksumForm, Datagram, Malformed, NotIp, PROTOCOL_AH};
 use crate::router::Sequence;
-use crate::settings::{Auth, Checksum, Family, HmacAuth, HmacMode, Instance, Transport, Version};
+use crate::settings::{Auth, Checksum, Family, HmacAuth, HmacMode, Instance, Transport, Version, Way};
 use crate::trailer::{self, HmacFault, Stamp, Stamps, TRAILER};
 use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::vec::Vec;
@@ -18,8 +18,10 @@ use core::net::IpAddr;
 /// An advert that passed every check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admitted {
-    /// Who sent it.
+    /// Who sent it: the address on its own interface, by whatever way it came.
     pub source: IpAddr,
+    /// By which way it came.
+    pub way: Way,
     /// What it says.
     pub advert: Advert,
     /// Its place among the adverts of its sender, if it is authenticated so that it has one.
@@ -136,6 +138,8 @@ pub enum Reject {
     Destination(IpAddr),
     /// Not one of the configured peers.
     NotAPeer(IpAddr),
+    /// On a heartbeat path: it doesn't list its sender's address, and nothing else.
+    Sender,
     /// No instance that listens there is this virtual router: another one shares the wire, as it may.
     UnknownVrid(Vrid),
 }
@@ -158,6 +162,7 @@ impl Reject {
             Reject::Checksum => "checksum",
             Reject::Destination(_) => "destination",
             Reject::NotAPeer(_) => "not_a_peer",
+            Reject::Sender => "heartbeat_sender",
             Reject::UnknownVrid(_) => "unknown_vrid",
         }
     }
@@ -186,6 +191,9 @@ impl fmt::Display for Reject {
             Reject::Checksum => f.write_str("wrong checksum"),
             Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
             Reject::NotAPeer(from) => write!(f, "{from} is not a unicast_peer"),
+            Reject::Sender => f.write_str(
+                "no heartbeat: it doesn't list its sender's own address alone; is the VRID another's there?",
+            ),
             Reject::UnknownVrid(vrid) => write!(f, "virtual_router_id {vrid} is none of ours there"),
         }
     }
@@ -207,6 +215,8 @@ pub fn vrid_of(datagram: &Datagram<'_>) -> Result<Vrid, Reject> {
 /// What an instance knows when it judges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Known<'a> {
+    /// By which way the datagram came.
+    pub way: Way,
     /// Our own sending address.
     pub own: Option<IpAddr>,
     /// The highest authentication header sequence accepted so far.
@@ -235,7 +245,8 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
         let got = if has_ah { AuthType::AH } else { peek_auth_type(datagram.payload) };
         return Err(Reject::AuthType { got, own: own_auth });
     }
-    let multicast = matches!(settings.transport, Transport::Multicast { .. });
+    let transport = settings.transport_by(known.way);
+    let multicast = matches!(transport, Transport::Multicast { .. });
     if multicast && datagram.ttl != 255 {
         return Err(Reject::Ttl(datagram.ttl));
     }
@@ -252,9 +263,14 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
     if advert.version != settings.version {
         return Err(Reject::Version { got: advert.version, own: settings.version });
     }
+    let sender = match known.way {
+        Way::Own => Some(source),
+        Way::Path(_) => sender(settings, &advert),
+    };
     let mut sequence = None;
     if let Auth::Hmac(auth) = &settings.auth {
-        sequence = signed(settings, auth, source, pdu, trailer, known)?.map(Sequence::Hmac);
+        sequence =
+            signed(transport, auth, (source, sender.unwrap_or(source)), pdu, trailer, known)?.map(Sequence::Hmac);
     }
     if let Some(field) = advert.auth {
         if field.kind != own_auth {
@@ -290,7 +306,7 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
     if destination.is_multicast() != multicast {
         return Err(Reject::Destination(destination));
     }
-    if let Transport::Unicast { peers, check_source, .. } = &settings.transport {
+    if let Transport::Unicast { peers, check_source, .. } = transport {
         let limits = peers.iter().any(|p| p.min_ttl.is_some() || p.max_ttl.is_some());
         if *check_source || limits {
             let peer = peers.iter().find(|p| p.address == source).ok_or(Reject::NotAPeer(source))?;
@@ -300,19 +316,32 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
             }
         }
     }
+    let sender = sender.ok_or(Reject::Sender)?;
     if settings.owner_ignore_adverts && settings.priority == Priority::OWNER {
         return Err(Reject::OwnerIgnores);
     }
-    let own = known.own == Some(source);
-    let oddity = if own { Some(Oddity::OwnAddress(source)) } else { oddity(settings, known.listed, &advert) };
-    Ok(Admitted { source, advert, sequence, sum, oddity })
+    let oddity = match known.way {
+        _ if known.own == Some(sender) => Some(Oddity::OwnAddress(sender)),
+        Way::Own => oddity(settings, known.listed, &advert),
+        // What is odd about an advert is told by the way that it always takes.
+        Way::Path(_) => None,
+    };
+    Ok(Admitted { source: sender, way: known.way, advert, sequence, sum, oddity })
+}
+
+/// Whose an advert is that came by a heartbeat path. One that lists a virtual address was meant for another wire.
+fn sender(settings: &Instance, advert: &Advert) -> Option<IpAddr> {
+    match advert.addresses.as_slice() {
+        [sender] if settings.addresses.iter().all(|own| own.address != *sender) => Some(*sender),
+        _ => None,
+    }
 }
 
 /// The stamp of a keyed trailer; none if there is no trailer and need not be one.
 fn signed(
-    settings: &Instance,
+    transport: &Transport,
     auth: &HmacAuth,
-    source: IpAddr,
+    (source, sender): (IpAddr, IpAddr),
     pdu: &[u8],
     trailer: Option<&[u8; TRAILER]>,
     known: Known<'_>,
@@ -323,12 +352,12 @@ fn signed(
             HmacMode::Permissive | HmacMode::ReceiveOnly => Ok(None),
         };
     };
-    if let Transport::Unicast { peers, .. } = &settings.transport
+    if let Transport::Unicast { peers, .. } = transport
         && !peers.iter().any(|p| p.address == source)
     {
         return Err(Reject::NotAPeer(source));
     }
-    let stamp = trailer::verify(auth, source, pdu, trailer, known);
+    let stamp = trailer::verify(auth, (source, sender), pdu, trailer, known);
     stamp.map(Some).map_err(Reject::Hmac)
 }
 

@@ -5,7 +5,7 @@
 
 use crate::admit::Admitted;
 use crate::roster::Roster;
-use crate::router::{Carried, Edge, Faults, Key, Master, Name, Router, State, Timer, Turn, Wish};
+use crate::router::{Carried, Edge, Faults, Key, Master, Name, Question, Router, State, Timer, Turn, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
 use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Micros, Priority};
@@ -53,7 +53,7 @@ pub enum Input {
     /// A BFD session came up, or went down.
     Bfd(String, bool),
     /// Whether the router at this index may take a silent master's place, or why not: the answer to `Edge::Ask`.
-    Cleared(usize, Result<(), String>),
+    Cleared(usize, Question, Result<(), String>),
     /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
     /// no master is heard, or when told so.
     HandOver(usize),
@@ -385,9 +385,9 @@ impl Node {
                 self.learn(now, good.map(|good| (Tracked::Process(name), Known::of(good))));
             }
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
-            Input::Cleared(i, verdict) => {
+            Input::Cleared(i, question, verdict) => {
                 if let Some(router) = self.routers.get_mut(i) {
-                    router.clear(now, verdict);
+                    router.clear(now, question, verdict);
                     self.collect(i);
                 }
             }
@@ -500,7 +500,7 @@ impl Node {
     fn grant_master(&mut self, now: Instant, i: usize) {
         let why = "no master was heard for the master-down interval".to_string();
         let Some(g) = self.group_of[i] else {
-            if self.routers[i].is_cleared(now) {
+            if self.routers[i].is_witnessed(now) && self.routers[i].is_fenced(now) {
                 self.serve(now, i, why);
             } else {
                 self.routers[i].wait_for_siblings(now);
@@ -519,10 +519,13 @@ impl Node {
             self.collect(i);
             return;
         }
+        // Every witness is asked, and nobody is fenced before all of them answer.
         let mut cleared = true;
-        for member in &members {
-            cleared &= self.routers[*member].is_cleared(now);
-            self.collect(*member);
+        for agrees in [Router::is_witnessed, Router::is_fenced] {
+            for member in members.iter().filter(|_| cleared).copied().collect::<Vec<_>>() {
+                cleared &= agrees(&mut self.routers[member], now);
+                self.collect(member);
+            }
         }
         if !cleared {
             self.routers[i].wait_for_siblings(now);
@@ -664,6 +667,7 @@ impl Router {
         let family = self.settings.family;
         self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);
         self.mtu = link.map_or(self.mtu, |l| l.mtu);
+        self.set_sources(facts);
         let priority = track::effective_priority(&self.settings, facts);
         if self.history.is_empty() && matches!(self.state, State::Init) {
             self.effective = priority; // the first facts are no change

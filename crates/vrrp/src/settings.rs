@@ -2,6 +2,7 @@
 //! and the machines read them; every value here is already in range.
 
 mod device;
+mod heartbeat;
 
 use crate::timers;
 use crate::units::{Centis, Micros, Priority, Vrid};
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 pub use device::{DeviceKind, IpvlanFlag, VirtualDevice, virtual_mac};
+pub use heartbeat::{HeartbeatPath, Way};
 use serde::{Deserialize, Serialize};
 
 /// The protocol version of an instance.
@@ -431,6 +433,8 @@ pub struct Instance {
     /// `mcast_src_ip` or `unicast_src_ip`; `None`: first IPv4 address of the interface, or its
     /// link-local one.
     pub source: Option<IpAddr>,
+    /// `heartbeat_paths`: where its adverts travel, too.
+    pub heartbeat_paths: Vec<HeartbeatPath>,
     /// `virtual_ipaddress`, in the order of the file: on the wire and on the host.
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: on the host only.

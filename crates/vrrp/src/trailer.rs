@@ -12,6 +12,7 @@ use crate::auth::same;
 use crate::settings::{AntiReplay, HmacAuth};
 use crate::units::Micros;
 use alloc::collections::VecDeque;
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;
 use hmac::{Hmac, KeyInit, Mac};
@@ -103,8 +104,27 @@ impl Stamps {
         self.heard.push_back((from, stamp));
     }
 
-    fn last(&self, from: IpAddr) -> Option<Stamp> {
-        self.heard.iter().find(|(known, _)| *known == from).map(|(_, stamp)| *stamp)
+    /// What was sent last by another way counts as sent by this one.
+    pub(crate) fn sent_as(&mut self, other: &Stamps) {
+        self.sent = other.sent;
+    }
+
+    /// The last one of a sender that counts: one whose clock was set back is believed again.
+    fn last(&self, from: IpAddr, replay: AntiReplay, unix: Micros) -> Option<Stamp> {
+        let last = self.heard.iter().find(|(known, _)| *known == from).map(|(_, stamp)| *stamp);
+        last.filter(|last| match replay {
+            AntiReplay::Time { window } => last.fresh(unix, window),
+            AntiReplay::Monotonic => true,
+        })
+    }
+
+    /// Whether a stamp of a sender is newer than the last one that counts, the same, or older.
+    pub(crate) fn order(&self, from: IpAddr, stamp: Stamp, replay: AntiReplay, unix: Micros) -> Ordering {
+        match self.last(from, replay, unix) {
+            Some(last) if stamp == last => Ordering::Equal,
+            Some(last) if !stamp.newer(last) => Ordering::Less,
+            Some(_) | None => Ordering::Greater,
+        }
     }
 }
 
@@ -170,11 +190,11 @@ pub(crate) fn sign(auth: &HmacAuth, source: IpAddr, pdu: &[u8], stamp: Stamp) ->
     trailer
 }
 
-/// Checks the trailer of an advert; its stamp. The tag is judged before the time: whoever has no key raises no warning of
+/// Checks the trailer of an advert that came from `source` and is `sender`'s; its stamp. The tag is judged before the time: whoever has no key raises no warning of
 /// clocks.
 pub(crate) fn verify(
     auth: &HmacAuth,
-    source: IpAddr,
+    (source, sender): (IpAddr, IpAddr),
     pdu: &[u8],
     trailer: &[u8; TRAILER],
     known: Known<'_>,
@@ -195,19 +215,13 @@ pub(crate) fn verify(
         let apart = stamp.seconds().abs_diff(unix.0 / 1_000_000);
         return Err(HmacFault::Stale { apart, window });
     }
-    // A sender whose clock was set back is believed again.
-    let counts = |last: &Stamp| match auth.replay {
-        AntiReplay::Time { window } => last.fresh(unix, window),
-        AntiReplay::Monotonic => true,
-    };
-    let last = stamps.last(source).filter(counts);
     // What we have sent ourselves comes back from somebody who recorded it.
-    if own == Some(source) && stamps.sent != Stamp(0) && !stamp.newer(stamps.sent) {
+    if own == Some(sender) && stamps.sent != Stamp(0) && !stamp.newer(stamps.sent) {
         return Err(HmacFault::Replay);
     }
-    match last {
-        Some(last) if !stamp.newer(last) => Err(HmacFault::Replay),
-        Some(_) | None => Ok(stamp),
+    match stamps.order(sender, stamp, auth.replay, unix) {
+        Ordering::Greater => Ok(stamp),
+        Ordering::Equal | Ordering::Less => Err(HmacFault::Replay),
     }
 }
 

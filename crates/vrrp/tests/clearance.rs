@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use vipd_vrrp::admit::Admitted;
 use vipd_vrrp::node::{Action, Input, Node, Settings};
 use vipd_vrrp::packet::Advert;
+use vipd_vrrp::router::Question::{self, Fence, Witness};
 use vipd_vrrp::router::{Edge, Name, advert};
-use vipd_vrrp::settings::{Instance, SyncGroup, Version};
+use vipd_vrrp::settings::{Instance, SyncGroup, Version, Way};
 use vipd_vrrp::timers::{master_down, skew};
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
@@ -29,15 +30,15 @@ fn node(instances: Vec<Instance>, groups: Vec<SyncGroup>) -> Node {
 fn heard(node: &Node, i: usize, priority: u8) -> Input {
     let base = advert(&node.routers()[i].settings, Priority(priority));
     let advert = Advert { interval: Centis(100), ..base };
-    Input::Advert(i, Admitted { source: PEER.into(), advert, sequence: None, oddity: None, sum: None })
+    Input::Advert(i, Admitted { source: PEER.into(), way: Way::Own, advert, sequence: None, oddity: None, sum: None })
 }
 
-/// What is asked, and of which router: (the lost master, the witness, the fence).
-fn asked(node: &mut Node) -> Vec<(usize, Option<IpAddr>, bool, bool)> {
+/// What is asked, and of which router, about which lost master.
+fn asked(node: &mut Node) -> Vec<(usize, Option<IpAddr>, Question)> {
     let mut all = Vec::new();
     while let Some(action) = node.poll() {
-        if let Action::Router(i, Edge::Ask { lost, witness, fence }) = action {
-            all.push((i, lost.map(|h| h.address), witness, fence));
+        if let Action::Router(i, Edge::Ask { lost, question }) = action {
+            all.push((i, lost.map(|h| h.address), question));
         }
     }
     all
@@ -58,8 +59,15 @@ fn a_silent_masters_place_is_taken_when_all_agree() {
     node.handle(START, advert);
     let mut now = START + patience();
     node.handle(now, Input::Tick);
-    assert_eq!(asked(&mut node), [(0, Some(PEER.into()), true, true)]);
+    assert_eq!(asked(&mut node), [(0, Some(PEER.into()), Witness)]);
     assert_eq!((state(&node), node.claims(0).count()), (Name::Backup, 0));
+    node.handle(now + Micros(1), Input::Cleared(0, Fence, Ok(())));
+    node.handle(now + Micros(2), Input::Tick);
+    assert_eq!((asked(&mut node), state(&node)), (vec![], Name::Backup), "that was not what it asked");
+    node.handle(now + Micros(3), Input::Cleared(0, Witness, Ok(())));
+    node.handle(now + Micros(3), Input::Tick);
+    assert_eq!((asked(&mut node), state(&node)), (vec![(0, Some(PEER.into()), Fence)], Name::Backup));
+    now = now + Micros(3);
     // Whoever is asked may take long; the question is repeated, as it or its answer may have been lost.
     for _ in 0..5 {
         now = now + patience();
@@ -67,7 +75,7 @@ fn a_silent_masters_place_is_taken_when_all_agree() {
         assert_eq!((asked(&mut node).len(), state(&node)), (1, Name::Backup));
     }
     now = now + Micros(1_000);
-    node.handle(now, Input::Cleared(0, Ok(())));
+    node.handle(now, Input::Cleared(0, Fence, Ok(())));
     assert_eq!(state(&node), Name::Backup, "what has arrived meanwhile is read first");
     node.handle(now, Input::Tick);
     assert_eq!((state(&node), node.claims(0).count()), (Name::Master, 1));
@@ -82,7 +90,7 @@ fn a_refusal_is_told_and_asked_again_later() {
     let now = START + patience();
     node.handle(now, Input::Tick);
     asked(&mut node);
-    node.handle(now + Micros(5), Input::Cleared(0, Err("witness 192.0.2.1: no answer".into())));
+    node.handle(now + Micros(5), Input::Cleared(0, Witness, Err("witness 192.0.2.1: no answer".into())));
     let told = std::iter::from_fn(|| node.poll()).any(|a| matches!(a, Action::Router(0, Edge::Refused { .. })));
     assert!(told && state(&node) == Name::Backup);
     node.handle(now + patience() + Micros(1_000_000), Input::Tick);
@@ -93,7 +101,7 @@ fn a_refusal_is_told_and_asked_again_later() {
     // The master is there again: the late answer changes nothing.
     let advert = heard(&node, 0, 200);
     node.handle(now + Micros(1), advert);
-    node.handle(now + Micros(2), Input::Cleared(0, Ok(())));
+    node.handle(now + Micros(2), Input::Cleared(0, Witness, Ok(())));
     assert_eq!(state(&node), Name::Backup);
 }
 
@@ -118,7 +126,7 @@ fn a_good_bye_and_a_weaker_master_ask_nobody() {
     // Where no master was ever heard there is nobody to fence; the witness is asked.
     let mut one = node(vec![careful(51)], vec![]);
     one.handle(START + patience(), Input::Tick);
-    assert_eq!((asked(&mut one), state(&one)), (vec![(0, None, true, false)], Name::Backup));
+    assert_eq!((asked(&mut one), state(&one)), (vec![(0, None, Witness)], Name::Backup));
 }
 
 /// A fault that comes and goes makes nobody forget who served.
@@ -136,7 +144,7 @@ fn whom_it_heard_before_a_fault_is_fenced_behind_it() {
     }
     assert_eq!((asked(&mut node), state(&node)), (vec![], Name::Backup));
     node.handle(START + Micros(200_000) + patience(), Input::Tick);
-    assert_eq!((asked(&mut node), state(&node)), (vec![(0, Some(PEER.into()), true, true)], Name::Backup));
+    assert_eq!((asked(&mut node), state(&node)), (vec![(0, Some(PEER.into()), Witness)], Name::Backup));
 }
 
 #[test]
@@ -152,10 +160,52 @@ fn a_group_waits_for_each_that_asks() {
     node.handle(now, Input::Tick);
     now = now + Micros(1_000);
     node.handle(now, Input::Tick);
-    assert_eq!(asked(&mut node), [(0, Some(PEER.into()), true, true)]);
-    assert!(node.routers().iter().all(|r| r.state().name() == Name::Backup));
-    node.handle(now + Micros(1_000), Input::Cleared(0, Ok(())));
-    node.handle(now + Micros(1_000), Input::Tick);
+    assert_eq!(asked(&mut node), [(0, Some(PEER.into()), Witness)]);
+    for question in [Witness, Fence] {
+        assert!(node.routers().iter().all(|r| r.state().name() == Name::Backup));
+        now = now + Micros(1_000);
+        node.handle(now, Input::Cleared(0, question, Ok(())));
+        node.handle(now, Input::Tick);
+    }
+    assert!(node.routers().iter().all(|r| r.state().name() == Name::Master));
+}
+
+/// One that has lost its network itself must not have a sibling fence the master.
+#[test]
+fn nobody_of_a_group_is_fenced_before_every_witness_answers() {
+    let group = SyncGroup { name: "G".into(), members: vec!["VI_51".into(), "VI_52".into()] };
+    let mut node = node(vec![careful(51), careful(52)], vec![group]);
+    for i in [0, 1] {
+        let advert = heard(&node, i, 200);
+        node.handle(START, advert);
+    }
+    let mut now = START + patience();
+    node.handle(now, Input::Tick);
+    now = now + Micros(1_000);
+    node.handle(now, Input::Tick);
+    let mut all = asked(&mut node);
+    all.sort_by_key(|(i, ..)| *i);
+    all.dedup();
+    assert_eq!(all, [(0, Some(PEER.into()), Witness), (1, Some(PEER.into()), Witness)]);
+    node.handle(now, Input::Cleared(0, Witness, Ok(())));
+    node.handle(now, Input::Cleared(1, Witness, Err("no answer".into())));
+    let mut later = now;
+    while later < now + Micros(20_000_000) {
+        later = later + Micros(100_000);
+        node.handle(later, Input::Tick);
+        let asked = asked(&mut node);
+        assert!(asked.iter().all(|(i, _, question)| (*i, *question) == (1, Witness)), "{asked:?}");
+    }
+    node.handle(later, Input::Cleared(1, Witness, Ok(())));
+    node.handle(later, Input::Tick);
+    let mut all = asked(&mut node);
+    all.sort_by_key(|(i, ..)| *i);
+    assert_eq!(all, [(0, Some(PEER.into()), Fence), (1, Some(PEER.into()), Fence)]);
+    for i in [0, 1] {
+        assert!(node.routers().iter().all(|r| r.state().name() == Name::Backup));
+        node.handle(later, Input::Cleared(i, Fence, Ok(())));
+        node.handle(later, Input::Tick);
+    }
     assert!(node.routers().iter().all(|r| r.state().name() == Name::Master));
 }
 
@@ -171,7 +221,7 @@ fn a_successor_asks_anew() {
     let snapshot = node.snapshot(now);
     let later = now + Micros(500_000);
     let mut next = Node::new(later, settings(), links(OWN), Some((now, snapshot)), Micros::ZERO);
-    next.handle(later, Input::Cleared(0, Ok(())));
+    next.handle(later, Input::Cleared(0, Witness, Ok(())));
     next.handle(later, Input::Tick);
     assert_eq!(state(&next), Name::Backup, "nobody of it has asked");
     next.handle(later + patience(), Input::Tick);

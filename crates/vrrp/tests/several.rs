@@ -46,7 +46,7 @@ fn two() -> Settings {
 
 fn heard(node: &Node, i: usize, priority: u8) -> Input {
     let advert = advert(&node.routers()[i].settings, Priority(priority));
-    Input::Advert(i, Admitted { source: OTHER.into(), advert, sequence: None, sum: None, oddity: None })
+    Input::Advert(i, Admitted { source: OTHER.into(), way: Way::Own, advert, sequence: None, sum: None, oddity: None })
 }
 
 fn group() -> SyncGroup {
@@ -158,7 +158,7 @@ fn sequence_numbers_start_high_and_low_ones_of_a_peer_are_believed() {
     let hear = |node: &mut Node, sequence: u32| {
         let packet = sealed(sequence);
         let datagram = Datagram::parse(&packet).unwrap();
-        let admitted = admit(&settings, node.routers()[0].known(START), &datagram)?;
+        let admitted = admit(&settings, node.routers()[0].known(START, Way::Own), &datagram)?;
         node.handle(START, Input::Advert(0, admitted));
         Ok::<(), vipd_vrrp::admit::Reject>(())
     };
@@ -516,7 +516,7 @@ fn signed_adverts_are_in_order_and_none_is_believed_twice() {
     let mut receiver = new(&enforce, [192, 0, 2, 3], None, UNIX);
     let hear = |node: &mut Node, packet: &[u8], at: Instant| {
         let datagram = Datagram::parse(packet).unwrap();
-        let admitted = admit(&enforce, node.routers()[0].known(at), &datagram).map_err(|why| why.name())?;
+        let admitted = admit(&enforce, node.routers()[0].known(at, Way::Own), &datagram).map_err(|why| why.name())?;
         node.handle(at, Input::Advert(0, admitted));
         Ok::<(), &'static str>(())
     };

@@ -12,6 +12,7 @@ use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::{Edge, Name, State, Timer, advert};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::timers::{master_down, skew};
+use vipd_vrrp::track::Duty;
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
 const OWN: [u8; 4] = [10, 0, 0, 5];
@@ -43,6 +44,7 @@ enum Does {
     Oversleeps,
     TellsTwo,
     Heals,
+    LeavesContest,
     Asks,
     TellsRefusal,
 }
@@ -68,6 +70,8 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::Refused { .. }) => Does::TellsRefusal,
             Action::Router(_, Edge::TwoMasters { .. }) => Does::TellsTwo,
             Action::Router(_, Edge::Healed { .. }) => Does::Heals,
+            Action::Router(_, Edge::LeftContest { .. }) => Does::LeavesContest,
+            Action::Router(_, Edge::Silent { .. } | Edge::HeardAgain { .. }) => panic!("there is one way alone"),
             Action::Group(..) => panic!("there is no group"),
             Action::Tracked(..) => continue,
         });
@@ -122,7 +126,7 @@ fn start(from: Start) -> (Node, Instant) {
 fn heard(node: &Node, priority: u8, from: [u8; 4], interval: u16) -> Input {
     let base = advert(&node.routers()[0].settings, Priority(priority));
     let advert = Advert { interval: Centis(interval), ..base };
-    Input::Advert(0, Admitted { source: from.into(), advert, sequence: None, sum: None, oddity: None })
+    Input::Advert(0, Admitted { source: from.into(), way: Way::Own, advert, sequence: None, sum: None, oddity: None })
 }
 
 /// What happens, and the state after it.
@@ -550,6 +554,10 @@ fn two_masters_are_told_of_once_and_seen_to_end() {
     node.handle(now + Micros(31 * SECOND), weaker);
     assert!(does(&mut node).contains(&Does::TellsTwo));
     assert_eq!(node.routers()[0].counters.two_masters, 2);
+    // Who is told that it began is told that it is over, also when this one goes.
+    node.handle(now + Micros(32 * SECOND), Input::Duty(Duty::Maintenance));
+    assert!(does(&mut node).contains(&Does::LeavesContest));
+    assert!(!matches!(node.routers()[0].state(), State::Master(_)));
 }
 
 /// Who serves because a stronger one fell silent tells that one that it did.

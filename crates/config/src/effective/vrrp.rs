@@ -6,8 +6,8 @@ use crate::model::{Config, Notify};
 use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
 use vipd_vrrp::settings::{
-    AddressFlag, Auth, Bearing, Checksum, DeviceKind, Garp, Initial, Instance, IpvlanFlag, Lifetime, Preempt, Reach,
-    Track, Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
+    AddressFlag, Auth, Bearing, Checksum, DeviceKind, Garp, HeartbeatPath, Initial, Instance, IpvlanFlag, Lifetime,
+    Preempt, Reach, Track, Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
 };
 use vipd_vrrp::units::Micros;
 
@@ -20,6 +20,7 @@ const SPOKEN: &[&str] = &[
     "unicast_src_ip",
     "mcast_src_ip",
     "mcast_dst_ip",
+    "heartbeat_paths",
     "preempt_delay",
     "track_interface",
     "track_script",
@@ -73,6 +74,9 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
     made.push(flag("vmac_xmit_base", of.vmac_xmit_base));
     made.push(flag(if of.accept { "accept" } else { "no_accept" }, true));
     transport(of, &mut made);
+    if !of.heartbeat_paths.is_empty() {
+        made.push(Setting::lines("heartbeat_paths", Value::Flag(true), of.heartbeat_paths.iter().map(path)));
+    }
     garp(&of.garp, &mut made);
     if let Some(extra) = of.garp.extra {
         let mut options = vec![("(seconds)", Value::Number((extra.every.0 / 1_000_000).into()))];
@@ -183,6 +187,16 @@ fn transport(of: &Instance, made: &mut Vec<Setting>) {
             made.extend(source.map(|source| Setting::new("unicast_src_ip", source)));
         }
     }
+}
+
+/// A line of `heartbeat_paths`.
+fn path(path: &HeartbeatPath) -> Value {
+    let mut options = vec![("(interface)", Value::Text(path.interface.clone()))];
+    options.extend(path.source.map(|source| ("src", Value::Address(source))));
+    if let Transport::Unicast { peers, .. } = &path.transport {
+        options.extend(peers.iter().map(|peer| ("peer", Value::Address(peer.address))));
+    }
+    Value::Options(options)
 }
 
 fn garp(garp: &Garp, made: &mut Vec<Setting>) {

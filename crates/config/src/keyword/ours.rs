@@ -1,6 +1,6 @@
 //! The table: words that are vipd's own. Other daemons warn of them and go on, so a file that has them still serves both.
 
-use super::{Args::*, Family, Keyword, Standing::*, rows};
+use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
 rows! {
 /// Words of `global_defs`.
@@ -28,7 +28,24 @@ INSTANCE_OWN_ROWS:
          is switched off. VIPD_INSTANCE, VIPD_PEER and VIPD_PRIORITY in its environment say which."
     "fence_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "60", Acts;
         "Time allowed for fence; longer counts as a failure."
+    "heartbeat_paths" Lines(&HEARTBEAT_LINE), "{ PATHLINE... }", "", "the instance's own interface alone", Acts;
+        "Further ways by which the directors of this instance hear each other: whoever hears the master by any of them does not \
+         take over. On every director alike; the VRID must be free on these wires."
 }
+
+rows! {
+/// Words of a heartbeat path.
+HEARTBEAT_ROWS:
+    "(interface)" Custom, "IFNAME [src IPADDR] [peer IPADDR]...", "", "", Acts;
+        "Interface that adverts are sent from and heard on, too; by multicast, unless there is a peer."
+    "src" Ip(Family::Any), "src IPADDR", "must match the instance family", "an address of the interface", Acts;
+        "Where adverts come from there."
+    "peer" Ip(Family::Any), "peer IPADDR", "must match the instance family; any number", "none: multicast", Acts;
+        "Another director there: adverts go to it by unicast, and only such peers are heard."
+}
+
+/// `vrrp_instance/heartbeat_paths`
+static HEARTBEAT_LINE: Block = Block { path: "vrrp_instance/heartbeat_paths", keywords: &[HEARTBEAT_ROWS] };
 
 /// Words of `global_defs`.
 pub(super) const GLOBAL: &[Keyword] = GLOBAL_OWN_ROWS;

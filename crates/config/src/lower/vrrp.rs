@@ -95,6 +95,8 @@ impl Lower<'_> {
         let (auth, initial) = self.auth(node, (version, family), mode, (priority, initial), advert_int);
         let transport = self.transport(node, mode, family);
         let source = self.source(nodes, &transport, family);
+        let own = (interface.as_deref().unwrap_or_default(), &transport);
+        let heartbeat_paths = self.heartbeat_paths(nodes, own, family);
         let device = interface.as_deref().unwrap_or_default();
         let seat = Seat { interface: device, vrid: vrid.map_or(0, narrow), family, mode };
         let mut places = self.places(node, seat);
@@ -145,6 +147,7 @@ impl Lower<'_> {
             tracks,
             witness: takeover.witness.is_some() || takeover.session.is_some(),
             fence: takeover.fence.is_some(),
+            heartbeat_paths,
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
             needs: paths.needs,
         };
@@ -596,17 +599,20 @@ impl Lower<'_> {
         let mut seen: HashMap<(Vrid, &str, Option<IpAddr>, IpAddr), &Made> = HashMap::new();
         for one in made {
             let own = &one.instance.vrrp;
-            let places: Vec<(Option<IpAddr>, IpAddr)> = match &own.transport {
-                Transport::Multicast { group } => vec![(None, *group)],
-                Transport::Unicast { peers, .. } => peers.iter().map(|p| (own.source, p.address)).collect(),
-            };
+            let paths = own.heartbeat_paths.iter().map(|p| (&p.interface, p.source, &p.transport));
             let mut clash = None;
-            for (source, destination) in places {
-                let first = *seen.entry((own.vrid, &own.interface, source, destination)).or_insert(one);
-                clash = clash.or((!std::ptr::eq(first, one)).then_some(first));
+            for (interface, source, transport) in paths.chain([(&own.interface, own.source, &own.transport)]) {
+                let places: Vec<(Option<IpAddr>, IpAddr)> = match transport {
+                    Transport::Multicast { group } => vec![(None, *group)],
+                    Transport::Unicast { peers, .. } => peers.iter().map(|p| (source, p.address)).collect(),
+                };
+                for (source, destination) in places {
+                    let first = *seen.entry((own.vrid, interface, source, destination)).or_insert(one);
+                    clash = clash.or((!std::ptr::eq(first, one)).then_some((first, interface)));
+                }
             }
-            if let Some(other) = clash {
-                let message = format!("virtual_router_id {} is used twice on {}", own.vrid, own.interface);
+            if let Some((other, interface)) = clash {
+                let message = format!("virtual_router_id {} is used twice on {interface}", own.vrid);
                 let label = format!("by `{}` here", other.instance.vrrp.name);
                 self.push(
                     Report::error(Code::DuplicateVrid, one.vrid_at, message)

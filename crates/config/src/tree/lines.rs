@@ -22,6 +22,7 @@ impl Parser<'_> {
             "virtual_routes",
             "static_rules",
             "virtual_rules",
+            "heartbeat_paths",
         ];
         if !checked.contains(&keyword) {
             return;
@@ -41,7 +42,9 @@ pub(crate) fn item(keyword: &str, block: &'static Block, words: &[Word]) -> Resu
     };
     let first = &words[0];
     match keyword {
-        "linkbeat_interfaces" | "track_interface" => head("(interface)", Value::Text(value::device(first, keyword)?)),
+        "linkbeat_interfaces" | "track_interface" | "heartbeat_paths" => {
+            head("(interface)", Value::Text(value::device(first, keyword)?))
+        }
         "static_ipaddress" | "virtual_ipaddress" | "virtual_ipaddress_excluded" => {
             let (address, length) = value::prefix(first, "address")?;
             head("(address)", Value::Network(address, length))

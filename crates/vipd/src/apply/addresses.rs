@@ -2,7 +2,7 @@
 //! and its announcement at a time, so that the first of a thousand doesn't wait for the rest.
 
 use super::guardian::Guardian;
-use super::lease::{Lease, leases};
+use super::lease::Leases;
 use super::pace::Pace;
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use vipd_config::model::Config;
 use vipd_sys::announce::{Announcer, Sort, gratuitous, neighbour};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, flag};
+use vipd_sys::netlink::{Address, Change, Link, Monitor, Netlink, Port, Renewals, flag};
 use vipd_sys::sysctl;
 use vipd_vrrp::settings::{AddressFlag, Family, Instance, Lifetime, VirtualAddress, VirtualDevice};
 use vipd_vrrp::track;
@@ -32,8 +32,6 @@ const ROUNDS: usize = 4096;
 
 /// Leases renewed in one send, so that no advert waits for more: a thousandth of a second's work.
 const RENEWALS: usize = 128;
-/// How long renewals wait for others, in microseconds: the leases of many instances cost ten sends a second, not one each.
-const TOGETHER: u64 = 100_000;
 /// An address with one of these can't be sent from.
 const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
@@ -64,6 +62,15 @@ pub(crate) struct Seen {
     pub(crate) links: bool,
     /// Addresses came or went.
     pub(crate) addresses: bool,
+}
+
+/// What was away since it was last asked, though it may be there again: with it went routes of which the kernel tells nothing.
+#[derive(Default)]
+pub(crate) struct Losses {
+    /// Interfaces, by index, that were down or gone.
+    pub(crate) devices: BTreeSet<u32>,
+    /// Addresses.
+    pub(crate) addresses: BTreeSet<IpAddr>,
 }
 
 /// The addresses that are there whatever the instances do: static ones, and those of ipvlans.
@@ -112,12 +119,10 @@ pub(crate) struct Addresses {
     /// Those with `no_track` that somebody has removed since they were claimed.
     let_go: BTreeSet<VirtualAddress>,
     pace: Pace,
-    /// The leases by address and device; what has none the kernel holds for ever.
-    leases: BTreeMap<(IpAddr, String), Lease>,
-    /// Addresses whose lease is to be renewed.
-    renewals: Vec<VirtualAddress>,
-    /// When that is done.
-    renew_at: u64,
+    /// What has no lease the kernel holds for ever.
+    leases: Leases,
+    /// Room for what renews them.
+    renewals: Renewals,
     /// Whether a device forwards IPv6, and when that was read.
     forwards: BTreeMap<String, (Sort, u64)>,
     claims: BTreeSet<VirtualAddress>,
@@ -133,6 +138,7 @@ pub(crate) struct Addresses {
     pause_until: u64,
     /// What was seen and not yet taken by `news`.
     seen: Seen,
+    losses: Losses,
     guardian: Guardian,
     /// Addresses that somebody removed, and their interfaces, until they were told of.
     pub(crate) put_back: Vec<(IpAddr, String)>,
@@ -156,9 +162,8 @@ impl Addresses {
             fixed: BTreeSet::new(),
             let_go: BTreeSet::new(),
             pace: Pace::default(),
-            leases: BTreeMap::new(),
-            renewals: Vec::new(),
-            renew_at: 0,
+            leases: Leases::new(),
+            renewals: Renewals::default(),
             forwards: BTreeMap::new(),
             claims: BTreeSet::new(),
             adds: VecDeque::new(),
@@ -168,6 +173,7 @@ impl Addresses {
             retry_at: None,
             pause_until: 0,
             seen: Seen::default(),
+            losses: Losses::default(),
             guardian: Guardian::default(),
             put_back: Vec::new(),
             told: BTreeMap::new(),
@@ -187,6 +193,7 @@ impl Addresses {
     fn read_all(&mut self) -> io::Result<()> {
         self.links = self.netlink.links()?.into_iter().map(|l| (l.index, l)).collect();
         self.held.clear();
+        self.leases.changed();
         for address in self.netlink.addresses()? {
             self.hold(address);
         }
@@ -200,6 +207,7 @@ impl Addresses {
         match held.entry((address.address, address.prefix)) {
             Entry::Vacant(vacant) => {
                 vacant.insert((self.noted, address));
+                self.leases.changed();
                 true
             }
             // The end of duplicate address detection is news, too; the place in the order stays.
@@ -216,7 +224,7 @@ impl Addresses {
     pub(crate) fn manage(&mut self, config: &Config) -> io::Result<()> {
         let mut managed: BTreeMap<String, BTreeMap<IpAddr, VirtualAddress>> = BTreeMap::new();
         self.pace.manage(config);
-        self.leases = leases(config.instances.iter().map(|i| &i.vrrp));
+        self.leases.manage(monotonic_micros(), config.instances.iter().map(|i| &i.vrrp));
         self.fixed = fixed(config).collect();
         for address in &self.fixed {
             managed.entry(address.device.clone()).or_default().insert(address.address, address.clone());
@@ -245,6 +253,11 @@ impl Addresses {
     /// Every interface, by its index.
     pub(crate) fn links(&self) -> &BTreeMap<u32, Link> {
         &self.links
+    }
+
+    /// What was away since this was last asked.
+    pub(crate) fn losses(&mut self) -> Losses {
+        std::mem::take(&mut self.losses)
     }
 
     /// Whether some interface has an address.
@@ -333,6 +346,7 @@ impl Addresses {
     fn note(&mut self, change: Change) -> io::Result<()> {
         match change {
             Change::Link(link) => {
+                self.leases.changed();
                 self.seen.links |= self.links.get(&link.index) != Some(&link);
                 if link.up {
                     // What could not be added while it was down can be now.
@@ -341,12 +355,17 @@ impl Addresses {
                     self.guardian.forget(link.index);
                 }
                 let index = link.index;
+                if !link.enabled {
+                    self.losses.devices.insert(index);
+                }
                 if let Some(before) = self.links.insert(index, link) {
                     self.vacate(index, &before.name);
                 }
             }
             Change::LinkGone(index) => {
+                self.leases.changed();
                 self.seen.links = true;
+                self.losses.devices.insert(index);
                 self.links.remove(&index);
                 self.held.remove(&index);
                 self.guardian.forget(index);
@@ -369,6 +388,8 @@ impl Addresses {
                 if held.remove(&(address.address, address.prefix)).is_none() {
                     return Ok(()); // we removed it ourselves
                 }
+                self.leases.changed();
+                self.losses.addresses.insert(address.address);
                 self.seen.addresses = true;
                 self.miss(&address, by);
             }
@@ -376,6 +397,8 @@ impl Addresses {
                 warn!("the kernel had more to tell than fits: reading interfaces and addresses anew");
                 let before: Vec<Address> = self.held.values().flat_map(BTreeMap::values).map(|h| h.1.clone()).collect();
                 let names: Vec<_> = self.links.values().map(|link| (link.index, link.name.clone())).collect();
+                self.losses.devices.extend(self.links.keys());
+                self.losses.addresses.extend(before.iter().map(|address| address.address));
                 self.read_all()?;
                 for (index, name) in names {
                     self.vacate(index, &name);
@@ -411,8 +434,7 @@ impl Addresses {
         let Some(claim) = self.claims.iter().find(|c| c.address == address.address && c.device == device) else {
             return;
         };
-        let lease = self.leases.get(&(address.address, device.clone()));
-        if lease.is_some_and(|lease| lease.is_over(now)) {
+        if self.leases.is_over(address.address, &device, now) {
             warn!("the kernel took {} from {device}: its lease was not renewed in time", address.address);
             return;
         }
@@ -455,6 +477,7 @@ impl Addresses {
             warn!("what the kernel has to tell can't be read: {e}");
         }
         self.claims = claims.iter().cloned().collect();
+        self.leases.changed();
         let wanted: BTreeSet<(&str, IpAddr)> = claims.iter().map(|c| (c.device.as_str(), c.address)).collect();
         let all = self.managed.iter().flat_map(|(device, set)| set.values().map(move |a| (device, a)));
         let unwanted = all.filter(|(device, a)| !wanted.contains(&(device.as_str(), a.address)));
@@ -463,7 +486,6 @@ impl Addresses {
             self.remove_place(&device, place);
         }
         self.refused.retain(|address, _| self.claims.contains(address));
-        self.renewals.retain(|address| self.claims.contains(address));
         self.let_go.retain(|address| self.claims.contains(address));
         let missing = claims.into_iter().filter(|c| !self.holds(c) && self.link_named(&c.device).is_some());
         let missing = missing.filter(|c| !self.let_go.contains(c));
@@ -497,6 +519,7 @@ impl Addresses {
         let device = self.name_of(index);
         let Some(held) = self.held.get_mut(&index) else { return };
         let Some((_, address)) = held.remove(&place) else { return };
+        self.leases.changed();
         match self.netlink.remove(&address) {
             Ok(()) => debug!("removed {}/{} from {device}", address.address, address.prefix),
             Err(e) => {
@@ -534,8 +557,7 @@ impl Addresses {
         let adds = (!self.adds.is_empty()).then_some(self.pause_until);
         let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
-        let renewals = (!self.renewals.is_empty()).then_some(self.renew_at);
-        [adds, rounds, refused, renewals, self.retry_at, self.guardian.wake()].into_iter().flatten().min()
+        [adds, rounds, refused, self.leases.wake(), self.retry_at, self.guardian.wake()].into_iter().flatten().min()
     }
 
     /// Whether an address is not to be added, or not yet.
@@ -560,8 +582,8 @@ impl Addresses {
             let claims = self.claims.iter().cloned().collect();
             self.reconcile(claims);
         }
-        if !self.renewals.is_empty() && now >= self.renew_at {
-            self.renew_some();
+        if self.leases.wake().is_some_and(|at| at <= now) {
+            self.renew_some(now);
         }
         if now < self.pause_until {
             return;
@@ -576,38 +598,47 @@ impl Addresses {
         }
     }
 
-    /// The leases of these addresses are renewed, by `work`: soon, together with what others ask for until then.
-    pub(crate) fn renew(&mut self, list: impl IntoIterator<Item = VirtualAddress>) {
-        let now = monotonic_micros();
-        if self.renewals.is_empty() {
-            self.renew_at = now + TOGETHER;
-        }
-        for address in list {
-            let lease = self.leases.get(&(address.address, address.device.clone()));
-            if lease.is_none_or(|lease| lease.seconds < 2) {
-                self.renew_at = self.renew_at.min(now); // there is no time to lose
-            }
-            self.renewals.push(address);
-        }
+    /// The leases of what an instance claims (it stands at this place in the configuration) are renewed, by `work`.
+    pub(crate) fn renew<'a>(&mut self, instance: usize, claims: impl Iterator<Item = &'a VirtualAddress>) {
+        self.leases.ask(monotonic_micros, instance, claims);
     }
 
     /// The addresses that are held stay for good, whoever renews them: this role ends and they are to outlive it.
     pub(crate) fn keep(&mut self) {
-        self.leases.clear();
-        self.renewals = self.claims.iter().cloned().collect();
-        while !self.renewals.is_empty() {
-            self.renew_some();
+        self.leases = Leases::new();
+        let claims: Vec<_> = self.claims.iter().cloned().collect();
+        for some in claims.chunks(RENEWALS) {
+            let mut renewals = self.renewals_of(some);
+            self.send_renewals(&mut renewals);
         }
     }
 
-    fn renew_some(&mut self) {
+    fn renew_some(&mut self, now: u64) {
         // What is gone must not come back by being renewed.
         if let Err(e) = self.observe() {
             warn!("what the kernel has to tell can't be read: {e}");
         }
-        let some: Vec<_> = self.renewals.drain(..self.renewals.len().min(RENEWALS)).collect();
+        let mut batch = std::mem::take(&mut self.renewals);
+        while batch.len() < RENEWALS {
+            if let Some(addresses) = self.leases.unwritten() {
+                let addresses = addresses.to_vec();
+                let written = self.renewals_of(&addresses);
+                self.leases.write(written);
+            }
+            let room = RENEWALS - batch.len();
+            if self.leases.take(now, &mut batch, room).is_none() {
+                break;
+            }
+        }
+        self.send_renewals(&mut batch);
+        batch.clear();
+        self.renewals = batch;
+    }
+
+    /// What renews these addresses: those that are there and still claimed.
+    fn renewals_of(&mut self, addresses: &[VirtualAddress]) -> Renewals {
         // One that isn't there any more is the guardian's.
-        let some = some.iter().filter_map(|a| {
+        let some = addresses.iter().filter(|a| self.claims.contains(a)).filter_map(|a| {
             let held = &self.held.get(&self.link_named(&a.device)?.index)?.get(&(a.address, a.prefix))?.1;
             let wanted = self.wanted(a)?;
             // Of an IPv6 address that is there for good the kernel would shorten the life of its prefix's route, which
@@ -616,25 +647,19 @@ impl Addresses {
             (!lasting).then_some(wanted)
         });
         let some: Vec<Address> = some.collect();
-        if let Err(e) = self.netlink.renew(&some)
+        let mut renewals = Renewals::default();
+        for address in some {
+            renewals.push(&address);
+            self.hold(address);
+        }
+        renewals
+    }
+
+    fn send_renewals(&mut self, renewals: &mut Renewals) {
+        if let Err(e) = self.netlink.renew(renewals)
             && let Some(silent) = self.limit.allow(monotonic_micros())
         {
             warn!("the kernel does not renew the lease of an address: {e}{silent}");
-        }
-        self.leased(&some);
-        for address in some {
-            self.hold(address);
-        }
-    }
-
-    /// Notes that the leases of these addresses begin now.
-    fn leased(&mut self, addresses: &[Address]) {
-        let now = monotonic_micros();
-        for address in addresses {
-            let device = self.name_of(address.index);
-            if let Some(lease) = self.leases.get_mut(&(address.address, device)) {
-                lease.renewed = now;
-            }
         }
     }
 
@@ -652,7 +677,7 @@ impl Addresses {
                 Lifetime::Forever => None,
                 Lifetime::Secs(seconds) => Some(seconds),
             },
-            valid: self.leases.get(&(address.address, address.device.clone())).map(|lease| lease.seconds),
+            valid: self.leases.seconds(address),
             flags: flags(address),
         })
     }
@@ -661,7 +686,7 @@ impl Addresses {
         let Some(wanted) = self.wanted(address) else { return Added::Silently };
         match self.netlink.add(&wanted) {
             Ok(()) => {
-                self.leased(std::slice::from_ref(&wanted));
+                self.leases.begin(monotonic_micros(), address);
                 self.hold(wanted);
                 // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
                 if self.pace.holds(address) {

@@ -1,10 +1,11 @@
-//! For how long the kernel holds the addresses of instances that are not renewed (`vip_lease`).
+//! For how long the kernel holds the addresses of instances that are not renewed (`vip_lease`), and whose are to be renewed:
+//! what is sent for that is written once, and again only when something has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use tracing::warn;
-use vipd_sys::clock::monotonic_micros;
-use vipd_vrrp::settings::Instance;
+use vipd_sys::netlink::Renewals;
+use vipd_vrrp::settings::{Instance, VirtualAddress};
 
 /// The kernel may end a lease this much before its time, in microseconds (`ADDRCONF_TIMER_FUZZ_MINUS`, net/addrconf.h).
 const LEASE_EARLY: u64 = 30_000;
@@ -13,35 +14,147 @@ const LEASE_EARLY: u64 = 30_000;
 /// cost a quarter of a processor.
 const MOST_LEASED_V6: usize = 256;
 
-/// For how long the kernel holds an address that is not renewed.
-pub(super) struct Lease {
-    pub(super) seconds: u32,
-    /// When it was last renewed, in microseconds.
-    pub(super) renewed: u64,
+/// How long renewals wait for others, in microseconds: the leases of many instances cost ten sends a second, not one each.
+const TOGETHER: u64 = 100_000;
+
+/// The lease of an address.
+#[derive(Clone, Copy)]
+struct Lease {
+    seconds: u32,
+    /// Whose it is: an instance, by its place in the configuration.
+    instance: usize,
 }
 
-impl Lease {
-    /// Whether the kernel has ended it, if nobody else took the address away.
-    pub(super) fn is_over(&self, now: u64) -> bool {
-        now + LEASE_EARLY >= self.renewed + u64::from(self.seconds) * 1_000_000
+/// What is renewed at once: the addresses of an instance.
+#[derive(Default)]
+struct Tenancy {
+    addresses: Vec<VirtualAddress>,
+    /// What is sent for that, as of this state of things (`Leases::changed`).
+    written: Renewals,
+    state: u64,
+    /// When they were last renewed, in microseconds.
+    renewed: u64,
+    /// One that must not wait for others.
+    short: bool,
+}
+
+/// The leases of what the instances may hold.
+pub(super) struct Leases {
+    by_place: BTreeMap<(IpAddr, String), Lease>,
+    /// By instance.
+    tenancies: Vec<Tenancy>,
+    /// Instances whose leases are to be renewed, and how many of each are.
+    queue: VecDeque<(usize, usize)>,
+    /// When that is done.
+    at: u64,
+    /// The state of things: every change makes it another one.
+    state: u64,
+}
+
+impl Leases {
+    /// None.
+    pub(super) fn new() -> Leases {
+        Leases { by_place: BTreeMap::new(), tenancies: Vec::new(), queue: VecDeque::new(), at: 0, state: 1 }
     }
-}
 
-/// The leases of what these instances may hold, by address and device.
-pub(super) fn leases<'a>(instances: impl Iterator<Item = &'a Instance>) -> BTreeMap<(IpAddr, String), Lease> {
-    let mut leases = BTreeMap::new();
-    for instance in instances {
-        let Some(seconds) = instance.lease() else { continue };
-        for address in instance.addresses.iter().chain(&instance.excluded) {
-            leases.insert((address.address, address.device.clone()), Lease { seconds, renewed: monotonic_micros() });
+    /// These instances' from now on, in this order.
+    pub(super) fn manage<'a>(&mut self, now: u64, instances: impl Iterator<Item = &'a Instance>) {
+        *self = Leases { state: self.state + 1, ..Leases::new() };
+        for (i, instance) in instances.enumerate() {
+            let seconds = instance.lease();
+            let short = seconds.is_none_or(|seconds| seconds < 2); // there is no time to lose
+            self.tenancies.push(Tenancy { renewed: now, short, ..Tenancy::default() });
+            let Some(seconds) = seconds else { continue };
+            for address in instance.addresses.iter().chain(&instance.excluded) {
+                self.by_place.insert((address.address, address.device.clone()), Lease { seconds, instance: i });
+            }
+        }
+        let v6 = self.by_place.keys().filter(|(address, _)| address.is_ipv6()).count();
+        if v6 > MOST_LEASED_V6 {
+            warn!(
+                "{v6} IPv6 addresses are more than the {MOST_LEASED_V6} that can be leased: the kernel holds them for good"
+            );
+            self.by_place.retain(|(address, _), _| address.is_ipv4());
         }
     }
-    let v6 = leases.keys().filter(|(address, _)| address.is_ipv6()).count();
-    if v6 > MOST_LEASED_V6 {
-        warn!(
-            "{v6} IPv6 addresses are more than the {MOST_LEASED_V6} that can be leased: the kernel holds them for good"
-        );
-        leases.retain(|(address, _), _| address.is_ipv4());
+
+    /// What is written is not to be believed any more: addresses, interfaces or claims have changed.
+    pub(super) fn changed(&mut self) {
+        self.state += 1;
     }
-    leases
+
+    /// For how many seconds the kernel holds an address that is not renewed.
+    pub(super) fn seconds(&self, address: &VirtualAddress) -> Option<u32> {
+        self.by_place.get(&(address.address, address.device.clone())).map(|lease| lease.seconds)
+    }
+
+    /// Whether the kernel has ended the lease of an address, if nobody else took it away.
+    pub(super) fn is_over(&self, address: IpAddr, device: &str, now: u64) -> bool {
+        let lease = self.by_place.get(&(address, device.to_owned()));
+        let renewed = lease.and_then(|lease| self.tenancies.get(lease.instance)).map(|tenancy| tenancy.renewed);
+        let end = lease.zip(renewed).map(|(lease, renewed)| renewed + u64::from(lease.seconds) * 1_000_000);
+        end.is_some_and(|end| now + LEASE_EARLY >= end)
+    }
+
+    /// The lease of an address that was just added begins.
+    pub(super) fn begin(&mut self, now: u64, address: &VirtualAddress) {
+        let lease = self.by_place.get(&(address.address, address.device.clone())).copied();
+        if let Some(tenancy) = lease.and_then(|lease| self.tenancies.get_mut(lease.instance)) {
+            tenancy.renewed = now;
+        }
+    }
+
+    /// The leases of what an instance claims are to be renewed: soon, together with what others ask for until then.
+    pub(super) fn ask<'a>(
+        &mut self,
+        now: impl FnOnce() -> u64,
+        instance: usize,
+        claims: impl Iterator<Item = &'a VirtualAddress>,
+    ) {
+        let Some(tenancy) = self.tenancies.get_mut(instance) else { return };
+        if tenancy.state != self.state {
+            tenancy.addresses = claims.cloned().collect();
+            tenancy.state = 0;
+        }
+        if self.queue.is_empty() {
+            self.at = now() + TOGETHER;
+        }
+        if tenancy.short {
+            self.at = 0;
+        }
+        self.queue.push_back((instance, 0));
+    }
+
+    /// When some are to be renewed, if any are.
+    pub(super) fn wake(&self) -> Option<u64> {
+        (!self.queue.is_empty()).then_some(self.at)
+    }
+
+    /// The addresses of the next instance, if what is sent for them is to be written.
+    pub(super) fn unwritten(&self) -> Option<&[VirtualAddress]> {
+        let tenancy = self.tenancies.get(self.queue.front()?.0)?;
+        (tenancy.state != self.state).then_some(&tenancy.addresses)
+    }
+
+    /// Writes it.
+    pub(super) fn write(&mut self, renewals: Renewals) {
+        if let Some((i, done)) = self.queue.front_mut() {
+            *done = 0;
+            if let Some(tenancy) = self.tenancies.get_mut(*i) {
+                (tenancy.written, tenancy.state) = (renewals, self.state);
+            }
+        }
+    }
+
+    /// Moves what is to be sent for the next instance, at most so many; `None`: there is none.
+    pub(super) fn take(&mut self, now: u64, to: &mut Renewals, most: usize) -> Option<()> {
+        let (i, done) = self.queue.front_mut()?;
+        let Some(tenancy) = self.tenancies.get_mut(*i) else { return self.queue.pop_front().map(drop) };
+        tenancy.renewed = now;
+        *done += to.append(&tenancy.written, *done, most);
+        if *done >= tenancy.written.len() {
+            self.queue.pop_front();
+        }
+        Some(())
+    }
 }

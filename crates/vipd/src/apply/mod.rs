@@ -16,7 +16,7 @@ pub(crate) use addresses::{Addresses, fixed};
 pub(crate) use carriers::Carriers;
 pub(crate) use devices::{Before, Devices};
 pub(crate) use filter::{Filter, release as release_filter};
-pub(crate) use ports::Ports;
+pub(crate) use ports::{Opened, Ports};
 pub(crate) use promotion::Promotion;
 pub(crate) use routing::{Path, Routing};
 use vipd_config::model::Config;

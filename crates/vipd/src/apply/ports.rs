@@ -1,13 +1,13 @@
 //! The sockets of the vrrp role: one receiver for each interface, protocol and group or source, shared by the instances
-//! there; one sender for each interface and family.
+//! there; one sender for each interface and family. Heartbeat paths have theirs in the same way.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd_sys::poll::Poller;
-use vipd_sys::raw::{Arrived, Device, Listen, Receiver, Sender};
+use vipd_sys::raw::{Device, Inbox, Listen, Receiver, Sender};
 use vipd_vrrp::packet::{PROTOCOL, PROTOCOL_AH};
-use vipd_vrrp::settings::{Auth, Family, Instance, Transport};
+use vipd_vrrp::settings::{Auth, Family, Instance, Transport, Way};
 use vipd_vrrp::units::Vrid;
 
 /// Receive buffer of one port in bytes: some hundred adverts. More than that waiting is a flood.
@@ -28,15 +28,45 @@ struct Port {
     key: Key,
     token: u64,
     receiver: Receiver,
-    /// Those that listen here.
-    instances: BTreeMap<Vrid, Vec<usize>>,
+    /// Those that listen here, and which of their ways this is.
+    instances: BTreeMap<Vrid, Vec<(usize, Way)>>,
+}
+
+/// Whether an instance can hear and be heard, or why not.
+pub(crate) struct Opened {
+    /// By its own interface.
+    pub(crate) own: Result<(), String>,
+    /// By each of its heartbeat paths.
+    pub(crate) paths: Vec<Result<(), String>>,
+}
+
+impl Opened {
+    /// Whether any socket could not be opened.
+    pub(crate) fn refused(&self) -> bool {
+        self.own.is_err() || self.paths.iter().any(Result::is_err)
+    }
+}
+
+/// What an instance sends by: its own interface, its heartbeat paths.
+struct Sends {
+    own: Option<usize>,
+    paths: Vec<Option<usize>>,
+}
+
+/// What sends on a device.
+struct Out {
+    device: Device,
+    family: Family,
+    sender: Sender,
 }
 
 /// All sockets.
 #[derive(Default)]
 pub(crate) struct Ports {
     ports: Vec<Port>,
-    senders: BTreeMap<(String, Family), (Device, Sender)>,
+    senders: Vec<Out>,
+    /// Which of them each instance sends by.
+    sends: Vec<Sends>,
     next_token: u64,
 }
 
@@ -50,10 +80,11 @@ impl Ports {
         devices: &BTreeMap<String, (u32, u32)>,
         poller: &Poller,
         first_token: u64,
-    ) -> Vec<Result<(), String>> {
+    ) -> Vec<Opened> {
         let mut old = std::mem::take(&mut self.ports);
         let mut old_senders = std::mem::take(&mut self.senders);
         self.next_token = self.next_token.max(first_token);
+        self.sends.clear();
         let mut opened = Vec::new();
         for (i, instance) in instances.enumerate() {
             // Below its least MTU an interface has no IPv6, and forgets the groups that were joined there.
@@ -62,33 +93,39 @@ impl Ports {
                 let (index, _) = devices.get(name).filter(fits)?;
                 Some(Device { name: name.to_owned(), index: *index })
             };
-            let (Some(out), Some(ear)) = (device(instance.sends_on()), device(instance.hears_on())) else {
-                opened.push(Ok(()));
-                continue;
+            let mut open = |way: Way| {
+                let (out, ear) = (device(instance.sends_by(way)), device(instance.hears_by(way)));
+                let (Some(out), Some(ear)) = (out, ear) else { return (None, Ok(())) };
+                let open = || match (way, instance.family) {
+                    (Way::Own, Family::V6) if out.name != instance.interface => {
+                        Sender::open(&out, any(Family::V6))?.unaddressed()
+                    }
+                    (_, family) => Sender::open(&out, any(family)),
+                };
+                let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
+                let hears = self.open_receiver((i, way, instance.vrid), key(instance, way, ear), &mut old, poller);
+                (sends.as_ref().ok().copied(), sends.and(hears))
             };
-            let open = || match instance.family {
-                Family::V6 if out.name != instance.interface => Sender::open(&out, any(Family::V6))?.unaddressed(),
-                family => Sender::open(&out, any(family)),
-            };
-            let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
-            let hears = self.open_receiver((i, instance.vrid), key(instance, ear), &mut old, poller);
-            opened.push(sends.and(hears));
+            let (own_sender, own) = open(Way::Own);
+            let (senders, paths) = (0..instance.heartbeat_paths.len()).map(|n| open(Way::Path(n))).unzip();
+            self.sends.push(Sends { own: own_sender, paths: senders });
+            opened.push(Opened { own, paths });
         }
         opened
     }
 
     fn open_receiver(
         &mut self,
-        (i, vrid): (usize, Vrid),
+        (i, way, vrid): (usize, Way, Vrid),
         key: Key,
         old: &mut Vec<Port>,
         poller: &Poller,
     ) -> Result<(), String> {
         if let Some(port) = self.ports.iter_mut().find(|p| p.key == key) {
-            port.instances.entry(vrid).or_default().push(i);
+            port.instances.entry(vrid).or_default().push((i, way));
             return Ok(());
         }
-        let instances = BTreeMap::from([(vrid, vec![i])]);
+        let instances = BTreeMap::from([(vrid, vec![(i, way)])]);
         if let Some(at) = old.iter().position(|p| p.key == key) {
             let port = old.swap_remove(at);
             self.ports.push(Port { instances, ..port });
@@ -108,33 +145,40 @@ impl Ports {
         device: &Device,
         family: Family,
         open: impl Fn() -> io::Result<Sender>,
-        old: &mut BTreeMap<(String, Family), (Device, Sender)>,
-    ) -> Result<(), String> {
-        let key = (device.name.clone(), family);
-        if self.senders.contains_key(&key) {
-            return Ok(());
+        old: &mut Vec<Out>,
+    ) -> Result<usize, String> {
+        let this = |out: &Out| out.device == *device && out.family == family;
+        if let Some(there) = self.senders.iter().position(this) {
+            return Ok(there);
         }
-        let sender = match old.remove(&key) {
-            Some((d, sender)) if d == *device => sender,
-            Some(_) | None => open().map_err(|e| format!("can't send on {}: {e}", device.name))?,
+        let out = match old.iter().position(this) {
+            Some(kept) => old.swap_remove(kept),
+            None => {
+                let sender = open().map_err(|e| format!("can't send on {}: {e}", device.name))?;
+                Out { device: device.clone(), family, sender }
+            }
         };
-        self.senders.insert(key, (device.clone(), sender));
-        Ok(())
+        self.senders.push(out);
+        Ok(self.senders.len() - 1)
     }
 
-    /// Sends a packet for an instance.
-    pub(crate) fn send(&self, instance: &Instance, packet: &[u8], to: IpAddr) -> io::Result<()> {
-        match self.senders.get(&(instance.sends_on().to_owned(), instance.family)) {
-            Some((_, sender)) => sender.send(packet, to),
+    /// Sends a packet for the instance at this place by one of its ways.
+    pub(crate) fn send(&self, instance: usize, way: Way, packet: &[u8], to: IpAddr) -> io::Result<()> {
+        let out = self.sends.get(instance).and_then(|sends| match way {
+            Way::Own => sends.own,
+            Way::Path(n) => sends.paths.get(n).copied().flatten(),
+        });
+        match out.and_then(|out| self.senders.get(out)) {
+            Some(out) => out.sender.send(packet, to),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the interface doesn't exist")),
         }
     }
 
-    /// The next datagram on the port with this token.
-    pub(crate) fn receive<'a>(&mut self, token: u64, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
-        match self.ports.iter_mut().find(|p| p.token == token) {
-            Some(port) => port.receiver.receive(buffer),
-            None => Ok(None),
+    /// Takes what waits on the port with this token, at most so many datagrams; how many they are.
+    pub(crate) fn receive(&self, token: u64, inbox: &mut Inbox, most: usize) -> io::Result<usize> {
+        match self.ports.iter().find(|p| p.token == token) {
+            Some(port) => port.receiver.receive(inbox, most),
+            None => Ok(0),
         }
     }
 
@@ -144,25 +188,26 @@ impl Ports {
     }
 
     /// The instances that listen on the port with this token.
-    pub(crate) fn instances(&self, token: u64) -> Vec<usize> {
+    pub(crate) fn instances(&self, token: u64) -> Vec<(usize, Way)> {
         self.ports.iter().filter(|p| p.token == token).flat_map(|p| p.instances.values().flatten().copied()).collect()
     }
 
     /// Those of them that are this virtual router.
-    pub(crate) fn instances_of(&self, token: u64, vrid: Vrid) -> &[usize] {
+    pub(crate) fn instances_of(&self, token: u64, vrid: Vrid) -> &[(usize, Way)] {
         let port = self.ports.iter().find(|p| p.token == token);
         port.and_then(|p| p.instances.get(&vrid)).map_or(&[], |these| these)
     }
 }
 
-fn key(instance: &Instance, device: Device) -> Key {
+fn key(instance: &Instance, way: Way, device: Device) -> Key {
     let protocol = match instance.auth {
         Auth::Ah(_) => PROTOCOL_AH,
         Auth::None | Auth::Pass(_) | Auth::Hmac(_) => PROTOCOL,
     };
-    let listen = match &instance.transport {
+    let source = instance.path(way).map_or(instance.source, |path| path.source);
+    let listen = match instance.transport_by(way) {
         Transport::Multicast { group } => Listen::Group(*group),
-        Transport::Unicast { .. } => Listen::Unicast(instance.source.unwrap_or(any(instance.family))),
+        Transport::Unicast { .. } => Listen::Unicast(source.unwrap_or(any(instance.family))),
     };
     Key { device, protocol, listen }
 }

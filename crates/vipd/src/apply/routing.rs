@@ -1,6 +1,7 @@
 //! The routes and rules of this host that are ours: what the kernel holds, compared with what is claimed; the difference
 //! written. Routes come before rules and behind the addresses, and go before them.
 
+use super::addresses::Losses;
 use crate::rate::Limit;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -318,14 +319,16 @@ impl Routing {
         self.places = places(&self.managed, &self.links);
     }
 
-    /// Interfaces or addresses changed: IPv4 routes went with those that are down or gone and with their source address, of
+    /// Interfaces or addresses changed: IPv4 routes went with those that are or were away and with their source address, of
     /// which the kernel tells nothing, and what was refused may be possible now.
-    pub(crate) fn heed(&mut self, links: &BTreeMap<u32, Link>, has: impl Fn(IpAddr) -> bool) {
+    pub(crate) fn heed(&mut self, links: &BTreeMap<u32, Link>, has: impl Fn(IpAddr) -> bool, losses: &Losses) {
         if self.managed.is_empty() {
             return;
         }
         self.note_links(links);
-        let enabled = |way: &Way| way.device == 0 || links.get(&way.device).is_some_and(|link| link.enabled);
+        let stands =
+            |device: u32| links.get(&device).is_some_and(|link| link.enabled) && !losses.devices.contains(&device);
+        let enabled = |way: &Way| way.device == 0 || stands(way.device);
         for (place, ways) in &mut self.held.routes {
             if place.destination.0.is_ipv4() {
                 ways.retain(enabled);
@@ -334,7 +337,8 @@ impl Routing {
         self.held.routes.retain(|_, ways| !ways.is_empty());
         for path in &self.claims {
             let Path::Route(route) = path else { continue };
-            let sourceless = |address: &IpAddr| address.is_ipv4() && !has(*address);
+            let lost = |address: &IpAddr| !has(*address) || losses.addresses.contains(address);
+            let sourceless = |address: &IpAddr| address.is_ipv4() && lost(address);
             if route.preferred.as_ref().is_some_and(sourceless)
                 && let Some(known) = path.known(&self.links)
             {

@@ -12,19 +12,21 @@ mod bfd;
 mod ease;
 mod happening;
 mod hearing;
+mod heartbeat;
 mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::rate::Limit;
 use bfd::Bfd;
 use ease::Ease;
+use heartbeat::Traffic;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ use tracing::{error, info, warn};
 use vipd_config::model::Config;
 use vipd_sys::clock::{monotonic_micros, unix_micros};
 use vipd_sys::poll::{DEADLINE, Poller, Room};
+use vipd_sys::raw::Inbox;
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
 use vipd_vrrp::settings::{Auth, Tracked};
@@ -61,7 +64,7 @@ const CLOCK_STEP: u64 = 1_000;
 const SOCKET_RETRY: u64 = 1_000_000;
 
 /// The supervisor hears that the loop turns as often, in microseconds, without asking.
-const BEAT: u64 = 250_000;
+const BEAT: u64 = 300_000;
 
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
@@ -127,6 +130,8 @@ struct Shell {
     refused: Option<String>,
     /// What the last checksum covered.
     sum: Option<admit::Sum>,
+    /// With heartbeat paths: what goes by each way, the own interface first.
+    ways: Vec<Traffic>,
     log: Limit,
 }
 
@@ -137,11 +142,16 @@ struct Kept {
     bfd: vipd_bfd::node::Snapshot,
     #[serde(default)]
     settings: Before,
+    #[serde(default)]
+    promotion: Promotion,
 }
 
-/// How a role that has gone found the settings of the kernel that it has changed.
-pub(crate) fn settings_before(kept: &RawValue) -> Before {
-    serde_json::from_str::<Kept>(kept.get()).map(|kept| kept.settings).unwrap_or_default()
+/// Sets the kernel's settings as a role that has gone had found them.
+pub(crate) fn restore_settings(kept: &RawValue) {
+    if let Ok(Kept { settings, mut promotion, .. }) = serde_json::from_str::<Kept>(kept.get()) {
+        settings.restore();
+        promotion.set(&BTreeSet::new());
+    }
 }
 
 struct Role {
@@ -235,7 +245,7 @@ impl Role {
 
     fn turn_until_told(&mut self) -> io::Result<()> {
         let mut ready = Vec::with_capacity(64);
-        let mut buffer = vec![0; 64 << 10];
+        let (mut buffer, mut inbox) = (vec![0; 64 << 10], Inbox::default());
         while !self.stopping {
             let node = self.node.alarm().map(|at| at.0);
             let snapshot = self.configured.then(|| self.snapshot_at + self.snapshot_gap());
@@ -257,13 +267,13 @@ impl Role {
                         self.send_what_is_due();
                     }
                     port => {
-                        let read = self.read_port(port, self.ease.burst(BURST), &mut buffer);
+                        let read = self.read_port(port, self.ease.burst(BURST), &mut inbox);
                         self.ease.read(monotonic_micros(), read);
                         self.send_what_is_due();
                     }
                 }
             }
-            self.judge(&mut buffer)?;
+            self.judge(&mut buffer, &mut inbox)?;
             self.follow_sessions();
             let now = monotonic_micros();
             if self.filter.wake().is_some_and(|at| at <= now) {
@@ -299,14 +309,14 @@ impl Role {
 
     /// Those are judged that were to be heard by now (what is due to be sent is sent): nobody counts as gone whose words have
     /// come and were not read.
-    fn judge(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    fn judge(&mut self, buffer: &mut [u8], inbox: &mut Inbox) -> io::Result<()> {
         let at = now();
         let due = [self.node.alarm().map(|at| at.0), self.bfd.wake()].into_iter().flatten().min();
         if due.is_none_or(|due| due > at.0) {
             return Ok(());
         }
         self.addresses.observe()?;
-        self.read_everything(buffer);
+        self.read_everything(buffer, inbox);
         self.bfd.tick(at.0);
         self.follow_sessions();
         self.node.handle(at, Input::Tick);
@@ -315,9 +325,9 @@ impl Role {
     }
 
     /// Reads every socket until it is empty.
-    fn read_everything(&mut self, buffer: &mut [u8]) {
+    fn read_everything(&mut self, buffer: &mut [u8], inbox: &mut Inbox) {
         for token in self.ports.tokens() {
-            if self.read_port(token, BURST, buffer) > 0 {
+            if self.read_port(token, BURST, inbox) > 0 {
                 self.send_what_is_due();
             }
         }
@@ -377,9 +387,9 @@ impl Role {
                     let done = self.steer(&order);
                     self.queue(&FromRole::Steered { id, done });
                 }
-                ToRole::Cleared { instance, verdict } => {
+                ToRole::Cleared { instance, question, verdict } => {
                     let i = self.node.routers().iter().position(|r| r.settings.name == instance);
-                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, verdict.clone())));
+                    i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, question, verdict.clone())));
                 }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
@@ -424,6 +434,7 @@ impl Role {
                 Ok(kept) => {
                     predecessor = Some(kept.bfd);
                     self.devices.resume(kept.settings);
+                    self.promotion = kept.promotion;
                     Some((Instant(last_seen), kept.vrrp))
                 }
                 Err(e) => {
@@ -436,14 +447,15 @@ impl Role {
         // An instance keeps its counters by what it is, not by where it stands in the file.
         let mut shells: BTreeMap<String, Shell> =
             self.node.routers().iter().map(|r| r.settings.name.clone()).zip(std::mem::take(&mut self.shells)).collect();
-        self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default()).collect();
+        self.shells = settings.instances.iter().map(|i| shells.remove(&i.name).unwrap_or_default().suit(i)).collect();
         self.devices.manage(&settings.instances, self.addresses.links());
         self.config = config;
         self.keep_devices();
         self.routing.manage(&self.config, self.addresses.links())?;
         self.addresses.manage(&self.config)?;
         // Routes went with addresses that were removed for having changed; they may be there again before anybody looks.
-        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address));
+        let losses = self.addresses.losses();
+        self.routing.heed(self.addresses.links(), |address| self.addresses.on_host(address), &losses);
         self.addresses.log_changes = self.options.log_addresses;
         self.carriers.manage(&self.config.interfaces);
         let links = self.facts(now.0);
@@ -462,8 +474,9 @@ impl Role {
         self.reconcile();
         self.announce_new();
         // What is leased no more must not end.
-        let held: Vec<_> = (0..self.node.routers().len()).flat_map(|i| self.node.claims(i)).cloned().collect();
-        self.addresses.renew(held);
+        for i in 0..self.node.routers().len() {
+            self.addresses.renew(i, self.node.claims(i));
+        }
         self.queue(&FromRole::Sessions(self.bfd.known()));
         if !self.configured {
             self.configured = true;
@@ -504,18 +517,19 @@ impl Role {
         // The node's instances are the configuration's, in the same order.
         for (opened, model) in opened.iter_mut().zip(&self.config.instances) {
             if let Some(why) = self.devices.problem(&model.vrrp) {
-                *opened = Err(why.to_owned());
+                opened.own = Err(why.to_owned());
             }
             let tracked = model.vrrp.source.filter(|_| model.track_source);
             if let Some(source) = tracked.filter(|source| !self.addresses.on_host(*source)) {
-                *opened = Err(format!("its source address {source} is not on this host"));
+                opened.own = Err(format!("its source address {source} is not on this host"));
             }
         }
         let sessions = self.bfd.open(&self.poller, FIRST_BFD);
-        let refused = !sessions || opened.iter().any(Result::is_err);
+        let refused = !sessions || opened.iter().any(Opened::refused);
         self.sockets_at = refused.then(|| monotonic_micros() + SOCKET_RETRY);
         for (i, opened) in opened.into_iter().enumerate() {
-            self.handle(now(), Input::Sockets(i, opened));
+            self.heed_sockets(i, opened.paths);
+            self.handle(now(), Input::Sockets(i, opened.own));
         }
     }
 
@@ -543,8 +557,9 @@ impl Role {
                 self.open_ports();
                 self.promote();
             }
+            let losses = self.addresses.losses();
             let addresses = &self.addresses;
-            self.routing.heed(addresses.links(), |address| addresses.on_host(address));
+            self.routing.heed(addresses.links(), |address| addresses.on_host(address), &losses);
             let facts = self.facts(now);
             for (name, link) in self.addresses.changed_facts(&facts) {
                 self.handle(self::now(), Input::Link(name, link));
@@ -603,8 +618,8 @@ impl Role {
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        let settings = self.devices.before().clone();
-        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings };
+        let (settings, promotion) = (self.devices.before().clone(), self.promotion.clone());
+        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings, promotion };
         match serde_json::value::to_raw_value(&kept) {
             Ok(kept) => self.queue(&FromRole::Snapshot(kept)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),
@@ -651,5 +666,25 @@ impl Role {
             warn!("the supervisor was not told everything: {e}");
         }
         self.unsent.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_counts_as_come_when_the_kernel_says_if_that_can_be() {
+        let ahead = 1_700_000_000_000_000;
+        let at = |ago: i64| Some(u64::try_from(i64::try_from(now().0).unwrap() + ahead - ago).unwrap());
+        let ago = |at, ahead| (now() - arrival(at, ahead)).0;
+        let moment = 200_000;
+        assert!((300_000..300_000 + moment).contains(&ago(at(300_000), Some(ahead))));
+        // What is told of the future, of long ago, or by a clock that was set, is not believed: it came now.
+        for (at, ahead) in [(at(-1_000_000), Some(ahead)), (at(2_000_000), Some(ahead)), (at(300_000), None)] {
+            assert!(ago(at, ahead) < moment, "{at:?} {ahead:?}");
+        }
+        assert!(ago(None, Some(ahead)) < moment);
+        assert!(ago(Some(0), Some(i64::MIN)) < moment && ago(Some(u64::MAX), Some(i64::MAX)) < moment);
     }
 }

@@ -8,10 +8,10 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
-    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HookRun, HookRunning,
-    HookStatus, InstanceStatus, NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused, RoleStatus,
-    ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus, TransitionStatus, UnknownServerStatus,
-    VERSION,
+    AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HeartbeatStatus, HookRun,
+    HookRunning, HookStatus, InstanceStatus, NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused,
+    RoleStatus, ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus, TransitionStatus,
+    UnknownServerStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -32,6 +32,10 @@ fn role(name: &str, pid: u32, restarts: u64, why: Option<&str>) -> RoleStatus {
 
 fn track(kind: &str, state: &str, adds: i64) -> TrackStatus {
     TrackStatus { kind: kind.to_owned(), name: "X".to_owned(), state: state.to_owned(), adds, ..Default::default() }
+}
+
+fn way(path: &str, status: HeartbeatStatus) -> HeartbeatStatus {
+    HeartbeatStatus { path: path.to_owned(), ..status }
 }
 
 fn master() -> InstanceStatus {
@@ -61,6 +65,12 @@ fn master() -> InstanceStatus {
             since: NOW - 61.0,
             adverts: 7,
         }),
+        heartbeats: vec![
+            way("eth0", HeartbeatStatus { silent: Some(NOW - 12.0), received: 40, ..Default::default() }),
+            way("eth1", HeartbeatStatus { heard: Some(NOW - 0.4), received: 52, ..Default::default() }),
+            way("eth2 peer 10.0.0.2", HeartbeatStatus { sent: 9, unsent: 3, rejected: 1, ..Default::default() }),
+            way("eth3", HeartbeatStatus { problem: Some("eth3 is down".to_owned()), ..Default::default() }),
+        ],
         next: Some(NextStatus { in_secs: 0.412, why: "the next advert is due".to_owned() }),
         group: Some("VG_1".to_owned()),
         counters: Counters {
@@ -274,6 +284,10 @@ Virtual routers
   NAME  STATE   SINCE     VRID  IFACE  PRIO/BASE  MASTER                 WHY
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
       two masters: 192.0.2.2 with priority 50 serves, too, since 1 m 1 s (7 adverts heard)
+      path eth0: silent for 12 s, though the master is heard by another (40 in, 0 out)
+      path eth1: heard 0 s ago (52 in, 0 out)
+      path eth2 peer 10.0.0.2: nobody heard (0 in, 9 out, 3 not sent, 1 not admitted)
+      path eth3: eth3 is down (0 in, 0 out)
       tracks file X: -9, adds -18
       tracks process X: good (2 running), adds 20
       + 192.0.2.100/24 dev eth0

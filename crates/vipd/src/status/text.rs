@@ -3,8 +3,8 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, HookStatus, InstanceStatus, PathStatus, RealServerStatus, ServiceStatus, StaticStatus,
-    Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
+    AddressStatus, CheckStatus, HeartbeatStatus, HookStatus, InstanceStatus, PathStatus, RealServerStatus,
+    ServiceStatus, StaticStatus, Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
 };
 
 /// How much to show.
@@ -131,6 +131,9 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
             );
             table.note(vec![Cell::new("two masters:", Tint::Bad), what.into()]);
         }
+        for way in &instance.heartbeats {
+            table.note(heartbeat(way, now));
+        }
         for track in instance.tracks.iter().filter(|t| depth == Depth::Full || t.adds != 0) {
             table.note(tracked(track));
         }
@@ -169,6 +172,26 @@ fn master(instance: &InstanceStatus) -> String {
         (Some(address), None) => address.to_string(),
         (None, _) => String::new(),
     }
+}
+
+/// `path eth1: silent for 12 s, though the master is heard by another; 7 in, 0 out`
+fn heartbeat(way: &HeartbeatStatus, now: UnixTime) -> Vec<Cell> {
+    let heard = way.heard.map(|at| format!("heard {} ago", span(now - at)));
+    let stands = match (&way.problem, way.silent) {
+        (Some(why), _) => Cell::new(why, Tint::Bad),
+        (None, Some(since)) => {
+            let silent = format!("silent for {}, though the master is heard by another", span(now - since));
+            Cell::new(silent, Tint::Bad)
+        }
+        (None, None) => heard.unwrap_or_else(|| "nobody heard".to_owned()).into(),
+    };
+    let mut counts = format!("({} in, {} out", way.received, way.sent);
+    for (n, what) in [(way.unsent, "not sent"), (way.rejected, "not admitted")] {
+        if n > 0 {
+            counts += &format!(", {n} {what}");
+        }
+    }
+    vec![format!("path {}:", way.path).into(), stands, (counts + ")").into()]
 }
 
 /// `tracks script chk: bad, adds -20`

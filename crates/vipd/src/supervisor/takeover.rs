@@ -1,15 +1,42 @@
 //! What is asked before a silent master's place is taken: the witness must answer, then the fence must have switched it off.
-//! One after the other, so that a host that has lost the network itself switches nobody off.
+//! One after the other, and the second when the witnesses of all siblings have answered, so that a host that has lost the
+//! network itself switches nobody off.
 
 use super::hooks::credentials;
 use super::{Event, RoleName, Supervisor, program};
 use crate::message::{Ask, Exit, ToRole};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tracing::info;
 use vipd_config::model::{Takeover, TimedCommand};
+use vipd_vrrp::router::Question;
+
+/// What fencing comes to.
+type Strike = OnceCell<Result<(), String>>;
+
+/// Fences at work, by their command and whom they fence: instances that lose the same peer at the same time have it fenced
+/// once.
+#[derive(Default)]
+pub(super) struct Strikes(BTreeMap<(Vec<String>, Option<IpAddr>), Weak<Strike>>);
+
+impl Strikes {
+    /// The one that is at work, or a new one.
+    fn join(&mut self, fence: &TimedCommand, whom: Option<IpAddr>) -> Arc<Strike> {
+        self.0.retain(|_, strike| strike.strong_count() > 0);
+        let key = (fence.command.argv.clone(), whom);
+        let joined = self.0.get(&key).and_then(Weak::upgrade);
+        joined.unwrap_or_else(|| {
+            let strike = Arc::new(OnceCell::new());
+            self.0.insert(key, Arc::downgrade(&strike));
+            strike
+        })
+    }
+}
 
 impl Supervisor {
     /// Finds out whether the place of a silent master may be taken; the answer comes as an event. Who asks the same again
@@ -24,9 +51,17 @@ impl Supervisor {
         self.judging.insert(ask.instance.clone(), ask.clone());
         // What the role said last of the session; it says every change at once.
         let session = of.session.as_ref().map(|name| (name.clone(), self.sessions.get(name) == Some(&true)));
+        let whom = ask.lost.map(|(address, _)| address);
+        let strike = of.fence.as_ref().map(|fence| self.strikes.join(fence, whom));
         let events = self.events.clone();
         tokio::spawn(async move {
-            let verdict = judge(&of, session, &ask).await;
+            let verdict = match (ask.question, &of.fence, strike) {
+                (Question::Witness, ..) => question(&of, session).await,
+                (Question::Fence, Some(fence), Some(strike)) => {
+                    strike.get_or_init(|| self::strike(fence, &ask)).await.clone()
+                }
+                (Question::Fence, ..) => Ok(()),
+            };
             let _ = events.send(Event::Cleared { ask, verdict }).await;
         });
     }
@@ -35,23 +70,22 @@ impl Supervisor {
     pub(super) fn judged(&mut self, ask: Ask, verdict: Result<(), String>) {
         match self.judging.remove(&ask.instance) {
             Some(latest) if latest != ask => self.judge(latest),
-            _ => self.tell(RoleName::Vrrp, &ToRole::Cleared { instance: ask.instance, verdict }),
+            _ => {
+                let Ask { instance, question, .. } = ask;
+                self.tell(RoleName::Vrrp, &ToRole::Cleared { instance, question, verdict });
+            }
         }
     }
 }
 
-async fn judge(of: &Takeover, session: Option<(String, bool)>, ask: &Ask) -> Result<(), String> {
-    if ask.witness {
-        if let Some((name, false)) = session {
-            return Err(format!("witness_bfd {name} is down"));
-        }
-        if let Some((address, port)) = of.witness {
-            answers(address, port, of.patience).await?;
-        }
+/// Whether the witnesses answer.
+async fn question(of: &Takeover, session: Option<(String, bool)>) -> Result<(), String> {
+    if let Some((name, false)) = session {
+        return Err(format!("witness_bfd {name} is down"));
     }
-    match &of.fence {
-        Some(fence) if ask.fence => strike(fence, ask).await,
-        Some(_) | None => Ok(()),
+    match of.witness {
+        Some((address, port)) => answers(address, port, of.patience).await,
+        None => Ok(()),
     }
 }
 
@@ -79,5 +113,29 @@ async fn strike(fence: &TimedCommand, ask: &Ask) -> Result<(), String> {
     match program::run_with(&command.argv, &of, &credentials(command), *timeout).await.exit {
         Exit::Status(0) => Ok(()),
         exit => Err(format!("fence {}: {exit}", command.text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_many_lose_is_fenced_once() {
+        let text = "vrrp_instance A {\nvirtual_router_id 51\ninterface eth0\nfence \"/bin/true off\"\n\
+                    virtual_ipaddress {\n192.0.2.1\n}\n}\n";
+        let config = vipd_config::load_str("test", text, &vipd_config::Options::default()).config.unwrap();
+        let fence = config.instances[0].takeover.fence.as_ref().unwrap();
+        let (peer, other) = (Some(IpAddr::from([192, 0, 2, 2])), Some(IpAddr::from([192, 0, 2, 3])));
+        let mut strikes = Strikes::default();
+        let (first, second, third) = (strikes.join(fence, peer), strikes.join(fence, peer), strikes.join(fence, other));
+        assert!(Arc::ptr_eq(&first, &second) && !Arc::ptr_eq(&first, &third));
+        first.set(Err("it burns".to_owned())).unwrap();
+        assert_eq!(second.get(), Some(&Err("it burns".to_owned())));
+        // The next time it is asked for is another one.
+        drop((first, second));
+        assert_eq!(strikes.join(fence, peer).get(), None);
     }
 }

@@ -1,10 +1,11 @@
 //! What an admitted advert does to a virtual router.
 
+use super::ways::News;
 use super::{
     Clearance, Contest, Edge, Heard, LEAST_LEARNED, Listening, Master, REPLY_GAP, Router, Sequence, State, Wish,
 };
 use crate::admit::Admitted;
-use crate::settings::{Preempt, Version};
+use crate::settings::{Preempt, Version, Way};
 use crate::units::{Centis, Instant, Micros, Priority};
 use alloc::format;
 
@@ -15,22 +16,30 @@ impl Router {
         if matches!(self.state, State::Init | State::Fault(_) | State::Stopped) {
             return Wish::None;
         }
-        self.counters.adverts_received += 1;
-        if advert.priority == Priority::RELEASE {
-            self.counters.priority_zero_received += 1;
+        // What comes by another way is the same once more, and has a count of its own.
+        if admitted.way == Way::Own {
+            self.counters.adverts_received += 1;
+            if advert.priority == Priority::RELEASE {
+                self.counters.priority_zero_received += 1;
+            }
         }
         let heard = Heard { address: admitted.source, priority: advert.priority, at: now, interval: advert.interval };
+        let news = self.listen_by(now, &admitted, heard);
         match admitted.sequence {
+            Some(Sequence::Hmac(_)) if news == News::Old => {}
             Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
             Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
             None => {}
+        }
+        if news == News::Old {
+            return Wish::None;
         }
         match self.state {
             State::Backup(_) => {
                 self.hear_as_backup(now, heard, advert.interval);
                 Wish::None
             }
-            State::Master(_) => self.hear_as_master(now, heard, advert.interval),
+            State::Master(_) => self.hear_as_master(now, heard, advert.interval, news),
             State::Init | State::Fault(_) | State::Stopped => Wish::None,
         }
     }
@@ -38,6 +47,7 @@ impl Router {
     fn hear_as_backup(&mut self, now: Instant, heard: Heard, interval: Centis) {
         let skew = self.skew();
         let lower = heard.priority < self.effective;
+        let several = !self.ears.is_empty();
         let State::Backup(backup) = &mut self.state else { return };
         let delay = match self.settings.preempt {
             Preempt::Never => None,
@@ -45,7 +55,13 @@ impl Router {
             Preempt::After(delay) => Some(delay),
         };
         if heard.priority == Priority::RELEASE {
-            backup.down = now + skew;
+            let known = backup.heard.filter(|_| several);
+            match known {
+                // By another way it may come when somebody else serves already.
+                Some(known) if known.address != heard.address && known.priority != Priority::RELEASE => return,
+                Some(known) if known.priority == Priority::RELEASE => backup.down = backup.down.min(now + skew),
+                Some(_) | None => backup.down = now + skew,
+            }
             backup.heard = Some(heard);
             backup.clearance = Clearance::Unasked;
             return;
@@ -72,7 +88,7 @@ impl Router {
         }
     }
 
-    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis) -> Wish {
+    fn hear_as_master(&mut self, now: Instant, heard: Heard, interval: Centis, news: News) -> Wish {
         if let State::Master(Master { listening: Some(Listening { silent, .. }), .. }) = self.state {
             return self.hear_as_stalled(now, heard, interval, silent);
         }
@@ -109,6 +125,9 @@ impl Router {
         }
         if (heard.priority, heard.address) == (self.effective, own_address) {
             // Our own packet come back, or a second host with our address: neither is to give way, and the caller tells.
+            return Wish::None;
+        }
+        if news == News::Echo {
             return Wish::None;
         }
         self.contest(now, heard);

@@ -3,9 +3,10 @@
 use super::Sequence;
 use crate::auth::{self, TtlCover};
 use crate::packet::{self, Advert, AuthField, AuthType, ChecksumForm, Envelope, PROTOCOL};
-use crate::settings::{Auth, Checksum, Family, Instance, Transport, Version};
+use crate::settings::{Auth, Checksum, Family, Instance, Transport, Version, Way};
 use crate::trailer;
 use crate::units::Priority;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -27,8 +28,26 @@ pub fn advert(settings: &Instance, priority: Priority) -> Advert {
     }
 }
 
+/// The same advert for a heartbeat path. In place of the virtual addresses it lists one, the address that the sender's adverts
+/// on its own interface come from: by that directors know each other, whatever way they hear each other by.
+pub fn heartbeat(advert: &Advert, sender: IpAddr) -> Advert {
+    Advert { addresses: vec![sender], ..advert.clone() }
+}
+
 /// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
 pub fn packets(
+    settings: &Instance,
+    source: IpAddr,
+    advert: &Advert,
+    id: u16,
+    sequence: Option<Sequence>,
+) -> Vec<(IpAddr, Vec<u8>)> {
+    packets_by(Way::Own, settings, source, advert, id, sequence)
+}
+
+/// The same by any way. `source`: where they come from there.
+pub fn packets_by(
+    way: Way,
     settings: &Instance,
     source: IpAddr,
     advert: &Advert,
@@ -62,24 +81,24 @@ pub fn packets(
                 packet::write_checksum(&mut pdu, form);
             }
         }
-        let mut packet = match (source, to) {
+        let packet = match (source, to) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
                 if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
                     return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
                 }
-                envelope.header(id, pdu.len()).to_vec()
+                [&envelope.header(id, pdu.len()), pdu.as_slice()].concat()
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len()).to_vec()
+                let header = Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len());
+                [&header, pdu.as_slice()].concat()
             }
             // The configuration has no such pair.
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         };
-        packet.append(&mut pdu);
         Some((to, packet))
     };
-    match &settings.transport {
+    match settings.transport_by(way) {
         Transport::Multicast { group } => one(*group, 255, TtlCover::Kept).into_iter().collect(),
         Transport::Unicast { peers, ttl, .. } => {
             peers.iter().filter_map(|peer| one(peer.address, *ttl, TtlCover::Zeroed)).collect()

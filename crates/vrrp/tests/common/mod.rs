@@ -15,8 +15,14 @@ use vipd_vrrp::units::{Centis, Instant, Micros, Priority, Vrid};
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// What an instance knows that has heard and lost nothing.
-pub(crate) const UNKNOWN: Known<'static> =
-    Known { own: None, sequence: 0, listed: usize::MAX, stamps: &const { Stamps::new() }, unix: Micros::ZERO };
+pub(crate) const UNKNOWN: Known<'static> = Known {
+    way: Way::Own,
+    own: None,
+    sequence: 0,
+    listed: usize::MAX,
+    stamps: &const { Stamps::new() },
+    unix: Micros::ZERO,
+};
 
 /// A virtual address on eth0.
 pub(crate) fn virtual_address(address: IpAddr) -> VirtualAddress {
@@ -57,6 +63,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         vip_lease: false,
         witness: false,
         fence: false,
+        heartbeat_paths: Vec::new(),
         needs: std::collections::BTreeSet::new(),
     }
 }

@@ -1,4 +1,5 @@
-//! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told.
+//! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told. Every advert
+//! leaves by the own interface before any leaves by a heartbeat path.
 
 use super::Role;
 use crate::apply::fixed;
@@ -7,9 +8,17 @@ use tracing::{info, warn};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
-use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Sequence, packets};
-use vipd_vrrp::settings::VirtualAddress;
+use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Question, Sequence, packets};
+use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
+
+/// What is done when every advert has left and every new master has its first address.
+#[derive(Default)]
+struct Later {
+    /// Adverts that go by heartbeat paths, too: of the router at this index.
+    beats: Vec<(usize, Advert, Option<Sequence>)>,
+    news: Vec<News>,
+}
 
 /// What is told when the addresses are as the states are.
 enum News {
@@ -31,10 +40,15 @@ impl Role {
     /// Carries out what the node wants. Of several that change at once every advert and every first address is out before
     /// the rest is compared with the kernel, and that before anybody is told.
     pub(super) fn act(&mut self) {
-        let mut news = Vec::new();
+        let mut later = Later::default();
         while let Some(action) = self.node.poll() {
             match action {
-                Action::Router(i, Edge::Send { advert, sequence }) => self.send(i, &advert, sequence),
+                Action::Router(i, Edge::Send { advert, sequence }) => {
+                    self.send(i, &advert, sequence);
+                    if self.shells.get(i).is_some_and(|shell| !shell.ways.is_empty()) {
+                        later.beats.push((i, advert, sequence));
+                    }
+                }
                 Action::Router(i, Edge::Changed(transition)) => {
                     if let Some(shell) = self.shells.get_mut(i) {
                         (shell.asked, shell.refused) = (None, None);
@@ -42,7 +56,7 @@ impl Role {
                     if transition.to == Name::Master {
                         self.begin(i);
                     }
-                    news.push(News::Router(i, transition));
+                    later.news.push(News::Router(i, transition));
                 }
                 Action::Router(i, Edge::Announce { repeat }) => {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
@@ -53,20 +67,20 @@ impl Role {
                         self.addresses.announce(std::slice::from_ref(address), 1);
                     }
                 }
-                Action::Router(i, Edge::Renew) => self.addresses.renew(self.node.claims(i).cloned()),
-                Action::Group(g, state, why) => news.push(News::Group(g, state, why)),
-                Action::Router(i, Edge::PriorityChanged { from, to }) => news.push(News::Priority(i, from, to)),
+                Action::Router(i, Edge::Renew) => self.addresses.renew(i, self.node.claims(i)),
+                Action::Group(g, state, why) => later.news.push(News::Group(g, state, why)),
+                Action::Router(i, Edge::PriorityChanged { from, to }) => later.news.push(News::Priority(i, from, to)),
                 Action::Router(i, edge) => {
-                    self.settle(&mut news);
+                    self.settle(&mut later);
                     self.carry_out(i, edge);
                 }
                 Action::Tracked(what, known) => {
-                    self.settle(&mut news);
+                    self.settle(&mut later);
                     self.tracked(&what, known);
                 }
             }
         }
-        self.settle(&mut news);
+        self.settle(&mut later);
     }
 
     /// The first address of a new master, before anything else is done: whoever waits for it waits no longer.
@@ -79,14 +93,17 @@ impl Role {
         }
     }
 
-    /// Addresses follow the states, then the changes are told.
-    fn settle(&mut self, news: &mut Vec<News>) {
-        if news.is_empty() {
+    /// What goes by heartbeat paths leaves; addresses follow the states, then the changes are told.
+    fn settle(&mut self, later: &mut Later) {
+        for (i, advert, sequence) in later.beats.drain(..) {
+            self.beat(i, &advert, sequence);
+        }
+        if later.news.is_empty() {
             return;
         }
         self.reconcile();
         self.snapshot_due = true;
-        for news in news.drain(..) {
+        for news in later.news.drain(..) {
             match news {
                 News::Router(i, transition) => self.tell_transition(i, &transition),
                 News::Priority(i, from, to) => self.tell_priority(i, from, to),
@@ -98,13 +115,16 @@ impl Role {
     /// The edges that are not urgent.
     fn carry_out(&mut self, i: usize, edge: Edge) {
         match edge {
-            Edge::Ask { lost, witness, fence } => self.ask(i, lost, witness, fence),
+            Edge::Ask { lost, question } => self.ask(i, lost, question),
             Edge::Refused { why } => self.tell_refusal(i, why),
             Edge::TwoMasters { other } => self.tell_two_masters(i, &other),
             Edge::Healed { contest } => self.tell_healed(i, &contest),
+            Edge::LeftContest { contest } => self.tell_left(i, &contest),
             Edge::Stalled { silent } => self.tell_stall(i, silent),
             Edge::Overslept { late } => self.tell_overslept(i, late),
             Edge::Resumed => self.reconcile(),
+            Edge::Silent { way, since, by } => self.tell_silence(i, way, since, by),
+            Edge::HeardAgain { way, since } => self.tell_heard_again(i, way, since),
             Edge::LowerPriority { from, priority } => {
                 let Some(router) = self.node.routers().get(i) else { return };
                 let name = router.settings.name.clone();
@@ -167,6 +187,15 @@ impl Role {
         self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
     }
 
+    /// Who saw another master is none itself any more.
+    fn tell_left(&mut self, i: usize, contest: &Contest) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        let why = format!("this host is MASTER no more; {} of the other's adverts were heard", contest.adverts);
+        info!("({name}) {} is no second master any more: {why}", contest.other.address);
+        self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why);
+    }
+
     /// A master did not run for a while.
     fn tell_stall(&mut self, i: usize, silent: Micros) {
         let Some(router) = self.node.routers().get(i) else { return };
@@ -209,17 +238,19 @@ impl Role {
     }
 
     /// A master is silent: its place is taken when the witness answers and it is fenced.
-    fn ask(&mut self, i: usize, lost: Option<Heard>, witness: bool, fence: bool) {
+    fn ask(&mut self, i: usize, lost: Option<Heard>, question: Question) {
         let Some(router) = self.node.routers().get(i) else { return };
         let instance = router.settings.name.clone();
         let whom = lost.map_or_else(|| "nobody was heard".to_owned(), |h| format!("{} is silent", h.address));
-        let what = [(witness, "the witness"), (fence, "the fence")];
-        let what: Vec<&str> = what.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
-        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), witness, fence };
+        let what = match question {
+            Question::Witness => "the witness",
+            Question::Fence => "the fence",
+        };
+        let ask = Ask { instance: instance.clone(), lost: lost.map(|h| (h.address, h.priority.0)), question };
         self.queue(&FromRole::Ask(ask.clone()));
         let Some(shell) = self.shells.get_mut(i) else { return };
         if shell.asked.replace(ask.clone()) != Some(ask) {
-            info!("({instance}) {whom}: asks {} before it takes over", what.join(" and "));
+            info!("({instance}) {whom}: asks {what} before it takes over");
             self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
         }
     }
@@ -252,7 +283,11 @@ impl Role {
         let Some(source) = router.source() else { return };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
-            if let Err(e) = self.ports.send(&router.settings, &packet, to)
+            let sent = self.ports.send(i, Way::Own, &packet, to);
+            if let Some(own) = shell.ways.first_mut() {
+                own.count(&sent);
+            }
+            if let Err(e) = sent
                 && let Some(silent) = shell.log.allow(monotonic_micros())
             {
                 let name = &router.settings.name;

@@ -4,27 +4,36 @@ use super::{Role, arrival};
 use std::net::IpAddr;
 use tracing::{debug, warn};
 use vipd_sys::clock::monotonic_micros;
-use vipd_sys::raw::{Arrived, Received};
+use vipd_sys::raw::{Arrived, Inbox, Received};
 use vipd_vrrp::admit::{self, Admitted, Reject};
 use vipd_vrrp::node::Input;
 use vipd_vrrp::packet::{Datagram, PROTOCOL};
 use vipd_vrrp::router::{Router, State};
-use vipd_vrrp::settings::Transport;
+use vipd_vrrp::settings::{Transport, Way};
 
 impl Role {
-    /// Reads up to `burst` datagrams of a port; how many it were.
-    pub(super) fn read_port(&mut self, token: u64, burst: usize, buffer: &mut [u8]) -> usize {
-        for count in 0..burst {
-            match self.ports.receive(token, buffer) {
-                Ok(Some(arrived)) => self.receive(token, arrived),
-                Ok(None) => return count,
+    /// Reads datagrams of a port until there are none, or so many were read; how many it were.
+    pub(super) fn read_port(&mut self, token: u64, most: usize, inbox: &mut Inbox) -> usize {
+        let mut read = 0;
+        while read < most {
+            let taken = match self.ports.receive(token, inbox, most - read) {
+                Ok(taken) => taken,
                 Err(e) => {
                     debug!("receiving adverts: {e}"); // the interface went; the monitor tells
-                    return count;
+                    return read;
+                }
+            };
+            for n in 0..taken {
+                if let Some(arrived) = inbox.get(n) {
+                    self.receive(token, arrived);
                 }
             }
+            read += taken;
+            if taken < Inbox::MANY {
+                break;
+            }
         }
-        burst
+        read
     }
 
     fn receive(&mut self, token: u64, arrived: Arrived<'_>) {
@@ -43,8 +52,8 @@ impl Role {
         let datagram = match datagram {
             Ok(datagram) => datagram,
             Err(why) => {
-                for i in self.ports.instances(token) {
-                    self.reject(i, &Reject::NotIp(why), None);
+                for of in self.ports.instances(token) {
+                    self.reject(of, &Reject::NotIp(why), None);
                 }
                 return;
             }
@@ -54,7 +63,7 @@ impl Role {
             Err(why) => return self.turn_away(&why, datagram.source),
         };
         let routers = self.node.routers();
-        let Some(i) = choose(routers, self.ports.instances_of(token, vrid), datagram.source) else {
+        let Some((i, way)) = choose(routers, self.ports.instances_of(token, vrid), datagram.source) else {
             return self.turn_away(&Reject::UnknownVrid(vrid), datagram.source);
         };
         let router = &routers[i];
@@ -62,18 +71,18 @@ impl Role {
         if matches!(router.state(), State::Fault(_) | State::Init | State::Stopped) {
             return;
         }
-        match admit::admit(&router.settings, router.known(now), &datagram) {
+        match admit::admit(&router.settings, router.known(now, way), &datagram) {
             Ok(admitted) => {
                 let master = router.master();
                 self.note_oddity(i, &admitted);
-                if let Some(shell) = self.shells.get_mut(i) {
+                if let Some(shell) = self.shells.get_mut(i).filter(|_| way == Way::Own) {
                     shell.sum = admitted.sum;
                 }
                 self.handle(now, Input::Advert(i, admitted));
                 // Whom it listens to a successor has to know, to fence that one if need be and to wait as long as it says.
                 self.snapshot_due |= self.node.routers().get(i).is_some_and(|router| router.master() != master);
             }
-            Err(why) => self.reject(i, &why, Some(datagram.source)),
+            Err(why) => self.reject((i, way), &why, Some(datagram.source)),
         }
     }
 
@@ -85,13 +94,15 @@ impl Role {
         }
     }
 
-    fn reject(&mut self, i: usize, why: &Reject, from: Option<IpAddr>) {
+    fn reject(&mut self, (i, way): (usize, Way), why: &Reject, from: Option<IpAddr>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
         *shell.rejected.entry(why.name()).or_default() += 1;
+        shell.refuse(way);
         if let Some(silent) = shell.log.allow(monotonic_micros()) {
             let name = &router.settings.name;
             let from = from.map_or_else(|| "somebody".to_string(), |a| a.to_string());
-            warn!("({name}) packet from {from} not believed: {why}{silent}");
+            let path = router.settings.path(way).map(|path| format!(" on {path}")).unwrap_or_default();
+            warn!("({name}) packet from {from}{path} not believed: {why}{silent}");
         }
     }
 
@@ -108,12 +119,12 @@ impl Role {
 }
 
 /// Which of several instances with one VRID on one wire a packet is for: they differ by their unicast peers.
-fn choose(routers: &[Router], candidates: &[usize], from: IpAddr) -> Option<usize> {
+fn choose(routers: &[Router], candidates: &[(usize, Way)], from: IpAddr) -> Option<(usize, Way)> {
     let [first, rest @ ..] = candidates else { return None };
     if rest.is_empty() {
         return Some(*first);
     }
-    let knows = |i: &&usize| match &routers[**i].settings.transport {
+    let knows = |(i, way): &&(usize, Way)| match routers[*i].settings.transport_by(*way) {
         Transport::Unicast { peers, .. } => peers.iter().any(|p| p.address == from),
         Transport::Multicast { .. } => false,
     };

@@ -154,6 +154,7 @@ impl Role {
             rules: rules.into_iter().map(|path| self.path_status(path)).collect(),
             tracks: tracks.collect(),
             second_master,
+            heartbeats: self.heartbeat_status(i, router, clocks),
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),
             counters,
