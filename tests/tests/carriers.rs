@@ -83,3 +83,52 @@ fn interfaces_of_a_group_share_a_pace() {
     let shared = gap("garp_group {\n garp_interval 0.2\n interfaces {\n  eth0 eth1\n }\n}\n");
     assert!(shared > 0.36, "{shared}");
 }
+
+#[test]
+fn other_interfaces_are_told_in_every_period() {
+    for kind in [Kind::Vipd, Kind::Keepalived] {
+        let told = |extra: &str| {
+            let mut lab = Lab::new();
+            let one = lab.host(1);
+            one.plug("eth1", "br1", 78);
+            // Its own interface is the other one, and this one is looked at.
+            let addresses = vec!["10.78.0.100/32".to_owned(), format!("{VIP}/32 dev eth0")];
+            let instance = Instance { addresses, interface: "eth1".to_owned(), ..Instance::new(3, 150, "0.3") };
+            let instance = instance.with("garp_master_repeat 1\ngarp_master_delay 0").with(extra);
+            let capture = Capture::start(&one);
+            let mut a = Director::start(kind, &one, &instance.text());
+            a.wait_master(VIP, PATIENCE);
+            std::thread::sleep(Duration::from_millis(3600));
+            let told = announcements(&capture.end());
+            a.stop();
+            told.len()
+        };
+        assert_eq!(told(""), 1, "{kind:?}");
+        let again = told("garp_extra_if all 1");
+        assert!((4..=5).contains(&again), "{kind:?}: {again}");
+    }
+}
+
+#[test]
+fn adverts_for_others_are_logged_if_the_file_says_so() {
+    for kind in [Kind::Vipd, Kind::Keepalived] {
+        for (globals, logged) in [("", false), ("global_defs {\n log_unknown_vrids\n}\n", true)] {
+            let mut lab = Lab::new();
+            let (one, two) = (lab.host(1), lab.host(2));
+            let mut other =
+                Director::start(Kind::Vipd, &two, &Instance { vrid: 52, ..Instance::new(3, 100, "0.3") }.text());
+            other.wait_master(VIP, PATIENCE);
+            let instance = Instance { addresses: vec!["10.77.0.101/32".to_owned()], ..Instance::new(3, 150, "0.3") };
+            let mut a = Director::start(kind, &one, &format!("{globals}{}", instance.text()));
+            a.wait_master("10.77.0.101", PATIENCE);
+            let says = || a.log().lines().any(|line| line.contains("10.77.0.2") || line.contains("VRID(52)"));
+            let deadline = std::time::Instant::now() + Duration::from_secs(2);
+            while !says() && std::time::Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            assert_eq!(says(), logged, "{kind:?}: {}", a.log());
+            a.stop();
+            other.stop();
+        }
+    }
+}

@@ -76,6 +76,12 @@ pub struct Global {
     pub sync_daemon: Option<SyncDaemon>,
     /// `nftables`, `nftables_priority`, `nftables_counters`
     pub firewall: Firewall,
+    /// `umask`: what is not allowed in the mode of a file that is made; `None`: as the daemon sees fit.
+    pub umask: Option<u32>,
+    /// `no_email_faults`: no mail tells of FAULT.
+    pub no_fault_mail: bool,
+    /// `log_unknown_vrids`: adverts for none of the instances are logged.
+    pub log_unknown_vrids: bool,
     /// `reload_time_file`, `reload_repeat`: a reload at a time that a file says.
     pub reload_time: Option<TimeFile>,
     /// `reload_file`: there while a reload reads the configuration; a relative name is beside the daemon's pid file.

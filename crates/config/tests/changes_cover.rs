@@ -15,6 +15,8 @@ const RICH: &str = r#"
 net_namespace_ipvs blue
 global_defs {
     router_id one
+    umask 027
+    vrrp_garp_extra_if all 60
     notification_email {
         ops@example.org
         root@example.org
@@ -155,6 +157,8 @@ vrrp_instance B {
     interface eth0
     virtual_router_id 8
     unicast_src_ip 192.0.2.100
+    nopreempt
+    timer_expired_backup 120
     unicast_peer {
         192.0.2.101
         192.0.2.102
@@ -253,9 +257,11 @@ fn others(value: &Value) -> Vec<Value> {
                 "Nop",
                 "Plain",
                 "Mii",
+                "Made",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));
+            others.push(json!({ "After": 9 }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });
             let rest = json!({ "argv": ["/x"], "timeout": second, "dynamic": false, "uid": 0, "gid": 0, "groups": [] });

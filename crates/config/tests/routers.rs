@@ -9,8 +9,8 @@ use std::time::Duration;
 use vipd_config::model::Config;
 use vipd_config::model::{InitFile, Overwrite, ProcessMatch};
 use vipd_vrrp::settings::{
-    AddressFlag, AntiReplay, Auth, Bearing, Checksum, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime, Preempt,
-    Transport, Version, VirtualAddress,
+    AddressFlag, AntiReplay, Auth, Bearing, Checksum, Extra, Family, Garp, HmacAuth, HmacMode, Initial, Lifetime,
+    Preempt, Reach, Transport, Version, VirtualAddress,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority};
 
@@ -653,4 +653,32 @@ fn checksums_and_owners_follow_their_words() {
     assert!(!ignores("vrrp_owner_ignore_adverts", "priority 254"), "it owns nothing");
     assert!(!ignores("vrrp_owner_ignore_adverts", "priority 255\nowner_ignore_adverts off"));
     assert!(ignores("vrrp_strict", "priority 255"), "RFC 9568, 6.4.3");
+}
+
+#[test]
+fn other_interfaces_are_told_where_there_are_any() {
+    let with = |globals: &str, lines: &str| {
+        let addresses = "virtual_ipaddress {\n192.0.2.1\n192.0.2.2 dev eth1\n}";
+        format!("global_defs {{\n{globals}\n}}\n{}", instance(&format!("{addresses}\n{lines}")))
+    };
+    let extra = |globals: &str, lines: &str| config(&with(globals, lines)).instances[0].vrrp.garp.extra;
+    let all = |seconds| Some(Extra { every: Micros::from_secs(seconds), reach: Reach::All });
+    assert_eq!(extra("", ""), None);
+    assert_eq!(extra("", "garp_extra_if all 60"), all(60));
+    assert_eq!(extra("vrrp_garp_extra_if 70 all", ""), all(70));
+    assert_eq!(extra("vrrp_garp_extra_if all 70", "garp_extra_if 0"), None);
+    assert_eq!(extra("", "garp_extra_if 60"), None, "there is none that is made");
+    assert!(said(&with("", "garp_extra_if 60")).contains("`all` includes"));
+    let made = "use_vmac_addr\ngarp_extra_if 60";
+    assert_eq!(extra("", made), Some(Extra { every: Micros::from_secs(60), reach: Reach::Made }));
+}
+
+#[test]
+fn stronger_peers_matter_to_who_leaves_them_in_peace() {
+    let of = |lines: &str| config(&instance(&format!("virtual_ipaddress {{\n192.0.2.1\n}}\n{lines}")));
+    let known = |lines: &str| of(lines).instances[0].vrrp.timer_expired;
+    assert_eq!(known("nopreempt\ntimer_expired_backup"), Some(Priority(254)));
+    assert_eq!(known("nopreempt\nthread_timer_expired 120"), Some(Priority(120)));
+    assert_eq!(known("timer_expired_backup"), None);
+    assert_eq!(found(&instance("timer_expired_backup 3")), ["V0404:4"]);
 }

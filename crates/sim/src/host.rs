@@ -432,7 +432,8 @@ impl Host {
                 Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
                 Action::Router(
                     _,
-                    Edge::LowerPriority { .. }
+                    Edge::AnnounceExtra
+                    | Edge::LowerPriority { .. }
                     | Edge::Overslept { .. }
                     | Edge::Ask { .. }
                     | Edge::Refused { .. }

@@ -327,6 +327,7 @@ impl Scenario {
                 excluded: if chance(rng, 20) { vec![virtual_address(family, wire, vr, 7)] } else { Vec::new() },
                 garp: garp.clone(),
                 down_timer_adverts: adverts,
+                timer_expired: None,
                 lower_prio_no_advert: quiet,
                 higher_prio_send_advert: last_word,
                 skip_check_adv_addr: false,

@@ -61,6 +61,7 @@ fn settings(priority: u8) -> Settings {
         excluded: vec![],
         garp,
         down_timer_adverts: ADVERTS,
+        timer_expired: None,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         skip_check_adv_addr: false,

@@ -165,6 +165,8 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
     if let Err(e) = std::fs::write("/proc/self/comm", ident.to_bytes()) {
         warn!("the process can't be named: {e}");
     }
+    // The supervisor's is for what scripts make.
+    vipd_sys::process::set_umask(0o022);
     if let Err(e) = vipd_sys::process::leave_signals_to_the_parent() {
         warn!("signals can't be left to the supervisor: {e}");
     }
@@ -346,6 +348,7 @@ fn supervisor_plan(arguments: &Daemon, file: PathBuf, options: Options) -> Plan 
         role_arguments: arguments.log.arguments(),
         role_options,
         respawn: if arguments.dont_respawn { Respawn::No } else { Respawn::Yes },
+        umask: arguments.umask,
         ignore_sigint: arguments.ignore_sigint,
         announce_ready: arguments.announce_ready,
     }

@@ -515,6 +515,7 @@ impl Node {
             State::Init | State::Fault(_) | State::Stopped => false,
         };
         if members.iter().any(|m| *m != i && !ready(&self.routers[*m])) {
+            self.routers[i].ask_anew();
             self.routers[i].wait_for_siblings(now);
             self.collect(i);
             return;

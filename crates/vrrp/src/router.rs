@@ -212,7 +212,11 @@ impl Router {
                 let at = now.max(master.reply_after);
                 let reply_after = if at > now { master.reply_after } else { now + REPLY_GAP };
                 let next_advert = at.min(master.next_advert).max(now);
-                self.state = State::Master(Master { next_advert, reply_after, ..master });
+                let announce_extra = self.settings.garp.extra.map(|extra| {
+                    let latest = now + extra.every;
+                    master.announce_extra.unwrap_or(latest).min(latest)
+                });
+                self.state = State::Master(Master { next_advert, reply_after, announce_extra, ..master });
                 // While it was away another may have taken over and told the clients, and may give way without a word.
                 if away > Micros::ZERO {
                     self.edges.push_back(Edge::Announce { repeat: self.settings.garp.master_repeat });
@@ -322,6 +326,7 @@ impl Router {
                 m.announce_delayed.map(|at| (at, Timer::AnnounceDelayed)),
                 m.announce_refresh.map(|at| (at, Timer::AnnounceRefresh)),
                 m.announce_lower.map(|at| (at, Timer::AnnounceLower)),
+                m.announce_extra.map(|at| (at, Timer::AnnounceExtra)),
                 m.contest.map(|contest| (contest.other.at + self.master_down(), Timer::Healed)),
             ]
             .into_iter()
@@ -382,6 +387,15 @@ impl Router {
         let interval = self.learned.micros().0;
         let most = u64::from(self.settings.down_timer_adverts.saturating_sub(1)) * interval;
         Micros(most.saturating_sub(interval / 256))
+    }
+
+    /// As MASTER: for how long it may be silent before others take over, as far as is known of them.
+    fn peers_patience(&self) -> Micros {
+        let own = self.master_down();
+        let missed = self.settings.down_timer_adverts;
+        let others = self.settings.timer_expired;
+        let others = others.map(|them| timers::master_down(self.settings.version, them, self.learned, missed));
+        others.map_or(own, |others| others.min(own))
     }
 
     fn listening(&self, now: Instant, heard: Option<Heard>) -> Backup {
@@ -447,6 +461,7 @@ impl Router {
         let master = Master {
             announce_delayed: after(garp.master_delay),
             announce_refresh: after(garp.refresh).map(|at| at + garp.master_delay),
+            announce_extra: garp.extra.map(|extra| now + extra.every + garp.master_delay),
             renewed: now,
             lost,
             ..Master::new(now + self.settings.advert_int.micros())
@@ -555,6 +570,7 @@ impl Router {
     pub(crate) fn tick(&mut self, now: Instant, turn: Turn) -> Wish {
         let interval = self.settings.advert_int.micros();
         let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
+        let peers = self.peers_patience();
         if turn == Turn::Judging {
             self.judge_ways(now);
         }
@@ -582,7 +598,7 @@ impl Router {
                     self.counters.latest_advert = self.counters.latest_advert.max(late);
                     // Backups count from the last advert, which was an interval before this one was due.
                     let silent = Micros(interval.0.saturating_add(late.0));
-                    if silent > patience {
+                    if silent > peers {
                         let until = now + interval;
                         self.counters.stalled += 1;
                         master.next_advert = until;
@@ -614,6 +630,10 @@ impl Router {
                 }
                 if master.announce_lower.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.lower_prio_repeat);
+                }
+                if let (Some(at), Some(extra)) = (master.announce_extra.filter(|at| *at <= now), garp.extra) {
+                    master.announce_extra = Some(at.max(now) + extra.every);
+                    self.edges.push_back(Edge::AnnounceExtra);
                 }
                 let is_over = |contest: &mut Contest| turn == Turn::Judging && contest.other.at + patience <= now;
                 let healed = master.contest.take_if(is_over);

@@ -259,6 +259,28 @@ pub struct Garp {
     pub interval: Micros,
     /// `gna_interval` [0]: least time between two unsolicited neighbour advertisements on one interface.
     pub gna_interval: Micros,
+    /// `garp_extra_if`: other interfaces than its own are told again and again; `None`: they are not.
+    #[serde(default)]
+    pub extra: Option<Extra>,
+}
+
+/// `garp_extra_if`: one address on each of these interfaces is announced once in every period, so that switches there go on
+/// knowing where the hardware address is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Extra {
+    /// The period, more than 0.
+    pub every: Micros,
+    /// Which interfaces.
+    pub reach: Reach,
+}
+
+/// Interfaces that virtual addresses are on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Reach {
+    /// Those that are made for the instance.
+    Made,
+    /// `all`: any.
+    All,
 }
 
 impl Default for Garp {
@@ -272,6 +294,7 @@ impl Default for Garp {
             lower_prio_delay: Micros::from_secs(5),
             interval: Micros::ZERO,
             gna_interval: Micros::ZERO,
+            extra: None,
         }
     }
 }
@@ -420,6 +443,9 @@ pub struct Instance {
     pub garp: Garp,
     /// `down_timer_adverts` [3]: adverts that may be missed, 1..=100.
     pub down_timer_adverts: u8,
+    /// `timer_expired_backup`: the highest priority of the others, which take over that much sooner when it does not run;
+    /// `None`: its own.
+    pub timer_expired: Option<Priority>,
     /// `lower_prio_no_advert`: no reply to a lower-priority advert.
     pub lower_prio_no_advert: bool,
     /// `higher_prio_send_advert`: one more advert before giving way.
@@ -462,6 +488,22 @@ impl Instance {
             Transport::Multicast { group: IpAddr::V4(group) } => group.into(),
             Transport::Multicast { .. } | Transport::Unicast { .. } => IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)),
         }
+    }
+
+    /// The addresses that `garp_extra_if` announces: the first on each interface that its adverts don't leave by.
+    pub fn extra_addresses(&self) -> Vec<&VirtualAddress> {
+        let Some(extra) = self.garp.extra else { return Vec::new() };
+        let own = self.device.as_ref().map_or(self.interface.as_str(), |device| device.name.as_str());
+        let mut first: Vec<&VirtualAddress> = Vec::new();
+        for address in self.addresses.iter().chain(&self.excluded) {
+            let made = self.devices().any(|device| device.name == address.device);
+            let other = address.device != own || self.vmac_xmit_base;
+            let wanted = other && (made || extra.reach == Reach::All);
+            if wanted && first.iter().all(|known| known.device != address.device) {
+                first.push(address);
+            }
+        }
+        first
     }
 
     /// For how many seconds the kernel holds an address of a master that renews it no more; `None`: for ever. It is gone

@@ -34,6 +34,7 @@ enum Start {
 enum Does {
     Sends(u8),
     Announces(u32),
+    AnnouncesExtra,
     Becomes(Name),
     TellsLower,
     TellsPriority(u8),
@@ -54,6 +55,7 @@ fn does(node: &mut Node) -> Vec<Does> {
         all.push(match action {
             Action::Router(_, Edge::Send { advert, .. }) => Does::Sends(advert.priority.0),
             Action::Router(_, Edge::Announce { repeat }) => Does::Announces(repeat),
+            Action::Router(_, Edge::AnnounceExtra) => Does::AnnouncesExtra,
             Action::Router(_, Edge::Changed(t)) => {
                 assert!(!t.why.is_empty(), "a change without a cause");
                 Does::Becomes(t.to)
@@ -581,4 +583,61 @@ fn who_served_beside_a_stronger_master_says_a_last_word() {
     assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
     node.handle(at + Micros(8 * SECOND), stronger);
     assert_eq!(does(&mut node), [Does::Becomes(Name::Backup)]);
+}
+
+/// `timer_expired_backup`: peers of a higher priority take over sooner, so that it is sooner that it listens.
+#[test]
+fn who_knows_of_stronger_peers_listens_sooner() {
+    let patience = |priority| master_down(Version::V3, Priority(priority), Centis(100), 3);
+    let late = |timer_expired, by: Micros| {
+        let settings = Instance { timer_expired, preempt: Preempt::Never, ..instance(Version::V3, 51, 100, 100) };
+        let mut node = node(Instant(SECOND), settings, OWN);
+        let at = Instant(SECOND) + patience(100);
+        node.handle(at, Input::Tick);
+        does(&mut node);
+        node.handle(at + by, Input::TickMasters);
+        does(&mut node).contains(&Does::TellsStall)
+    };
+    let beyond = Micros(patience(200).0 + 1);
+    assert!(beyond < patience(100));
+    assert!(late(Some(Priority(200)), beyond) && !late(Some(Priority(200)), patience(200)));
+    assert!(!late(None, beyond));
+    // Weaker peers wait longer, but its equals don't.
+    assert!(late(Some(Priority(1)), Micros(patience(100).0 + 1)));
+}
+
+/// `garp_extra_if`: one address on each other interface, in every period, as long as it is MASTER.
+#[test]
+fn other_interfaces_are_told_again_and_again() {
+    let on = |device: &str, last| VirtualAddress {
+        device: device.into(),
+        ..common::virtual_address([192, 0, 2, last].into())
+    };
+    let of = |reach| {
+        let extra = Some(Extra { every: Micros::from_secs(10), reach });
+        let garp = Garp { extra, master_delay: Micros::from_secs(2), ..Garp::default() };
+        let mac = virtual_mac(Family::V4, 51);
+        let kind = DeviceKind::Macvlan { mac };
+        let made =
+            VirtualDevice { name: "vrrp1.51".into(), base: "eth1".into(), kind, family: Family::V4, group: None };
+        let addresses = vec![on("eth0", 1), on("eth1", 2), on("eth1", 3), on("vrrp1.51", 4)];
+        Instance { garp, addresses, more_devices: vec![made], ..instance(Version::V3, 51, 100, 100) }
+    };
+    let told = |reach| of(reach).extra_addresses().iter().map(|a| a.device.clone()).collect::<Vec<_>>();
+    assert_eq!(told(Reach::Made), ["vrrp1.51"]);
+    assert_eq!(told(Reach::All), ["eth1", "vrrp1.51"]);
+    let started = Instant(SECOND);
+    let settings = Settings { instances: vec![of(Reach::All)], ..Settings::default() };
+    let names = ["eth0", "eth1", "vrrp1.51"];
+    let links = names.map(|name| (name.to_owned(), link(OWN))).into();
+    let mut node = Node::new(started, settings, links, None, Micros::ZERO);
+    let mut at = Vec::new();
+    for _ in 0..200 {
+        let Some((now, _)) = node.wake().filter(|(now, _)| *now < started + Micros::from_secs(40)) else { break };
+        node.handle(now, Input::Tick);
+        let extra = |action| matches!(action, Action::Router(_, Edge::AnnounceExtra));
+        at.extend(std::iter::from_fn(|| node.poll()).any(extra).then_some(now));
+    }
+    let master = started + master_down(Version::V3, Priority(100), Centis(100), 3);
+    assert_eq!(at, [12, 22, 32].map(|seconds| master + Micros::from_secs(seconds)));
 }

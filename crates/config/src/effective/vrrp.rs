@@ -7,7 +7,7 @@ use crate::setting::{Body, Secret, Setting, Value, find};
 use std::time::Duration;
 use vipd_vrrp::settings::{
     AddressFlag, Auth, Bearing, Checksum, DeviceKind, Garp, HeartbeatPath, Initial, Instance, IpvlanFlag, Lifetime,
-    Preempt, Track, Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
+    Preempt, Reach, Track, Transport, Version, VirtualAddress, VirtualDevice, virtual_mac,
 };
 use vipd_vrrp::units::Micros;
 
@@ -31,6 +31,8 @@ const SPOKEN: &[&str] = &[
     "virtual_ipaddress_excluded",
     "use_vmac",
     "use_ipvlan",
+    "garp_extra_if",
+    "timer_expired_backup",
     "accept",
     "no_accept",
 ];
@@ -76,6 +78,12 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         made.push(Setting::lines("heartbeat_paths", Value::Flag(true), of.heartbeat_paths.iter().map(path)));
     }
     garp(&of.garp, &mut made);
+    if let Some(extra) = of.garp.extra {
+        let mut options = vec![("(seconds)", Value::Number((extra.every.0 / 1_000_000).into()))];
+        options.extend((extra.reach == Reach::All).then_some(("all", Value::Flag(true))));
+        made.push(Setting::new("garp_extra_if", Value::Options(options)));
+    }
+    made.extend(of.timer_expired.map(|them| number("timer_expired_backup", them.0)));
     told(&model.notify, &mut made);
     if of.witness {
         made.push(seconds("witness_timeout", micros(model.takeover.patience)));

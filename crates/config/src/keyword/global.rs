@@ -130,7 +130,7 @@ GLOBAL_ROWS:
     "dynamic_interfaces" OptOneOf(&["allow_if_changes"]), "[allow_if_changes]", "", "off",
         Obsolete("an interface that does not exist yet puts its instance in FAULT until it comes");
         "Accept interface names that do not exist yet."
-    "no_email_faults" Flag, "", "flag", "off", NotYet("mail on FAULT is sent like any other");
+    "no_email_faults" Flag, "", "flag", "off", Acts;
         "No mail for transitions to FAULT."
     "default_interface" Device, "IFNAME", "", "eth0", Acts;
         "Interface for static addresses without dev."
@@ -176,7 +176,7 @@ GLOBAL_ROWS:
     "vrrp_min_garp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Reduce to one gratuitous ARP/NA and no second burst."
     "vrrp_garp_extra_if" Options(1), "[all] SECONDS(int)", "1..86400; words in any order", "0 (off)",
-        NotYet("no periodic gratuitous ARP on other interfaces");
+        Acts;
         "Periodic gratuitous ARP/NA on VIP interfaces other than the instance interface; only VMACs unless all."
     "vrrp_vmac_garp_intvl" Custom, "[all] SECONDS(int)", "", "", OldName("vrrp_garp_extra_if");
         "Another name of vrrp_garp_extra_if."
@@ -367,7 +367,7 @@ GLOBAL_ROWS:
     "vrrp_delay_after_boot" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
         NotYet("instances start at once");
         "Delay measured from system boot."
-    "log_unknown_vrids" Flag, "", "flag", "off", NotYet("adverts for other routers are counted, not logged");
+    "log_unknown_vrids" Flag, "", "flag", "off", Acts;
         "Log adverts for router ids that are not configured."
     "vrrp_owner_ignore_adverts" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Default: a priority 255 instance ignores received adverts."
@@ -377,8 +377,8 @@ GLOBAL_ROWS:
         "Prefix of VMACs generated for VIPs on other interfaces."
     "umask" Mask(&UMASK_BITS), "NUMBER | BITS[|BITS]...",
         "NUMBER 0..0777 in C notation; BITS I{R,W,X}{USR,GRP,OTH} or IRWX{U,G,O}", "0177",
-        NotYet("the mask is that of option -u");
-        "File creation mask."
+        Acts;
+        "File creation mask of scripts, FIFOs and other files that the daemon makes for the site; option -u counts more."
     "random_seed" Int(0, 4_294_967_295), "UINT", "0..4294967295", "time of day",
         Obsolete("the generator seeds itself");
         "Intended seed for ${_RANDOM}."

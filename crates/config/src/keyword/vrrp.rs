@@ -137,13 +137,12 @@ VRRP_INSTANCE_ROWS:
         "Messages after a lower priority advert."
     "down_timer_adverts" Int(1, 100), "INT", "1..100", "vrrp_down_timer_adverts", Acts;
         "Advert intervals before the master is declared dead."
-    "timer_expired_backup" OptInt(1, 254), "[INT]", "1..254", "off; no argument = 254",
-        NotYet("the VRRP role has its own guard against running late");
-        "Go to backup after running so late that a peer of this priority may have taken over."
+    "timer_expired_backup" OptInt(1, 254), "[INT]", "1..254", "off; no argument = 254", Acts;
+        "The highest priority of the others, with nopreempt: after running so late that one of it may have taken over, whoever \
+         serves is left in peace. Without it, so late that one of its own priority may."
     "thread_timer_expired" Custom, "[INT]", "", "", OldName("timer_expired_backup");
         "Another name of timer_expired_backup."
-    "garp_extra_if" Options(1), "[all] SECONDS(int)", "0..86400; 0 = off", "vrrp_garp_extra_if",
-        NotYet("no periodic gratuitous ARP on other interfaces");
+    "garp_extra_if" Options(1), "[all] SECONDS(int)", "0..86400; 0 = off", "vrrp_garp_extra_if", Acts;
         "Periodic gratuitous messages on other VIP interfaces."
     "vmac_garp_intvl" Custom, "[all] SECONDS(int)", "", "", OldName("garp_extra_if");
         "Another name of garp_extra_if."

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
-use vipd_vrrp::settings::{Garp, Version};
+use vipd_vrrp::settings::{Extra, Garp, Reach, Version};
 use vipd_vrrp::units::Micros;
 
 /// Recipients of mail at most.
@@ -66,6 +66,7 @@ impl Defaults {
             refresh_repeat: repeat("vrrp_garp_master_refresh_repeat", 1, 1),
             interval: Micros(nodes.micros("vrrp_garp_interval").unwrap_or(0)),
             gna_interval: Micros(nodes.micros("vrrp_gna_interval").unwrap_or(0)),
+            extra: extra(nodes, "vrrp_garp_extra_if").flatten(),
             ..Garp::default()
         };
         let smtp = nodes.switch("smtp_alert");
@@ -246,6 +247,12 @@ impl Lower<'_> {
             lvs_timeouts: self.timeouts(nodes),
             sync_daemon: sync_daemon(nodes),
             firewall: firewall(nodes),
+            umask: nodes.find("umask").and_then(|node| match node.value {
+                Value::Typed(setting::Value::Mode(mask)) => Some(mask),
+                _ => None,
+            }),
+            no_fault_mail: nodes.on("no_email_faults"),
+            log_unknown_vrids: nodes.on("log_unknown_vrids"),
             reload_time: self.time_file(nodes),
             reload_file: match nodes.find("reload_file") {
                 Some(node) if node.words.is_empty() => Some(PathBuf::from("keepalived.reload")),
@@ -442,6 +449,17 @@ impl Lower<'_> {
         self.push(Report::warning(Code::Unresolvable, host.at, message).help("an address does not depend on DNS"));
         None
     }
+}
+
+/// What `garp_extra_if` or its default says, if it is there: a number of seconds, 0 for never, and perhaps `all`.
+pub(super) fn extra(nodes: &Nodes, name: &str) -> Option<Option<Extra>> {
+    let Value::Typed(setting::Value::Options(said)) = &nodes.find(name)?.value else { return None };
+    let seconds = said.iter().find_map(|(_, value)| match value {
+        setting::Value::Number(n) => u64::try_from(*n).ok(),
+        _ => None,
+    });
+    let reach = if said.iter().any(|(name, _)| *name == "all") { Reach::All } else { Reach::Made };
+    Some(seconds.filter(|n| *n > 0).map(|n| Extra { every: Micros::from_secs(n), reach }))
 }
 
 /// Whether a value of that keyword is usable.

@@ -135,6 +135,7 @@ impl Lower<'_> {
             } else {
                 nodes.int("down_timer_adverts").map_or(self.defaults.down_timer_adverts, narrow)
             },
+            timer_expired: self.timer_expired(nodes, preempt),
             lower_prio_no_advert: lower_no_advert.unwrap_or(strict || self.defaults.lower_prio_no_advert),
             higher_prio_send_advert: higher_send.unwrap_or(!strict && self.defaults.higher_prio_send_advert),
             skip_check_adv_addr: nodes.switch("skip_check_adv_addr").unwrap_or(self.defaults.skip_check_adv_addr),
@@ -150,6 +151,17 @@ impl Lower<'_> {
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
             needs: paths.needs,
         };
+        let mut instance = instance;
+        if let Some(node) = nodes.find("garp_extra_if").filter(|_| instance.garp.extra.is_some())
+            && instance.extra_addresses().is_empty()
+        {
+            let message = "`garp_extra_if` has no effect: no virtual address is on an interface that it is for";
+            let report = Report::warning(Code::Unused, node.at, message).label("ignored");
+            self.push(report.help("`all` includes interfaces that are not made for the instance"));
+        }
+        if instance.extra_addresses().is_empty() {
+            instance.garp.extra = None;
+        }
         let track_source = nodes.on("track_src_ip") && instance.source.is_some();
         if let Some(node) = nodes.find("track_src_ip").filter(|_| !track_source) {
             let message = "`track_src_ip` has no effect: the file gives no source address";
@@ -288,6 +300,17 @@ impl Lower<'_> {
             }
             _ => Preempt::After(Micros(delay)),
         }
+    }
+
+    /// `timer_expired_backup`: for routers that leave others in peace.
+    fn timer_expired(&mut self, nodes: &Nodes, preempt: Preempt) -> Option<Priority> {
+        let node = nodes.find("timer_expired_backup")?;
+        if preempt != Preempt::Never {
+            let message = "`timer_expired_backup` has no effect without `nopreempt`";
+            self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+            return None;
+        }
+        Some(Priority(nodes.int("timer_expired_backup").map_or(254, narrow)))
     }
 
     /// Version 2 carries whole seconds, version 3 hundredths.
@@ -485,6 +508,7 @@ impl Lower<'_> {
             },
             interval: garp.interval,
             gna_interval: garp.gna_interval,
+            extra: super::global::extra(nodes, "garp_extra_if").unwrap_or(garp.extra),
         }
     }
 

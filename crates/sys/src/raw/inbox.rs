@@ -79,7 +79,9 @@ impl Inbox {
         self.taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
         for (lengths, header) in self.lengths.iter_mut().zip(&headers[..self.taken]) {
             let length = usize::try_from(header.msg_len).unwrap_or(LONGEST);
-            *lengths = (length.min(LONGEST), header.msg_hdr.msg_controllen.min(BESIDE));
+            #[allow(clippy::unnecessary_cast)] // it is narrower with musl
+            let said = header.msg_hdr.msg_controllen as usize;
+            *lengths = (length.min(LONGEST), said.min(BESIDE));
         }
         Ok(self.taken)
     }

@@ -29,9 +29,11 @@ struct Lease {
 #[derive(Default)]
 struct Tenancy {
     addresses: Vec<VirtualAddress>,
-    /// What is sent for that, as of this state of things (`Leases::changed`).
+    /// The state of things (`Leases::changed`) in which these were claimed.
+    claimed_in: u64,
+    /// What is sent for that, and in which state it was written.
     written: Renewals,
-    state: u64,
+    written_in: u64,
     /// When they were last renewed, in microseconds.
     renewed: u64,
     /// One that must not wait for others.
@@ -112,9 +114,9 @@ impl Leases {
         claims: impl Iterator<Item = &'a VirtualAddress>,
     ) {
         let Some(tenancy) = self.tenancies.get_mut(instance) else { return };
-        if tenancy.state != self.state {
+        if tenancy.claimed_in != self.state {
             tenancy.addresses = claims.cloned().collect();
-            tenancy.state = 0;
+            (tenancy.claimed_in, tenancy.written_in) = (self.state, 0);
         }
         if self.queue.is_empty() {
             self.at = now() + TOGETHER;
@@ -133,7 +135,7 @@ impl Leases {
     /// The addresses of the next instance, if what is sent for them is to be written.
     pub(super) fn unwritten(&self) -> Option<&[VirtualAddress]> {
         let tenancy = self.tenancies.get(self.queue.front()?.0)?;
-        (tenancy.state != self.state).then_some(&tenancy.addresses)
+        (tenancy.written_in != self.state).then_some(&tenancy.addresses)
     }
 
     /// Writes it.
@@ -141,7 +143,7 @@ impl Leases {
         if let Some((i, done)) = self.queue.front_mut() {
             *done = 0;
             if let Some(tenancy) = self.tenancies.get_mut(*i) {
-                (tenancy.written, tenancy.state) = (renewals, self.state);
+                (tenancy.written, tenancy.written_in) = (renewals, self.state);
             }
         }
     }
@@ -156,5 +158,91 @@ impl Leases {
             self.queue.pop_front();
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+    use super::*;
+    use vipd_sys::netlink::Address;
+
+    fn instances(text: &str) -> Vec<Instance> {
+        let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
+        loaded.config.unwrap().instances.into_iter().map(|i| i.vrrp).collect()
+    }
+
+    fn config(addresses: usize) -> Vec<Instance> {
+        let all: Vec<String> = (0..addresses).map(|n| format!("10.{}.{}.1", n / 256, n % 256)).collect();
+        instances(&format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {{\n{}\n}}\n}}\n\
+             vrrp_instance B {{\ninterface eth0\nvirtual_router_id 2\nvirtual_ipaddress {{\n192.0.2.9\n}}\n}}\n",
+            all.join("\n")
+        ))
+    }
+
+    fn held(address: IpAddr) -> Address {
+        let (scope, flags, broadcast, label, peer, preferred, valid) = (0, 0, None, None, None, None, Some(4));
+        Address { index: 2, address, prefix: 32, scope, broadcast, label, peer, preferred, valid, flags }
+    }
+
+    /// Renews all that is asked for, at most so many at once, as `Addresses` does; how many each time.
+    fn renew(leases: &mut Leases, most: usize) -> Vec<usize> {
+        let mut all = Vec::new();
+        while leases.wake().is_some() {
+            let mut batch = Renewals::default();
+            while batch.len() < most {
+                if let Some(addresses) = leases.unwritten() {
+                    let mut renewals = Renewals::default();
+                    for a in addresses {
+                        renewals.push(&held(a.address));
+                    }
+                    leases.write(renewals);
+                }
+                let room = most - batch.len();
+                if leases.take(7, &mut batch, room).is_none() {
+                    break;
+                }
+            }
+            all.push(batch.len());
+            assert!(all.len() < 100, "it never ends");
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_claimed_between_the_question_and_the_answer_is_renewed_the_next_time() {
+        let all = config(3);
+        let mut leases = Leases::new();
+        leases.manage(0, all.iter());
+        // BACKUP, when the configuration comes; MASTER before the renewals are sent; nothing changes from then on.
+        leases.ask(|| 0, 0, [].iter());
+        leases.changed();
+        assert_eq!(renew(&mut leases, 128), [0]);
+        for _ in 0..3 {
+            leases.ask(|| 0, 0, all[0].addresses.iter());
+            assert_eq!(renew(&mut leases, 128), [3]);
+        }
+        // One of them goes.
+        leases.changed();
+        leases.ask(|| 0, 0, all[0].addresses[1..].iter());
+        assert_eq!(renew(&mut leases, 128), [2]);
+    }
+
+    #[test]
+    fn many_are_renewed_in_pieces() {
+        let all = config(200);
+        let mut leases = Leases::new();
+        leases.manage(0, all.iter());
+        leases.ask(|| 5, 1, all[1].addresses.iter());
+        leases.ask(|| 6, 0, all[0].addresses.iter());
+        assert_eq!(leases.wake(), Some(5 + TOGETHER));
+        assert_eq!(renew(&mut leases, 128), [128, 73]);
+        assert_eq!(leases.wake(), None);
+        let seconds = u64::from(all[0].lease().unwrap()) * 1_000_000;
+        let (address, device) = (all[0].addresses[0].address, "eth0");
+        assert!(!leases.is_over(address, device, 7 + seconds - LEASE_EARLY - 1));
+        assert!(leases.is_over(address, device, 7 + seconds - LEASE_EARLY));
     }
 }

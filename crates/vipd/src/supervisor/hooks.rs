@@ -124,6 +124,9 @@ impl Hooks {
         if transition.event != NotifyEvent::Deleted {
             self.mailed.insert(transition.subject.clone(), event);
         }
+        if event == NotifyEvent::Fault && config.global.no_fault_mail {
+            return None;
+        }
         let kind = if kind == "GROUP" { "Group" } else { "Instance" };
         Some(Mail {
             subject: format!("VRRP {kind} {name} - Entering {word} state"),
@@ -342,6 +345,24 @@ mod tests {
             hooks.transition(&Config::default(), old, &transition)
         };
         events.iter().filter_map(tell).map(|mail| mail.subject).collect()
+    }
+
+    #[test]
+    fn a_fault_is_not_mailed_where_that_is_said_and_what_follows_it_is() {
+        use NotifyEvent::{Backup, Fault};
+        let mut config = config("");
+        let told = |config: &Config| {
+            let mut hooks = Hooks::default();
+            let tell = |event: &NotifyEvent| {
+                let subject = Subject::Instance("A".to_owned());
+                let transition = Transition { subject, event: *event, priority: 100, why: "test".to_owned(), at: 0.0 };
+                hooks.transition(config, config, &transition)
+            };
+            [Backup, Fault, Backup].iter().filter_map(tell).count()
+        };
+        assert_eq!(told(&config), 3);
+        config.global.no_fault_mail = true;
+        assert_eq!(told(&config), 2);
     }
 
     #[test]

@@ -86,11 +86,16 @@ pub(crate) struct Plan {
     pub(crate) role_options: RoleOptions,
     /// `-R`: a dead role ends the daemon.
     pub(crate) respawn: Respawn,
+    /// `-u`: the file creation mask, whatever the configuration says.
+    pub(crate) umask: Option<u32>,
     /// `--ignore-sigint`
     pub(crate) ignore_sigint: bool,
     /// Whether to say on standard output that everything runs.
     pub(crate) announce_ready: bool,
 }
+
+/// The file creation mask that keepalived has, and its scripts with it: what they make is their user's alone.
+const UMASK: u32 = 0o177;
 
 /// What to do when a role has died.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -294,6 +299,7 @@ impl Supervisor {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
         self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
+        self.mask_files();
         run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
         self.start_roles();
@@ -339,6 +345,12 @@ impl Supervisor {
         };
         self.stop(&mut queue).await;
         code
+    }
+
+    /// What this process makes is the site's: scripts, and what they make, FIFOs, `init_file`s, pid files.
+    fn mask_files(&self) {
+        let mask = self.plan.umask.or(self.config.global.umask);
+        vipd_sys::process::set_umask(mask.unwrap_or(UMASK));
     }
 
     fn wanted(&self, name: RoleName) -> bool {

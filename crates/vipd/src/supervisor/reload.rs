@@ -340,6 +340,7 @@ impl Supervisor {
             return;
         }
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
+        self.mask_files();
         self.forget(&compared.services);
         self.hooks.configure(&self.config, &self.old);
         for (name, role) in &self.roles {

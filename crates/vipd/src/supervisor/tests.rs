@@ -17,6 +17,7 @@ fn supervisor() -> (Supervisor, mpsc::Receiver<Event>) {
         role_arguments: Vec::new(),
         role_options: RoleOptions::default(),
         respawn: Respawn::Yes,
+        umask: None,
         ignore_sigint: false,
         announce_ready: false,
     };

@@ -50,6 +50,13 @@ impl Router {
         false
     }
 
+    /// It waits for siblings that can't serve yet: what was found out is old when they can.
+    pub(crate) fn ask_anew(&mut self) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.clearance = Clearance::Unasked;
+        }
+    }
+
     /// The answer to `Edge::Ask`. One that nobody waits for any more changes nothing.
     pub(crate) fn clear(&mut self, now: Instant, question: Question, verdict: Result<(), String>) {
         let down = now + self.master_down().max(ASK_GAP);

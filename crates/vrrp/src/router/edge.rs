@@ -24,6 +24,8 @@ pub enum Timer {
     AnnounceRefresh,
     /// The block after a lower-priority advert.
     AnnounceLower,
+    /// Other interfaces are told again.
+    AnnounceExtra,
     /// A second master was not heard for so long that it is one no more.
     Healed,
     /// By one way nothing was heard for so long, while another way is heard.
@@ -39,6 +41,7 @@ impl fmt::Display for Timer {
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
             Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
             Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
+            Timer::AnnounceExtra => "other interfaces are told again",
             Timer::Healed => "the second master counts as gone",
             Timer::Silence => "a heartbeat path counts as silent",
         })
@@ -60,6 +63,8 @@ pub enum Edge {
         /// How many.
         repeat: u32,
     },
+    /// Announce the addresses of `Instance::extra_addresses` once.
+    AnnounceExtra,
     /// The state changed.
     Changed(Transition),
     /// A lower-priority advert came while MASTER.

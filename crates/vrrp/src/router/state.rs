@@ -75,6 +75,9 @@ pub struct Master {
     pub announce_refresh: Option<Instant>,
     /// When the block after a lower-priority advert is due.
     pub announce_lower: Option<Instant>,
+    /// When other interfaces are told again (`garp_extra_if`).
+    #[serde(default)]
+    pub announce_extra: Option<Instant>,
     /// Before this no lower-priority advert is answered again.
     pub reply_after: Instant,
     /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
@@ -231,6 +234,7 @@ impl Master {
             announce_delayed: None,
             announce_refresh: None,
             announce_lower: None,
+            announce_extra: None,
             reply_after: Instant(0),
             listening: None,
             renewed: Instant(0),

@@ -48,6 +48,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         excluded: vec![],
         garp: Garp::default(),
         down_timer_adverts: 3,
+        timer_expired: None,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         skip_check_adv_addr: false,

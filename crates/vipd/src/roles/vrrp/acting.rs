@@ -62,6 +62,11 @@ impl Role {
                     let claims: Vec<_> = self.node.claims(i).cloned().collect();
                     self.addresses.announce(&claims, repeat);
                 }
+                Action::Router(i, Edge::AnnounceExtra) => {
+                    for address in self.node.routers().get(i).iter().flat_map(|r| r.settings.extra_addresses()) {
+                        self.addresses.announce(std::slice::from_ref(address), 1);
+                    }
+                }
                 Action::Router(i, Edge::Renew) => self.addresses.renew(i, self.node.claims(i)),
                 Action::Group(g, state, why) => later.news.push(News::Group(g, state, why)),
                 Action::Router(i, Edge::PriorityChanged { from, to }) => later.news.push(News::Priority(i, from, to)),
@@ -131,6 +136,7 @@ impl Role {
             // `act` has done these.
             Edge::Send { .. }
             | Edge::Announce { .. }
+            | Edge::AnnounceExtra
             | Edge::Changed(_)
             | Edge::PriorityChanged { .. }
             | Edge::Renew => {}

@@ -106,10 +106,11 @@ impl Role {
         }
     }
 
-    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and not logged.
+    /// Counts what is for none of the instances. Other virtual routers on a wire are nobody's fault, and logged only if the
+    /// file says so.
     fn turn_away(&mut self, why: &Reject, from: IpAddr) {
         *self.strangers.entry(why.name()).or_default() += 1;
-        if !matches!(why, Reject::UnknownVrid(_))
+        if (!matches!(why, Reject::UnknownVrid(_)) || self.config.global.log_unknown_vrids)
             && let Some(silent) = self.strange.allow(monotonic_micros())
         {
             warn!("packet from {from} not believed: {why}{silent}");
