@@ -304,10 +304,9 @@ fn pseudo(length: usize, form: ChecksumForm) -> u32 {
 
 /// One's complement sum, not yet folded. At most 64 KiB go in, so 32 bits hold it.
 fn sum(bytes: &[u8], start: u32) -> u32 {
-    bytes.chunks(2).fold(start, |total, pair| {
-        let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]);
-        total.wrapping_add(u32::from(word))
-    })
+    let (pairs, rest) = bytes.as_chunks();
+    let rest = rest.first().map_or(0, |last| u32::from(*last) << 8);
+    pairs.iter().fold(start.wrapping_add(rest), |total, pair| total.wrapping_add(u16::from_be_bytes(*pair).into()))
 }
 
 fn fold(mut total: u32) -> u16 {

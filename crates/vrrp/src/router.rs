@@ -1,10 +1,18 @@
 //! One virtual router: its state with the data of that state, its timers, and what each input does to it. What concerns
 //! several instances at once (sync groups, shared facts) is `node`'s.
 
+mod clear;
+mod edge;
 mod hear;
+mod state;
 mod ways;
 mod wire;
 
+pub use edge::{Edge, Sequence, Timer};
+pub(crate) use edge::{Turn, Wish};
+pub use state::{
+    Backup, Clearance, Contest, Counters, Faults, Heard, Listening, Master, Name, Question, State, Transition,
+};
 pub use ways::Ear;
 pub use wire::{advert, heartbeat, packets, packets_by};
 
@@ -13,14 +21,12 @@ use crate::auth;
 use crate::packet::{self, Advert};
 use crate::settings::{Auth, Family, HeartbeatPath, HmacAuth, HmacMode, Instance, Transport, Version, Way};
 use crate::timers;
-use crate::track::Fault;
-use crate::trailer::{self, Stamp, Stamps};
+use crate::trailer::{self, Stamps};
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
@@ -37,394 +43,11 @@ const LEAST_LEARNED: Centis = Centis(1);
 /// The least time between two answers to lower-priority adverts, so that a flood of them costs no more than this.
 const REPLY_GAP: Micros = Micros(100_000);
 
-/// The least time from a refusal to the next question: fences and witnesses are not to be stormed.
-const ASK_GAP: Micros = Micros(5_000_000);
-
 /// For so many master-down intervals a master is remembered through a fault.
 const RECENT: u64 = 10;
 
 /// The least time from the end of one contest to the next.
 const CONTEST_GAP: Micros = Micros(30_000_000);
-
-/// Whom we hear as master.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Heard {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its priority.
-    pub priority: Priority,
-    /// When its last advert came.
-    pub at: Instant,
-    /// The interval that it said.
-    pub interval: Centis,
-}
-
-/// Listening.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Backup {
-    /// When the master counts as gone.
-    pub down: Instant,
-    /// `preempt_delay`: from when on lower priorities are no longer accepted; set by the first lower advert.
-    pub hold: Option<Instant>,
-    /// The master, once heard.
-    pub heard: Option<Heard>,
-    /// The master-down interval is over, but a sibling is not ready.
-    pub wants_master: bool,
-    /// It came so late to the end of the master-down interval that it listens for another advert before it acts on it.
-    #[serde(default)]
-    pub overslept: bool,
-    /// Whether it may take the place of a master that is silent.
-    #[serde(default)]
-    pub clearance: Clearance,
-}
-
-/// Whether a silent master's place may be taken: its witness answers and it is fenced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub enum Clearance {
-    /// Nobody was asked.
-    #[default]
-    Unasked,
-    /// The answer to this is awaited.
-    Asked(Question),
-    /// The witness answers.
-    Witnessed,
-    /// It may.
-    Given,
-}
-
-/// What is asked before a silent master's place is taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Question {
-    /// Does the witness answer?
-    Witness,
-    /// Was the silent master fenced? Asked when the witnesses of all siblings answer: who has lost the network itself fences
-    /// nobody.
-    Fence,
-}
-
-/// Serving.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Master {
-    /// When the next advert is due. Nothing that is received ever moves it.
-    pub next_advert: Instant,
-    /// When the second block of gratuitous ARP is due.
-    pub announce_delayed: Option<Instant>,
-    /// When the next refreshing block is due.
-    pub announce_refresh: Option<Instant>,
-    /// When the block after a lower-priority advert is due.
-    pub announce_lower: Option<Instant>,
-    /// Before this no lower-priority advert is answered again.
-    pub reply_after: Instant,
-    /// It did not run for so long that its backups may have taken over: until this time it listens and sends nothing.
-    #[serde(default)]
-    pub listening: Option<Listening>,
-    /// When the advert was due with which the leases of its addresses were last renewed.
-    #[serde(default)]
-    pub renewed: Instant,
-    /// The stronger master that fell silent, if that is why it serves: when that one is heard again there have been two.
-    #[serde(default)]
-    pub lost: Option<Heard>,
-    /// Another master that is to give way and has not yet, or not for long.
-    #[serde(default)]
-    pub contest: Option<Contest>,
-    /// Before this no further contest begins: a stranger's adverts must not have notify scripts run all the time.
-    #[serde(default)]
-    pub peace_until: Instant,
-}
-
-/// Two masters, seen by the one that stays.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Contest {
-    /// The other one, and when it was last heard.
-    pub other: Heard,
-    /// When it was first heard.
-    pub since: Instant,
-    /// How many adverts of it were heard.
-    pub adverts: u64,
-}
-
-/// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Listening {
-    /// For how long it had sent nothing.
-    pub silent: Micros,
-    /// When it sends again if nobody was heard.
-    pub until: Instant,
-}
-
-/// What is wrong: never empty, so a FAULT without a reason can't be written down.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Faults(BTreeSet<Fault>);
-
-impl Faults {
-    /// The faults, unless there are none.
-    pub fn new(faults: BTreeSet<Fault>) -> Option<Faults> {
-        (!faults.is_empty()).then_some(Faults(faults))
-    }
-
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, fault) in self.0.iter().enumerate() {
-            write!(f, "{}{fault}", if i > 0 { "; " } else { "" })?;
-        }
-        Ok(())
-    }
-}
-
-/// The state of a virtual router (RFC 9568, 6.3; FAULT and the awaiting INIT are the original's additions).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum State {
-    /// Not listening yet: of something that is tracked nothing is known.
-    Init,
-    /// Listening.
-    Backup(Backup),
-    /// Serving.
-    Master(Master),
-    /// Something is wrong here: sends nothing, hears nothing.
-    Fault(Faults),
-    /// Given up for good.
-    Stopped,
-}
-
-impl State {
-    /// The operator's word for it.
-    pub fn name(&self) -> Name {
-        match self {
-            State::Init => Name::Init,
-            State::Backup(_) => Name::Backup,
-            State::Master(_) => Name::Master,
-            State::Fault(_) => Name::Fault,
-            State::Stopped => Name::Stop,
-        }
-    }
-}
-
-/// The states without their data.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[allow(missing_docs)] // the words of the field
-pub enum Name {
-    Init,
-    Backup,
-    Master,
-    Fault,
-    Stop,
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Name::Init => "INIT",
-            Name::Backup => "BACKUP",
-            Name::Master => "MASTER",
-            Name::Fault => "FAULT",
-            Name::Stop => "STOP",
-        })
-    }
-}
-
-/// A recorded change of state.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Transition {
-    /// When.
-    pub at: Instant,
-    /// From.
-    pub from: Name,
-    /// To.
-    pub to: Name,
-    /// Why.
-    pub why: String,
-}
-
-/// What a router counts.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[allow(missing_docs)] // each says what it counts
-pub struct Counters {
-    pub adverts_received: u64,
-    pub adverts_sent: u64,
-    pub became_master: u64,
-    pub released_master: u64,
-    pub priority_zero_received: u64,
-    pub priority_zero_sent: u64,
-    /// How often it did not run for so long as MASTER that its backups may have taken over.
-    #[serde(default)]
-    pub stalled: u64,
-    /// How often another host was master of the same virtual router at the same time.
-    #[serde(default)]
-    pub two_masters: u64,
-    /// How long after its time an advert was sent at the most.
-    #[serde(default)]
-    pub latest_advert: Micros,
-}
-
-/// Why a router wants to be called at a certain time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Timer {
-    /// The master counts as gone.
-    MasterDown,
-    /// An advert is due.
-    Advert,
-    /// A master that did not run for a while has listened long enough.
-    Listening,
-    /// The second block of gratuitous ARP.
-    AnnounceDelayed,
-    /// A refreshing block of gratuitous ARP.
-    AnnounceRefresh,
-    /// The block after a lower-priority advert.
-    AnnounceLower,
-    /// A second master was not heard for so long that it is one no more.
-    Healed,
-    /// By one way nothing was heard for so long, while another way is heard.
-    Silence,
-}
-
-impl fmt::Display for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Timer::MasterDown => "the master counts as gone",
-            Timer::Advert => "the next advert is due",
-            Timer::Listening => "nobody else was heard after a stall",
-            Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
-            Timer::AnnounceRefresh => "gratuitous ARP is refreshed",
-            Timer::AnnounceLower => "gratuitous ARP follows a lower-priority advert",
-            Timer::Healed => "the second master counts as gone",
-            Timer::Silence => "a heartbeat path counts as silent",
-        })
-    }
-}
-
-/// An edge that a router wants carried out, in this order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Edge {
-    /// Send this advert. `sequence`: for the authentication header.
-    Send {
-        /// What.
-        advert: Advert,
-        /// Its place among those we sent, with `Auth::Ah` and `Auth::Hmac`.
-        sequence: Option<Sequence>,
-    },
-    /// Announce the addresses by so many gratuitous ARPs each.
-    Announce {
-        /// How many.
-        repeat: u32,
-    },
-    /// The state changed.
-    Changed(Transition),
-    /// A lower-priority advert came while MASTER.
-    LowerPriority {
-        /// From.
-        from: IpAddr,
-        /// Its priority.
-        priority: Priority,
-    },
-    /// As MASTER it sent nothing for so long that its backups may have taken over: it listens before it sends again. What
-    /// the kernel holds of its addresses stays, what is gone stays away.
-    Stalled {
-        /// For how long it had sent nothing.
-        silent: Micros,
-    },
-    /// Its master is silent: whether it may take its place. To be answered with `Input::Cleared`.
-    Ask {
-        /// The silent master, if one was ever heard.
-        lost: Option<Heard>,
-        /// What is asked.
-        question: Question,
-    },
-    /// It may not, for this reason: it goes on listening.
-    Refused {
-        /// Why.
-        why: String,
-    },
-    /// Another host is master of the same virtual router, and is to give way. Told once in each contest.
-    TwoMasters {
-        /// The other one.
-        other: Heard,
-    },
-    /// Who saw another master is none itself any more.
-    LeftContest {
-        /// What it has left.
-        contest: Contest,
-    },
-    /// That one is heard no more: the addresses were announced again, and whoever is told of a new master is to be told again.
-    Healed {
-        /// What is over.
-        contest: Contest,
-    },
-    /// As BACKUP it came so late to the end of the master-down interval that it listens for one more advert.
-    Overslept {
-        /// How late.
-        late: Micros,
-    },
-    /// By one way nothing was heard since then, while the master is heard by another.
-    Silent {
-        /// Where nothing is heard.
-        way: Way,
-        /// Since when.
-        since: Instant,
-        /// Where the master is heard.
-        by: Way,
-    },
-    /// By a way that was silent since then adverts come again.
-    HeardAgain {
-        /// Which.
-        way: Way,
-        /// Since when it was silent.
-        since: Instant,
-    },
-    /// Nobody was heard after a stall: it serves on, and claims all its addresses again.
-    Resumed,
-    /// Its adverts leave in time: the leases of its addresses are renewed (`Instance::lease`).
-    Renew,
-    /// The priority in force changed.
-    PriorityChanged {
-        /// From.
-        from: Priority,
-        /// To.
-        to: Priority,
-    },
-}
-
-/// The place of an authenticated advert among all of its sender.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sequence {
-    /// The number of an authentication header.
-    Ah(u32),
-    /// The stamp of a keyed trailer.
-    Hmac(Stamp),
-}
-
-/// Which of the things that are due are done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Turn {
-    /// What is sent, which must not wait for what is read.
-    Sending,
-    /// And judgements of others, who may have said something until now that has been read.
-    Judging,
-}
-
-/// What an input asks of the siblings.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Wish {
-    /// Nothing.
-    None,
-    /// The master-down interval is over: MASTER, if the siblings agree.
-    Master,
-    /// A better master was heard: BACKUP, siblings too.
-    Backup {
-        /// Why.
-        why: String,
-    },
-    /// A worse master was heard: siblings that are MASTER announce their addresses anew, too.
-    Announce {
-        /// When.
-        at: Instant,
-    },
-}
 
 /// What another process, or the next configuration, needs to go on with this router.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -1023,94 +646,12 @@ impl Router {
         self.transition(now, State::Backup(backup), why);
     }
 
-    /// What must be asked before it takes over: (the witness, the fence). Nobody has to be asked about a master that said
-    /// good-bye, or that is heard and weaker.
-    fn asks(&self, now: Instant) -> (bool, bool) {
-        let State::Backup(backup) = &self.state else { return (false, false) };
-        let silent = match backup.heard {
-            None => true,
-            Some(heard) => heard.priority != Priority::RELEASE && now - heard.at >= self.master_down(),
-        };
-        (self.settings.witness && silent, self.settings.fence && silent && backup.heard.is_some())
-    }
-
-    /// Whether it may take over as far as its witness goes, which is asked if nobody has yet.
-    pub(crate) fn is_witnessed(&mut self, now: Instant) -> bool {
-        let (witness, _) = self.asks(now);
-        match &self.state {
-            State::Backup(backup) if witness => match backup.clearance {
-                Clearance::Witnessed | Clearance::Asked(Question::Fence) | Clearance::Given => true,
-                Clearance::Unasked | Clearance::Asked(Question::Witness) => self.ask(Question::Witness),
-            },
-            _ => true,
-        }
-    }
-
-    /// Whether the silent master is fenced, if it is to be; asks for that, if nobody has yet.
-    pub(crate) fn is_fenced(&mut self, now: Instant) -> bool {
-        let (_, fence) = self.asks(now);
-        match &self.state {
-            State::Backup(backup) if fence => backup.clearance == Clearance::Given || self.ask(Question::Fence),
-            _ => true,
-        }
-    }
-
-    /// Asks, again as long as no answer comes: one that got lost must not keep it waiting for ever. (Who is asked the same twice
-    /// finds it out once.) Until then: no.
-    fn ask(&mut self, question: Question) -> bool {
-        if let State::Backup(backup) = &mut self.state {
-            backup.clearance = Clearance::Asked(question);
-            self.edges.push_back(Edge::Ask { lost: backup.heard, question });
-        }
-        false
-    }
-
-    /// The answer to `Edge::Ask`. One that nobody waits for any more changes nothing.
-    pub(crate) fn clear(&mut self, now: Instant, question: Question, verdict: Result<(), String>) {
-        let down = now + self.master_down().max(ASK_GAP);
-        let State::Backup(backup) = &mut self.state else { return };
-        if backup.clearance != Clearance::Asked(question) {
-            return;
-        }
-        (backup.clearance, backup.down) = match verdict {
-            // What has arrived meanwhile is read first; the end of this turn decides.
-            Ok(()) => {
-                let cleared = match question {
-                    Question::Witness => Clearance::Witnessed,
-                    Question::Fence => Clearance::Given,
-                };
-                (cleared, backup.down.min(now))
-            }
-            Err(why) => {
-                self.edges.push_back(Edge::Refused { why });
-                (Clearance::Unasked, down)
-            }
-        };
-    }
-
     /// The master-down interval is over but a sibling is not ready: listen for another.
     pub(crate) fn wait_for_siblings(&mut self, now: Instant) {
         let down = now + self.master_down();
         if let State::Backup(backup) = &mut self.state {
             backup.wants_master = true;
             backup.down = down;
-        }
-    }
-}
-
-impl Master {
-    fn new(next_advert: Instant) -> Master {
-        Master {
-            next_advert,
-            announce_delayed: None,
-            announce_refresh: None,
-            announce_lower: None,
-            reply_after: Instant(0),
-            listening: None,
-            renewed: Instant(0),
-            lost: None,
-            contest: None,
-            peace_until: Instant(0),
         }
     }
 }

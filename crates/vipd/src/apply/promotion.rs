@@ -1,12 +1,13 @@
 //! `promote_secondaries`: on these interfaces the kernel makes the next address of a network its first one when that goes,
 //! where it would take all others with it.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tracing::warn;
 use vipd_sys::sysctl;
 
 /// The interfaces whose setting is not as it was.
-#[derive(Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Promotion {
     changed: BTreeSet<String>,
 }

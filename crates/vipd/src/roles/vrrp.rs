@@ -26,7 +26,7 @@ use ease::Ease;
 use heartbeat::Traffic;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -142,11 +142,16 @@ struct Kept {
     bfd: vipd_bfd::node::Snapshot,
     #[serde(default)]
     settings: Before,
+    #[serde(default)]
+    promotion: Promotion,
 }
 
-/// How a role that has gone found the settings of the kernel that it has changed.
-pub(crate) fn settings_before(kept: &RawValue) -> Before {
-    serde_json::from_str::<Kept>(kept.get()).map(|kept| kept.settings).unwrap_or_default()
+/// Sets the kernel's settings as a role that has gone had found them.
+pub(crate) fn restore_settings(kept: &RawValue) {
+    if let Ok(Kept { settings, mut promotion, .. }) = serde_json::from_str::<Kept>(kept.get()) {
+        settings.restore();
+        promotion.set(&BTreeSet::new());
+    }
 }
 
 struct Role {
@@ -429,6 +434,7 @@ impl Role {
                 Ok(kept) => {
                     predecessor = Some(kept.bfd);
                     self.devices.resume(kept.settings);
+                    self.promotion = kept.promotion;
                     Some((Instant(last_seen), kept.vrrp))
                 }
                 Err(e) => {
@@ -612,8 +618,8 @@ impl Role {
         }
         self.snapshot_at = at;
         self.snapshot_due = false;
-        let settings = self.devices.before().clone();
-        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings };
+        let (settings, promotion) = (self.devices.before().clone(), self.promotion.clone());
+        let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings, promotion };
         match serde_json::value::to_raw_value(&kept) {
             Ok(kept) => self.queue(&FromRole::Snapshot(kept)),
             Err(e) => warn!("the state can't be kept for a successor: {e}"),
@@ -660,5 +666,25 @@ impl Role {
             warn!("the supervisor was not told everything: {e}");
         }
         self.unsent.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_counts_as_come_when_the_kernel_says_if_that_can_be() {
+        let ahead = 1_700_000_000_000_000;
+        let at = |ago: i64| Some(u64::try_from(i64::try_from(now().0).unwrap() + ahead - ago).unwrap());
+        let ago = |at, ahead| (now() - arrival(at, ahead)).0;
+        let moment = 200_000;
+        assert!((300_000..300_000 + moment).contains(&ago(at(300_000), Some(ahead))));
+        // What is told of the future, of long ago, or by a clock that was set, is not believed: it came now.
+        for (at, ahead) in [(at(-1_000_000), Some(ahead)), (at(2_000_000), Some(ahead)), (at(300_000), None)] {
+            assert!(ago(at, ahead) < moment, "{at:?} {ahead:?}");
+        }
+        assert!(ago(None, Some(ahead)) < moment);
+        assert!(ago(Some(0), Some(i64::MIN)) < moment && ago(Some(u64::MAX), Some(i64::MAX)) < moment);
     }
 }

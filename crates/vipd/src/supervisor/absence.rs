@@ -34,7 +34,7 @@ impl Supervisor {
             error!("nftables tables can't be removed: {e}");
         }
         if let Some(kept) = self.roles.get(&RoleName::Vrrp).and_then(|role| role.snapshot.as_ref()) {
-            crate::roles::vrrp::settings_before(kept).restore();
+            crate::roles::vrrp::restore_settings(kept);
         }
     }
 

@@ -15,6 +15,7 @@ mod absence;
 mod fifo;
 mod files;
 mod followed;
+mod heard;
 mod hooks;
 mod noting;
 mod patient;
@@ -33,7 +34,7 @@ use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRo
 use crate::part;
 use crate::record::Record;
 use followed::Followed;
-use hooks::{Direction, Hooks, Mail};
+use hooks::{Hooks, Mail};
 use query::{Asker, Caller, Query};
 use reload::{Read, Reload, warnings};
 pub(crate) use role::RoleName;
@@ -48,22 +49,18 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
-use vipd_api::{ConfigStatus, Reply, Request};
+use tracing::{error, info, warn};
+use vipd_api::{ConfigStatus, Reply};
 use vipd_config::model::{Config, Namespace, TrackedFile, TrackedProcess};
 use vipd_config::{Loaded, Memory, Options};
-use vipd_lvs::settings::{MiscProbe, Probe, VirtualServerId};
-use vipd_sys::clock::{monotonic_micros, unix_time};
+use vipd_lvs::settings::{MiscProbe, VirtualServerId};
+use vipd_sys::clock::unix_time;
 use vipd_sys::pidfile::PidFile;
-use vipd_sys::process::{Asked, Credentials};
+use vipd_sys::process::Asked;
 use vipd_vrrp::track::Cause;
 
-/// How often it is looked whether the roles live, where one is of short patience.
-const PULSE: Duration = Duration::from_millis(500);
 /// This process runs late if it looks so much later.
 const LATE: Duration = Duration::from_millis(200);
-/// The same where only roles of long patience run, and of those at all times: an idle daemon sleeps.
-const SLOW_PULSE: Duration = Duration::from_secs(2);
 /// How long a status may take; what has not answered by then is shown as silent.
 const STATUS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a role may take to leave in order.
@@ -471,39 +468,6 @@ impl Supervisor {
         self.reload_in_time();
     }
 
-    fn pulse_period(&self) -> Duration {
-        let vrrp = self.roles.get(&RoleName::Vrrp).is_some_and(|r| r.running.is_some());
-        if vrrp || self.verdicts_owed { PULSE } else { SLOW_PULSE }
-    }
-
-    fn feel_pulse(&mut self, late: bool) {
-        if self.verdicts_owed {
-            self.verdicts_owed = self.pass_verdicts(self.verdicts.values().cloned().collect()) == Told::No;
-        }
-        self.pulse += 1;
-        let pulse = self.pulse;
-        for (name, role) in &mut self.roles {
-            let Some(running) = &mut role.running else { continue };
-            if late {
-                running.beat = Instant::now();
-            }
-            // The vrrp role lets itself be heard.
-            if *name != RoleName::Vrrp && running.asked.elapsed() >= SLOW_PULSE {
-                running.asked = Instant::now();
-                let _ = running.tell(&ToRole::Ping(pulse));
-            }
-            let pid = running.pid;
-            if let Some(silent) = role.hangs(*name) {
-                error!(
-                    "the {name} role (process {pid}) has not answered for {silent:.1?}: it is ended and started anew"
-                );
-                if let Err(e) = vipd_sys::process::signal_process(pid, 9) {
-                    error!("process {pid} can't be ended: {e}");
-                }
-            }
-        }
-    }
-
     /// Handles an event; an exit code if that was the end.
     fn handle(&mut self, event: Event) -> Option<ExitCode> {
         match event {
@@ -555,146 +519,6 @@ impl Supervisor {
                 None
             }
         }
-    }
-
-    fn gone(&mut self, name: RoleName, generation: u64, how: &str) -> Option<ExitCode> {
-        let role = self.roles.get_mut(&name).filter(|r| r.generation == generation)?;
-        let silent = role.running.as_ref().map(|r| r.beat.elapsed()).filter(|s| *s > name.patience());
-        let how = match silent {
-            Some(silent) => format!("did not answer for {silent:.1?}"),
-            None => {
-                // It ran until now, whenever it last had something to say.
-                role.last_seen = monotonic_micros();
-                format!("ended ({how})")
-            }
-        };
-        role.died(&how);
-        error!("the {name} role {how}");
-        self.note("role", name.to_string(), "gone".to_owned(), how);
-        self.release_leftovers(name);
-        self.note_absence(name);
-        if self.plan.respawn == Respawn::No {
-            error!("ending, as told (-R)");
-            return Some(ExitCode::FAILURE);
-        }
-        // A status that waits for it won't get it.
-        let waiting: Vec<u64> =
-            self.queries.iter().filter(|(_, q)| q.awaited.contains(&name)).map(|(i, _)| *i).collect();
-        for id in waiting {
-            self.arrived(id, name);
-        }
-        if name == RoleName::Vrrp {
-            self.forget_orders();
-        }
-        if name == RoleName::Console {
-            self.forget_console();
-            self.reload_askers.clear();
-        }
-        // Its successor starts with the new configuration.
-        self.reload_reached(name);
-        let now = Instant::now();
-        if self.roles.get(&name).and_then(|r| r.again).is_some_and(|at| at <= now) {
-            self.start(name);
-        }
-        None
-    }
-
-    fn heard(&mut self, name: RoleName, generation: u64, message: FromRole) {
-        let Some(role) = self.roles.get_mut(&name) else { return };
-        role.seen();
-        if !message.may_come_from(name) {
-            error!("the {name} role said what is not its to say: ignored");
-            return;
-        }
-        match message {
-            FromRole::Ready => {
-                if let Some(running) = &mut role.running {
-                    running.ready = true;
-                }
-                debug!("the {name} role is ready");
-                self.announce();
-            }
-            FromRole::Beat(pulse) => self.reload_answered(name, pulse),
-            FromRole::Snapshot(value) => role.snapshot = Some(value),
-            FromRole::Known(known) => role.known.extend(known),
-            FromRole::Transition(transition) => self.transition(&transition),
-            FromRole::Happened(event) => self.note_event(event),
-            FromRole::Sessions(sessions) => {
-                if self.sessions != sessions {
-                    self.sessions = sessions;
-                    self.tell(RoleName::Check, &ToRole::Sessions(self.sessions.clone()));
-                }
-            }
-            FromRole::Ask(ask) => self.judge(ask),
-            FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
-            FromRole::Verdicts(verdicts) => {
-                for verdict in &verdicts {
-                    self.verdicts.insert((verdict.service.clone(), verdict.address), verdict.clone());
-                }
-                self.tell_verdicts(verdicts);
-            }
-            FromRole::RealServer { service, address, up, why } => {
-                let subject = format!("real_server {address} of {}", hooks::name_of_service(&service));
-                self.note("real_server", subject, Direction::of(up).word().to_owned(), why.clone());
-                let mail =
-                    self.hooks.real_server((&self.config, &self.old), &service, address, Direction::of(up), &why);
-                self.mail(mail);
-            }
-            FromRole::Quorum { service, up, why } => {
-                let what = Direction::of(up).word().to_owned();
-                self.note("quorum", hooks::name_of_service(&service), what, why.clone());
-                let mail = self.hooks.quorum((&self.config, &self.old), &service, Direction::of(up), &why);
-                self.mail(mail);
-            }
-            FromRole::Status { id, part } => {
-                if let Some(query) = self.queries.get_mut(&id) {
-                    view::add(&mut query.status, *part);
-                    self.arrived(id, name);
-                }
-            }
-            FromRole::Steered { id, done } => self.steered(id, done),
-            FromRole::Request { id, request } => {
-                let caller = Caller { console: generation, id };
-                match request {
-                    Request::Status => self.ask(Asker::Operator(caller)),
-                    Request::Reload => self.reload_for(caller),
-                    Request::Config { nonce } => self.show_config(caller, nonce),
-                    Request::Steer(order) => self.steer(caller, order),
-                    Request::Events { .. } => {
-                        let message = "the console answers that itself".to_owned();
-                        self.reply(caller, Reply::Error { message });
-                    }
-                }
-            }
-            FromRole::Done => {}
-        }
-    }
-
-    /// Runs the program of a `MISC_CHECK`. The role that asks reads what strangers send: it gets nothing run but what the
-    /// configuration names.
-    fn run_probe(&mut self, generation: u64, id: u64, probe: MiscProbe) {
-        let services = self.config.services.iter().chain(&self.old.services);
-        let mut checkers = services.flat_map(|s| &s.lvs.real_servers).flat_map(|r| &r.checkers);
-        if !checkers.any(|c| matches!(&c.probe, Probe::Misc(known) if **known == probe)) {
-            error!("the check role asks for a program that no MISC_CHECK names: not run");
-            let exit = Exit::Failed("the configuration no longer names it".to_owned());
-            self.tell(RoleName::Check, &ToRole::Ran { id, exit });
-            return;
-        }
-        self.stuck.retain(|(_, leftover)| program::runs(leftover));
-        if self.stuck.iter().any(|(stuck, _)| *stuck == probe) {
-            // What was killed does not end: it is not joined by another, and no place is taken from others.
-            self.tell(RoleName::Check, &ToRole::Ran { id, exit: Exit::Timeout });
-            return;
-        }
-        let who = Credentials { uid: probe.uid, gid: probe.gid, groups: probe.groups.clone() };
-        let (events, programs) = (self.events.clone(), self.programs.clone());
-        tokio::spawn(async move {
-            // Closed only at the end of the process, when nobody waits for the result any more.
-            let Ok(_permit) = programs.acquire().await else { return };
-            let ended = program::run(&probe.argv, &who, probe.timeout).await;
-            let _ = events.send(Event::Ran { generation, id, probe, ended }).await;
-        });
     }
 
     /// Tells whoever started the daemon that everything runs.

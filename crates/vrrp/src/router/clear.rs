@@ -1,0 +1,75 @@
+//! Whether a silent master's place may be taken: its witness is asked, then it is fenced.
+
+use super::{Clearance, Edge, Question, Router, State};
+use crate::units::{Instant, Micros, Priority};
+use alloc::string::String;
+
+/// The least time from a refusal to the next question: fences and witnesses are not to be stormed.
+const ASK_GAP: Micros = Micros(5_000_000);
+
+impl Router {
+    /// What must be asked before it takes over: (the witness, the fence). Nobody has to be asked about a master that said
+    /// good-bye, or that is heard and weaker.
+    fn asks(&self, now: Instant) -> (bool, bool) {
+        let State::Backup(backup) = &self.state else { return (false, false) };
+        let silent = match backup.heard {
+            None => true,
+            Some(heard) => heard.priority != Priority::RELEASE && now - heard.at >= self.master_down(),
+        };
+        (self.settings.witness && silent, self.settings.fence && silent && backup.heard.is_some())
+    }
+
+    /// Whether it may take over as far as its witness goes, which is asked if nobody has yet.
+    pub(crate) fn is_witnessed(&mut self, now: Instant) -> bool {
+        let (witness, _) = self.asks(now);
+        match &self.state {
+            State::Backup(backup) if witness => match backup.clearance {
+                Clearance::Witnessed | Clearance::Asked(Question::Fence) | Clearance::Given => true,
+                Clearance::Unasked | Clearance::Asked(Question::Witness) => self.ask(Question::Witness),
+            },
+            _ => true,
+        }
+    }
+
+    /// Whether the silent master is fenced, if it is to be; asks for that, if nobody has yet.
+    pub(crate) fn is_fenced(&mut self, now: Instant) -> bool {
+        let (_, fence) = self.asks(now);
+        match &self.state {
+            State::Backup(backup) if fence => backup.clearance == Clearance::Given || self.ask(Question::Fence),
+            _ => true,
+        }
+    }
+
+    /// Asks, again as long as no answer comes: one that got lost must not keep it waiting for ever. (Who is asked the same twice
+    /// finds it out once.) Until then: no.
+    fn ask(&mut self, question: Question) -> bool {
+        if let State::Backup(backup) = &mut self.state {
+            backup.clearance = Clearance::Asked(question);
+            self.edges.push_back(Edge::Ask { lost: backup.heard, question });
+        }
+        false
+    }
+
+    /// The answer to `Edge::Ask`. One that nobody waits for any more changes nothing.
+    pub(crate) fn clear(&mut self, now: Instant, question: Question, verdict: Result<(), String>) {
+        let down = now + self.master_down().max(ASK_GAP);
+        let State::Backup(backup) = &mut self.state else { return };
+        if backup.clearance != Clearance::Asked(question) {
+            return;
+        }
+        (backup.clearance, backup.down) = match verdict {
+            // What has arrived meanwhile is read first; the end of this turn decides.
+            Ok(()) => {
+                let cleared = match question {
+                    Question::Witness => Clearance::Witnessed,
+                    Question::Fence => Clearance::Given,
+                };
+                (cleared, backup.down.min(now))
+            }
+            Err(why) => {
+                self.edges.push_back(Edge::Refused { why });
+                (Clearance::Unasked, down)
+            }
+        };
+    }
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Where the instructions of an advert go, by function of the kernel and of the daemon.
+
+    VIPD_BIN=target/release/vipd tools/bench-vm/profile.py send|receive [INSTANCES]
+
+The guest runs twice, for 10 and for 60 seconds of its time; what it did more in the
+second run, divided by the adverts of those 50 seconds, is printed: K a function of the
+kernel (what it does for others included), U one of the daemon, L its libraries.
+"""
+
+import bisect
+import collections
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "scenarios")]
+import adverts
+import guest
+
+SHORT, LONG = 10, 60
+# Where the kernel puts the daemon when addresses are not random (ELF_ET_DYN_BASE).
+BASE = 0x555555554000
+
+SCRIPT = r"""
+. /bench/lib.sh
+lab_up
+if [ $WHAT = receive ]; then
+	flood $COUNT $((50 + LENGTH)) & sleep 1
+	start vipd B /conf/backup
+else
+	start vipd B /conf/master
+fi
+sleep 30
+sleep $LENGTH
+alive vipd
+end vipd
+mkdir -p /out; cat /proc/kallsyms >/out/symbols
+"""
+
+
+def functions(lines):
+    """(addresses, names), in the order of the addresses."""
+    found = sorted((int(address, 16), name) for address, kind, name in lines if kind in "tTwW")
+    return [a for a, _ in found], [n for _, n in found]
+
+
+def profile(what, count, binary, length, plugin, tmp):
+    """Instructions by (sort, function)."""
+    texts = {
+        "/bench/lib.sh": (HERE / "lib.sh").read_text(), "/bench/script": SCRIPT,
+        "/bench/daemon.vipd": 'exec /opt/vipd -n -f "$CONF"\n',
+        "/conf/master": adverts.config(count, "MASTER", 200), "/conf/backup": adverts.config(count, "BACKUP", 100),
+    }
+    env = {"WHAT": what, "COUNT": str(count), "LENGTH": str(length)}
+    counts = tmp / f"counts.{length}"
+    status = guest.run("sh /bench/script", bins=[(binary, "/opt/vipd"), (tmp / "flood", "/usr/local/bin/flood")], texts=texts, env=env,
+                       out=tmp, append="norandmaps", limit=600, more=["-plugin", f"{plugin},out={counts}"])
+    if status:
+        sys.exit(status)
+    kernel = functions(line.split()[:3] for line in (tmp / "symbols").read_text().splitlines())
+    listed = subprocess.run(["nm", "-C", "--defined-only", binary], text=True, capture_output=True, check=True)
+    program = functions(line.split(" ", 2) for line in listed.stdout.splitlines())
+
+    def place(address):
+        if address >= 1 << 63:
+            return "K", kernel[1][bisect.bisect_right(kernel[0], address) - 1]
+        offset = address - BASE
+        if 0 <= offset < 1 << 25:
+            return "U", program[1][bisect.bisect_right(program[0], offset) - 1]
+        return "L", "libraries, other programs"
+
+    total = collections.Counter()
+    for line in counts.read_text().splitlines():
+        address, instructions, runs = line.split()
+        total[place(int(address, 16))] += int(instructions) * int(runs)
+    return total
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1] not in ("send", "receive") or "VIPD_BIN" not in os.environ:
+        sys.exit(__doc__)
+    what, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    guest.need("gcc")
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = Path(tmp)
+        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", tmp / "flood", HERE / "src/flood.c"], check=True)
+        subprocess.run(["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", tmp / "profile.so", HERE / "src/profile.c"], check=True)
+        of = lambda length: profile(what, count, os.environ["VIPD_BIN"], length, tmp / "profile.so", tmp)
+        short, long = of(SHORT), of(LONG)
+    each = {place: (n - short[place]) / (count * (LONG - SHORT)) for place, n in long.items()}
+    for sort, of in ("U", "the daemon"), ("L", "libraries"), ("K", "the kernel"):
+        print(f"{sum(n for place, n in each.items() if place[0] == sort):8.0f} {sort} all of {of}")
+    for (sort, name), n in sorted(each.items(), key=lambda item: -item[1]):
+        if n < 5:
+            break
+        print(f"{n:8.0f} {sort} {name[:120]}")
+
+
+if __name__ == "__main__":
+    main()
