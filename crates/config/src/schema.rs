@@ -113,6 +113,10 @@ impl Made {
                     let hops = json!({ "type": "array", "items": Json::Object(closed(hop)) });
                     properties.extend(pairs(&[("encap", encap), ("nexthop", hops)]));
                 }
+                "heartbeat_paths" => {
+                    let peer = properties.remove("peer").unwrap_or_default();
+                    properties.extend(pairs(&[("peer", json!({ "type": "array", "items": peer }))]));
+                }
                 _ => {}
             }
             self.blocks.insert(name.clone(), Json::Object(closed(properties)));

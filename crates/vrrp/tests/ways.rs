@@ -10,9 +10,10 @@ use std::net::IpAddr;
 use vipd_vrrp::admit::{Admitted, admit};
 use vipd_vrrp::node::{Action, Input, Node, Settings};
 use vipd_vrrp::packet::Datagram;
-use vipd_vrrp::router::{Edge, Name, advert, heartbeat, packets, packets_by};
+use vipd_vrrp::router::{Edge, Name, Sequence, advert, heartbeat, packets, packets_by};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::track::Link;
+use vipd_vrrp::trailer::Stamp;
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
 const SECOND: u64 = 1_000_000;
@@ -224,11 +225,16 @@ fn heard(node: &mut Node, at: Instant, way: Way, packet: &[u8]) -> Result<(), &'
 
 /// An advert of the director at 192.0.2.99.
 fn from(settings: &Instance, way: Way, last: u8, priority: u8) -> Vec<u8> {
+    numbered(settings, way, (last, priority), None)
+}
+
+/// The same with its place among all of its sender: of the director with this last octet, with this priority.
+fn numbered(settings: &Instance, way: Way, (last, priority): (u8, u8), sequence: Option<Sequence>) -> Vec<u8> {
     let advert = advert(settings, Priority(priority));
     let sender = IpAddr::from([192, 0, 2, last]);
     match way {
-        Way::Own => packets(settings, sender, &advert, 1, None),
-        Way::Path(_) => packets_by(way, settings, [10, 0, 0, last].into(), &heartbeat(&advert, sender), 1, None),
+        Way::Own => packets(settings, sender, &advert, 1, sequence),
+        Way::Path(_) => packets_by(way, settings, [10, 0, 0, last].into(), &heartbeat(&advert, sender), 1, sequence),
     }
     .remove(0)
     .1
@@ -262,23 +268,32 @@ fn one_good_bye_is_followed_once_by_whichever_way_it_comes_first() {
 
 #[test]
 fn an_advert_that_comes_twice_is_one_of_a_second_master() {
-    let settings = second_wire(instance(Version::V3, 51, 100, 100));
-    let mut node = start(&settings, 1);
-    let mut now = START + Micros::from_secs(4);
-    node.handle(now, Input::Tick);
-    assert_eq!(node.routers()[0].state().name(), Name::Master);
-    for _ in 0..3 {
-        now = now + Micros(SECOND);
+    // With a number it is known for one however late it comes.
+    for (kind, late) in kinds().into_iter().zip([700, 700, 800_000, 800_000, 800_000]) {
+        let settings = second_wire(kind);
+        let mut node = start(&settings, 1);
+        let mut now = START + Micros::from_secs(4);
         node.handle(now, Input::Tick);
-        for (way, late) in EVERY.into_iter().zip([300, 700]) {
-            heard(&mut node, now + Micros(late), way, &from(&settings, way, 99, 50)).unwrap();
+        assert_eq!(node.routers()[0].state().name(), Name::Master);
+        for n in 1..=3 {
+            now = now + Micros(SECOND);
+            node.handle(now, Input::Tick);
+            let sequence = match settings.auth {
+                Auth::None | Auth::Pass(_) => None,
+                Auth::Ah(_) => Some(Sequence::Ah(u32::MAX - 10 + n)),
+                Auth::Hmac(_) => Some(Sequence::Hmac(Stamp::of(Micros(UNIX.0 + (now - START).0)))),
+            };
+            for (way, late) in EVERY.into_iter().zip([300, late]) {
+                let packet = numbered(&settings, way, (99, 50), sequence);
+                heard(&mut node, now + Micros(late), way, &packet).unwrap();
+            }
         }
+        let vipd_vrrp::router::State::Master(master) = node.routers()[0].state() else { panic!() };
+        assert_eq!(master.contest.unwrap().adverts, 3, "{settings:?}");
+        let counters = &node.routers()[0].counters;
+        assert_eq!((counters.two_masters, counters.adverts_received), (1, 3));
+        assert_eq!(node.routers()[0].ears().map(|(_, ear)| ear.received).collect::<Vec<_>>(), [3, 3]);
     }
-    let vipd_vrrp::router::State::Master(master) = node.routers()[0].state() else { panic!() };
-    assert_eq!(master.contest.unwrap().adverts, 3);
-    let counters = &node.routers()[0].counters;
-    assert_eq!((counters.two_masters, counters.adverts_received), (1, 3));
-    assert_eq!(node.routers()[0].ears().map(|(_, ear)| ear.received).collect::<Vec<_>>(), [3, 3]);
 }
 
 #[test]
@@ -356,6 +371,12 @@ fn a_reload_with_other_paths_changes_no_state() {
         reload(&mut cluster, 0, second_wire(strong.clone()));
         cluster.run(Micros::from_secs(5));
         reload(&mut cluster, 1, second_wire(kind.clone()));
+        // What passed there before is not believed of a path that is new.
+        if matches!(kind.auth, Auth::Ah(_) | Auth::Hmac(_)) {
+            let before = cluster.sent.iter().rfind(|sent| sent.1 == Way::Path(0)).unwrap().2.clone();
+            cluster.deliver(1, Way::Path(0), &before);
+            assert_eq!(std::mem::take(&mut cluster.rejected).len(), 1, "{kind:?}");
+        }
         cluster.run(Micros::from_secs(5));
         cluster.cut = vec![Way::Own];
         cluster.run(Micros::from_secs(10));

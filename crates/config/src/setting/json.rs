@@ -82,13 +82,15 @@ fn extend(map: &mut Map<String, Json>, keyword: &str, more: Vec<Json>) {
     }
 }
 
-/// Named values. A name that comes more than once has a list.
+/// Named values. A name that may come more than once has a list: hops of a route, peers behind an interface.
 fn pairs(options: &[(&'static str, Value)]) -> Map<String, Json> {
     let mut map = Map::new();
+    let path = options.first().is_some_and(|(first, _)| *first == "(interface)");
     for (name, option) in options {
         let name = name.trim_matches(['(', ')']);
         match name {
             "nexthop" => extend(&mut map, name, vec![value(option)]),
+            "peer" if path => extend(&mut map, name, vec![value(option)]),
             _ => drop(map.insert(name.to_owned(), value(option))),
         }
     }
