@@ -377,7 +377,13 @@ impl Node {
                 let good = state.good(settings);
                 self.learn(now, good.map(|good| (Tracked::Script(name), Known::of(good))));
             }
-            Input::File(name, value) => self.learn(now, [(Tracked::File(name), Known::Value(value))]),
+            Input::File(name, value) => {
+                let file = Tracked::File(name);
+                // Others may follow files that no router does.
+                if self.routers.iter().flat_map(|r| &r.settings.tracks).any(|track| track.what == file) {
+                    self.learn(now, [(file, Known::Value(value))]);
+                }
+            }
             Input::Process(name, count, cause) => {
                 let Some((settings, state)) = self.processes.get_mut(&name) else { return };
                 state.counted(now, settings, count, cause);
@@ -386,9 +392,13 @@ impl Node {
             }
             Input::Bfd(name, up) => self.learn(now, [(Tracked::Bfd(name), Known::of(up))]),
             Input::Cleared(i, question, verdict) => {
+                let refused = verdict.is_err();
                 if let Some(router) = self.routers.get_mut(i) {
                     router.clear(now, question, verdict);
                     self.collect(i);
+                }
+                for member in self.family_of(i).into_iter().filter(|_| refused) {
+                    self.routers[member].ask_anew();
                 }
             }
             Input::HandOver(i) => {

@@ -406,6 +406,7 @@ impl Router {
             wants_master: false,
             overslept: false,
             clearance: Clearance::Unasked,
+            ask_from: Instant(0),
         }
     }
 

@@ -152,8 +152,11 @@ impl Leases {
     pub(super) fn take(&mut self, now: u64, to: &mut Renewals, most: usize) -> Option<()> {
         let (i, done) = self.queue.front_mut()?;
         let Some(tenancy) = self.tenancies.get_mut(*i) else { return self.queue.pop_front().map(drop) };
-        tenancy.renewed = now;
-        *done += to.append(&tenancy.written, *done, most);
+        let taken = to.append(&tenancy.written, *done, most);
+        if taken > 0 {
+            tenancy.renewed = now;
+        }
+        *done += taken;
         if *done >= tenancy.written.len() {
             self.queue.pop_front();
         }

@@ -241,6 +241,7 @@ impl Role {
         if part.more {
             return Ok(());
         }
+        self.follow_all(); // another session, perhaps; and what is known already counts from the first word on
         if !self.configured {
             // Nothing is late yet, and the director judges all at once sooner than piece by piece.
             let owed = std::mem::take(&mut self.owed);
@@ -249,7 +250,6 @@ impl Role {
             self.sender.send(&FromRole::Ready).await?;
         }
         self.keep_at = Some(now());
-        self.follow_all(); // another session, perhaps
         self.tell().await
     }
 

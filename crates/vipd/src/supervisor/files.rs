@@ -5,7 +5,7 @@ use super::followed::Lease;
 use super::patient::{self, Hanging, Vain};
 use super::{Event, RoleName, Supervisor};
 use crate::message::ToRole;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,8 +13,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 use vipd_config::model::{InitFile, Overwrite, TrackedFile};
+use vipd_lvs::settings::Probe;
 use vipd_sys::clock::monotonic_micros;
 use vipd_sys::poll::Poller;
 use vipd_sys::watch::{Directory, Told, Watcher};
@@ -65,6 +67,38 @@ impl Supervisor {
         let thread = std::thread::Builder::new().name("files".to_owned());
         if let Err(e) = thread.spawn(move || follower.run(start)) {
             error!("tracked files can't be followed: {e}");
+        }
+    }
+
+    /// Waits for what the files say that checks of real servers follow, but not for ever: a server that its file takes out is
+    /// not to be in until it is read.
+    pub(super) async fn await_files(&mut self, queue: &mut mpsc::Receiver<Event>) {
+        let services = self.config.services.iter().flat_map(|s| &s.lvs.real_servers);
+        let probes = services.flat_map(|r| &r.checkers).filter_map(|c| match &c.probe {
+            Probe::File(probe) => Some(probe.file.clone()),
+            _ => None,
+        });
+        let mut awaited: BTreeSet<String> = probes.collect();
+        let end = Instant::now() + PATIENCE;
+        while !awaited.is_empty() {
+            let Ok(Some(event)) = timeout_at(end, queue.recv()).await else {
+                let names: Vec<&str> = awaited.iter().map(String::as_str).collect();
+                warn!("{} can't be read in time: its real servers are in until it is", names.join(", "));
+                return;
+            };
+            if let Event::File { name, .. } = &event {
+                awaited.remove(name);
+            }
+            self.handle(event);
+        }
+    }
+
+    /// Tells the roles once more what the files said last: one may follow another file now.
+    pub(super) fn tell_files(&self) {
+        for (name, value) in self.files.values() {
+            for role in [RoleName::Vrrp, RoleName::Check] {
+                self.tell(role, &ToRole::File { name: name.clone(), value });
+            }
         }
     }
 

@@ -302,9 +302,13 @@ impl Supervisor {
         self.mask_files();
         run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
+        if self.wanted(RoleName::Vrrp) {
+            self.start(RoleName::Vrrp);
+        }
+        self.follow_files(files::Start::Daemon);
+        self.await_files(&mut queue).await;
         self.start_roles();
         self.start_scripts();
-        self.follow_files(files::Start::Daemon);
         self.follow_processes();
         self.follow_time_file();
         self.end_marking();
@@ -391,6 +395,12 @@ impl Supervisor {
         }
         match Running::start(name, role.generation, &arguments, &self.events) {
             Ok(running) => {
+                if name == RoleName::Check {
+                    let files = self.files.values().map(|(name, value)| ToRole::File { name: name.clone(), value });
+                    for told in files.chain([ToRole::Sessions(self.sessions.clone())]) {
+                        let _ = running.tell(&told); // its queue is empty
+                    }
+                }
                 let mut snapshot = role.snapshot.clone();
                 for part in part::first(name, &self.config) {
                     let (snapshot, options) = (snapshot.take(), self.plan.role_options.clone());
@@ -398,21 +408,16 @@ impl Supervisor {
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }
-                if matches!(name, RoleName::Vrrp | RoleName::Check) {
+                if name == RoleName::Vrrp {
                     for (name, value) in self.files.values() {
                         let _ = running.tell(&ToRole::File { name: name.clone(), value }); // its queue is empty
                     }
-                }
-                if name == RoleName::Vrrp {
                     let counts = self.processes.values();
                     let cause = Cause::Seen;
                     let counts = counts.map(|(name, count)| ToRole::Process { name: name.clone(), count, cause });
                     for told in counts {
                         let _ = running.tell(&told); // the same
                     }
-                }
-                if name == RoleName::Check {
-                    let _ = running.tell(&ToRole::Sessions(self.sessions.clone())); // the same
                 }
                 if name == RoleName::Director {
                     let all = ToRole::Verdicts(self.verdicts.values().cloned().collect());

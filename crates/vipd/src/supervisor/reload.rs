@@ -359,6 +359,7 @@ impl Supervisor {
         self.tell_mastership();
         self.start_roles();
         self.start_scripts();
+        self.tell_files();
         self.follow_files(Start::Reload);
         self.follow_processes();
         self.follow_time_file();

@@ -25,11 +25,11 @@ type Strike = OnceCell<Result<(), String>>;
 pub(super) struct Strikes(BTreeMap<(Vec<String>, Option<IpAddr>), Weak<Strike>>);
 
 impl Strikes {
-    /// The one that is at work, or a new one.
+    /// The one that is at work, or a new one. What is done is no answer to whoever asks later.
     fn join(&mut self, fence: &TimedCommand, whom: Option<IpAddr>) -> Arc<Strike> {
         self.0.retain(|_, strike| strike.strong_count() > 0);
         let key = (fence.command.argv.clone(), whom);
-        let joined = self.0.get(&key).and_then(Weak::upgrade);
+        let joined = self.0.get(&key).and_then(Weak::upgrade).filter(|strike| !strike.initialized());
         joined.unwrap_or_else(|| {
             let strike = Arc::new(OnceCell::new());
             self.0.insert(key, Arc::downgrade(&strike));
@@ -52,7 +52,8 @@ impl Supervisor {
         // What the role said last of the session; it says every change at once.
         let session = of.session.as_ref().map(|name| (name.clone(), self.sessions.get(name) == Some(&true)));
         let whom = ask.lost.map(|(address, _)| address);
-        let strike = of.fence.as_ref().map(|fence| self.strikes.join(fence, whom));
+        let fence = of.fence.as_ref().filter(|_| ask.question == Question::Fence);
+        let strike = fence.map(|fence| self.strikes.join(fence, whom));
         let events = self.events.clone();
         tokio::spawn(async move {
             let verdict = match (ask.question, &of.fence, strike) {
@@ -134,8 +135,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second) && !Arc::ptr_eq(&first, &third));
         first.set(Err("it burns".to_owned())).unwrap();
         assert_eq!(second.get(), Some(&Err("it burns".to_owned())));
-        // The next time it is asked for is another one.
-        drop((first, second));
+        // The next time it is asked for is another one, also while somebody still reads what came of the last.
         assert_eq!(strikes.join(fence, peer).get(), None);
     }
 }

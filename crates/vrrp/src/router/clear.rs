@@ -1,6 +1,6 @@
 //! Whether a silent master's place may be taken: its witness is asked, then it is fenced.
 
-use super::{Clearance, Edge, Question, Router, State};
+use super::{Backup, Clearance, Edge, Question, Router, State};
 use crate::units::{Instant, Micros, Priority};
 use alloc::string::String;
 
@@ -25,7 +25,7 @@ impl Router {
         match &self.state {
             State::Backup(backup) if witness => match backup.clearance {
                 Clearance::Witnessed | Clearance::Asked(Question::Fence) | Clearance::Given => true,
-                Clearance::Unasked | Clearance::Asked(Question::Witness) => self.ask(Question::Witness),
+                Clearance::Unasked | Clearance::Asked(Question::Witness) => self.ask(now, Question::Witness),
             },
             _ => true,
         }
@@ -35,25 +35,29 @@ impl Router {
     pub(crate) fn is_fenced(&mut self, now: Instant) -> bool {
         let (_, fence) = self.asks(now);
         match &self.state {
-            State::Backup(backup) if fence => backup.clearance == Clearance::Given || self.ask(Question::Fence),
+            State::Backup(backup) if fence => backup.clearance == Clearance::Given || self.ask(now, Question::Fence),
             _ => true,
         }
     }
 
     /// Asks, again as long as no answer comes: one that got lost must not keep it waiting for ever. (Who is asked the same twice
     /// finds it out once.) Until then: no.
-    fn ask(&mut self, question: Question) -> bool {
-        if let State::Backup(backup) = &mut self.state {
+    fn ask(&mut self, now: Instant, question: Question) -> bool {
+        if let State::Backup(backup) = &mut self.state
+            && now >= backup.ask_from
+        {
             backup.clearance = Clearance::Asked(question);
             self.edges.push_back(Edge::Ask { lost: backup.heard, question });
         }
         false
     }
 
-    /// It waits for siblings that can't serve yet: what was found out is old when they can.
+    /// It waits for a sibling that can't serve yet, or may not: what was found out is old when it can.
     pub(crate) fn ask_anew(&mut self) {
-        if let State::Backup(backup) = &mut self.state {
-            backup.clearance = Clearance::Unasked;
+        if let State::Backup(Backup { clearance, .. }) = &mut self.state
+            && matches!(clearance, Clearance::Witnessed | Clearance::Given)
+        {
+            *clearance = Clearance::Unasked;
         }
     }
 
@@ -75,6 +79,7 @@ impl Router {
             }
             Err(why) => {
                 self.edges.push_back(Edge::Refused { why });
+                backup.ask_from = down;
                 (Clearance::Unasked, down)
             }
         };

@@ -38,6 +38,9 @@ pub struct Backup {
     /// Whether it may take the place of a master that is silent.
     #[serde(default)]
     pub clearance: Clearance,
+    /// Before this nobody is asked again whether it may.
+    #[serde(default)]
+    pub ask_from: Instant,
 }
 
 /// Whether a silent master's place may be taken: its witness answers and it is fenced.
