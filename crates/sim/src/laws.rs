@@ -162,6 +162,8 @@ pub(crate) struct Laws {
     stolen: [u64; HOSTS],
     /// How many masters each virtual router has.
     masters: [usize; VRS],
+    /// The packet that was believed last was older than what its sender had said by another way: nobody heeds it.
+    pub(crate) unheeded: bool,
     /// Those of BFD sessions.
     pub(crate) sessions: sessions::Account,
 }
@@ -174,6 +176,7 @@ impl Laws {
             disturbed: [[[0; HOSTS]; HOSTS]; VRS],
             stolen: [0; HOSTS],
             masters: [0; VRS],
+            unheeded: false,
             sessions: sessions::Account::default(),
         }
     }
@@ -369,6 +372,7 @@ impl Laws {
         sequence: Option<Sequence>,
         all: &Scenario,
     ) -> Result<(), Broken> {
+        self.unheeded = false;
         if flight.origin == Origin::Forged {
             return Err((Law::Attacker, format!("host {index} believes a forged packet")));
         }
@@ -400,6 +404,7 @@ impl Laws {
         // What it was sent meanwhile was kept for it, and it acts on that.
         seat.patient = u64::MAX;
         if old {
+            self.unheeded = true;
             // (Whether the other one still counts when a clock was set meanwhile is not looked at: nothing is expected then.)
             if matches!(sequence, Some(Sequence::Hmac(_))) {
                 (seat.owed, seat.stronger, seat.heard, seat.master) = (None, None, None, None);
