@@ -132,3 +132,20 @@ fn adverts_for_others_are_logged_if_the_file_says_so() {
         }
     }
 }
+
+#[test]
+fn instances_wait_for_the_delay_at_the_start_and_not_again_when_reloaded() {
+    for kind in [Kind::Vipd, Kind::Keepalived] {
+        let mut lab = Lab::new();
+        let one = lab.host(1);
+        let instance = Instance::new(3, 150, "0.3");
+        let text = |delay: &str| format!("global_defs {{\n vrrp_startup_delay {delay}\n}}\n{}", instance.text());
+        let mut a = Director::start(kind, &one, &text("3"));
+        let took = a.wait_master(VIP, PATIENCE);
+        assert!((3.9..6.0).contains(&took.as_secs_f64()), "{kind:?}: {took:?}");
+        a.reload(&text("4"));
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(one.holds(VIP), "{kind:?}: {}", a.log());
+        a.stop();
+    }
+}

@@ -76,6 +76,10 @@ pub struct Global {
     pub sync_daemon: Option<SyncDaemon>,
     /// `nftables`, `nftables_priority`, `nftables_counters`
     pub firewall: Firewall,
+    /// `vrrp_startup_delay`: so long after the daemon's start nobody listens for a master.
+    pub startup_delay: Duration,
+    /// `vrrp_delay_after_boot`: the same after that of the host.
+    pub delay_after_boot: Duration,
     /// `umask`: what is not allowed in the mode of a file that is made; `None`: as the daemon sees fit.
     pub umask: Option<u32>,
     /// `no_email_faults`: no mail tells of FAULT.

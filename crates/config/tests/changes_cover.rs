@@ -16,6 +16,8 @@ net_namespace_ipvs blue
 global_defs {
     router_id one
     umask 027
+    vrrp_startup_delay 2.5
+    vrrp_delay_after_boot 20
     vrrp_garp_extra_if all 60
     notification_email {
         ops@example.org

@@ -26,6 +26,8 @@ pub struct Settings {
     pub scripts: Vec<Script>,
     /// Tracked processes.
     pub processes: Vec<Process>,
+    /// `vrrp_startup_delay`, `vrrp_delay_after_boot`: before this nobody listens; who serves already goes on.
+    pub start: Option<Instant>,
 }
 
 /// What happened.
@@ -105,6 +107,8 @@ pub struct Snapshot {
 pub enum Due {
     /// Something of the router at this index.
     Router(usize, Timer),
+    /// The delay at the start is over.
+    Start,
     /// A tracked process has lost or regained its quorum for as long as it takes to count.
     Process,
 }
@@ -135,6 +139,8 @@ pub struct Node {
     scripts: BTreeMap<String, (Script, ScriptState)>,
     processes: BTreeMap<String, (Process, ProcessState)>,
     facts: Facts,
+    /// The end of the delay at the start, until it has come.
+    start: Option<Instant>,
     actions: VecDeque<Action>,
 }
 
@@ -198,10 +204,11 @@ impl Node {
         for (process, state) in processes.values() {
             tracked.extend(state.good().map(|good| (Tracked::Process(process.name.clone()), Known::of(good))));
         }
-        let facts = Facts { links, tracked, deaf, duty: before.duty };
+        let start = settings.start.filter(|at| *at > now);
+        let facts = Facts { links, tracked, deaf, duty: before.duty, starting: start.is_some() };
         let actions = VecDeque::new();
         let routers = Roster::new(routers);
-        let mut node = Node { routers, groups, group_of, scripts, processes, facts, actions };
+        let mut node = Node { routers, groups, group_of, scripts, processes, facts, start, actions };
         node.join_groups(now);
         node.settle(now);
         node.routers.note(now);
@@ -296,13 +303,14 @@ impl Node {
     pub fn wake(&self) -> Option<(Instant, Due)> {
         let router = self.routers.next().map(|(at, i, timer)| (at, Due::Router(i, timer)));
         let processes = self.processes.values().filter_map(|(_, state)| Some((state.wake()?, Due::Process)));
-        router.into_iter().chain(processes).min_by_key(|(at, _)| *at)
+        let start = self.start.map(|at| (at, Due::Start));
+        router.into_iter().chain(processes).chain(start).min_by_key(|(at, _)| *at)
     }
 
     /// The same without asking every router, and perhaps too soon.
     pub fn alarm(&self) -> Option<Instant> {
         let processes = self.processes.values().filter_map(|(_, state)| state.wake());
-        self.routers.alarm().into_iter().chain(processes).min()
+        self.routers.alarm().into_iter().chain(processes).chain(self.start).min()
     }
 
     /// What to do next; call until `None` after each `handle`.
@@ -328,6 +336,10 @@ impl Node {
                 }
             }
             Input::Tick => {
+                if self.start.take_if(|at| *at <= now).is_some() {
+                    self.facts.starting = false;
+                    self.settle(now);
+                }
                 let mut turned = Vec::new();
                 for (name, (_, state)) in &mut self.processes {
                     if state.wake().is_none_or(|at| at > now) {

@@ -89,6 +89,8 @@ pub struct Facts {
     pub deaf: BTreeMap<String, String>,
     /// Whether the operator lets this host serve.
     pub duty: Duty,
+    /// Instances wait for the end of the delay at the start.
+    pub starting: bool,
 }
 
 /// Whether a host takes part.
@@ -142,6 +144,8 @@ pub enum Fault {
     Tracked(Tracked, Known),
     /// A tracked object without weight has not been run, read or counted yet.
     Awaited(Tracked),
+    /// The delay at the start of the daemon is not over.
+    Starting,
     /// The operator works on this host.
     Maintenance,
     /// Another instance of the sync group is in FAULT.
@@ -153,7 +157,7 @@ pub enum Fault {
 impl Fault {
     /// Whether it only says that something isn't known yet.
     pub fn awaited(&self) -> bool {
-        matches!(self, Fault::Awaited(_) | Fault::SiblingAwaited(_))
+        matches!(self, Fault::Awaited(_) | Fault::SiblingAwaited(_) | Fault::Starting)
     }
 }
 
@@ -187,6 +191,7 @@ impl fmt::Display for Fault {
             }
             Fault::Awaited(what @ Tracked::Script(_)) => write!(f, "tracked {what} has not run yet"),
             Fault::Awaited(what) => write!(f, "of tracked {what} nothing is known yet"),
+            Fault::Starting => f.write_str("waits for the end of the delay at the start"),
             Fault::Maintenance => f.write_str("in maintenance, until `vipd maintenance off`"),
             Fault::Sibling(i) => write!(f, "{i} of the same sync group is in FAULT"),
             Fault::SiblingAwaited(i) => write!(f, "{i} of the same sync group waits for what it tracks"),
@@ -199,6 +204,9 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
     let mut faults = BTreeSet::new();
     if facts.duty == Duty::Maintenance {
         faults.insert(Fault::Maintenance);
+    }
+    if facts.starting {
+        faults.insert(Fault::Starting);
     }
     let name = || settings.interface.clone();
     match facts.links.get(&settings.interface) {

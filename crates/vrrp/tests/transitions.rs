@@ -641,3 +641,22 @@ fn other_interfaces_are_told_again_and_again() {
     let master = started + master_down(Version::V3, Priority(100), Centis(100), 3);
     assert_eq!(at, [12, 22, 32].map(|seconds| master + Micros::from_secs(seconds)));
 }
+
+/// `vrrp_startup_delay`: nobody listens before its end, and then for a whole master-down interval.
+#[test]
+fn a_delay_at_the_start_is_waited_for() {
+    let started = Instant(SECOND);
+    let end = started + Micros::from_secs(5);
+    let instances = vec![instance(Version::V3, 51, 100, 100)];
+    let settings = Settings { instances, start: Some(end), ..Settings::default() };
+    let mut node = Node::new(started, settings, common::links(OWN), None, Micros::ZERO);
+    assert_eq!((node.routers()[0].state().name(), node.wake()), (Name::Init, Some((end, Due::Start))));
+    assert_eq!(node.alarm(), Some(end));
+    let weaker = heard(&node, 50, LOWER, 100);
+    node.handle(started, weaker);
+    assert_eq!(does(&mut node), []);
+    node.handle(end, Input::Tick);
+    assert_eq!(does(&mut node), [Does::Becomes(Name::Backup)]);
+    let down = end + master_down(Version::V3, Priority(100), Centis(100), 3);
+    assert_eq!(node.wake(), Some((down, Due::Router(0, Timer::MasterDown))));
+}

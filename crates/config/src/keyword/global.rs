@@ -362,10 +362,10 @@ GLOBAL_ROWS:
         NotYet("socket buffers have fixed sizes");
         "Multiplier for the MTU/ADVERT policies."
     "vrrp_startup_delay" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
-        NotYet("instances start at once");
+        Acts;
         "Delay before instances start after daemon start."
     "vrrp_delay_after_boot" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
-        NotYet("instances start at once");
+        Acts;
         "Delay measured from system boot."
     "log_unknown_vrids" Flag, "", "flag", "off", Acts;
         "Log adverts for router ids that are not configured."

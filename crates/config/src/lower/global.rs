@@ -247,6 +247,8 @@ impl Lower<'_> {
             lvs_timeouts: self.timeouts(nodes),
             sync_daemon: sync_daemon(nodes),
             firewall: firewall(nodes),
+            startup_delay: Duration::from_micros(nodes.micros("vrrp_startup_delay").unwrap_or(0)),
+            delay_after_boot: Duration::from_micros(nodes.micros("vrrp_delay_after_boot").unwrap_or(0)),
             umask: nodes.find("umask").and_then(|node| match node.value {
                 Value::Typed(setting::Value::Mode(mask)) => Some(mask),
                 _ => None,

@@ -186,6 +186,8 @@ struct Role {
     /// When sockets that could not be opened are tried again.
     sockets_at: Option<u64>,
     configured: bool,
+    /// When instances begin to listen: after the delay at the start.
+    start: Option<Instant>,
     /// What the time of day was ahead of the monotonic clock when the node was told, in microseconds.
     clock: i64,
     /// What it is now, if it was not set since the last turn.
@@ -234,6 +236,7 @@ impl Role {
             room: Room::Enough,
             sockets_at: None,
             configured: false,
+            start: None,
             clock: 0,
             ahead: None,
             ahead_before: 0,
@@ -419,8 +422,16 @@ impl Role {
             groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
             scripts: config.scripts.iter().map(|s| s.vrrp.clone()).collect(),
             processes: config.processes.iter().map(|p| p.vrrp.clone()).collect(),
+            start: None,
         };
         let now = now();
+        if !self.configured && snapshot.is_none() {
+            // This clock begins when the host does.
+            let micros = |delay: std::time::Duration| Micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+            let (own, host) = (micros(config.global.startup_delay), micros(config.global.delay_after_boot));
+            self.start = Some((now + own).max(Instant(host.0)));
+        }
+        let settings = Settings { start: self.start, ..settings };
         let mut predecessor = None;
         let mut before = if self.configured {
             self.removing = true;
