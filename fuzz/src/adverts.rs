@@ -159,7 +159,7 @@ fn disturbed(node: &mut Node, now: Instant, (i, way): (usize, Way), body: &[u8])
         sent.interval = Centis(u16::from(interval) * hundreds);
     }
     if way != Way::Own {
-        sent = heartbeat(&sent, source);
+        sent = heartbeat(&sent, source, source);
     }
     let sequence = match settings.auth {
         Auth::Ah(_) => Some(Sequence::Ah(u32::from(sequence))),

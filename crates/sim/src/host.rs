@@ -393,10 +393,11 @@ impl Host {
                     let router = &node.routers()[i];
                     let Some(sender) = router.source() else { continue };
                     self.id = self.id.checked_add(1).unwrap_or(1);
-                    let listed = heartbeat(&advert, sender);
-                    let paths = (0..router.settings.heartbeat_paths.len()).map(|n| (Way::Path(n), &listed));
-                    for (way, advert) in std::iter::once((Way::Own, &advert)).chain(paths) {
+                    let paths = (0..router.settings.heartbeat_paths.len()).map(Way::Path);
+                    for way in std::iter::once(Way::Own).chain(paths) {
                         let Some(source) = router.source_by(way) else { continue };
+                        let listed = heartbeat(&advert, sender, source);
+                        let advert = if way == Way::Own { &advert } else { &listed };
                         for (to, bytes) in packets_by(way, &router.settings, source, advert, self.id, sequence) {
                             let flight = Flight {
                                 bytes: bytes.into(),

@@ -375,7 +375,7 @@ impl World {
         };
         let priority = Priority(if self.rng.bool() { 255 } else { 0 });
         let advert = advert(&settings, priority);
-        let advert = if way == Way::Own { advert } else { heartbeat(&advert, sender) };
+        let advert = if way == Way::Own { advert } else { heartbeat(&advert, sender, source) };
         let (to, mut bytes) = packets_by(way, &settings, source, &advert, 1, sequence).into_iter().next()?;
         bytes[if family == Family::V4 { 8 } else { 7 }] = ttl;
         let to = (!to.is_multicast()).then(|| scenario::host_at(to));

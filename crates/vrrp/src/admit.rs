@@ -138,7 +138,7 @@ pub enum Reject {
     Destination(IpAddr),
     /// Not one of the configured peers.
     NotAPeer(IpAddr),
-    /// On a heartbeat path: it doesn't list its sender's address, and nothing else.
+    /// On a heartbeat path: it doesn't list its sender's addresses on its own interface and on the path, and nothing else.
     Sender,
     /// No instance that listens there is this virtual router: another one shares the wire, as it may.
     UnknownVrid(Vrid),
@@ -191,9 +191,9 @@ impl fmt::Display for Reject {
             Reject::Checksum => f.write_str("wrong checksum"),
             Reject::Destination(to) => write!(f, "sent to {to}, which this instance doesn't listen on"),
             Reject::NotAPeer(from) => write!(f, "{from} is not a unicast_peer"),
-            Reject::Sender => f.write_str(
-                "no heartbeat: it doesn't list its sender's own address alone; is the VRID another's there?",
-            ),
+            Reject::Sender => {
+                f.write_str("no heartbeat: it doesn't list its sender's two addresses; is the VRID another's there?")
+            }
             Reject::UnknownVrid(vrid) => write!(f, "virtual_router_id {vrid} is none of ours there"),
         }
     }
@@ -265,7 +265,7 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
     }
     let sender = match known.way {
         Way::Own => Some(source),
-        Way::Path(_) => sender(settings, &advert),
+        Way::Path(_) => sender(&advert, source),
     };
     let mut sequence = None;
     if let Auth::Hmac(auth) = &settings.auth {
@@ -329,10 +329,11 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
     Ok(Admitted { source: sender, way: known.way, advert, sequence, sum, oddity })
 }
 
-/// Whose an advert is that came by a heartbeat path. One that lists a virtual address was meant for another wire.
-fn sender(settings: &Instance, advert: &Advert) -> Option<IpAddr> {
-    match advert.addresses.as_slice() {
-        [sender] if settings.addresses.iter().all(|own| own.address != *sender) => Some(*sender),
+/// Whose an advert is that came by a heartbeat path (`router::heartbeat`). Another virtual router with the same VRID on that
+/// wire lists its addresses.
+fn sender(advert: &Advert, source: IpAddr) -> Option<IpAddr> {
+    match *advert.addresses.as_slice() {
+        [sender, from] if from == source => Some(sender),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::admit::Known;
 use crate::auth::same;
-use crate::settings::{AntiReplay, HmacAuth};
+use crate::settings::{AntiReplay, HmacAuth, Way};
 use crate::units::Micros;
 use alloc::collections::VecDeque;
 use core::cmp::Ordering;
@@ -180,18 +180,18 @@ impl fmt::Display for HmacFault {
 }
 
 /// The trailer of an advert with a checksum of 0.
-pub(crate) fn sign(auth: &HmacAuth, source: IpAddr, pdu: &[u8], stamp: Stamp) -> [u8; TRAILER] {
+pub(crate) fn sign(auth: &HmacAuth, from: (Way, IpAddr), pdu: &[u8], stamp: Stamp) -> [u8; TRAILER] {
     let mut trailer = [0; TRAILER];
     trailer[..2].copy_from_slice(&[TYPE, auth.active]);
     trailer[4..12].copy_from_slice(&stamp.0.to_be_bytes());
     let key = auth.keys.get(&auth.active).map(|key| key.0.as_slice()).unwrap_or_default();
-    let tag = tag(key, source, pdu, &trailer);
+    let tag = tag(key, from, pdu, &trailer);
     trailer[TAG].copy_from_slice(&tag);
     trailer
 }
 
-/// Checks the trailer of an advert that came from `source` and is `sender`'s; its stamp. The tag is judged before the time: whoever has no key raises no warning of
-/// clocks.
+/// Checks the trailer of an advert that came from `source` and is `sender`'s; its stamp. The tag is judged before the time:
+/// whoever has no key raises no warning of clocks.
 pub(crate) fn verify(
     auth: &HmacAuth,
     (source, sender): (IpAddr, IpAddr),
@@ -203,7 +203,7 @@ pub(crate) fn verify(
         return Err(HmacFault::Malformed);
     }
     let key = auth.keys.get(&trailer[1]).ok_or(HmacFault::UnknownKey(trailer[1]))?;
-    if !same(&tag(&key.0, source, pdu, trailer), &trailer[TAG]) {
+    if !same(&tag(&key.0, (known.way, source), pdu, trailer), &trailer[TAG]) {
         return Err(HmacFault::Tag);
     }
     let [_, _, _, _, stamp @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *trailer;
@@ -225,11 +225,13 @@ pub(crate) fn verify(
     }
 }
 
-fn tag(key: &[u8], source: IpAddr, pdu: &[u8], trailer: &[u8; TRAILER]) -> [u8; 16] {
+/// What is signed says by which way it goes: what was recorded on a heartbeat path is of no use on the own interface.
+fn tag(key: &[u8], (way, source): (Way, IpAddr), pdu: &[u8], trailer: &[u8; TRAILER]) -> [u8; 16] {
     let mut pseudo = [0; 20];
     pseudo[0] = if source.is_ipv4() { 4 } else { 6 };
     pseudo[1] = pdu.first().map_or(0, |byte| byte >> 4);
     pseudo[2] = pdu.get(1).copied().unwrap_or(0);
+    pseudo[3] = u8::from(way != Way::Own);
     match source {
         IpAddr::V4(a) => pseudo[4..8].copy_from_slice(&a.octets()),
         IpAddr::V6(a) => pseudo[4..20].copy_from_slice(&a.octets()),

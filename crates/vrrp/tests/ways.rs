@@ -4,12 +4,12 @@
 
 mod common;
 
-use common::{GROUP, instance, link};
+use common::{GROUP, instance, link, virtual_address};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use vipd_vrrp::admit::{Admitted, admit};
 use vipd_vrrp::node::{Action, Input, Node, Settings};
-use vipd_vrrp::packet::Datagram;
+use vipd_vrrp::packet::{Advert, Datagram};
 use vipd_vrrp::router::{Edge, Name, Sequence, advert, heartbeat, packets, packets_by};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::track::Link;
@@ -69,11 +69,11 @@ impl Cluster {
             let router = &self.nodes[i].routers()[0];
             match action {
                 Action::Router(_, Edge::Send { advert, sequence }) => {
-                    let listed = heartbeat(&advert, router.source().unwrap());
                     for way in EVERY.into_iter().filter(|way| *way == Way::Own || router.settings.path(*way).is_some())
                     {
-                        let advert = if way == Way::Own { &advert } else { &listed };
                         let source = router.source_by(way).unwrap();
+                        let listed = heartbeat(&advert, router.source().unwrap(), source);
+                        let advert = if way == Way::Own { &advert } else { &listed };
                         for (_, packet) in packets_by(way, &router.settings, source, advert, 1, sequence) {
                             self.flying.push_back((i, way, packet.clone()));
                             self.sent.push((i, way, packet));
@@ -234,7 +234,10 @@ fn numbered(settings: &Instance, way: Way, (last, priority): (u8, u8), sequence:
     let sender = IpAddr::from([192, 0, 2, last]);
     match way {
         Way::Own => packets(settings, sender, &advert, 1, sequence),
-        Way::Path(_) => packets_by(way, settings, [10, 0, 0, last].into(), &heartbeat(&advert, sender), 1, sequence),
+        Way::Path(_) => {
+            let source = [10, 0, 0, last].into();
+            packets_by(way, settings, source, &heartbeat(&advert, sender, source), 1, sequence)
+        }
     }
     .remove(0)
     .1
@@ -305,6 +308,18 @@ fn what_is_forged_on_a_path_is_not_believed() {
     let judged = |settings: &Instance, packet: &[u8]| heard(&mut start(settings, 1), START, Way::Path(0), packet);
     let right = from(&multicast, Way::Path(0), 99, 150);
     assert_eq!(judged(&multicast, &right), Ok(()));
+    // Another virtual router has this VRID there; it has one address, as most have, or two.
+    for more in [&[][..], &[Ipv4Addr::new(10, 0, 0, 200)]] {
+        let other = Advert {
+            addresses: [Ipv4Addr::new(10, 0, 0, 100)].iter().chain(more).map(|a| IpAddr::from(*a)).collect(),
+            ..advert(&multicast, Priority(200))
+        };
+        let packet = packets_by(Way::Path(0), &multicast, [10, 0, 0, 7].into(), &other, 1, None).remove(0).1;
+        assert_eq!(judged(&multicast, &packet), Err("heartbeat_sender"));
+    }
+    // Who owns the addresses sends from one of them.
+    let owned = Instance { addresses: vec![virtual_address([192, 0, 2, 99].into())], ..multicast.clone() };
+    assert_eq!(judged(&owned, &from(&owned, Way::Path(0), 99, 255)), Ok(()));
     let mut far = right.clone();
     far[8] = 254;
     assert_eq!(judged(&multicast, &far), Err("ttl"));
@@ -312,8 +327,9 @@ fn what_is_forged_on_a_path_is_not_believed() {
     assert_eq!(judged(&unicast, &right), Err("destination"));
     let to = |last: u8| {
         let sender = IpAddr::from([192, 0, 2, last]);
-        let advert = heartbeat(&advert(&unicast, Priority(150)), sender);
-        packets_by(Way::Path(0), &unicast, [10, 0, 0, last].into(), &advert, 1, None).remove(0).1
+        let source = [10, 0, 0, last].into();
+        let advert = heartbeat(&advert(&unicast, Priority(150)), sender, source);
+        packets_by(Way::Path(0), &unicast, source, &advert, 1, None).remove(0).1
     };
     assert_eq!(judged(&unicast, &to(99)), Ok(()));
     assert_eq!(judged(&unicast, &to(98)), Err("not_a_peer"));
@@ -321,6 +337,18 @@ fn what_is_forged_on_a_path_is_not_believed() {
         |word: &[u8; 8]| second_wire(Instance { auth: Auth::Pass(*word), ..instance(Version::V2, 51, 100, 100) });
     let guessed = from(&secret(b"guessed!"), Way::Path(0), 99, 150);
     assert_eq!(judged(&secret(b"password"), &guessed), Err("auth_password"));
+}
+
+/// What was recorded on a path is no advert on the own interface, though the key is right.
+#[test]
+fn a_signature_says_by_which_way() {
+    for kind in kinds() {
+        let Auth::Hmac(_) = kind.auth else { continue };
+        let mut cluster = pair(&second_wire(kind));
+        let recorded = cluster.sent.iter().rfind(|s| s.1 == Way::Path(0) && s.0 == 0).unwrap().2.clone();
+        cluster.deliver(1, Way::Own, &recorded);
+        assert_eq!(cluster.rejected, ["auth_ext_invalid_hmac"]);
+    }
 }
 
 /// What was recorded on a wire is believed by no way, the successor's neither.
@@ -350,7 +378,11 @@ fn nothing_is_believed_twice_on_a_path() {
         let before = cluster.nodes[1].wake();
         cluster.deliver(1, Way::Path(0), &older);
         assert_eq!(cluster.nodes[1].wake(), before);
+        // Nor is a copy of the last one that the own interface has heard, when the next would be due.
+        cluster.run(Micros(600_000));
+        let before = cluster.nodes[1].wake();
         cluster.deliver(1, Way::Path(0), &held_back);
+        assert_eq!(cluster.nodes[1].wake(), before);
         cluster.run(Micros::from_secs(5));
         assert_eq!(cluster.states()[1], Name::Master);
     }

@@ -458,6 +458,11 @@ impl Addresses {
         self.links.values().find(|l| l.name == name)
     }
 
+    /// Whether an interface is there and up.
+    pub(crate) fn is_up(&self, device: &str) -> bool {
+        self.link_named(device).is_some_and(|link| link.up)
+    }
+
     /// Whether the kernel holds a virtual address.
     pub(crate) fn holds(&self, address: &VirtualAddress) -> bool {
         let held = self.link_named(&address.device).and_then(|l| self.held.get(&l.index));

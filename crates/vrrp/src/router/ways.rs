@@ -102,7 +102,14 @@ impl Router {
         if self.ears.is_empty() {
             return News::Fresh;
         }
-        let news = self.news(now, admitted, heard);
+        let news = match self.news(now, admitted, heard) {
+            // Somebody held it back: it tells nothing of now.
+            News::Echo if now - self.fresh_at >= self.learned.micros() => News::Old,
+            news => news,
+        };
+        if news == News::Fresh {
+            self.fresh_at = now;
+        }
         let Some(ear) = self.ears.get_mut(admitted.way.index()) else { return News::Old };
         match admitted.sequence {
             Some(Sequence::Ah(number)) => ear.sequence = number,

@@ -28,10 +28,11 @@ pub fn advert(settings: &Instance, priority: Priority) -> Advert {
     }
 }
 
-/// The same advert for a heartbeat path. In place of the virtual addresses it lists one, the address that the sender's adverts
-/// on its own interface come from: by that directors know each other, whatever way they hear each other by.
-pub fn heartbeat(advert: &Advert, sender: IpAddr) -> Advert {
-    Advert { addresses: vec![sender], ..advert.clone() }
+/// The same advert for a heartbeat path. In place of the virtual addresses it lists two: the address that the sender's adverts
+/// on its own interface come from, by which directors know each other whatever way they hear each other by; and the one that
+/// it comes from there, by which it is known from what other virtual routers say on that wire.
+pub fn heartbeat(advert: &Advert, sender: IpAddr, source: IpAddr) -> Advert {
+    Advert { addresses: vec![sender, source], ..advert.clone() }
 }
 
 /// The IP packets that carry an advert: one, or one for each peer, all with the same identification and sequence.
@@ -56,7 +57,9 @@ pub fn packets_by(
 ) -> Vec<(IpAddr, Vec<u8>)> {
     let unsummed = advert.unsummed();
     let trailer = match (&settings.auth, sequence) {
-        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => trailer::sign(auth, source, &unsummed, stamp).to_vec(),
+        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => {
+            trailer::sign(auth, (way, source), &unsummed, stamp).to_vec()
+        }
         (_, _) => Vec::new(),
     };
     let one = |to: IpAddr, ttl: u8, cover: TtlCover| {

@@ -11,7 +11,7 @@ use vipd_sys::clock::monotonic_micros;
 use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::{Router, Sequence, heartbeat, packets_by};
 use vipd_vrrp::settings::{HeartbeatPath, Instance, Way};
-use vipd_vrrp::units::Instant;
+use vipd_vrrp::units::{Instant, Priority};
 
 /// What goes by one way.
 #[derive(Default)]
@@ -72,7 +72,13 @@ impl Role {
     pub(super) fn beat(&mut self, i: usize, advert: &Advert, sequence: Option<Sequence>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
         let Some(sender) = router.source() else { return };
-        let (settings, id, advert) = (&router.settings, shell.id, heartbeat(advert, sender));
+        let (settings, id) = (&router.settings, shell.id);
+        // Where its own interface is down and that is no fault (`dont_track_primary`), a path must not say what nobody can hear
+        // there: the backups are to serve.
+        let down = advert.priority != Priority::RELEASE && !self.addresses.is_up(&settings.interface);
+        if down {
+            return;
+        }
         for (n, path) in settings.heartbeat_paths.iter().enumerate() {
             let way = Way::Path(n);
             let Some(traffic) = shell.way(way) else { continue };
@@ -81,7 +87,7 @@ impl Role {
                 continue;
             };
             let before = traffic.failed.clone();
-            for (to, packet) in packets_by(way, settings, source, &advert, id, sequence) {
+            for (to, packet) in packets_by(way, settings, source, &heartbeat(advert, sender, source), id, sequence) {
                 traffic.count(&self.ports.send(i, way, &packet, to));
             }
             if traffic.failed.is_some()
