@@ -130,6 +130,8 @@ struct Seat {
     patient: u64,
     /// Whom it heard last as master, where it hears by two ways.
     master: Option<usize>,
+    /// When a number was believed that had not come by the other way.
+    fresh: u64,
     /// By way: the highest sequence number that was believed.
     sequences: [u32; WIRES],
     /// By way and sender: the last stamp that was believed, and how far the clock was off then.
@@ -148,6 +150,7 @@ const VACANT: Seat = Seat {
     owed: None,
     patient: u64::MAX,
     master: None,
+    fresh: 0,
     sequences: [0; WIRES],
     stamps: [[(0, 0); HOSTS]; WIRES],
     listens: 0,
@@ -378,16 +381,26 @@ impl Laws {
         }
         let seat = &mut self.seats[index][flight.vr];
         let way = usize::from(flight.way != Way::Own);
-        // Its sender has said something else since, by the other way: it is no news, and no sign of life.
+        // Its sender has said something else since, by the other way: it is no news, and no sign of life. Nor is what the other
+        // way has brought when the next one would be due.
         let mut old = false;
+        let own = all.vrs[flight.vr].interval.micros().0;
+        let late = now.saturating_sub(seat.fresh) >= flight.interval.micros().0.min(own);
+        let mut order = |other: u64, number: u64| {
+            if number > other {
+                seat.fresh = now;
+            }
+            other > number || other == number && late
+        };
         match sequence {
             Some(Sequence::Ah(sequence)) => {
                 if sequence <= seat.sequences[way] {
                     let text = format!("host {index} believes number {sequence} after {}", seat.sequences[way]);
                     return Err((Law::Attacker, text));
                 }
+                let other = seat.sequences[1 - way];
+                old = order(other.into(), sequence.into());
                 seat.sequences[way] = sequence;
-                old = seat.sequences.iter().any(|other| *other > sequence);
             }
             Some(Sequence::Hmac(Stamp(stamp))) => {
                 // (A clock that was set may let old ones pass: that is not promised.)
@@ -396,8 +409,9 @@ impl Laws {
                     let text = format!("host {index} believes stamp {stamp:x} after {last:x}");
                     return Err((Law::Attacker, text));
                 }
+                let (other, _) = seat.stamps[1 - way][flight.from];
+                old = order(other, stamp);
                 seat.stamps[way][flight.from] = (stamp, host.wall);
-                old = seat.stamps.iter().any(|by| by[flight.from].0 > stamp);
             }
             None => {}
         }

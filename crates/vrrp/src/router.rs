@@ -176,7 +176,7 @@ impl Router {
             sequences: Sequences { sent: sequence, heard: 0 },
             stamps: Stamps::new(),
             ears: ways::ears(now, &settings),
-            fresh_at: Instant(0),
+            fresh_at: now,
             last_master: None,
             handed_over: false,
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
