@@ -196,7 +196,7 @@ fn judge(node: &Node, now: Instant, (i, way): (usize, Way), datagram: &Datagram<
     assert!(said.version == version && said.interval > Centis(0));
     assert!(version == Version::V3 || said.interval == advert_int);
     assert!(datagram.ttl == 255 || matches!(transport, Transport::Unicast { .. }));
-    assert!(way == Way::Own || said.addresses == [admitted.source], "whose it is stands in it");
+    assert!(way == Way::Own || said.addresses == [admitted.source, datagram.source], "whose it is stands in it");
     // For another virtual router it would not have come here.
     (said.vrid == router.settings.vrid).then_some(admitted)
 }
