@@ -130,8 +130,6 @@ struct Seat {
     patient: u64,
     /// Whom it heard last as master, where it hears by two ways.
     master: Option<usize>,
-    /// When a number was believed that had not come by the other way.
-    fresh: u64,
     /// By way: the highest sequence number that was believed.
     sequences: [u32; WIRES],
     /// By way and sender: the last stamp that was believed, and how far the clock was off then.
@@ -150,7 +148,6 @@ const VACANT: Seat = Seat {
     owed: None,
     patient: u64::MAX,
     master: None,
-    fresh: 0,
     sequences: [0; WIRES],
     stamps: [[(0, 0); HOSTS]; WIRES],
     listens: 0,
@@ -381,17 +378,12 @@ impl Laws {
         }
         let seat = &mut self.seats[index][flight.vr];
         let way = usize::from(flight.way != Way::Own);
-        // Its sender has said something else since, by the other way: it is no news, and no sign of life. Nor is what the other
-        // way has brought when the next one would be due.
+        // Its sender has said something else since, by the other way: it is no news, and no sign of life. Nor need it be one if
+        // it was under way for an interval, and the other way was faster.
         let mut old = false;
         let own = all.vrs[flight.vr].interval.micros().0;
-        let late = now.saturating_sub(seat.fresh) >= flight.interval.micros().0.min(own);
-        let mut order = |other: u64, number: u64| {
-            if number > other {
-                seat.fresh = now;
-            }
-            other > number || other == number && late
-        };
+        let late = now.saturating_sub(flight.sent) >= flight.interval.micros().0.min(own);
+        let order = |other: u64, number: u64| other > number || late;
         match sequence {
             Some(Sequence::Ah(sequence)) => {
                 if sequence <= seat.sequences[way] {
@@ -417,7 +409,7 @@ impl Laws {
         }
         // What it was sent meanwhile was kept for it, and it acts on that.
         seat.patient = u64::MAX;
-        if old {
+        if old && all.vrs[flight.vr].path.is_some() {
             self.unheeded = true;
             // (Whether the other one still counts when a clock was set meanwhile is not looked at: nothing is expected then.)
             if matches!(sequence, Some(Sequence::Hmac(_))) {

@@ -339,6 +339,21 @@ fn what_is_forged_on_a_path_is_not_believed() {
     assert_eq!(judged(&secret(b"password"), &guessed), Err("auth_password"));
 }
 
+/// Without numbers nobody can tell what somebody sends once more from what the master says: it is a sign of life.
+#[test]
+fn copies_without_numbers_never_make_a_master_silent() {
+    let settings = second_wire(instance(Version::V3, 51, 100, 100));
+    let mut node = start(&settings, 1);
+    let mut now = START;
+    for n in 0..60 {
+        let way = EVERY[n % 2];
+        assert_eq!(heard(&mut node, now, way, &from(&settings, way, 99, 150)), Ok(()));
+        now = now + Micros(400_000);
+        node.handle(now, Input::Tick);
+        assert_eq!(node.routers()[0].state().name(), Name::Backup, "after {n}");
+    }
+}
+
 /// What was recorded on a path is no advert on the own interface, though the key is right.
 #[test]
 fn a_signature_says_by_which_way() {

@@ -102,11 +102,7 @@ impl Router {
         if self.ears.is_empty() {
             return News::Fresh;
         }
-        let news = match self.news(now, admitted, heard) {
-            // Somebody held it back: it tells nothing of now.
-            News::Echo if now - self.fresh_at >= self.learned.micros() => News::Old,
-            news => news,
-        };
+        let news = self.news(now, admitted, heard);
         if news == News::Fresh {
             self.fresh_at = now;
         }
@@ -137,6 +133,8 @@ impl Router {
         };
         match order {
             Ordering::Greater => News::Fresh,
+            // Somebody held it back: it tells nothing of now.
+            Ordering::Equal if now - self.fresh_at >= self.learned.micros() => News::Old,
             Ordering::Equal => News::Echo,
             Ordering::Less => News::Old,
         }
