@@ -57,8 +57,6 @@ pub(crate) struct Flight {
     pub(crate) interval: Centis,
     /// Who made it.
     pub(crate) origin: Origin,
-    /// When its sender sent it.
-    pub(crate) sent: u64,
 }
 
 /// What a turn of a host amounts to.
@@ -410,7 +408,6 @@ impl Host {
                                 priority: advert.priority,
                                 interval: advert.interval,
                                 origin: Origin::Honest,
-                                sent: now,
                             };
                             self.effects.push(Effect::Packet(to, flight));
                         }

@@ -378,21 +378,16 @@ impl Laws {
         }
         let seat = &mut self.seats[index][flight.vr];
         let way = usize::from(flight.way != Way::Own);
-        // Its sender has said something else since, by the other way: it is no news, and no sign of life. Nor need it be one if
-        // it was under way for an interval, and the other way was faster.
+        // Its sender has said something else since, by the other way: it is no news, and no sign of life.
         let mut old = false;
-        let own = all.vrs[flight.vr].interval.micros().0;
-        let late = now.saturating_sub(flight.sent) >= flight.interval.micros().0.min(own);
-        let order = |other: u64, number: u64| other > number || late;
         match sequence {
             Some(Sequence::Ah(sequence)) => {
                 if sequence <= seat.sequences[way] {
                     let text = format!("host {index} believes number {sequence} after {}", seat.sequences[way]);
                     return Err((Law::Attacker, text));
                 }
-                let other = seat.sequences[1 - way];
-                old = order(other.into(), sequence.into());
                 seat.sequences[way] = sequence;
+                old = seat.sequences.iter().any(|other| *other > sequence);
             }
             Some(Sequence::Hmac(Stamp(stamp))) => {
                 // (A clock that was set may let old ones pass: that is not promised.)
@@ -401,15 +396,14 @@ impl Laws {
                     let text = format!("host {index} believes stamp {stamp:x} after {last:x}");
                     return Err((Law::Attacker, text));
                 }
-                let (other, _) = seat.stamps[1 - way][flight.from];
-                old = order(other, stamp);
                 seat.stamps[way][flight.from] = (stamp, host.wall);
+                old = seat.stamps.iter().any(|by| by[flight.from].0 > stamp);
             }
             None => {}
         }
         // What it was sent meanwhile was kept for it, and it acts on that.
         seat.patient = u64::MAX;
-        if old && all.vrs[flight.vr].path.is_some() {
+        if old {
             self.unheeded = true;
             // (Whether the other one still counts when a clock was set meanwhile is not looked at: nothing is expected then.)
             if matches!(sequence, Some(Sequence::Hmac(_))) {

@@ -381,7 +381,7 @@ impl World {
         let to = (!to.is_multicast()).then(|| scenario::host_at(to));
         let origin = Origin::Forged;
         let (bytes, interval) = (bytes.into(), settings.advert_int);
-        Some((to, Flight { bytes, from, vr, way, id: 0, priority, interval, origin, sent: self.now }))
+        Some((to, Flight { bytes, from, vr, way, id: 0, priority, interval, origin }))
     }
 
     /// BFD packets for a session of some host that its neighbour has not sent, though they know much of it.

@@ -146,8 +146,6 @@ pub struct Router {
     stamps: Stamps,
     /// With heartbeat paths: what is heard by each way, the own interface first. Without, empty.
     pub(crate) ears: Vec<Ear>,
-    /// When something was heard that had not come by another way before.
-    fresh_at: Instant,
     /// In FAULT: whom it heard as master before.
     last_master: Option<Heard>,
     /// The operator handed it over: whoever serves is left in peace, as with `nopreempt`, until it is MASTER again.
@@ -176,7 +174,6 @@ impl Router {
             sequences: Sequences { sent: sequence, heard: 0 },
             stamps: Stamps::new(),
             ears: ways::ears(now, &settings),
-            fresh_at: now,
             last_master: None,
             handed_over: false,
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),

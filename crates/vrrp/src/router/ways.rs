@@ -103,9 +103,6 @@ impl Router {
             return News::Fresh;
         }
         let news = self.news(now, admitted, heard);
-        if news == News::Fresh {
-            self.fresh_at = now;
-        }
         let Some(ear) = self.ears.get_mut(admitted.way.index()) else { return News::Old };
         match admitted.sequence {
             Some(Sequence::Ah(number)) => ear.sequence = number,
@@ -133,8 +130,6 @@ impl Router {
         };
         match order {
             Ordering::Greater => News::Fresh,
-            // Somebody held it back: it tells nothing of now.
-            Ordering::Equal if now - self.fresh_at >= self.learned.micros() => News::Old,
             Ordering::Equal => News::Echo,
             Ordering::Less => News::Old,
         }
