@@ -13,7 +13,7 @@ pub fn storm(vrid: u8, every: Duration, duration: Duration) -> std::io::Result<u
     let links = Netlink::open()?.links()?;
     let eth0 = links.iter().find(|l| l.name == "eth0");
     let index = eth0.map(|l| l.index).ok_or_else(|| std::io::Error::other("no eth0"))?;
-    let sender = Sender::open(&Device { name: "eth0".to_owned(), index }, GROUP.into())?;
+    let sender = Sender::open(Some(&Device { name: "eth0".to_owned(), index }), Ipv4Addr::UNSPECIFIED.into())?;
     let vrid = Vrid::new(vrid).ok_or_else(|| std::io::Error::other("virtual router id 0"))?;
     let packets = packets(vrid);
     let start = Instant::now();

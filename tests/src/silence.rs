@@ -92,7 +92,8 @@ pub fn measure(kind: Kind) -> Vec<f64> {
     let _director = Director::start(kind, &one, &conf());
     inside(&two, || {
         // What is late here would count as the daemon's.
-        vipd_sys::privilege::real_time(2).unwrap_or_else(|e| panic!("{e}"));
+        let urgent = vipd_sys::stance::Class::RealTime(2);
+        vipd_sys::stance::schedule(std::process::id(), urgent, 0).unwrap_or_else(|e| panic!("{e}"));
         watch()
     })
 }
@@ -103,7 +104,7 @@ fn watch() -> Vec<f64> {
     let links = Netlink::open().and_then(|mut netlink| netlink.links()).unwrap_or_else(|e| fail(e));
     let index = links.iter().find(|l| l.name == "eth0").map(|l| l.index).unwrap_or_default();
     let (device, group) = (Device { name: "eth0".to_owned(), index }, Ipv4Addr::new(224, 0, 0, 18).into());
-    let adverts = Receiver::open(&device, PROTOCOL, Listen::Group(group), 1 << 20).unwrap_or_else(|e| fail(e));
+    let adverts = Receiver::open(Some(&device), PROTOCOL, Listen::Group(group), 1 << 20).unwrap_or_else(|e| fail(e));
     let start = Instant::now();
     let new = |n: u8| {
         let sender = Sender::open(Family::V4, Some(Neighbour::address(n)), 49_152..=65_535, u32::from(n), 255);

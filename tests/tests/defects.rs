@@ -303,7 +303,9 @@ fn both_sums_of_version_3_are_believed_and_no_other() {
             let packet = [envelope.header(7, pdu.len()).as_slice(), &pdu].concat();
             inside(&attacker, || {
                 let index = Netlink::open().unwrap().links().unwrap().iter().find(|l| l.name == "eth0").unwrap().index;
-                let sender = Sender::open(&Device { name: "eth0".to_owned(), index }, destination.into()).unwrap();
+                let sender =
+                    Sender::open(Some(&Device { name: "eth0".to_owned(), index }), Ipv4Addr::UNSPECIFIED.into())
+                        .unwrap();
                 sender.send(&packet, destination.into()).unwrap();
             });
         }

@@ -246,3 +246,132 @@ fn into_a_vrf_and_out_of_it() {
 fn a_virtual_mac_in_a_vrf() {
     vrf_round(VIP, |priority, _| Instance::new(3, priority, "0.3").with("use_vmac"));
 }
+
+/// An instance without an interface, in the VRF `red`: it sends by its routes from one address to the other.
+fn of_a_vrf(priority: u8, vip: &str, (from, to): (&str, &str)) -> String {
+    beside_a_vrf(priority, vip, (from, to)).replace("    interface eth0\n", "    vrf red\n")
+}
+
+/// The same of an instance on eth0.
+fn beside_a_vrf(priority: u8, vip: &str, (from, to): (&str, &str)) -> String {
+    let lines = format!("unicast_src_ip {from}\nunicast_peer {{\n{to}\n}}");
+    let address = format!("{vip}/{} dev eth0", if vip.contains(':') { 128 } else { 32 });
+    Instance { addresses: vec![address], ..Instance::new(3, priority, "0.3") }.with(&lines).text()
+}
+
+/// Both hosts in a VRF: an instance that names it against a keepalived whose interface is in it.
+#[track_caller]
+fn named_vrf_round(vip: &str) {
+    need_vm();
+    for strong in [Kind::Vipd, Kind::Keepalived] {
+        let mut lab = Lab::new();
+        let (one, two) = (lab.host(1), lab.host(2));
+        into_vrf(&one);
+        into_vrf(&two);
+        let six = vip.contains(':');
+        if six {
+            one.with_ipv6();
+            two.with_ipv6();
+        }
+        let address = |host: &Host| if six { host.ipv6() } else { host.address() };
+        let (ours, theirs) = (address(&one), address(&two));
+        let (mine, other) = if strong == Kind::Vipd { (150, 100) } else { (100, 150) };
+        let mut vipd = Director::start(Kind::Vipd, &one, &of_a_vrf(mine, vip, (&ours, &theirs)));
+        let mut keepalived = Director::start(Kind::Keepalived, &two, &beside_a_vrf(other, vip, (&theirs, &ours)));
+        let family = if six { "-6" } else { "-4" };
+        let local = || one.ip(&format!("{family} route show table 10 type local")).contains(vip);
+        if strong == Kind::Vipd {
+            vipd.wait_master(vip, LONG);
+            assert!(local(), "{}", one.ip("route show table all"));
+            stays_backup(&two, &keepalived, vip);
+            vipd.kill();
+            keepalived.wait_master(vip, LONG);
+        } else {
+            keepalived.wait_master(vip, LONG);
+            stays_backup(&one, &vipd, vip);
+            let status = vipd.instance("VI_1");
+            assert!(status.counters.rejected.is_empty(), "{:?}", status.counters.rejected);
+            assert_eq!((status.interface.as_str(), status.vrf.as_deref()), ("", Some("red")));
+            keepalived.kill();
+            vipd.wait_master(vip, LONG);
+            assert!(local(), "{}", one.ip("route show table all"));
+            vipd.stop();
+        }
+    }
+}
+
+#[test]
+fn by_the_routes_of_a_vrf() {
+    named_vrf_round(VIP);
+}
+
+#[test]
+fn by_the_routes_of_a_vrf_over_ipv6() {
+    named_vrf_round(VIP6);
+}
+
+/// What keepalived calls a MASTER that nobody hears: the VRF goes down, or goes. (So measured of 2.4.3: both hosts serve.)
+#[test]
+fn without_its_vrf_an_instance_is_in_fault() {
+    need_vm();
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    into_vrf(&one);
+    let (ours, theirs) = (one.address(), two.address());
+    let mut a = Director::start(Kind::Vipd, &one, &of_a_vrf(150, VIP, (&ours, &theirs)));
+    let mut b = Director::start(Kind::Keepalived, &two, &beside_a_vrf(100, VIP, (&theirs, &ours)));
+    let faulty = |why: &str| {
+        b.wait_master(VIP, LONG);
+        let status = a.instance("VI_1");
+        assert_eq!((status.state.as_str(), status.faults), ("FAULT", vec![why.to_owned()]), "{}", a.log());
+        assert!(!one.holds(VIP));
+    };
+    let serves = || {
+        a.wait_master(VIP, LONG);
+        wait_for("the weaker gives way", LONG, || !two.holds(VIP));
+        stays_backup(&two, &b, VIP);
+    };
+    serves();
+    one.ip("link set red down");
+    faulty("interface red is down");
+    one.ip("link set red up");
+    serves();
+    one.ip("link del red");
+    faulty("interface red doesn't exist");
+    into_vrf(&one);
+    serves();
+    a.stop();
+    b.stop();
+}
+
+/// One virtual router in a VRF and one beside it, with the same addresses and VRIDs: each hears its own alone.
+#[test]
+fn in_two_vrfs_with_the_same_addresses() {
+    need_vm();
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    for host in [&one, &two] {
+        into_vrf(host);
+        host.plug("eth1", "br1", 78);
+        host.ip("link add blue type vrf table 20");
+        host.ip("link set blue up");
+        host.ip("link set eth1 master blue");
+        host.ip(&format!("addr add {}/24 dev eth1", host.address()));
+    }
+    let (ours, theirs) = (one.address(), two.address());
+    // The other's `blue` is the master there, and nobody's in `red`.
+    let blue =
+        |text: String| text.replace("VI_1", "VI_2").replace("vrf red", "vrf blue").replace("dev eth0", "dev eth1");
+    let both = |red, other, ends| of_a_vrf(red, VIP, ends) + &blue(of_a_vrf(other, "10.77.0.101", ends));
+    let mut a = Director::start(Kind::Vipd, &one, &both(150, 100, (&ours, &theirs)));
+    let mut b = Director::start(Kind::Vipd, &two, &both(100, 150, (&theirs, &ours)));
+    a.wait_master(VIP, LONG);
+    b.wait_master("10.77.0.101", LONG);
+    stays_backup(&two, &b, VIP);
+    stays_backup(&one, &a, "10.77.0.101");
+    let state = |of: &Director, name: &str| of.instance(name).state;
+    assert_eq!((state(&a, "VI_1"), state(&a, "VI_2")), ("MASTER".to_owned(), "BACKUP".to_owned()), "{}", a.log());
+    assert_eq!((state(&b, "VI_1"), state(&b, "VI_2")), ("BACKUP".to_owned(), "MASTER".to_owned()), "{}", b.log());
+    a.stop();
+    b.stop();
+}

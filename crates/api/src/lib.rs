@@ -271,8 +271,11 @@ pub struct InstanceStatus {
     pub vrid: u8,
     /// Protocol version.
     pub version: u8,
-    /// Its interface.
+    /// Its interface; empty if it has none, which unicast can do without.
     pub interface: String,
+    /// The VRF that it is in, if it has no interface.
+    #[serde(default)]
+    pub vrf: Option<String>,
     /// What is made for it upon interfaces; adverts and addresses are on the first one.
     #[serde(default)]
     pub devices: Vec<DeviceStatus>,

@@ -2,8 +2,8 @@
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
 use crate::model::{
-    Config, Global, Instance, Interface, ServerNotify, Service, Statics, SyncGroup, TrackedFile, TrackedProcess,
-    TrackedScript,
+    Config, Global, Instance, Interface, Process, Processes, ServerNotify, Service, Statics, SyncGroup, TrackedFile,
+    TrackedProcess, TrackedScript,
 };
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,8 +240,9 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         reload_time,
         reload_file,
         reload_findings,
+        process,
     } = new;
-    vec![
+    let mut words = vec![
         ("router_id", Felt::Nothing, old.router_id != *router_id),
         ("mail", Felt::Nothing, old.mail != *mail),
         ("notify_fifo", Felt::Nothing, old.fifo != *fifo),
@@ -264,7 +265,51 @@ fn global(old: &Global, new: &Global) -> Vec<Word> {
         ("reload_time_file", Felt::Nothing, old.reload_time != *reload_time),
         ("reload_file", Felt::Nothing, old.reload_file != *reload_file),
         ("reload_check_config", Felt::Nothing, old.reload_findings != *reload_findings),
-    ]
+    ];
+    words.extend(processes(&old.process, process));
+    words
+}
+
+/// What differs in what the daemon's processes are to be.
+fn processes(old: &Processes, new: &Processes) -> Vec<Word> {
+    let each = |old: &Process, new: &Process, words: [&'static str; 5]| {
+        let Process { name, nice, real_time, cpus, real_time_limit } = new;
+        let differs = [
+            old.name != *name,
+            old.nice != *nice,
+            old.real_time != *real_time,
+            old.cpus != *cpus,
+            old.real_time_limit != *real_time_limit,
+        ];
+        words.into_iter().zip(differs).map(|(word, differs)| (word, Felt::Nothing, differs)).collect::<Vec<Word>>()
+    };
+    let Processes { name, vrrp, checker, checker_no_swap, bfd } = new;
+    let mut words = vec![
+        ("process_name", Felt::Nothing, old.name != *name),
+        ("checker_no_swap", Felt::Nothing, old.checker_no_swap != *checker_no_swap),
+    ];
+    words.extend(each(
+        &old.vrrp,
+        vrrp,
+        ["vrrp_process_name", "vrrp_priority", "vrrp_rt_priority", "vrrp_cpu_affinity", "vrrp_rlimit_rttime"],
+    ));
+    words.extend(each(
+        &old.checker,
+        checker,
+        [
+            "checker_process_name",
+            "checker_priority",
+            "checker_rt_priority",
+            "checker_cpu_affinity",
+            "checker_rlimit_rttime",
+        ],
+    ));
+    words.extend(each(
+        &old.bfd,
+        bfd,
+        ["bfd_process_name", "bfd_priority", "bfd_rt_priority", "bfd_cpu_affinity", "bfd_rlimit_rttime"],
+    ));
+    words
 }
 
 /// What differs in what the file says of interfaces of the host.
@@ -501,7 +546,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
     let vrrp::Instance {
         name: _,
         vrid: _,
-        interface: _,
+        binding: _,
         family: _,
         addresses: _,
         excluded: _,

@@ -3,6 +3,7 @@
 
 mod address;
 mod bfd;
+mod binding;
 mod checker;
 mod forwarding;
 mod global;
@@ -12,6 +13,7 @@ mod hmac;
 mod interfaces;
 mod iproute;
 mod notify;
+mod processes;
 mod route;
 mod rule;
 mod script;
@@ -106,7 +108,7 @@ pub(crate) fn lower(
     };
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
-    lower.vrrp(&root, &globals, &mut config);
+    lower.vrrp(&root, &mut config);
     lower.interfaces(&root, &mut config);
     lower.followed(&globals, &mut config);
     lower.follower(&root, &mut config);

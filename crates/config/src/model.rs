@@ -92,6 +92,38 @@ pub struct Global {
     pub reload_file: Option<PathBuf>,
     /// `reload_check_config FILE`: where the findings of a reload are written.
     pub reload_findings: Option<PathBuf>,
+    /// What the daemon's processes are to be.
+    pub process: Processes,
+}
+
+/// What the file says of processes, by what they are for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Processes {
+    /// `process_name`: of the supervisor.
+    pub name: Option<String>,
+    /// `vrrp_*`
+    pub vrrp: Process,
+    /// `checker_*`
+    pub checker: Process,
+    /// `checker_no_swap`: its memory stays.
+    pub checker_no_swap: bool,
+    /// `bfd_*`; it has no name.
+    pub bfd: Process,
+}
+
+/// What a process is to be; `None` or nothing: as the daemon sees fit.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// `*_process_name`, or what `process_names` gives it.
+    pub name: Option<String>,
+    /// `*_priority`: its nice value, -20 to 19.
+    pub nice: Option<i8>,
+    /// `*_rt_priority`: its priority in real time, 1 to 99.
+    pub real_time: Option<u8>,
+    /// `*_cpu_affinity`: the processors that it runs on.
+    pub cpus: BTreeSet<u16>,
+    /// `*_rlimit_rttime`: microseconds that it may run in real time without waiting for anything.
+    pub real_time_limit: Option<u32>,
 }
 
 /// The kernel's daemon that tells other directors of connections, or hears of theirs.

@@ -16,6 +16,13 @@ net_namespace_ipvs blue
 global_defs {
     router_id one
     umask 027
+    process_name one
+    vrrp_process_name two
+    vrrp_priority -1
+    vrrp_rt_priority 2
+    vrrp_cpu_affinity 0 1
+    vrrp_rlimit_rttime 5000
+    checker_no_swap
     vrrp_startup_delay 2.5
     vrrp_delay_after_boot 20
     vrrp_garp_extra_if all 60
@@ -169,6 +176,27 @@ vrrp_instance B {
         192.0.2.5
     }
 }
+vrrp_instance C {
+    vrf blue
+    virtual_router_id 9
+    unicast_src_ip 192.0.2.110
+    unicast_peer {
+        192.0.2.111
+    }
+    virtual_ipaddress {
+        192.0.2.6 dev eth0
+    }
+}
+vrrp_instance D {
+    virtual_router_id 9
+    unicast_src_ip 192.0.2.120
+    unicast_peer {
+        192.0.2.121
+    }
+    virtual_ipaddress {
+        192.0.2.7 dev eth0
+    }
+}
 vrrp_sync_group G {
     group {
         A
@@ -264,6 +292,7 @@ fn others(value: &Value) -> Vec<Value> {
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));
             others.push(json!({ "After": 9 }));
+            others.push(json!({ "Vrf": "x" }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });
             let rest = json!({ "argv": ["/x"], "timeout": second, "dynamic": false, "uid": 0, "gid": 0, "groups": [] });

@@ -142,7 +142,7 @@ fn the_last_of_two_values_counts_and_the_first_of_two_scripts() {
 #[test]
 fn keywords_without_effect_yet_are_warnings_with_a_code() {
     assert_eq!(found(&instance("kernel_rx_buf_size 9000")), ["V0901:4"]);
-    assert_eq!(found("global_defs {\nenable_dbus\nvrrp_rt_priority 50\n}\n"), ["V0901:2", "V0901:3"]);
+    assert_eq!(found("global_defs {\nenable_dbus\nvrrp_rx_bufs_multiplier 5\n}\n"), ["V0901:2", "V0901:3"]);
     // One warning for a block, none for each of its words.
     assert_eq!(found("SSL {\npassword one\nca two\n}\n"), ["V0901:1"]);
     // Off is how things are.
@@ -175,7 +175,7 @@ fn the_firewalls_tables_are_not_ours() {
 
 #[test]
 fn what_would_split_the_brain_is_refused() {
-    assert_eq!(found(&instance("vrf red")), ["V0902:4"]);
+    assert_eq!(found(&instance("virtual_routes {\nnat 10.0.0.0/8 via 192.0.2.1\n}")), ["V0902:5"]);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_long_line_is_shown_around_the_place() {
 
 #[test]
 fn errors_are_shown_before_a_hundred_lints() {
-    let lints = (0..300).map(|i| format!("process_names w{i}\n")).collect::<String>();
+    let lints = (0..300).map(|i| format!("enable_dbus w{i}\n")).collect::<String>();
     let text = render_text(&read(&format!("global_defs {{\n{lints}}}\nnonsense\n")), Color::Never);
     assert!(text.contains("error[V0201]") && text.contains("more\n"), "{text}");
 }

@@ -25,7 +25,7 @@ fn none() -> Vec<String> {
 #[test]
 fn the_least_instance() {
     let i = one("");
-    assert_eq!((i.name.as_str(), i.vrid.to_string().as_str(), i.interface.as_str()), ("A", "7", "eth0"));
+    assert_eq!((i.name.as_str(), i.vrid.to_string().as_str(), i.binding.interface()), ("A", "7", Some("eth0")));
     assert_eq!((i.version, i.priority, i.initial), (Version::V2, Priority(100), Initial::Backup));
     assert_eq!((i.advert_int, i.preempt, i.auth), (Centis(100), Preempt::After(Micros::ZERO), Auth::None));
     assert_eq!(i.transport, Transport::Multicast { group: [224, 0, 0, 18].into() });

@@ -430,7 +430,10 @@ impl Host {
                 }
                 Action::Router(_, Edge::Resumed) => changed = true,
                 Action::Router(i, Edge::Renew) => renewed.push(i),
-                Action::Router(i, Edge::Stalled { .. }) => self.effects.push(Effect::Stalled(self.vrs[i])),
+                Action::Router(i, Edge::Stalled { .. }) => {
+                    self.stale = true;
+                    self.effects.push(Effect::Stalled(self.vrs[i]));
+                }
                 Action::Router(
                     _,
                     Edge::AnnounceExtra
@@ -491,7 +494,9 @@ impl Host {
     pub(crate) fn hear_of_theft(&mut self, now: u64, vr: usize) {
         if self.mutation != Some(Mutation::TheftUnnoticed) {
             self.reconcile(now);
-            if !self.held[vr].is_empty() {
+            let listens =
+                |node: &Node| node.routers().iter().any(|r| scenario::number(&r.settings) == vr && r.is_listening());
+            if !self.held[vr].is_empty() && !self.node.as_ref().is_some_and(listens) {
                 self.effects.push(Effect::Announce(vr));
             }
         }

@@ -134,6 +134,8 @@ struct Seat {
     sequences: [u32; WIRES],
     /// By way and sender: the last stamp that was believed, and how far the clock was off then.
     stamps: [[(u64, i64); HOSTS]; WIRES],
+    /// By sender: the last stamp that a predecessor believed by any way. It may have left word of it, or died before.
+    former: [u64; HOSTS],
     /// It stood still as MASTER for longer than any peer waits: it is to send nothing before.
     listens: u64,
 }
@@ -150,6 +152,7 @@ const VACANT: Seat = Seat {
     master: None,
     sequences: [0; WIRES],
     stamps: [[(0, 0); HOSTS]; WIRES],
+    former: [0; HOSTS],
     listens: 0,
 };
 
@@ -210,10 +213,9 @@ impl Laws {
     /// A host goes on after standing still.
     pub(crate) fn resumed(&mut self, now: u64, host: usize, woken: &Host, all: &Scenario) {
         for (seat, vr) in self.seats[host].iter_mut().zip(&all.vrs) {
-            let silent = now.saturating_sub(seat.sent);
-            // (Who stands still once more while it listens has listened: what came meanwhile waits to be read.)
-            let woke = seat.listens > seat.sent;
-            if seat.state == Name::Master && silent > vr.interval.micros().0 + vr.master_down && !woke {
+            // (Who stands still once more while it listens, and not for long, has listened.)
+            let silent = now.saturating_sub(seat.sent.max(seat.listens));
+            if seat.state == Name::Master && silent > vr.interval.micros().0 + vr.master_down {
                 seat.listens = now + 1;
             }
             seat.since = now;
@@ -258,9 +260,14 @@ impl Laws {
     /// sequence number that it accepted.
     pub(crate) fn starts(&mut self, now: u64, host: usize, left: [Option<(Name, [u32; WIRES])>; VRS]) {
         for (vr, left) in left.into_iter().enumerate() {
-            let (state, sequences) = left.filter(|(s, _)| *s != Name::Stop).unwrap_or((Name::Init, [0; WIRES]));
+            let left = left.filter(|(s, _)| *s != Name::Stop);
+            let (state, sequences) = left.unwrap_or((Name::Init, [0; WIRES]));
             self.set_state(host, vr, state);
-            self.seats[host][vr] = Seat { state, since: now, due: now + FIRST_ADVERT, sequences, ..VACANT };
+            let Seat { stamps, former, .. } = self.seats[host][vr];
+            let believed = |from: usize| stamps.iter().map(|by| by[from].0).fold(former[from], u64::max);
+            let former = if left.is_some() { std::array::from_fn(believed) } else { VACANT.former };
+            let due = now + FIRST_ADVERT;
+            self.seats[host][vr] = Seat { state, since: now, sent: now, due, sequences, former, ..VACANT };
         }
     }
 
@@ -272,6 +279,7 @@ impl Laws {
             if let State::Master(Master { listening: Some(listening), .. }) = router.state() {
                 let seat = &mut self.seats[index][*vr];
                 (seat.due, seat.since) = (listening.until.0.max(seat.due), listening.until.0.max(seat.since));
+                seat.listens = listening.until.0;
             }
         }
     }
@@ -290,7 +298,8 @@ impl Laws {
                 let seat = &mut self.seats[index][flight.vr];
                 seat.due = now + flight.interval.micros().0;
                 seat.sent = now;
-                if now < seat.listens {
+                let says = flight.priority != Priority::RELEASE;
+                if says && now < seat.listens || router(host, flight.vr).is_some_and(Router::is_listening) {
                     return Err((Law::ListensFirst, format!("host {index} sends at once after standing still")));
                 }
                 Ok(())
@@ -299,7 +308,7 @@ impl Laws {
                 let Some(router) = router(host, *vr) else { return Ok(()) };
                 let until = now + router.settings.advert_int.micros().0;
                 let seat = &mut self.seats[index][*vr];
-                (seat.due, seat.since, seat.listens) = (until, until, now + 1);
+                (seat.due, seat.since, seat.listens) = (until, until, until);
                 Ok(())
             }
             Effect::Probe(peer, probe) => {
@@ -310,6 +319,9 @@ impl Laws {
             Effect::Heard(probe, said) => self.sessions.heard(now, index, probe, said),
             Effect::Unheard(probe, why) => sessions::unheard(index, probe, why),
             Effect::LeaseEnded(vr) => Err((Law::Leases, format!("those of VI_{vr} on host {index} ended"))),
+            Effect::Announce(vr) if router(host, *vr).is_some_and(Router::is_listening) => {
+                Err((Law::ListensFirst, format!("host {index} announces VI_{vr} while it listens")))
+            }
             Effect::Announce(_) => Ok(()),
             Effect::Priority(vr) => {
                 let seat = &mut self.seats[index][*vr];
@@ -327,10 +339,13 @@ impl Laws {
                 self.set_state(index, *vr, if transition.to == Name::Stop { Name::Init } else { transition.to });
                 let seat = &mut self.seats[index][*vr];
                 (seat.since, seat.owed, seat.master) = (now, None, None);
+                seat.listens = 0; // whatever it was as MASTER
                 match transition.to {
                     Name::Backup => return Ok(()),
                     // No longer configured: its memory goes with it.
-                    Name::Stop => (seat.sequences, seat.stamps) = ([0; WIRES], [[(0, 0); HOSTS]; WIRES]),
+                    Name::Stop => {
+                        (seat.sequences, seat.stamps, seat.former) = (VACANT.sequences, VACANT.stamps, VACANT.former);
+                    }
                     Name::Init | Name::Master | Name::Fault => {}
                 }
                 if transition.to == Name::Master && seat.patient == now {
@@ -397,7 +412,8 @@ impl Laws {
                     return Err((Law::Attacker, text));
                 }
                 seat.stamps[way][flight.from] = (stamp, host.wall);
-                old = seat.stamps.iter().any(|by| by[flight.from].0 > stamp);
+                let by_ways = seat.stamps.iter().map(|by| by[flight.from].0);
+                old = by_ways.chain([seat.former[flight.from]]).any(|other| other > stamp);
             }
             None => {}
         }
@@ -421,11 +437,10 @@ impl Laws {
             if several && seat.master.is_some_and(|master| master != flight.from) {
                 return Ok(());
             }
-            let known = !several || seat.master == Some(flight.from);
+            let known = !several || seat.master.take() == Some(flight.from);
             (seat.stronger, seat.heard) = (None, None);
             if backup && !vr.grouped && known {
-                let by = now + timers::skew(vr.version, router.priority(), vr.interval).0 + 1;
-                seat.owed = Some(seat.owed.filter(|_| several).map_or(by, |before| before.min(by)));
+                seat.owed = Some(now + timers::skew(vr.version, router.priority(), vr.interval).0 + 1);
             }
             return Ok(());
         }
@@ -563,8 +578,8 @@ impl Laws {
     pub(crate) fn listens_first(&self, index: usize, host: &Host, away: u64, masters: &[usize]) -> Result<(), Broken> {
         for vr in masters {
             let Some(router) = router(host, *vr) else { continue };
-            let patience = u64::from(router.settings.down_timer_adverts) * router.settings.advert_int.micros().0;
-            if away > patience && self.state(index, *vr) == Name::Master {
+            let silent = away + router.settings.advert_int.micros().0;
+            if silent > router.master_down().0 && self.state(index, *vr) == Name::Master {
                 return Err((Law::ListensFirst, format!("VI_{vr} on host {index} serves at once after {away} us")));
             }
         }
@@ -627,7 +642,8 @@ fn able(hosts: &[Host], index: usize, vr: usize, down: &Down) -> bool {
         _ => !down.script[index], // nothing else is tracked without a weight
     };
     let fit = |settings: &Instance| {
-        let wire = usize::from(settings.interface.as_bytes()[3] - b'0');
+        let own = settings.binding.interface().unwrap_or_else(|| panic!("{} is on no wire", settings.name));
+        let wire = usize::from(own.as_bytes()[3] - b'0');
         let tracked = settings.tracks.iter().all(|track| match track.bearing {
             Bearing::Fault { reverse } => good(&track.what) != reverse,
             Bearing::Weight { .. } => true,

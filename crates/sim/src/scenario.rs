@@ -313,7 +313,7 @@ impl Scenario {
             Instance {
                 name: format!("VI_{vr}"),
                 vrid: vrid(vr),
-                interface: interface(wire),
+                binding: Binding::Interface(interface(wire)),
                 family,
                 version,
                 priority: if owner && host == 0 { Priority::OWNER } else { priority(rng) },

@@ -47,7 +47,7 @@ fn settings(priority: u8) -> Settings {
     let instance = Instance {
         name: "VI_1".into(),
         vrid: Vrid::new(1).unwrap(),
-        interface: "eth0".into(),
+        binding: Binding::Interface("eth0".into()),
         family: Family::V4,
         version: Version::V3,
         priority: Priority(priority),

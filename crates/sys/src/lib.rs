@@ -18,6 +18,7 @@ pub mod privilege;
 pub mod process;
 pub mod random;
 pub mod raw;
+pub mod stance;
 pub mod sysctl;
 pub mod syslog;
 pub mod udp;

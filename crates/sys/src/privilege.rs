@@ -1,4 +1,4 @@
-//! What a process may do, and how urgently: capabilities, real-time scheduling, locked memory.
+//! What a process may do: capabilities, descriptors, locked memory.
 
 use caps::{CapSet, CapsHashSet};
 use std::io;
@@ -89,15 +89,6 @@ pub fn many_descriptors() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
-/// Runs this process before every ordinary one: `SCHED_RR` with this priority (1..=99), not inherited by what it starts.
-pub fn real_time(priority: i32) -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: needed because the libraries in use have no safe form of this call. It only reads `parameters`, which
-    // lives through it; 0 means the calling process.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &parameters) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
 /// Brings all of the program into memory, and keeps it and every page that is touched later there: what is done for the
 /// first time at a take-over waits for no page. Without `CAP_IPC_LOCK`, which has to stay, an allocation beyond a limit
 /// would fail later on.
@@ -116,6 +107,11 @@ pub fn lock_memory() -> io::Result<()> {
         }
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets the kernel take this process's memory away again, if it needs it.
+pub fn unlock_memory() -> io::Result<()> {
+    Ok(nix::sys::mman::munlockall()?)
 }
 
 /// Whether this process runs as root.

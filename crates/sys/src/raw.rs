@@ -64,21 +64,22 @@ pub enum Received<'a> {
     },
 }
 
-/// Hears an IP protocol on one interface.
+/// Hears an IP protocol on one interface, or on all.
 pub struct Receiver {
     socket: Socket,
     family: Family,
 }
 
 impl Receiver {
-    /// Opens it, non-blocking. `room`: receive buffer in bytes, a bound for what may pile up.
-    pub fn open(device: &Device, protocol: u8, listen: Listen, room: usize) -> io::Result<Receiver> {
+    /// Opens it, non-blocking. `device`: an interface, or a VRF for all interfaces in it; `None`, which is for unicast, for all
+    /// of the host's. `room`: receive buffer in bytes, a bound for what may pile up.
+    pub fn open(device: Option<&Device>, protocol: u8, listen: Listen, room: usize) -> io::Result<Receiver> {
         let address = listen.address();
         let domain = if address.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(room)?;
-        socket.bind_device(Some(device.name.as_bytes()))?;
+        let index = tie(&socket, device)?;
         if address.is_ipv4() {
             socket.set_multicast_all_v4(false)?;
         } else {
@@ -88,13 +89,13 @@ impl Receiver {
         }
         match listen {
             Listen::Group(IpAddr::V4(group)) => {
-                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(device.index))?;
+                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?;
             }
-            Listen::Group(IpAddr::V6(group)) => socket.join_multicast_v6(&group, device.index)?,
+            Listen::Group(IpAddr::V6(group)) => socket.join_multicast_v6(&group, index)?,
             Listen::Unicast(IpAddr::V4(_)) => socket.set_freebind_v4(true)?,
             Listen::Unicast(IpAddr::V6(_)) => socket.set_freebind_v6(true)?,
         }
-        socket.bind(&place(address, device.index).into())?;
+        socket.bind(&place(address, index).into())?;
         let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         Ok(Receiver { socket, family })
@@ -107,6 +108,13 @@ impl Receiver {
             other => other,
         }
     }
+}
+
+/// Ties a socket to its interface or VRF (`SO_BINDTODEVICE`, socket(7)), whose index is given back; 0: it is tied to none.
+fn tie(socket: &Socket, device: Option<&Device>) -> io::Result<u32> {
+    let Some(device) = device else { return Ok(0) };
+    socket.bind_device(Some(device.name.as_bytes()))?;
+    Ok(device.index)
 }
 
 /// An address as a raw socket takes it: an IPv6 one of a link alone needs that link.
@@ -129,33 +137,44 @@ impl AsFd for Receiver {
 /// An address of every link.
 const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
-/// Sends whole IP packets of one family out of one interface; hears nothing.
+/// Sends whole IP packets of one family out of one interface, or where the routes say; hears nothing.
 pub struct Sender {
     socket: Socket,
     device: u32,
 }
 
 impl Sender {
-    /// Opens it, non-blocking: what doesn't fit the queue is an error, never a wait. `like`: an address of the family.
-    pub fn open(device: &Device, like: IpAddr) -> io::Result<Sender> {
-        let domain = if like.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    /// Opens it, non-blocking: what doesn't fit the queue is an error, never a wait. `device`: an interface, or a VRF for the
+    /// routes of that; `None` for the host's. `from`: the source by which routes and rules are chosen, which need not exist yet;
+    /// an unspecified one says the family alone.
+    pub fn open(device: Option<&Device>, from: IpAddr) -> io::Result<Sender> {
+        let domain = if from.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
         // IPPROTO_RAW: header included, and nothing is ever received.
         let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
         socket.set_nonblocking(true)?;
-        socket.bind_device(Some(device.name.as_bytes()))?;
-        if like.is_ipv4() {
+        let device = tie(&socket, device)?;
+        if from.is_ipv4() {
             socket.set_multicast_loop_v4(false)?;
         } else {
             socket.set_multicast_loop_v6(false)?;
         }
-        Ok(Sender { socket, device: device.index })
+        let sender = Sender { socket, device };
+        if from.is_unspecified() { Ok(sender) } else { sender.bound(from) }
     }
 
     /// Lets it send where the interface has no IPv6 address. A packet has its source; the kernel looks for one of its own all
     /// the same, and refuses what it finds none for, unless the socket is bound: to any will do.
     pub fn unaddressed(self) -> io::Result<Sender> {
-        self.socket.set_freebind_v6(true)?;
-        self.socket.bind(&place(IpAddr::V6(LINK_LOCAL), self.device).into())?;
+        self.bound(IpAddr::V6(LINK_LOCAL))
+    }
+
+    /// Binds it to an address, which this host may have or not.
+    fn bound(self, from: IpAddr) -> io::Result<Sender> {
+        match from {
+            IpAddr::V4(_) => self.socket.set_freebind_v4(true)?,
+            IpAddr::V6(_) => self.socket.set_freebind_v6(true)?,
+        }
+        self.socket.bind(&place(from, self.device).into())?;
         Ok(self)
     }
 

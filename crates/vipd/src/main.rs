@@ -14,6 +14,7 @@ mod message;
 mod output;
 mod part;
 mod plan;
+mod posture;
 mod rate;
 mod record;
 mod reload;
@@ -169,6 +170,9 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
     vipd_sys::process::set_umask(0o022);
     if let Err(e) = vipd_sys::process::leave_signals_to_the_parent() {
         warn!("signals can't be left to the supervisor: {e}");
+    }
+    if let Err(e) = vipd_sys::stance::call_myself(&format!("vipd_{name}")) {
+        warn!("the {name} role's process has no name: {e}");
     }
     let entered = match arguments.net_namespace.as_deref() {
         Some("") => vipd_sys::netns::enter_that_of(1),

@@ -164,7 +164,7 @@ impl Node {
             let mut router = Router::new(now, instance, unix);
             router.set_facts(now, &facts);
             if let Some(carried) = predecessor.and_then(|at| carried.get_mut(at)?.take()) {
-                router.resume(now, last_seen, carried);
+                router.resume(now, (before.at, last_seen), carried);
             }
             routers.push(router);
         }
@@ -554,8 +554,8 @@ impl Node {
             self.routers[i].wait_for_siblings(now);
             return;
         }
-        self.serve(now, i, why.clone());
-        let name = self.routers[i].settings.name.clone();
+        self.serve(now, i, why);
+        let (name, why) = (self.routers[i].settings.name.clone(), self.routers[i].why.clone());
         for member in members {
             if member != i && matches!(self.routers[member].state, State::Backup(_)) {
                 self.serve(now, member, format!("follows {name} of the same sync group"));
@@ -595,9 +595,11 @@ impl Node {
             let hard = faults.iter().any(|f| !f.awaited());
             match (&self.routers[i].state, Faults::new(faults)) {
                 (State::Init | State::Fault(_), None) => {
-                    let was_init = matches!(self.routers[i].state, State::Init);
-                    let why = if was_init { "started" } else { "what was wrong is mended" };
-                    self.routers[i].listen(now, why.to_string());
+                    let why = match &self.routers[i].state {
+                        State::Fault(before) => format!("what was wrong is mended: {before}"),
+                        _ => "started".to_string(),
+                    };
+                    self.routers[i].listen(now, why);
                 }
                 (State::Fault(_), Some(faults)) => {
                     self.routers[i].why = faults.to_string();
@@ -685,7 +687,7 @@ pub fn predecessors(before: &[(Key, &str)], next: &[(Key, &str)]) -> Vec<Option<
 impl Router {
     /// Takes what the facts say of its source address and its priority.
     fn set_facts(&mut self, now: Instant, facts: &Facts) {
-        let link = facts.links.get(self.settings.source_interface());
+        let link = self.settings.source_interface().and_then(|from| facts.links.get(from));
         // A lost address is kept for the priority-0 advert that may still get out.
         let family = self.settings.family;
         self.source = self.settings.source.or(link.and_then(|l| l.source(family))).or(self.source);

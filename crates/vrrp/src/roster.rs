@@ -4,21 +4,35 @@
 
 use crate::router::{Router, Timer};
 use crate::units::{Instant, Micros};
-use alloc::collections::BTreeSet;
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::ops::{Deref, Index, IndexMut};
 
 /// What is noted as due this far ahead is exact.
 const NEAR: Micros = Micros(1_000_000);
 
+/// What is noted for each router at the most, with what was noted before.
+const MOST_NOTED: usize = 4;
+
+/// What is noted of a router.
+#[derive(Clone, Copy, Default, Debug)]
+struct Note {
+    /// When it is due, or earlier; nothing else in `Roster::due` counts.
+    at: Option<Instant>,
+    /// It may be due later than that.
+    early: bool,
+    /// It stands in `Roster::touched`.
+    touched: bool,
+}
+
 /// The routers, in the order of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Roster {
     routers: Vec<Router>,
-    /// When each is due, or earlier: as it stands in `due`.
-    noted: Vec<Option<Instant>>,
-    /// The same in the order of time.
-    due: BTreeSet<(Instant, usize)>,
+    notes: Vec<Note>,
+    /// What is noted, first things first, with what was noted before: that is thrown away when its time comes.
+    due: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Those that may be due at another time than noted.
     touched: Vec<usize>,
 }
@@ -26,8 +40,9 @@ pub(crate) struct Roster {
 impl Roster {
     /// These routers.
     pub(crate) fn new(routers: Vec<Router>) -> Roster {
-        let noted = routers.iter().map(|_| None).collect();
-        let mut roster = Roster { touched: (0..routers.len()).collect(), routers, noted, due: BTreeSet::new() };
+        let note = Note { touched: true, ..Note::default() };
+        let (notes, touched) = (routers.iter().map(|_| note).collect(), (0..routers.len()).collect());
+        let mut roster = Roster { routers, notes, due: BinaryHeap::new(), touched };
         roster.note(Instant(0));
         roster
     }
@@ -36,18 +51,22 @@ impl Roster {
     pub(crate) fn note(&mut self, now: Instant) {
         while let Some(i) = self.touched.pop() {
             let at = self.wake(i);
-            // Later than noted, or as noted: that is found out when the noted time comes near.
-            let later = matches!((self.noted[i], at), (Some(noted), Some(at)) if noted <= at);
-            if !later {
-                self.set(i, at);
+            self.notes[i].touched = false;
+            match (self.notes[i].at, at) {
+                // That is found out when the noted time comes near.
+                (Some(noted), Some(at)) if noted <= at => self.notes[i].early = noted < at,
+                _ => self.set(i, at),
             }
         }
-        while let Some((noted, i)) = self.due.first().copied().filter(|(noted, _)| *noted <= now + NEAR) {
-            let at = self.wake(i);
-            if at == Some(noted) {
+        while let Some(Reverse((at, i))) = self.due.peek().copied() {
+            let note = self.notes[i];
+            if note.at == Some(at) && (!note.early || at > now + NEAR) {
                 break;
             }
-            self.set(i, at);
+            self.due.pop();
+            if note.at == Some(at) {
+                self.set(i, self.wake(i));
+            }
         }
     }
 
@@ -56,11 +75,20 @@ impl Roster {
     }
 
     fn set(&mut self, i: usize, at: Option<Instant>) {
-        if let Some(before) = self.noted[i] {
-            self.due.remove(&(before, i));
+        self.notes[i] = Note { at, early: false, ..self.notes[i] };
+        // Somebody who makes a router's time change all the time must not make this grow.
+        if self.due.len() > MOST_NOTED * self.notes.len() {
+            let noted = self.notes.iter().enumerate().filter_map(|(i, note)| Some(Reverse((note.at?, i))));
+            self.due = noted.collect();
+            return;
         }
-        self.due.extend(at.map(|at| (at, i)));
-        self.noted[i] = at;
+        self.due.extend(at.map(|at| Reverse((at, i))));
+    }
+
+    fn touch(&mut self, i: usize) {
+        if !core::mem::replace(&mut self.notes[i].touched, true) {
+            self.touched.push(i);
+        }
     }
 
     /// Who is due first, when and why.
@@ -71,13 +99,22 @@ impl Roster {
 
     /// When somebody may be due: not later than that. Costs nothing.
     pub(crate) fn alarm(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Those that are due, in the order of the configuration.
-    pub(crate) fn due(&self, now: Instant) -> Vec<usize> {
-        let noted = self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, i)| *i);
-        let mut due: Vec<usize> = noted.filter(|i| self.wake(*i).is_some_and(|at| at <= now)).collect();
+    /// Those that are due, in the order of the configuration. `note` is to follow.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<usize> {
+        let mut due = Vec::new();
+        while let Some(Reverse((at, i))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.due.pop();
+            if self.notes[i].at == Some(at) {
+                self.notes[i].at = None;
+                self.touch(i);
+                if self.wake(i).is_some_and(|at| at <= now) {
+                    due.push(i);
+                }
+            }
+        }
         due.sort_unstable();
         due
     }
@@ -106,7 +143,7 @@ impl Index<usize> for Roster {
 
 impl IndexMut<usize> for Roster {
     fn index_mut(&mut self, i: usize) -> &mut Router {
-        self.touched.push(i);
+        self.touch(i);
         &mut self.routers[i]
     }
 }

@@ -19,7 +19,7 @@ pub use wire::{advert, heartbeat, packets, packets_by};
 use crate::admit::Known;
 use crate::auth;
 use crate::packet::{self, Advert};
-use crate::settings::{Auth, Family, HeartbeatPath, HmacAuth, HmacMode, Instance, Transport, Version, Way};
+use crate::settings::{Auth, Binding, Family, HeartbeatPath, HmacAuth, HmacMode, Instance, Transport, Version, Way};
 use crate::timers;
 use crate::trailer::{self, Stamps};
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
@@ -45,6 +45,10 @@ const REPLY_GAP: Micros = Micros(100_000);
 
 /// For so many master-down intervals a master is remembered through a fault.
 const RECENT: u64 = 10;
+
+/// Adverts out of turn that a master is likely to have sent at most since it last left word: answers to lower priorities,
+/// another priority.
+const OUT_OF_TURN: u64 = 8;
 
 /// The least time from the end of one contest to the next.
 const CONTEST_GAP: Micros = Micros(30_000_000);
@@ -99,10 +103,18 @@ pub struct Sequences {
 }
 
 impl Sequences {
-    /// The next one to send: above all that anybody has sent for this router.
-    fn next(&mut self) -> u32 {
-        self.sent = self.sent.max(self.heard).saturating_add(1);
+    /// The next one to send: above all that anybody has sent for this router, and no lower than the clock, from which every
+    /// other host began.
+    fn next(&mut self, clock: u32) -> u32 {
+        self.sent = self.sent.max(self.heard).saturating_add(1).max(clock);
         self.sent
+    }
+
+    /// A successor does not know what was sent last: it goes on above what its predecessor has sent since it left word.
+    /// That is not many more, or a host that has lost its memory would be below it for as many adverts.
+    fn skip(&mut self, unknown: Micros, interval: Micros) {
+        let adverts = unknown.0.checked_div(interval.0).unwrap_or(0).saturating_add(OUT_OF_TURN);
+        self.sent = self.sent.saturating_add(u32::try_from(adverts).unwrap_or(u32::MAX));
     }
 }
 
@@ -111,7 +123,7 @@ impl Sequences {
 pub struct Key {
     vrid: Vrid,
     family: Family,
-    interface: String,
+    binding: Binding,
     group: Option<IpAddr>,
     unicast_source: Option<IpAddr>,
 }
@@ -123,8 +135,8 @@ impl Key {
             Transport::Multicast { group } => (Some(group), None),
             Transport::Unicast { .. } => (None, settings.source),
         };
-        let Instance { vrid, family, ref interface, .. } = *settings;
-        Key { vrid, family, interface: interface.clone(), group, unicast_source }
+        let Instance { vrid, family, ref binding, .. } = *settings;
+        Key { vrid, family, binding: binding.clone(), group, unicast_source }
     }
 }
 
@@ -162,7 +174,6 @@ impl Router {
     /// A router that was never heard of. `unix`: the time since 1970. Numbers of its authentication headers start there: above
     /// all that an earlier life of this host sent.
     pub(crate) fn new(now: Instant, settings: Instance, unix: Micros) -> Router {
-        let sequence = u32::try_from(unix.0 / 1_000_000).unwrap_or(u32::MAX >> 1);
         Router {
             state: State::Init,
             since: now,
@@ -171,7 +182,7 @@ impl Router {
             source: None,
             mtu: USUAL_MTU,
             learned: settings.advert_int,
-            sequences: Sequences { sent: sequence, heard: 0 },
+            sequences: Sequences { sent: seconds(unix), heard: 0 },
             stamps: Stamps::new(),
             ears: ways::ears(now, &settings),
             last_master: None,
@@ -184,9 +195,9 @@ impl Router {
         }
     }
 
-    /// Takes over what a predecessor knew. It was last known to run at `last_seen`: a master that was away for longer than
-    /// its backups wait listens first. One that never stopped running is reloaded: nothing begins anew for that.
-    pub(crate) fn resume(&mut self, now: Instant, last_seen: Instant, carried: Carried) {
+    /// Takes over what a predecessor knew at `told`. It was last known to run at `last_seen`: a master that was away for longer
+    /// than its backups wait listens first. One that never stopped running is reloaded: nothing begins anew for that.
+    pub(crate) fn resume(&mut self, now: Instant, (told, last_seen): (Instant, Instant), carried: Carried) {
         self.since = carried.since;
         self.why = carried.why;
         self.effective = carried.priority;
@@ -203,11 +214,15 @@ impl Router {
         let away = now - last_seen;
         if away > Micros::ZERO {
             self.stamps.skip();
+            if matches!(carried.state, State::Master(_)) {
+                self.sequences.skip(last_seen - told, self.settings.advert_int.micros());
+            }
         }
         self.resume_ears(now, away, &carried.ears);
-        let patience = Micros(u64::from(self.settings.down_timer_adverts) * self.settings.advert_int.micros().0);
+        // The peers count from its last advert, which was up to an interval before it was last seen.
+        let silent = Micros(away.0.saturating_add(self.settings.advert_int.micros().0));
         match carried.state {
-            State::Master(master) if away <= patience => {
+            State::Master(master) if away == Micros::ZERO || silent <= self.peers_patience() => {
                 // At once, as whatever is sent may be another now; but a storm of reloads makes no storm of adverts.
                 let at = now.max(master.reply_after);
                 let reply_after = if at > now { master.reply_after } else { now + REPLY_GAP };
@@ -216,9 +231,13 @@ impl Router {
                     let latest = now + extra.every;
                     master.announce_extra.unwrap_or(latest).min(latest)
                 });
-                self.state = State::Master(Master { next_advert, reply_after, announce_extra, ..master });
+                // Who was away hears in a whole interval what it has missed.
+                let until =
+                    |l: Listening| if away > Micros::ZERO { now + self.settings.advert_int.micros() } else { l.until };
+                let listening = master.listening.map(|l| Listening { until: until(l), ..l });
+                self.state = State::Master(Master { next_advert, reply_after, announce_extra, listening, ..master });
                 // While it was away another may have taken over and told the clients, and may give way without a word.
-                if away > Micros::ZERO {
+                if away > Micros::ZERO && !self.is_listening() {
                     self.edges.push_back(Edge::Announce { repeat: self.settings.garp.master_repeat });
                 }
             }
@@ -377,7 +396,8 @@ impl Router {
         timers::skew(self.settings.version, self.effective, self.learned)
     }
 
-    pub(crate) fn master_down(&self) -> Micros {
+    /// How long it waits for its master as BACKUP.
+    pub fn master_down(&self) -> Micros {
         let missed = self.settings.down_timer_adverts;
         timers::master_down(self.settings.version, self.effective, self.learned, missed)
     }
@@ -515,7 +535,7 @@ impl Router {
     fn send(&mut self, now: Instant, priority: Priority) {
         let unix = self.unix(now);
         let sequence = match &self.settings.auth {
-            Auth::Ah(_) => Some(Sequence::Ah(self.sequences.next())),
+            Auth::Ah(_) => Some(Sequence::Ah(self.sequences.next(seconds(self.unix(now))))),
             Auth::Hmac(HmacAuth { mode: HmacMode::ReceiveOnly, .. }) | Auth::None | Auth::Pass(_) => None,
             Auth::Hmac(auth) => Some(Sequence::Hmac(self.stamps.next(unix, auth.replay))),
         };
@@ -592,12 +612,16 @@ impl Router {
                 if master.listening.is_some_and(|l| now < l.until) {
                     return Wish::None;
                 }
+                let resumes = master.listening.take();
+                if let Some(Listening { until, .. }) = resumes {
+                    master.next_advert = until;
+                }
                 let advert_due = master.next_advert <= now;
-                let resumes = advert_due && master.listening.is_some();
-                if advert_due && master.listening.take().is_none() {
+                if advert_due {
                     let late = now - master.next_advert;
                     self.counters.latest_advert = self.counters.latest_advert.max(late);
-                    // Backups count from the last advert, which was an interval before this one was due.
+                    // Backups count from the last advert, which was an interval before this one was due. One that listened
+                    // and then did not run for so long has not listened: it begins anew.
                     let silent = Micros(interval.0.saturating_add(late.0));
                     if silent > peers {
                         let until = now + interval;
@@ -621,7 +645,7 @@ impl Router {
                     master.next_advert = if next > now { next } else { now + interval };
                 }
                 let garp = &self.settings.garp;
-                let mut repeats = if resumes { garp.master_repeat } else { 0 };
+                let mut repeats = resumes.map_or(0, |_| garp.master_repeat);
                 if master.announce_delayed.take_if(|at| *at <= now).is_some() {
                     repeats = repeats.max(garp.master_repeat);
                 }
@@ -645,7 +669,7 @@ impl Router {
                 if advert_due {
                     self.send(now, self.effective);
                 }
-                if resumes {
+                if resumes.is_some() {
                     self.edges.push_back(Edge::Resumed);
                 }
                 if renews {
@@ -675,6 +699,11 @@ impl Router {
             backup.down = down;
         }
     }
+}
+
+/// Whole seconds, as numbers of authentication headers count them.
+fn seconds(unix: Micros) -> u32 {
+    u32::try_from(unix.0 / 1_000_000).unwrap_or(u32::MAX >> 1)
 }
 
 /// How long a lease of so many seconds is left alone: a second, so that renewing costs next to nothing; one that is no longer

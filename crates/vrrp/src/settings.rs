@@ -1,6 +1,7 @@
 //! What an instance, a sync group and a tracked script are told to be. Pure data: the configuration lowers to these types
 //! and the machines read them; every value here is already in range.
 
+mod binding;
 mod device;
 mod heartbeat;
 
@@ -9,6 +10,7 @@ use crate::units::{Centis, Micros, Priority, Vrid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+pub use binding::Binding;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 pub use device::{DeviceKind, IpvlanFlag, VirtualDevice, virtual_mac};
@@ -404,8 +406,8 @@ pub struct Instance {
     pub name: String,
     /// `virtual_router_id`
     pub vrid: Vrid,
-    /// `interface`
-    pub interface: String,
+    /// `interface`, `vrf`
+    pub binding: Binding,
     /// `use_vmac`, `use_ipvlan`: what it runs on in place of `interface`, and upon that.
     pub device: Option<VirtualDevice>,
     /// `use_vmac_addr`: what its addresses on other interfaces are put on.
@@ -493,11 +495,11 @@ impl Instance {
     /// The addresses that `garp_extra_if` announces: the first on each interface that its adverts don't leave by.
     pub fn extra_addresses(&self) -> Vec<&VirtualAddress> {
         let Some(extra) = self.garp.extra else { return Vec::new() };
-        let own = self.device.as_ref().map_or(self.interface.as_str(), |device| device.name.as_str());
+        let own = self.device.as_ref().map_or(self.binding.device(), |device| Some(device.name.as_str()));
         let mut first: Vec<&VirtualAddress> = Vec::new();
         for address in self.addresses.iter().chain(&self.excluded) {
             let made = self.devices().any(|device| device.name == address.device);
-            let other = address.device != own || self.vmac_xmit_base;
+            let other = Some(address.device.as_str()) != own || self.vmac_xmit_base;
             let wanted = other && (made || extra.reach == Reach::All);
             if wanted && first.iter().all(|known| known.device != address.device) {
                 first.push(address);

@@ -208,32 +208,35 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
     if facts.starting {
         faults.insert(Fault::Starting);
     }
-    let name = || settings.interface.clone();
-    match facts.links.get(&settings.interface) {
-        None => {
-            faults.insert(Fault::InterfaceMissing(name()));
-        }
-        Some(link) => {
-            if !link.up && settings.track_primary {
-                faults.insert(Fault::InterfaceDown(name()));
+    let own = settings.binding.device();
+    if let Some(name) = own {
+        match facts.links.get(name) {
+            None => {
+                faults.insert(Fault::InterfaceMissing(name.into()));
             }
-            if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {
-                faults.insert(Fault::NoMulticast(name()));
+            Some(link) => {
+                if !link.up && settings.track_primary {
+                    faults.insert(Fault::InterfaceDown(name.into()));
+                }
+                if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {
+                    faults.insert(Fault::NoMulticast(name.into()));
+                }
             }
         }
     }
-    let from = settings.source_interface();
-    if let Some(link) = facts.links.get(from)
+    if let Some(from) = settings.source_interface()
+        && let Some(link) = facts.links.get(from)
         && settings.source.or(link.source(settings.family)).is_none()
     {
         faults.insert(Fault::NoAddress(from.into()));
     }
+    let is_own = |name: &str| own == Some(name);
     let up = |name: &String| facts.links.get(name).is_some_and(|link| link.up);
     for device in settings.devices() {
         match facts.links.get(&device.name) {
             None => faults.insert(Fault::DeviceMissing(device.name.clone())),
             Some(link) if !link.up && up(&device.base) => faults.insert(Fault::DeviceDown(device.name.clone())),
-            Some(link) if !link.up && device.base != settings.interface => {
+            Some(link) if !link.up && !is_own(&device.base) => {
                 faults.insert(Fault::AddressInterfaceDown(device.base.clone()))
             }
             Some(_) => false,
@@ -242,7 +245,7 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
     let made = |name: &String| settings.devices().any(|device| device.name == *name);
     for address in settings.addresses.iter().chain(&settings.excluded) {
         let guarded = !address.flags.contains(&AddressFlag::LetGo);
-        if address.device != settings.interface && guarded && !made(&address.device) {
+        if !is_own(&address.device) && guarded && !made(&address.device) {
             match facts.links.get(&address.device) {
                 None => faults.insert(Fault::AddressInterfaceMissing(address.device.clone())),
                 Some(link) if !link.up => faults.insert(Fault::AddressInterfaceDown(address.device.clone())),
@@ -251,7 +254,7 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
         }
     }
     // Of its own interface all is said already, unless it is not tracked.
-    for device in settings.needs.iter().filter(|device| **device != settings.interface || !settings.track_primary) {
+    for device in settings.needs.iter().filter(|device| !is_own(device) || !settings.track_primary) {
         match facts.links.get(device) {
             None => faults.insert(Fault::PathInterfaceMissing(device.clone())),
             Some(link) if !link.up => faults.insert(Fault::PathInterfaceDown(device.clone())),

@@ -11,7 +11,7 @@ use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::{Name, advert};
 use vipd_vrrp::settings::*;
 use vipd_vrrp::timers::master_down;
-use vipd_vrrp::track::{Cause, Effect, Known};
+use vipd_vrrp::track::{Cause, Effect, Known, Link};
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
 
 const START: Instant = Instant(1_000_000_000);
@@ -282,4 +282,32 @@ fn an_owner_is_not_weighed_but_may_be_at_fault() {
     node.handle(START, Input::File("load".into(), -100));
     assert_eq!(node.routers()[0].priority(), Priority::OWNER);
     assert_eq!(node.tracks(0).next().unwrap().1, Some(Known::Value(-100)));
+}
+
+#[test]
+fn what_an_instance_is_bound_to_must_be_there() {
+    let standing_on = |binding: Binding, up: Option<bool>| {
+        let mut one = instance(Version::V3, 51, 100, 100);
+        one.source = Some([192, 0, 2, 1].into());
+        let peer = Peer { address: [192, 0, 2, 2].into(), min_ttl: None, max_ttl: None };
+        one.transport = Transport::Unicast { peers: vec![peer], ttl: 255, check_source: false };
+        one.binding = binding;
+        let mut links = links([192, 0, 2, 1]);
+        let red = up.map(|up| Link { up, multicast: false, ipv4: None, link_local: None, mtu: 65_575 });
+        links.extend(red.map(|red| ("red".to_owned(), red)));
+        let node =
+            Node::new(START, Settings { instances: vec![one], ..Settings::default() }, links, None, Micros::ZERO);
+        standing(&node)
+    };
+    let red = || Binding::Vrf("red".into());
+    assert_eq!(standing_on(Binding::Routes, None), backup(100));
+    assert_eq!(standing_on(red(), Some(true)), backup(100));
+    assert_eq!(standing_on(red(), Some(false)), fault("interface red is down"));
+    assert_eq!(standing_on(red(), None), fault("interface red doesn't exist"));
+    // An interface of which the addresses are is looked at all the same.
+    let mut one = instance(Version::V3, 51, 100, 100);
+    one.source = Some([192, 0, 2, 1].into());
+    (one.binding, one.addresses[0].device) = (Binding::Routes, "eth9".into());
+    let settings = Settings { instances: vec![one], ..Settings::default() };
+    assert_eq!(standing(&node(settings)), fault("interface eth9 of a virtual address doesn't exist"));
 }

@@ -303,7 +303,7 @@ fn a_master_that_was_away_too_long_listens_first_and_one_that_was_not_goes_on() 
     let json = serde_json::to_string(&snapshot).unwrap();
     let snapshot: vipd_vrrp::node::Snapshot = serde_json::from_str(&json).unwrap();
     assert_eq!(snapshot, node.snapshot(now));
-    for (away, expected) in [(50_000, Name::Master), (2_900_000, Name::Master), (3_100_000, Name::Backup)] {
+    for (away, expected) in [(50_000, Name::Master), (2_500_000, Name::Master), (2_700_000, Name::Backup)] {
         let later = now + Micros(away);
         let mut next = Node::new(later, settings(), common::links(OWN), Some((now, snapshot.clone())), Micros::ZERO);
         assert_eq!(next.routers()[0].state().name(), expected, "away for {away}");
@@ -375,7 +375,7 @@ fn a_group_moves_as_one() {
         groups: vec![SyncGroup { name: "G".into(), members: vec!["VI_1".into(), "VI_2".into()] }],
         ..Settings::default()
     };
-    settings.instances[1].interface = "eth1".into();
+    settings.instances[1].binding = Binding::Interface("eth1".into());
     let mut links = common::links(OWN);
     links.insert("eth1".into(), link([10, 1, 0, 5]));
     let mut now = Instant(SECOND);

@@ -13,6 +13,8 @@ use vipd_vrrp::units::Micros;
 
 /// What `instance` says where it holds.
 const SPOKEN: &[&str] = &[
+    "interface",
+    "vrf",
     "authentication",
     "unicast_peer",
     "unicast_ttl",
@@ -49,7 +51,6 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
     let never = of.preempt == Preempt::Never;
     let mut made = vec![
         text("state", if of.initial == Initial::Master { "MASTER" } else { "BACKUP" }),
-        text("interface", &of.interface),
         flag("dont_track_primary", !of.track_primary),
         number("virtual_router_id", of.vrid.0.get()),
         text("version", if of.version == Version::V2 { "2" } else { "3" }),
@@ -66,6 +67,8 @@ pub(super) fn instance(config: &Config, written: &Setting, globals: &[Setting]) 
         switch("strict_mode", strict),
         switch("vip_lease", of.vip_lease),
     ];
+    made.extend(of.binding.interface().map(|name| text("interface", name)));
+    made.extend(of.binding.vrf().map(|name| text("vrf", name)));
     if let Preempt::After(delay) = of.preempt {
         made.push(seconds("preempt_delay", delay.0));
     }

@@ -73,18 +73,18 @@ pub static ROOT: Block = Block { path: "/", keywords: &[ROOT_ROWS] };
 rows! {
 /// Words of `global_defs`.
 GLOBAL_ROWS:
-    "process_names" Flag, "", "flag", "", NotYet("processes keep their own names");
-        "Set child process names to keepalived_vrrp, keepalived_lvs and keepalived_bfd."
-    "process_name" Word, "NAME", "truncated to 15 characters", "program name",
-        NotYet("processes keep their own names");
-        "Parent process name."
-    "vrrp_process_name" Word, "NAME", "truncated to 15", "inherited", NotYet("processes keep their own names");
-        "VRRP child process name."
-    "checker_process_name" Word, "NAME", "truncated to 15", "inherited", NotYet("processes keep their own names");
-        "Checker child process name."
+    "process_names" Flag, "", "flag", "", Acts;
+        "Call the vrrp role keepalived_vrrp and the check role keepalived_lvs, unless they have names of their own."
+    "process_name" Word, "NAME", "truncated to 15 characters", "vipd", Acts;
+        "Name of the supervisor's process."
+    "vrrp_process_name" Word, "NAME", "truncated to 15", "vipd_vrrp", Acts;
+        "Name of the vrrp role's process."
+    "checker_process_name" Word, "NAME", "truncated to 15", "vipd_check", Acts;
+        "Name of the check role's process."
     "lvs_process_name" Custom, "NAME", "", "", OldName("checker_process_name");
         "Another name of checker_process_name."
-    "bfd_process_name" Word, "NAME", "truncated to 15", "inherited", NotYet("processes keep their own names");
+    "bfd_process_name" Word, "NAME", "truncated to 15", "inherited",
+        Obsolete("BFD is part of the vrrp role, which has a name of its own");
         "BFD child process name."
     "use_symlink_paths" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
         Obsolete("scripts always run by the path that is written");
@@ -133,7 +133,7 @@ GLOBAL_ROWS:
     "no_email_faults" Flag, "", "flag", "off", Acts;
         "No mail for transitions to FAULT."
     "default_interface" Device, "IFNAME", "", "eth0", Acts;
-        "Interface for static addresses without dev."
+        "Interface for addresses without dev: static ones, and those of instances without interface."
     "disable_local_igmp" Flag, "", "flag", "off", NotYet("IGMP reports are left to the kernel");
         "Turn off IGMP reports for link-local multicast in the kernel."
     "v3_checksum_as_v2" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
@@ -206,20 +206,17 @@ GLOBAL_ROWS:
         "Default: skip address list check when the sender is unchanged."
     "vrrp_strict" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Default strict protocol mode."
-    "vrrp_priority" Int(-20, 19), "INT", "-20..19", "0 (unchanged)",
-        NotYet("scheduling priorities are the daemon's own");
-        "Nice value of the VRRP process."
-    "vrrp_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
+    "vrrp_priority" Int(-20, 19), "INT", "-20..19", "unchanged, and in real time", Acts;
+        "Nice value of the vrrp role; without vrrp_rt_priority it is not in real time then."
+    "vrrp_no_swap" Flag, "", "flag", "off", Obsolete("the vrrp role always locks its memory");
         "Lock VRRP process memory."
-    "vrrp_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)",
-        NotYet("scheduling priorities are the daemon's own");
-        "SCHED_RR priority of the VRRP process."
-    "vrrp_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
-        NotYet("scheduling priorities are the daemon's own");
-        "CPUs for the VRRP process."
-    "vrrp_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
-        NotYet("scheduling priorities are the daemon's own");
-        "CPU time limit between blocking calls under real-time scheduling."
+    "vrrp_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "1, unless vrrp_priority is given", Acts;
+        "SCHED_RR priority of the vrrp role."
+    "vrrp_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all", Acts;
+        "Processors that the vrrp role runs on."
+    "vrrp_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "none: the supervisor ends what hangs",
+        Acts;
+        "Time in real time without waiting after which the kernel ends the vrrp role, which starts again at once."
     "vrrp_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("vrrp_rlimit_rttime");
         "Another name of vrrp_rlimit_rttime."
     "nftables_ipvs" OptForm(Form::Text(254)), "[TABLE]", "1..254 characters", "unset; no argument = keepalived_ipvs",
@@ -253,36 +250,30 @@ GLOBAL_ROWS:
         "FIFO receiving LVS events only."
     "lvs_notify_fifo_script" Script, "SCRIPT [USER [[:]GROUP]]", "", "none", Acts;
         "Program reading lvs_notify_fifo."
-    "checker_priority" Int(-20, 19), "INT", "-20..19", "0 (unchanged)",
-        NotYet("scheduling priorities are the daemon's own");
-        "Nice value of the checker process."
-    "checker_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
-        "Lock checker process memory."
-    "checker_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)",
-        NotYet("scheduling priorities are the daemon's own");
-        "SCHED_RR priority of the checker process."
-    "checker_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
-        NotYet("scheduling priorities are the daemon's own");
-        "CPUs for the checker process."
-    "checker_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
-        NotYet("scheduling priorities are the daemon's own");
-        "Real-time CPU limit of the checker process."
+    "checker_priority" Int(-20, 19), "INT", "-20..19", "unchanged", Acts;
+        "Nice value of the check and director roles."
+    "checker_no_swap" Flag, "", "flag", "off", Acts;
+        "Lock the memory of the check and director roles."
+    "checker_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)", Acts;
+        "SCHED_RR priority of the check and director roles."
+    "checker_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all", Acts;
+        "Processors that the check and director roles run on."
+    "checker_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "none: the supervisor ends what hangs",
+        Acts;
+        "The same of the check and director roles."
     "checker_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("checker_rlimit_rttime");
         "Another name of checker_rlimit_rttime."
-    "bfd_priority" Int(-20, 19), "INT", "-20..19", "0 (unchanged)",
-        NotYet("scheduling priorities are the daemon's own");
-        "Nice value of the BFD process."
-    "bfd_no_swap" Flag, "", "flag", "off", NotYet("memory is locked as the daemon sees fit");
+    "bfd_priority" Int(-20, 19), "INT", "-20..19", "vrrp_priority", Acts;
+        "Nice value of the vrrp role where there are BFD sessions, if it is below that of vrrp_priority."
+    "bfd_no_swap" Flag, "", "flag", "off", Obsolete("the vrrp role, which BFD is part of, always locks its memory");
         "Lock BFD process memory."
-    "bfd_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "0 (not real time)",
-        NotYet("scheduling priorities are the daemon's own");
-        "SCHED_RR priority of the BFD process."
-    "bfd_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "all",
-        NotYet("scheduling priorities are the daemon's own");
-        "CPUs for the BFD process."
-    "bfd_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "10000",
-        NotYet("scheduling priorities are the daemon's own");
-        "Real-time CPU limit of the BFD process."
+    "bfd_rt_priority" Int(1, 99), "INT", "clamped to 1..99", "vrrp_rt_priority", Acts;
+        "SCHED_RR priority of the vrrp role where there are BFD sessions, if it is above that of vrrp_rt_priority."
+    "bfd_cpu_affinity" Ints(1024, 0, 1023), "CPU...", "0..online CPUs-1", "vrrp_cpu_affinity", Acts;
+        "Processors that the vrrp role runs on where there are BFD sessions and no vrrp_cpu_affinity."
+    "bfd_rlimit_rttime" Int(1, 4_294_967_295), "MICROSECONDS(int)", "1..4294967295; 1 becomes 2", "vrrp_rlimit_rttime",
+        Acts;
+        "The same as vrrp_rlimit_rttime where there are BFD sessions; the longer time counts."
     "bfd_rlimit_rtime" Custom, "MICROSECONDS(int)", "", "", OldName("bfd_rlimit_rttime");
         "Another name of bfd_rlimit_rttime."
     "snmp_socket" Word, "STRING", "exactly one word, shorter than the path limit",

@@ -29,11 +29,10 @@ VRRP_INSTANCE_ROWS:
         "Force IPv6 and version 3."
     "state" OneOf(&["MASTER", "BACKUP"]), "MASTER|BACKUP", "", "MASTER if priority is 255, else BACKUP", Acts;
         "Initial state."
-    "interface" Device, "IFNAME", "max 15 characters", "required", Acts;
-        "Interface the instance runs on."
-    "vrf" Device, "IFNAME", "max 15 characters", "unset",
-        Refused("the instance would run on another interface than the file says");
-        "VRF for unicast without interface."
+    "interface" Device, "IFNAME", "max 15 characters", "required; unicast with unicast_src_ip can do without", Acts;
+        "Interface the instance runs on. Without one adverts go as the routes have it."
+    "vrf" Device, "IFNAME", "max 15 characters", "none", Acts;
+        "VRF by whose routes unicast adverts go and in which they are heard, of an instance without interface."
     "dont_track_primary" Flag, "", "flag", "off", Acts;
         "Ignore faults of the own interface."
     "track_interface" Lines(&TRACK_INTERFACE_LINE), "{ TRACKIFLINE... }", "", "", Acts;

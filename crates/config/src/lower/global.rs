@@ -43,6 +43,7 @@ pub(crate) struct Defaults {
     /// For virtual servers; real servers tell by mail unless this is said to be off.
     pub(super) smtp_checker: Option<bool>,
     pub(super) priority_changes: bool,
+    pub(super) default_interface: Option<String>,
     pub(super) vmac_prefix: String,
     pub(super) vmac_addr_prefix: String,
     pub(super) script_security: bool,
@@ -99,6 +100,7 @@ impl Defaults {
             smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
             smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),
             priority_changes: nodes.on("vrrp_notify_priority_changes"),
+            default_interface: nodes.text("default_interface").map(str::to_owned),
             vmac_addr_prefix: nodes.text("vmac_addr_prefix").map_or_else(|| vmac_prefix.clone(), str::to_owned),
             vmac_prefix,
             script_security: nodes.on("enable_script_security"),
@@ -261,6 +263,7 @@ impl Lower<'_> {
                 Some(_) | None => self.absolute(nodes, "reload_file"),
             },
             reload_findings: self.absolute(nodes, "reload_check_config").filter(|path| path != Path::new("/dev/null")),
+            process: super::processes::processes(nodes),
         }
     }
 

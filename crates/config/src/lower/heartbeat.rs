@@ -6,18 +6,18 @@ use crate::diag::{Code, Report};
 use crate::setting::Value;
 use crate::tree::{Nodes, line_options};
 use std::net::IpAddr;
-use vipd_vrrp::settings::{Family, HeartbeatPath, Peer, Transport};
+use vipd_vrrp::settings::{Binding, Family, HeartbeatPath, Peer, Transport};
 
 /// Paths of one instance at most, and peers of one path.
 const MAX_PATHS: usize = 8;
 const MAX_PEERS: usize = 100;
 
 impl Lower<'_> {
-    /// The paths of an instance that is on this interface, and whose adverts travel so there.
+    /// The paths of an instance that is bound to this, and whose adverts travel so there.
     pub(super) fn heartbeat_paths(
         &mut self,
         nodes: &Nodes,
-        own: (&str, &Transport),
+        (binding, from, own): (Option<&Binding>, Option<IpAddr>, &Transport),
         family: Family,
     ) -> Vec<HeartbeatPath> {
         let mut paths: Vec<HeartbeatPath> = Vec::new();
@@ -26,7 +26,7 @@ impl Lower<'_> {
         if nodes.lines("heartbeat_paths").next().is_none() && !nodes.flawed {
             self.push(Report::warning(Code::Unused, node.at, "`heartbeat_paths` has no effect: it lists no path"));
         }
-        let group = match (own.1, family) {
+        let group = match (own, family) {
             (Transport::Multicast { group }, _) => *group,
             (Transport::Unicast { .. }, Family::V4) => IpAddr::V4(self.defaults.group4),
             (Transport::Unicast { .. }, Family::V6) => IpAddr::V6(self.defaults.group6),
@@ -53,10 +53,16 @@ impl Lower<'_> {
                 false => Transport::Multicast { group },
             };
             let path = HeartbeatPath { interface, source, transport };
-            if (path.interface.as_str(), &path.transport) == own {
-                let message = format!("`{}` is the instance's own interface, by which adverts go anyway", own.0);
+            if binding.and_then(Binding::device) == Some(&path.interface) && path.transport == *own {
+                let message =
+                    format!("`{}` is the instance's own interface, by which adverts go anyway", path.interface);
                 let report = Report::warning(Code::Unused, line.at(), message).label("ignored");
                 self.push(report.help("another interface, or `peer ADDRESS` for unicast beside multicast"));
+            } else if binding.is_some_and(|b| b.interface().is_none()) && blurs(&path, from, own) {
+                let message =
+                    "what comes by this path is heard as the instance's own, too, which is bound to no interface";
+                let report = Report::error(Code::BadAddress, line.at(), message);
+                self.push(report.help("src ADDRESS and peer ADDRESS that are of this path alone, or multicast"));
             } else if paths.contains(&path) {
                 self.push(Report::warning(Code::Repeated, line.at(), "this path is given twice").label("ignored"));
             } else if paths.len() >= MAX_PATHS {
@@ -69,4 +75,14 @@ impl Lower<'_> {
         }
         paths
     }
+}
+
+/// Whether sockets that are tied to no interface hear what is sent by a path, or the path hears what they are to hear: unicast is
+/// told apart by its addresses alone.
+fn blurs(path: &HeartbeatPath, from: Option<IpAddr>, own: &Transport) -> bool {
+    let (Transport::Unicast { peers, .. }, Transport::Unicast { peers: known, .. }) = (&path.transport, own) else {
+        return false;
+    };
+    let shared = |peer: &Peer| known.iter().any(|known| known.address == peer.address);
+    path.source.is_none() || path.source == from || peers.iter().any(shared)
 }

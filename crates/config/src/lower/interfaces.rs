@@ -47,7 +47,8 @@ impl Lower<'_> {
             };
             let interface = interfaces.entry(word.text.clone()).or_default();
             interface.up_delay = delay(1);
-            let most = config.instances.iter().filter(|i| i.vrrp.interface == word.text).map(longest).min();
+            let most =
+                config.instances.iter().filter(|i| i.vrrp.binding.device() == Some(&word.text)).map(longest).min();
             interface.down_delay = match (delay(0), most) {
                 (asked, Some(most)) if asked > most => {
                     let message = format!(

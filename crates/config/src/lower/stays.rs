@@ -46,17 +46,17 @@ fn lines(node: &Node) -> impl Iterator<Item = (&'static Block, &Line)> {
 
 impl Lower<'_> {
     /// All of it, in the order of the file: rules without a preference get theirs by it.
-    pub(super) fn stays<'a>(&mut self, root: &'a Nodes, globals: &Nodes, instances: &Named<'a>) -> Stays<'a> {
+    pub(super) fn stays<'a>(&mut self, root: &'a Nodes, instances: &Named<'a>) -> Stays<'a> {
         let mut stays = Stays::default();
         let mut preferences = Preferences::default();
         let groups = self.track_groups(root, instances);
-        let device = globals.text("default_interface").unwrap_or("eth0");
+        let device = self.elsewhere().to_owned();
         for node in root.list() {
             let name = node.keyword.name;
             match (name, &node.value) {
                 ("static_ipaddress", _) => {
                     for (block, line) in lines(node) {
-                        let Some(address) = self.address(line, block, &mut Places::plain(device)) else { continue };
+                        let Some(address) = self.address(line, block, &mut Places::plain(&device)) else { continue };
                         self.follow_device(line, Some(&address.device), &groups, &mut stays);
                         self.once(&mut stays.statics.addresses, address, line);
                     }

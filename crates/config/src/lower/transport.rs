@@ -98,7 +98,8 @@ impl Lower<'_> {
             return self.multicast(nodes, family);
         }
         let far = |p: &Peer| matches!(p.address, IpAddr::V6(a) if !a.is_unicast_link_local());
-        if peers.iter().any(far) && nodes.find("unicast_src_ip").is_none() && nodes.find("mcast_src_ip").is_none() {
+        let source = nodes.find("unicast_src_ip").or(nodes.find("mcast_src_ip"));
+        if peers.iter().any(far) && source.is_none() && nodes.find("interface").is_some() {
             let message = "without `unicast_src_ip` adverts come from the link-local address of the interface";
             let report = Report::warning(Code::Adjusted, nodes.at("unicast_peer", node.at), message);
             self.push(report.help("unicast_src_ip ADDRESS, the one that the peers list; they may believe no other"));
@@ -114,7 +115,11 @@ impl Lower<'_> {
         Transport::Unicast {
             peers,
             ttl: nodes.int("unicast_ttl").map_or(255, narrow),
-            check_source: nodes.on("check_unicast_src") || self.defaults.check_unicast_src || limited,
+            // Without an interface it hears by all of them.
+            check_source: nodes.on("check_unicast_src")
+                || self.defaults.check_unicast_src
+                || limited
+                || nodes.find("interface").is_none(),
         }
     }
 

@@ -23,7 +23,10 @@ const GROUPS: [&str; 3] = ["/etc/iproute2/group", "/usr/share/iproute2/group", "
 /// What is told of an instance that runs on an interface of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Seat<'a> {
-    pub(super) interface: &'a str,
+    /// The one that it is made upon.
+    pub(super) interface: Option<&'a str>,
+    /// Where addresses go if there is none, and their lines don't say.
+    pub(super) elsewhere: &'a str,
     pub(super) vrid: u8,
     pub(super) family: Family,
     pub(super) mode: Mode,
@@ -48,7 +51,7 @@ pub(super) struct Places<'a> {
 impl<'a> Places<'a> {
     /// Nowhere but on the interfaces that the lines name, or else on this: for what is static.
     pub(super) fn plain(interface: &'a str) -> Places<'a> {
-        let seat = Seat { interface, vrid: 0, family: Family::V4, mode: Mode::Usual };
+        let seat = Seat { interface: None, elsewhere: interface, vrid: 0, family: Family::V4, mode: Mode::Usual };
         Places { seat, own: None, everywhere: false, more: Vec::new() }
     }
 }
@@ -90,12 +93,11 @@ impl Lower<'_> {
     /// Names that interfaces must not be made by: those that are used, and those that the file gives to some.
     pub(super) fn reserve_names(&mut self, root: &Nodes) {
         let instances = || root.all("vrrp_instance").map(Node::nodes);
-        let interfaces = instances().filter_map(|nodes| nodes.text("interface"));
+        let interfaces = || instances().flat_map(|nodes| ["interface", "vrf"].map(|word| nodes.text(word))).flatten();
         let given = instances().flat_map(|nodes| ["use_vmac", "use_ipvlan"].map(|word| nodes.find(word)));
         let given = given.flatten().filter_map(|node| text(options(node), &["name", "(interface)"]));
-        self.made.taken = interfaces.chain(given).chain(RESERVED).map(str::to_owned).collect();
-        let bases = instances().filter_map(|nodes| nodes.text("interface"));
-        self.made.bases = bases.chain(RESERVED).map(str::to_owned).collect();
+        self.made.taken = interfaces().chain(given).chain(RESERVED).map(str::to_owned).collect();
+        self.made.bases = interfaces().chain(RESERVED).map(str::to_owned).collect();
     }
 
     /// What an instance runs on, and where its addresses go.
@@ -106,15 +108,15 @@ impl Lower<'_> {
             let report = Report::error(Code::Adjusted, ipvlan.at, "an instance runs on a VMAC or on an ipvlan");
             self.push(report.also(vmac.at, "not on both"));
         }
-        let own = match (vmac, ipvlan) {
-            (Some(node), _) => self.vmac(node, seat),
-            (None, Some(node)) => self.ipvlan(node, seat),
-            (None, None) => None,
+        let own = match (seat.interface, vmac, ipvlan) {
+            (Some(base), Some(node), _) => self.vmac(node, base, seat),
+            (Some(base), None, Some(node)) => self.ipvlan(node, base, seat),
+            (None, ..) | (_, None, None) => None,
         };
         Places { seat, own, everywhere: nodes.on("use_vmac_addr"), more: Vec::new() }
     }
 
-    fn vmac(&mut self, node: &Node, seat: Seat<'_>) -> Option<VirtualDevice> {
+    fn vmac(&mut self, node: &Node, base: &str, seat: Seat<'_>) -> Option<VirtualDevice> {
         let options = options(node);
         let usual = virtual_mac(seat.family, seat.vrid);
         let mac = match text(options, &["(mac)"]) {
@@ -126,10 +128,10 @@ impl Lower<'_> {
             Some(text) => mac(text, seat.vrid)?,
             None => usual,
         };
-        self.virtual_device(node, DeviceKind::Macvlan { mac }, seat)
+        self.virtual_device(node, DeviceKind::Macvlan { mac }, base, seat)
     }
 
-    fn ipvlan(&mut self, node: &Node, seat: Seat<'_>) -> Option<VirtualDevice> {
+    fn ipvlan(&mut self, node: &Node, base: &str, seat: Seat<'_>) -> Option<VirtualDevice> {
         let options = options(node);
         let address = options.iter().find_map(|(name, value)| match value {
             setting::Value::Network(address, prefix) if *name == "(address)" => Some((*address, *prefix)),
@@ -146,10 +148,10 @@ impl Lower<'_> {
             (false, true) => IpvlanFlag::Vepa,
             (false, false) => IpvlanFlag::Bridge,
         };
-        self.virtual_device(node, DeviceKind::Ipvlan { flag, address }, seat)
+        self.virtual_device(node, DeviceKind::Ipvlan { flag, address }, base, seat)
     }
 
-    fn virtual_device(&mut self, node: &Node, kind: DeviceKind, seat: Seat<'_>) -> Option<VirtualDevice> {
+    fn virtual_device(&mut self, node: &Node, kind: DeviceKind, base: &str, seat: Seat<'_>) -> Option<VirtualDevice> {
         let options = options(node);
         let at = node.argument();
         let given = match text(options, &["name", "(interface)"]) {
@@ -161,8 +163,7 @@ impl Lower<'_> {
             None => self.free_name(self.defaults.vmac_prefix.clone(), seat, node.at)?,
         };
         let group = self.interface_group(options, at);
-        let base = seat.interface.to_owned();
-        Some(VirtualDevice { name, base, kind, family: seat.family, group })
+        Some(VirtualDevice { name, base: base.to_owned(), kind, family: seat.family, group })
     }
 
     /// The name that the file gives; another one is taken in place of one that somebody has, and none of one that can't be.
@@ -237,7 +238,7 @@ impl Lower<'_> {
         at: Place,
     ) -> String {
         let (family, seat) = (Family::of(address), places.seat);
-        let base = device.unwrap_or(seat.interface);
+        let base = device.or(seat.interface).unwrap_or(seat.elsewhere);
         // An ipvlan has its base's hardware address: what it sends is told apart by its own address alone, and others may be
         // wherever they are.
         let macvlan = |own: &&VirtualDevice| matches!(own.kind, DeviceKind::Macvlan { .. });
@@ -247,7 +248,7 @@ impl Lower<'_> {
         {
             return own.name.clone();
         }
-        let elsewhere = base != seat.interface || family != seat.family;
+        let elsewhere = Some(base) != seat.interface || family != seat.family;
         if line == Line::Plain && !(places.everywhere && elsewhere) {
             return base.to_owned();
         }

@@ -13,7 +13,7 @@ use crate::tree::{Node, Nodes};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use vipd_vrrp::settings::{
-    self, Auth, Checksum, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
+    self, Auth, Binding, Checksum, Family, Garp, Initial, Preempt, Track, Tracked, Transport, Version, VirtualAddress,
     VirtualDevice,
 };
 use vipd_vrrp::units::{Centis, Micros, Priority, Vrid};
@@ -28,6 +28,9 @@ pub(super) enum Mode {
     Strict,
 }
 
+/// From where unicast comes, if the file says so, and where adverts go.
+type Travel = (Option<IpAddr>, IpAddr);
+
 /// An instance with the places that later checks point at.
 struct Made {
     instance: Instance,
@@ -37,11 +40,11 @@ struct Made {
 
 impl Lower<'_> {
     /// Instances, groups and tracked scripts.
-    pub(super) fn vrrp(&mut self, root: &Nodes, globals: &Nodes, config: &mut Config) {
+    pub(super) fn vrrp(&mut self, root: &Nodes, config: &mut Config) {
         let trackable = self.trackable(root);
         self.reserve_names(root);
         let instances = Named::collect(self, root, "vrrp_instance", Level::Error);
-        let mut stays = self.stays(root, globals, &instances);
+        let mut stays = self.stays(root, &instances);
         let groups = self.groups(root, &instances, &trackable);
         let mut made: Vec<Made> = Vec::new();
         let joined: HashMap<&str, &Group<'_>> =
@@ -83,11 +86,6 @@ impl Lower<'_> {
         let strict = mode == Mode::Strict;
         let family = super::transport::family(nodes);
         let version = self.version(nodes, mode, family);
-        let interface = self.needed(node, "interface").and_then(|()| nodes.text("interface")).map(str::to_owned);
-        if interface.as_deref() == Some("lo") {
-            let at = nodes.find("interface").map_or(node.at, Node::argument);
-            self.push(Report::error(Code::BadName, at, "a virtual router has no neighbours on the loopback interface"));
-        }
         let vrid = self.needed(node, "virtual_router_id").and_then(|()| nodes.int("virtual_router_id"));
         let (priority, initial) = self.standing(nodes, mode);
         let preempt = self.preempt(nodes, priority, initial, mode);
@@ -95,17 +93,19 @@ impl Lower<'_> {
         let (auth, initial) = self.auth(node, (version, family), mode, (priority, initial), advert_int);
         let transport = self.transport(node, mode, family);
         let source = self.source(nodes, &transport, family);
-        let own = (interface.as_deref().unwrap_or_default(), &transport);
-        let heartbeat_paths = self.heartbeat_paths(nodes, own, family);
-        let device = interface.as_deref().unwrap_or_default();
-        let seat = Seat { interface: device, vrid: vrid.map_or(0, narrow), family, mode };
+        let binding = self.binding(node, &transport, source);
+        let own = binding.as_ref().and_then(Binding::device);
+        let heartbeat_paths = self.heartbeat_paths(nodes, (binding.as_ref(), source, &transport), family);
+        let interface = binding.as_ref().and_then(Binding::interface);
+        let elsewhere = self.elsewhere().to_owned();
+        let seat = Seat { interface, elsewhere: &elsewhere, vrid: vrid.map_or(0, narrow), family, mode };
         let mut places = self.places(node, seat);
         let (addresses, excluded) = self.addresses(node, &mut places, (version, family), mode);
         let vmac_xmit_base = self.xmit_base(nodes, &places, &transport);
         let ipvlan = places.own.as_ref().and_then(VirtualDevice::own_address);
         let source = source.or(ipvlan.map(|own| own.address));
         let garp = self.garp(nodes, mode);
-        let tracks = self.tracks(nodes, device, priority, group, of);
+        let tracks = self.tracks(nodes, own, priority, group, of);
         let notify = self.notify(nodes, group.and_then(Group::priority_changes));
         let takeover = self.takeover(nodes, of.sessions().list.iter().map(|(name, _)| *name));
         let lower_no_advert = nodes.switch("lower_prio_no_advert");
@@ -113,7 +113,7 @@ impl Lower<'_> {
         let instance = settings::Instance {
             name: name.to_owned(),
             vrid: Vrid::new(narrow(vrid?))?,
-            interface: interface.clone()?,
+            binding: binding.clone()?,
             device: places.own,
             more_devices: places.more,
             vmac_xmit_base,
@@ -545,16 +545,17 @@ impl Lower<'_> {
     fn tracks(
         &mut self,
         nodes: &Nodes,
-        device: &str,
+        own: Option<&str>,
         priority: Priority,
         group: Option<&Group<'_>>,
         of: &Trackable<'_>,
     ) -> Vec<Track> {
-        let is_own = |t: &Tracker| matches!(&t.track.what, Tracked::Interface(name) if name == device);
+        let is_own = |t: &Tracker| matches!(&t.track.what, Tracked::Interface(name) if own == Some(name));
         let mut trackers = self.trackers(nodes, of);
         trackers.retain(|t| {
             if is_own(t) {
-                let message = format!("`{device}` is the instance's own interface, which is tracked anyway");
+                let message =
+                    format!("`{}` is the instance's own interface, which is tracked anyway", t.track.what.name());
                 self.findings.push(Report::warning(Code::Unused, t.at, message).label("ignored"));
             }
             !is_own(t)
@@ -596,23 +597,31 @@ impl Lower<'_> {
 
     /// One virtual router identifier stands for one router on an interface and destination.
     fn distinct(&mut self, made: &[Made]) {
-        let mut seen: HashMap<(Vrid, &str, Option<IpAddr>, IpAddr), &Made> = HashMap::new();
+        let mut seen: HashMap<(Vrid, Option<&str>, Travel), &Made> = HashMap::new();
+        // By any interface: who is bound to none hears them all.
+        let mut anywhere: HashMap<(Vrid, Travel), &Made> = HashMap::new();
         for one in made {
             let own = &one.instance.vrrp;
-            let paths = own.heartbeat_paths.iter().map(|p| (&p.interface, p.source, &p.transport));
+            let paths = own.heartbeat_paths.iter().map(|p| (Some(p.interface.as_str()), p.source, &p.transport));
             let mut clash = None;
-            for (interface, source, transport) in paths.chain([(&own.interface, own.source, &own.transport)]) {
-                let places: Vec<(Option<IpAddr>, IpAddr)> = match transport {
+            for (device, source, transport) in paths.chain([(own.binding.device(), own.source, &own.transport)]) {
+                let travels: Vec<Travel> = match transport {
                     Transport::Multicast { group } => vec![(None, *group)],
                     Transport::Unicast { peers, .. } => peers.iter().map(|p| (source, p.address)).collect(),
                 };
-                for (source, destination) in places {
-                    let first = *seen.entry((own.vrid, interface, source, destination)).or_insert(one);
-                    clash = clash.or((!std::ptr::eq(first, one)).then_some((first, interface)));
+                for travel in travels {
+                    let of = |device| (own.vrid, device, travel);
+                    let first = *seen.entry(of(device)).or_insert(one);
+                    let any = *anywhere.entry((own.vrid, travel)).or_insert(one);
+                    let everywhere = if device.is_none() { Some(any) } else { seen.get(&of(None)).copied() };
+                    let other =
+                        [Some(first), everywhere].into_iter().flatten().find(|other| !std::ptr::eq(*other, one));
+                    clash = clash.or(other.map(|other| (other, device)));
                 }
             }
-            if let Some((other, interface)) = clash {
-                let message = format!("virtual_router_id {} is used twice on {interface}", own.vrid);
+            if let Some((other, device)) = clash {
+                let place = device.map(|name| format!(" on {name}")).unwrap_or_default();
+                let message = format!("virtual_router_id {} is used twice{place}", own.vrid);
                 let label = format!("by `{}` here", other.instance.vrrp.name);
                 self.push(
                     Report::error(Code::DuplicateVrid, one.vrid_at, message)

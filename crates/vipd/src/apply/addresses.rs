@@ -715,6 +715,19 @@ impl Addresses {
         }
     }
 
+    /// What was still to be announced of these is not: somebody else may have them by now.
+    pub(crate) fn hush<'a>(&mut self, claims: impl Iterator<Item = &'a VirtualAddress>) {
+        if self.rounds.is_empty() {
+            return;
+        }
+        let hushed: BTreeSet<&VirtualAddress> = claims.collect();
+        self.rounds.retain_mut(|round| {
+            round.list.retain(|address| !hushed.contains(address));
+            round.position = round.position.min(round.list.len().saturating_sub(1));
+            !round.list.is_empty()
+        });
+    }
+
     fn work_rounds(&mut self, now: u64) {
         let mut left = BURST;
         for _ in 0..self.rounds.len() {

@@ -1,5 +1,7 @@
 //! The sockets of the vrrp role: one receiver for each interface, protocol and group or source, shared by the instances
-//! there; one sender for each interface and family. Heartbeat paths have theirs in the same way.
+//! there; one sender for each interface and family. Heartbeat paths have theirs in the same way. A VRF stands for the
+//! interfaces in it; instances without either have sockets that are tied to no interface, and there are senders of each
+//! source.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +21,8 @@ const LEAST_IPV6_MTU: u32 = 1280;
 /// What makes two instances share a receiver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Key {
-    device: Device,
+    /// `None`: any.
+    device: Option<Device>,
     protocol: u8,
     listen: Listen,
 }
@@ -53,10 +56,18 @@ struct Sends {
     paths: Vec<Option<usize>>,
 }
 
-/// What sends on a device.
+/// What makes two instances share a sender.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Exit {
+    /// `None`: where the routes say.
+    device: Option<Device>,
+    /// The source by which they are chosen; unspecified on an interface, where there is nothing to choose.
+    source: IpAddr,
+}
+
+/// What sends.
 struct Out {
-    device: Device,
-    family: Family,
+    exit: Exit,
     sender: Sender,
 }
 
@@ -89,20 +100,26 @@ impl Ports {
         for (i, instance) in instances.enumerate() {
             // Below its least MTU an interface has no IPv6, and forgets the groups that were joined there.
             let fits = |(_, mtu): &&(u32, u32)| instance.family == Family::V4 || *mtu >= LEAST_IPV6_MTU;
-            let device = |name: &str| {
-                let (index, _) = devices.get(name).filter(fits)?;
-                Some(Device { name: name.to_owned(), index: *index })
+            // Nothing at all where there is to be an interface and is none.
+            let device = |name: Option<&str>| match name {
+                Some(name) => {
+                    let (index, _) = devices.get(name).filter(fits)?;
+                    Some(Some(Device { name: name.to_owned(), index: *index }))
+                }
+                None => Some(None),
             };
+            let routed = instance.source.filter(|_| instance.binding.interface().is_none());
             let mut open = |way: Way| {
                 let (out, ear) = (device(instance.sends_by(way)), device(instance.hears_by(way)));
                 let (Some(out), Some(ear)) = (out, ear) else { return (None, Ok(())) };
-                let open = || match (way, instance.family) {
-                    (Way::Own, Family::V6) if out.name != instance.interface => {
-                        Sender::open(&out, any(Family::V6))?.unaddressed()
-                    }
-                    (_, family) => Sender::open(&out, any(family)),
+                let made = way == Way::Own && instance.sends_on() != instance.binding.device();
+                let source = routed.filter(|_| way == Way::Own).unwrap_or(any(instance.family));
+                let exit = Exit { device: out, source };
+                let open = || {
+                    let sender = Sender::open(exit.device.as_ref(), exit.source)?;
+                    if made && instance.family == Family::V6 { sender.unaddressed() } else { Ok(sender) }
                 };
-                let sends = self.open_sender(&out, instance.family, open, &mut old_senders);
+                let sends = self.open_sender(&exit, open, &mut old_senders);
                 let hears = self.open_receiver((i, way, instance.vrid), key(instance, way, ear), &mut old, poller);
                 (sends.as_ref().ok().copied(), sends.and(hears))
             };
@@ -132,9 +149,9 @@ impl Ports {
             return Ok(());
         }
         let token = self.next_token;
-        let receiver = Receiver::open(&key.device, key.protocol, key.listen, ROOM)
+        let receiver = Receiver::open(key.device.as_ref(), key.protocol, key.listen, ROOM)
             .and_then(|receiver| poller.watch_patiently(&receiver, token).map(|()| receiver))
-            .map_err(|e| format!("can't listen on {}: {e}", key.device.name))?;
+            .map_err(|e| format!("can't listen on {}: {e}", name(key.device.as_ref())))?;
         self.next_token += 1;
         self.ports.push(Port { key, token, receiver, instances });
         Ok(())
@@ -142,20 +159,19 @@ impl Ports {
 
     fn open_sender(
         &mut self,
-        device: &Device,
-        family: Family,
+        exit: &Exit,
         open: impl Fn() -> io::Result<Sender>,
         old: &mut Vec<Out>,
     ) -> Result<usize, String> {
-        let this = |out: &Out| out.device == *device && out.family == family;
+        let this = |out: &Out| out.exit == *exit;
         if let Some(there) = self.senders.iter().position(this) {
             return Ok(there);
         }
         let out = match old.iter().position(this) {
             Some(kept) => old.swap_remove(kept),
             None => {
-                let sender = open().map_err(|e| format!("can't send on {}: {e}", device.name))?;
-                Out { device: device.clone(), family, sender }
+                let sender = open().map_err(|e| format!("can't send on {}: {e}", name(exit.device.as_ref())))?;
+                Out { exit: exit.clone(), sender }
             }
         };
         self.senders.push(out);
@@ -199,7 +215,7 @@ impl Ports {
     }
 }
 
-fn key(instance: &Instance, way: Way, device: Device) -> Key {
+fn key(instance: &Instance, way: Way, device: Option<Device>) -> Key {
     let protocol = match instance.auth {
         Auth::Ah(_) => PROTOCOL_AH,
         Auth::None | Auth::Pass(_) | Auth::Hmac(_) => PROTOCOL,
@@ -210,6 +226,11 @@ fn key(instance: &Instance, way: Way, device: Device) -> Key {
         Transport::Unicast { .. } => Listen::Unicast(source.unwrap_or(any(instance.family))),
     };
     Key { device, protocol, listen }
+}
+
+/// An interface for people.
+fn name(device: Option<&Device>) -> &str {
+    device.map_or("any interface", |device| &device.name)
 }
 
 /// The unspecified address of a family.

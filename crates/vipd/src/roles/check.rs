@@ -9,6 +9,8 @@
 
 use crate::channel::{self, Outbox, Receiver, Sender};
 use crate::message::{self, Configure, Exit, FromRole, Sessions, StatusPart, ToRole, Verdict};
+use crate::posture::Own;
+use crate::supervisor::RoleName;
 use serde_json::value::to_raw_value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
@@ -44,8 +46,9 @@ type Server = (VirtualServerId, SocketAddr);
 
 /// Runs the role until the supervisor says `Stop` or is gone.
 pub(crate) async fn run(stream: UnixStream) -> ExitCode {
-    // For bind_port below 1024, and for fwmark.
-    if let Err(e) = keep_only(&[Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW], Identity::Unprivileged) {
+    // For bind_port below 1024, for fwmark, and for checker_no_swap.
+    let kept = [Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW, Capability::CAP_IPC_LOCK];
+    if let Err(e) = keep_only(&kept, Identity::Unprivileged) {
         warn!("privileges can't be given up: {e}");
     }
     let (mut receiver, sender) = channel::split(stream);
@@ -97,6 +100,7 @@ struct Ran {
 }
 
 struct Role {
+    own: Own,
     sender: Outbox,
     checks: BTreeMap<u64, Check>,
     /// The real servers, in the order of the configuration, with their checks.
@@ -128,6 +132,7 @@ struct Role {
 impl Role {
     fn new(sender: Sender, results: mpsc::Sender<Ran>) -> Role {
         Role {
+            own: Own::default(),
             sender: Outbox::new(sender),
             checks: BTreeMap::new(),
             servers: BTreeMap::new(),
@@ -227,6 +232,7 @@ impl Role {
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let mut inherited = inherited(configure.known);
         let part = configure.part;
+        self.own.suit(RoleName::Check, &part.config);
         for id in &part.removed {
             self.put_down(id);
             self.unkept.remove(id);

@@ -16,7 +16,9 @@ mod sync;
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
 use crate::message::{Configure, FromRole, Part, RoleOptions, StatusPart, ToRole, Verdict};
+use crate::posture::Own;
 use crate::rate::Limit;
+use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -52,7 +54,8 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     if matches!(Client::open(), Err(Error::NoIpvs)) {
         load_module().await;
     }
-    if let Err(e) = keep_only(&[Capability::CAP_NET_ADMIN], Identity::Unprivileged) {
+    let kept = [Capability::CAP_NET_ADMIN, Capability::CAP_IPC_LOCK];
+    if let Err(e) = keep_only(&kept, Identity::Unprivileged) {
         warn!("privileges can't be given up: {e}");
     }
     let (mut receiver, sender) = channel::split(stream);
@@ -114,6 +117,7 @@ struct Memory {
 }
 
 struct Director {
+    own: Own,
     sender: Sender,
     global: Global,
     services: BTreeMap<VirtualServerId, VirtualServer>,
@@ -172,6 +176,7 @@ enum Go {
 impl Director {
     fn new(sender: Sender) -> Director {
         Director {
+            own: Own::default(),
             sender,
             global: Global::default(),
             services: BTreeMap::new(),
@@ -259,6 +264,7 @@ impl Director {
     async fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let first = !self.configured;
         let Part { config, removed, more } = configure.part;
+        self.own.suit(RoleName::Director, &config);
         self.global = config.global;
         self.options = configure.options;
         if let Some(snapshot) = configure.snapshot.filter(|_| first) {

@@ -20,7 +20,9 @@ mod view;
 use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
+use crate::posture::Own;
 use crate::rate::Limit;
+use crate::supervisor::RoleName;
 use bfd::Bfd;
 use ease::Ease;
 use heartbeat::Traffic;
@@ -37,7 +39,7 @@ use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_sys::raw::Inbox;
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
-use vipd_vrrp::settings::{Auth, Tracked};
+use vipd_vrrp::settings::{Auth, Binding, Tracked};
 use vipd_vrrp::track::{Known, Link};
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -69,21 +71,14 @@ const BEAT: u64 = 300_000;
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The least time between two snapshots, in microseconds, and the most: what is news is told at once, the rest is counters
-/// and, where adverts are signed, what keeps them from being replayed.
+/// The least time between two snapshots, in microseconds, and the most: what is news is told at once; the rest is counters,
+/// which a role that dies may lose, and, where adverts are signed, what keeps them from being replayed.
 const SNAPSHOT_GAP: u64 = 50_000;
-const SNAPSHOT_AGE: u64 = 60_000_000;
+const SNAPSHOT_AGE: u64 = 300_000_000;
 const SNAPSHOT_AGE_SIGNED: u64 = 5_000_000;
 
 /// Runs the role until the supervisor says `Stop` or is gone.
 pub(crate) fn run(stream: UnixStream) -> ExitCode {
-    // Adverts must leave in time whatever else this host does. Where that may not be had, it still works.
-    if let Err(e) = vipd_sys::privilege::real_time(1) {
-        warn!("no real-time scheduling: {e}; adverts may be late on a busy host");
-    }
-    if let Err(e) = vipd_sys::privilege::lock_memory() {
-        warn!("memory can't be locked: {e}; adverts may be late on a host that swaps");
-    }
     if let Err(e) = vipd_sys::privilege::many_descriptors() {
         warn!("the limit of descriptors stays as it is: {e}");
     }
@@ -160,6 +155,7 @@ struct Role {
     poller: Poller,
     node: Node,
     config: Config,
+    own: Own,
     options: RoleOptions,
     ports: Ports,
     addresses: Addresses,
@@ -215,6 +211,7 @@ impl Role {
             poller,
             node: Node::new(now(), nothing, BTreeMap::new(), None, Micros::ZERO),
             config: Config::default(),
+            own: Own::default(),
             options: RoleOptions::default(),
             ports: Ports::default(),
             addresses,
@@ -417,6 +414,7 @@ impl Role {
     fn configure(&mut self, configure: Configure) -> io::Result<()> {
         let Configure { part, snapshot, last_seen, options, .. } = configure;
         let config = part.config;
+        self.own.suit(RoleName::Vrrp, &config);
         let settings = Settings {
             instances: config.instances.iter().map(|i| i.vrrp.clone()).collect(),
             groups: config.groups.iter().map(|g| g.vrrp.clone()).collect(),
@@ -499,7 +497,7 @@ impl Role {
 
     /// What a new configuration adds to those that are MASTER is announced as often as if they had just become it.
     fn announce_new(&mut self) {
-        for (i, router) in self.node.routers().iter().enumerate() {
+        for (i, router) in self.node.routers().iter().enumerate().filter(|(_, router)| !router.is_listening()) {
             let new: Vec<_> = self.node.claims(i).filter(|c| !self.addresses.holds(c)).cloned().collect();
             self.addresses.announce(&new, router.settings.garp.master_repeat);
         }
@@ -529,6 +527,11 @@ impl Role {
         for (opened, model) in opened.iter_mut().zip(&self.config.instances) {
             if let Some(why) = self.devices.problem(&model.vrrp) {
                 opened.own = Err(why.to_owned());
+            }
+            if let Binding::Vrf(name) = &model.vrrp.binding
+                && self.addresses.links().values().any(|link| link.name == *name && link.vrf.is_none())
+            {
+                opened.own = Err(format!("{name} is no VRF: it has no table of routes"));
             }
             let tracked = model.vrrp.source.filter(|_| model.track_source);
             if let Some(source) = tracked.filter(|source| !self.addresses.on_host(*source)) {

@@ -113,7 +113,11 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
             state(&instance.state),
             span(now - instance.since).into(),
             instance.vrid.to_string().into(),
-            (&instance.interface).into(),
+            match &instance.vrf {
+                Some(vrf) => format!("vrf {vrf}").into(),
+                None if instance.interface.is_empty() => "any".into(),
+                None => (&instance.interface).into(),
+            },
             Cell::new(priority, tint),
             master(instance).into(),
             (&instance.why).into(),

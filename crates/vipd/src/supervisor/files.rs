@@ -11,6 +11,7 @@ use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -71,8 +72,11 @@ impl Supervisor {
     }
 
     /// Waits for what the files say that checks of real servers follow, but not for ever: a server that its file takes out is
-    /// not to be in until it is read.
-    pub(super) async fn await_files(&mut self, queue: &mut mpsc::Receiver<Event>) {
+    /// not to be in until it is read. What else happens meanwhile may end the daemon.
+    pub(super) async fn await_files(&mut self, queue: &mut mpsc::Receiver<Event>) -> Option<ExitCode> {
+        if !self.wanted(RoleName::Check) {
+            return None;
+        }
         let services = self.config.services.iter().flat_map(|s| &s.lvs.real_servers);
         let probes = services.flat_map(|r| &r.checkers).filter_map(|c| match &c.probe {
             Probe::File(probe) => Some(probe.file.clone()),
@@ -84,13 +88,16 @@ impl Supervisor {
             let Ok(Some(event)) = timeout_at(end, queue.recv()).await else {
                 let names: Vec<&str> = awaited.iter().map(String::as_str).collect();
                 warn!("{} can't be read in time: its real servers are in until it is", names.join(", "));
-                return;
+                return None;
             };
             if let Event::File { name, .. } = &event {
                 awaited.remove(name);
             }
-            self.handle(event);
+            if let Some(code) = self.handle(event) {
+                return Some(code);
+            }
         }
+        None
     }
 
     /// Tells the roles once more what the files said last: one may follow another file now.

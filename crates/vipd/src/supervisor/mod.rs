@@ -32,6 +32,7 @@ mod view;
 
 use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
+use crate::posture;
 use crate::record::Record;
 use followed::Followed;
 use hooks::{Hooks, Mail};
@@ -299,6 +300,7 @@ impl Supervisor {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
         self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
+        self.call_myself();
         self.mask_files();
         run_around(self.config.global.startup.as_ref(), "startup_script").await;
         self.hooks.configure(&self.config, &self.old);
@@ -306,7 +308,10 @@ impl Supervisor {
             self.start(RoleName::Vrrp);
         }
         self.follow_files(files::Start::Daemon);
-        self.await_files(&mut queue).await;
+        if let Some(code) = self.await_files(&mut queue).await {
+            self.stop(&mut queue).await;
+            return code;
+        }
         self.start_roles();
         self.start_scripts();
         self.follow_processes();
@@ -349,6 +354,14 @@ impl Supervisor {
         };
         self.stop(&mut queue).await;
         code
+    }
+
+    /// `process_name`: what this process is called.
+    fn call_myself(&self) {
+        let name = self.config.global.process.name.as_deref().unwrap_or("vipd");
+        if let Err(e) = vipd_sys::stance::call_myself(name) {
+            warn!("the supervisor can't be called {name}: {e}");
+        }
     }
 
     /// What this process makes is the site's: scripts, and what they make, FIFOs, `init_file`s, pid files.
@@ -394,7 +407,8 @@ impl Supervisor {
             }));
         }
         match Running::start(name, role.generation, &arguments, &self.events) {
-            Ok(running) => {
+            Ok(mut running) => {
+                running.impose(name, posture::of(name, &self.config));
                 if name == RoleName::Check {
                     let files = self.files.values().map(|(name, value)| ToRole::File { name: name.clone(), value });
                     for told in files.chain([ToRole::Sessions(self.sessions.clone())]) {

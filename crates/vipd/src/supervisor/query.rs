@@ -91,13 +91,13 @@ impl Supervisor {
         self.next_query += 1;
         let id = self.next_query;
         self.orders.insert(id, caller);
-        info!("an operator orders: {order:?}");
         let (subject, what) = match &order {
             Order::HandOver { name } => (name.clone(), "hand over"),
             Order::TakeBack { name } => (name.clone(), "take back"),
             Order::Maintenance => ("vipd".to_owned(), "maintenance on"),
             Order::Serve => ("vipd".to_owned(), "maintenance off"),
         };
+        info!("an operator orders: {what} ({subject})");
         self.note("order", subject, what.to_owned(), "an operator wants it".to_owned());
         self.tell(RoleName::Vrrp, &ToRole::Steer { id, order });
     }

@@ -6,6 +6,7 @@ use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
 use crate::message::{Configure, Known, ToRole};
 use crate::part::{self, Difference};
+use crate::posture;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -340,11 +341,13 @@ impl Supervisor {
             return;
         }
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
+        self.call_myself();
         self.mask_files();
         self.forget(&compared.services);
         self.hooks.configure(&self.config, &self.old);
-        for (name, role) in &self.roles {
-            let Some(running) = &role.running else { continue };
+        for (name, role) in &mut self.roles {
+            let Some(running) = &mut role.running else { continue };
+            running.impose(*name, posture::of(*name, &self.config));
             for part in part::next(*name, &self.old, &self.config, &compared.services) {
                 let options = self.plan.role_options.clone();
                 let (known, last_seen) = (Known::new(), monotonic_micros());

@@ -3,6 +3,7 @@
 use super::Event;
 use crate::channel;
 use crate::message::{FromRole, Known, ToRole};
+use crate::posture::{self, Posture};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -87,6 +88,8 @@ pub(crate) struct Running {
     /// When it last answered, and when it was last asked to.
     pub(crate) beat: Instant,
     pub(crate) asked: Instant,
+    /// What its process was made.
+    posture: Posture,
     queue: mpsc::Sender<Vec<u8>>,
 }
 
@@ -146,15 +149,22 @@ impl Running {
             };
             let _ = to.send(Event::Gone { name, generation, how }).await;
         });
-        Ok(Running { pid, started: unix_time(), ready: false, beat: Instant::now(), asked: Instant::now(), queue })
+        let (now, posture) = (Instant::now(), posture::at_start(name));
+        Ok(Running { pid, started: unix_time(), ready: false, beat: now, asked: now, posture, queue })
+    }
+
+    /// Makes its process what it is to be.
+    pub(crate) fn impose(&mut self, name: RoleName, posture: Posture) {
+        posture::impose(name, self.pid, &self.posture, &posture);
+        self.posture = posture;
     }
 
     /// One without a process: what it is told waits in the queue, which has that many places.
     #[cfg(test)]
     pub(crate) fn puppet(places: usize) -> (Running, mpsc::Receiver<Vec<u8>>) {
         let (queue, told) = mpsc::channel(places);
-        let now = Instant::now();
-        (Running { pid: 0, started: unix_time(), ready: true, beat: now, asked: now, queue }, told)
+        let (now, posture) = (Instant::now(), posture::at_start(RoleName::Console));
+        (Running { pid: 0, started: unix_time(), ready: true, beat: now, asked: now, posture, queue }, told)
     }
 
     /// Queues a message. A queue that is full means that the role hangs, and the missing beats will end it, or that it

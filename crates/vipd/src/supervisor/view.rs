@@ -67,7 +67,8 @@ pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName], opt
                 since: status.started,
                 why: "the vrrp role doesn't answer".to_owned(),
                 vrid: instance.vrrp.vrid.0.get(),
-                interface: instance.vrrp.interface.clone(),
+                interface: instance.vrrp.binding.interface().unwrap_or_default().to_owned(),
+                vrf: instance.vrrp.binding.vrf().map(str::to_owned),
                 base_priority: instance.vrrp.priority.0,
                 ..Default::default()
             });

@@ -185,7 +185,7 @@ impl Router {
     pub(crate) fn announce_lower(&mut self, now: Instant, at: Instant) {
         let garp = &self.settings.garp;
         let State::Master(master) = &mut self.state else { return };
-        if garp.lower_prio_repeat == 0 || master.announce_lower.is_some() {
+        if garp.lower_prio_repeat == 0 || master.announce_lower.is_some() || master.listening.is_some() {
             return;
         }
         if garp.lower_prio_delay > Micros::ZERO {

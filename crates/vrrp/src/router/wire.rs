@@ -57,10 +57,26 @@ pub fn packets_by(
 ) -> Vec<(IpAddr, Vec<u8>)> {
     let unsummed = advert.unsummed();
     let trailer = match (&settings.auth, sequence) {
-        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => {
-            trailer::sign(auth, (way, source), &unsummed, stamp).to_vec()
+        (Auth::Hmac(auth), Some(Sequence::Hmac(stamp))) => Some(trailer::sign(auth, (way, source), &unsummed, stamp)),
+        (_, _) => None,
+    };
+    let trailer = trailer.as_ref().map_or([].as_slice(), |trailer| trailer);
+    let length = unsummed.len() + trailer.len();
+    // A header, the PDU and what follows it, with the sum over as much as is summed.
+    let whole = |header: &[u8], form: ChecksumForm| {
+        let mut packet = Vec::with_capacity(header.len() + length);
+        packet.extend_from_slice(header);
+        packet.extend_from_slice(&unsummed);
+        packet.extend_from_slice(trailer);
+        // Over IPv6 it goes to the end of the packet.
+        let summed = match settings.family {
+            Family::V4 => unsummed.len(),
+            Family::V6 => length,
+        };
+        if let Some(summed) = packet.get_mut(header.len()..header.len() + summed) {
+            packet::write_checksum(summed, form);
         }
-        (_, _) => Vec::new(),
+        packet
     };
     let one = |to: IpAddr, ttl: u8, cover: TtlCover| {
         let form = match (advert.version, settings.family) {
@@ -72,29 +88,18 @@ pub fn packets_by(
                 Checksum::Pseudo | Checksum::NeverOld => ChecksumForm::Pseudo { source, destination: to },
             },
         };
-        let mut pdu = unsummed.clone();
-        match settings.family {
-            Family::V4 => {
-                packet::write_checksum(&mut pdu, form);
-                pdu.extend_from_slice(&trailer);
-            }
-            // Over IPv6 the sum goes to the end of the packet.
-            Family::V6 => {
-                pdu.extend_from_slice(&trailer);
-                packet::write_checksum(&mut pdu, form);
-            }
-        }
         let packet = match (source, to) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let envelope = Envelope { source, destination, ttl, protocol: PROTOCOL };
-                if let (Auth::Ah(key), Some(Sequence::Ah(sequence))) = (&settings.auth, sequence) {
-                    return Some((to, auth::seal(envelope, id, cover, key, sequence, &pdu)));
+                match (&settings.auth, sequence) {
+                    (Auth::Ah(key), Some(Sequence::Ah(sequence))) => {
+                        auth::seal(envelope, id, cover, key, sequence, &whole(&[], form))
+                    }
+                    (_, _) => whole(&envelope.header(id, length), form),
                 }
-                [&envelope.header(id, pdu.len()), pdu.as_slice()].concat()
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let header = Envelope { source, destination, ttl, protocol: PROTOCOL }.header(pdu.len());
-                [&header, pdu.as_slice()].concat()
+                whole(&Envelope { source, destination, ttl, protocol: PROTOCOL }.header(length), form)
             }
             // The configuration has no such pair.
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,

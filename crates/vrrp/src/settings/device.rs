@@ -74,30 +74,30 @@ impl Instance {
 
     /// Whether it runs on an interface, or on what is made for it under that name.
     pub fn is_upon(&self, name: &str) -> bool {
-        self.interface == name || self.device.as_ref().is_some_and(|device| device.name == name)
+        self.binding.device() == Some(name) || self.device.as_ref().is_some_and(|device| device.name == name)
     }
 
-    /// The interface whose address adverts come from.
-    pub fn source_interface(&self) -> &str {
+    /// The interface whose address adverts come from; `None`: the address is the file's alone.
+    pub fn source_interface(&self) -> Option<&str> {
         match &self.device {
-            Some(VirtualDevice { name, kind: DeviceKind::Ipvlan { .. }, .. }) => name,
-            Some(VirtualDevice { kind: DeviceKind::Macvlan { .. }, .. }) | None => &self.interface,
+            Some(VirtualDevice { name, kind: DeviceKind::Ipvlan { .. }, .. }) => Some(name),
+            Some(VirtualDevice { kind: DeviceKind::Macvlan { .. }, .. }) | None => self.binding.interface(),
         }
     }
 
-    /// The interface that adverts leave by.
-    pub fn sends_on(&self) -> &str {
-        if self.vmac_xmit_base { &self.interface } else { self.hears_on() }
+    /// The interface (or VRF) that adverts leave by; `None`: any.
+    pub fn sends_on(&self) -> Option<&str> {
+        if self.vmac_xmit_base { self.binding.device() } else { self.hears_on() }
     }
 
-    /// The interface that adverts are heard on. What is sent to a group by somebody with the same virtual hardware address,
-    /// the kernel gives to the macvlan that has it and to nobody else; what others send, to it as well.
-    pub fn hears_on(&self) -> &str {
+    /// The interface (or VRF) that adverts are heard on; `None`: any. What is sent to a group by somebody with the same virtual
+    /// hardware address, the kernel gives to the macvlan that has it and to nobody else; what others send, to it as well.
+    pub fn hears_on(&self) -> Option<&str> {
         match (&self.device, &self.transport) {
             (Some(VirtualDevice { kind: DeviceKind::Macvlan { .. }, .. }), Transport::Unicast { .. }) | (None, _) => {
-                &self.interface
+                self.binding.device()
             }
-            (Some(device), _) => &device.name,
+            (Some(device), _) => Some(&device.name),
         }
     }
 }

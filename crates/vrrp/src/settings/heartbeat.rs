@@ -1,7 +1,7 @@
 //! Heartbeat paths: further ways by which the directors of one virtual router hear each other (`heartbeat_paths`).
 
 use super::{Instance, Transport};
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -69,18 +69,18 @@ impl Instance {
         self.path(way).map_or(&self.transport, |path| &path.transport)
     }
 
-    /// The interface that adverts leave by.
-    pub fn sends_by(&self, way: Way) -> &str {
-        self.path(way).map_or_else(|| self.sends_on(), |path| &path.interface)
+    /// The interface that adverts leave by; `None`: any.
+    pub fn sends_by(&self, way: Way) -> Option<&str> {
+        self.path(way).map_or_else(|| self.sends_on(), |path| Some(&path.interface))
     }
 
-    /// The interface that adverts are heard on.
-    pub fn hears_by(&self, way: Way) -> &str {
-        self.path(way).map_or_else(|| self.hears_on(), |path| &path.interface)
+    /// The interface that adverts are heard on; `None`: any.
+    pub fn hears_by(&self, way: Way) -> Option<&str> {
+        self.path(way).map_or_else(|| self.hears_on(), |path| Some(&path.interface))
     }
 
     /// The name of a way for people.
     pub fn way_name(&self, way: Way) -> String {
-        self.path(way).map_or_else(|| self.interface.clone(), alloc::string::ToString::to_string)
+        self.path(way).map_or_else(|| self.binding.to_string(), ToString::to_string)
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
     Instance {
         name: format!("VI_{vrid}"),
         vrid: Vrid::new(vrid).unwrap(),
-        interface: "eth0".into(),
+        binding: Binding::Interface("eth0".into()),
         family: Family::V4,
         version,
         priority: Priority(priority),

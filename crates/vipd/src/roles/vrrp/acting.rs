@@ -122,7 +122,10 @@ impl Role {
             Edge::LeftContest { contest } => self.tell_left(i, &contest),
             Edge::Stalled { silent } => self.tell_stall(i, silent),
             Edge::Overslept { late } => self.tell_overslept(i, late),
-            Edge::Resumed => self.reconcile(),
+            Edge::Resumed => {
+                self.reconcile();
+                self.snapshot_due = true;
+            }
             Edge::Silent { way, since, by } => self.tell_silence(i, way, since, by),
             Edge::HeardAgain { way, since } => self.tell_heard_again(i, way, since),
             Edge::LowerPriority { from, priority } => {
@@ -198,11 +201,14 @@ impl Role {
 
     /// A master did not run for a while.
     fn tell_stall(&mut self, i: usize, silent: Micros) {
+        self.addresses.hush(self.node.claims(i));
         let Some(router) = self.node.routers().get(i) else { return };
         let (name, interval) = (&router.settings.name, router.settings.advert_int);
         warn!("({name}) did not run for {silent}: listens for {interval} before it sends again");
         let (subject, cause) = (format!("vrrp_instance {name}"), format!("did not run for {silent}"));
         self.happened("stall", subject, "listens".to_owned(), cause);
+        // A successor goes on listening.
+        self.snapshot_due = true;
     }
 
     /// A backup did not run for a while.
@@ -291,8 +297,8 @@ impl Role {
                 && let Some(silent) = shell.log.allow(monotonic_micros())
             {
                 let name = &router.settings.name;
-                let interface = &router.settings.interface;
-                warn!("({name}) advert to {to} on {interface} could not be sent: {e}{silent}");
+                let by = &router.settings.binding;
+                warn!("({name}) advert to {to} on {by} could not be sent: {e}{silent}");
             }
         }
     }

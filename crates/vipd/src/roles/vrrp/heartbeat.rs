@@ -75,8 +75,8 @@ impl Role {
         let (settings, id) = (&router.settings, shell.id);
         // Where its own interface is down and that is no fault (`dont_track_primary`), a path must not say what nobody can hear
         // there: the backups are to serve.
-        let down = advert.priority != Priority::RELEASE && !self.addresses.is_up(&settings.interface);
-        if down {
+        let down = settings.binding.device().is_some_and(|own| !self.addresses.is_up(own));
+        if down && advert.priority != Priority::RELEASE {
             return;
         }
         for (n, path) in settings.heartbeat_paths.iter().enumerate() {
@@ -144,10 +144,10 @@ impl Role {
         let both = router.ears().zip(&shell.ways);
         let status = both.map(|((way, ear), traffic)| {
             let interface = router.settings.hears_by(way);
-            let problem = match links.get(interface) {
-                None => Some(format!("{interface} doesn't exist")),
-                Some(link) if !link.up => Some(format!("{interface} is down")),
-                Some(_) => traffic.deaf.clone().or_else(|| traffic.failed.clone()),
+            let problem = match interface.map(|name| (name, links.get(name))) {
+                Some((name, None)) => Some(format!("{name} doesn't exist")),
+                Some((name, Some(link))) if !link.up => Some(format!("{name} is down")),
+                Some(_) | None => traffic.deaf.clone().or_else(|| traffic.failed.clone()),
             };
             HeartbeatStatus {
                 path: router.settings.way_name(way),

@@ -27,7 +27,7 @@ impl Role {
     /// `promote_secondaries`, on the interfaces that exist.
     pub(super) fn promote(&mut self) {
         let instances = self.config.instances.iter().filter(|i| i.promote_secondaries && !self.stopping);
-        self.promotion.set(&instances.map(|i| i.vrrp.interface.clone()).collect());
+        self.promotion.set(&instances.filter_map(|i| i.vrrp.binding.interface()).map(str::to_owned).collect());
     }
 
     /// What the kernel told of routes and rules since the last time.
