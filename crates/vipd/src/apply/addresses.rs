@@ -4,6 +4,7 @@
 use super::guardian::Guardian;
 use super::lease::Leases;
 use super::pace::Pace;
+use super::rounds::Rounds;
 use crate::rate::Limit;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,9 +28,6 @@ const PAUSE: u64 = 250;
 const RETRY: u64 = 1_000_000;
 /// How long it is believed whether a device forwards IPv6, in microseconds.
 const FORWARDS_AGE: u64 = 5_000_000;
-/// Most announcement rounds that wait; more are merged.
-const ROUNDS: usize = 4096;
-
 /// Leases renewed in one send, so that no advert waits for more: a thousandth of a second's work.
 const RENEWALS: usize = 128;
 /// An address with one of these can't be sent from.
@@ -37,15 +35,6 @@ const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// What the kernel holds on one interface: by address and prefix, with the order in which it came.
 type Held = BTreeMap<(IpAddr, u8), (u64, Address)>;
-
-/// Announcing a list of addresses several times.
-struct Round {
-    list: Vec<VirtualAddress>,
-    position: usize,
-    remaining: u32,
-    /// Before this its next frame may not leave.
-    at: u64,
-}
 
 /// Whether an address has been announced by adding it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,7 +118,7 @@ pub(crate) struct Addresses {
     adds: VecDeque<VirtualAddress>,
     /// What `begin` has just added: its first announcement is out.
     begun: Option<VirtualAddress>,
-    rounds: VecDeque<Round>,
+    rounds: Rounds,
     /// Addresses that could not be added, or are not to be yet, and when each is tried again.
     refused: BTreeMap<VirtualAddress, u64>,
     /// When a removal that was refused is tried again.
@@ -168,7 +157,7 @@ impl Addresses {
             claims: BTreeSet::new(),
             adds: VecDeque::new(),
             begun: None,
-            rounds: VecDeque::new(),
+            rounds: Rounds::default(),
             refused: BTreeMap::new(),
             retry_at: None,
             pause_until: 0,
@@ -543,24 +532,13 @@ impl Addresses {
         let Some(first) = list.first() else { return };
         let coming = self.begun.take().as_ref() == Some(first) || !self.holds(first) && !self.waits(first);
         let coming = coming && !self.pace.holds(first);
-        let remaining = if coming { repeat.saturating_sub(1) } else { repeat };
-        if remaining == 0 {
-            return;
-        }
-        // What `add` has queued for one of them alone is in here now.
-        self.rounds.retain(|r| r.list.len() == list.len() || !matches!(r.list.as_slice(), [one] if list.contains(one)));
-        let waiting = self.rounds.iter_mut().find(|r| r.list.first() == Some(first) && r.list.len() == list.len());
-        if let Some(round) = waiting {
-            round.remaining = round.remaining.max(remaining);
-        } else if self.rounds.len() < ROUNDS {
-            self.rounds.push_back(Round { list: list.to_vec(), position: 0, remaining, at: 0 });
-        }
+        self.rounds.ask(list, if coming { repeat.saturating_sub(1) } else { repeat });
     }
 
     /// When `work` wants to be called, if it does.
     pub(crate) fn next_at(&self) -> Option<u64> {
         let adds = (!self.adds.is_empty()).then_some(self.pause_until);
-        let rounds = self.rounds.iter().map(|r| r.at.max(self.pause_until)).min().filter(|_| self.adds.is_empty());
+        let rounds = self.rounds.next_at().map(|at| at.max(self.pause_until)).filter(|_| self.adds.is_empty());
         let refused = self.refused.values().min().copied();
         [adds, rounds, refused, self.leases.wake(), self.retry_at, self.guardian.wake()].into_iter().flatten().min()
     }
@@ -695,10 +673,7 @@ impl Addresses {
                 self.hold(wanted);
                 // Where announcements are paced it waits for its turn, if no round is going to announce it anyway.
                 if self.pace.holds(address) {
-                    let coming = self.rounds.iter().any(|r| r.list.contains(address));
-                    if !coming && self.rounds.len() < ROUNDS {
-                        self.rounds.push_back(Round { list: vec![address.clone()], position: 0, remaining: 1, at: 0 });
-                    }
+                    self.rounds.ask_once(address);
                     return Added::Silently;
                 }
                 self.send_frame(address);
@@ -717,42 +692,16 @@ impl Addresses {
 
     /// What was still to be announced of these is not: somebody else may have them by now.
     pub(crate) fn hush<'a>(&mut self, claims: impl Iterator<Item = &'a VirtualAddress>) {
-        if self.rounds.is_empty() {
-            return;
-        }
-        let hushed: BTreeSet<&VirtualAddress> = claims.collect();
-        self.rounds.retain_mut(|round| {
-            round.list.retain(|address| !hushed.contains(address));
-            round.position = round.position.min(round.list.len().saturating_sub(1));
-            !round.list.is_empty()
-        });
+        self.rounds.hush(claims);
     }
 
     fn work_rounds(&mut self, now: u64) {
-        let mut left = BURST;
-        for _ in 0..self.rounds.len() {
-            let Some(mut round) = self.rounds.pop_front() else { break };
-            while left > 0 && round.remaining > 0 && round.at <= now {
-                let address = round.list.get(round.position).filter(|a| self.claims.contains(a)).cloned();
-                if let Some(address) = address {
-                    // The pace is the interface's, whoever announces there.
-                    if let Err(next) = self.pace.take(&address, now) {
-                        round.at = next;
-                        break;
-                    }
-                    self.send_frame(&address);
-                }
-                left -= 1;
-                self.pause_until = now + PAUSE;
-                round.position += 1;
-                if round.position >= round.list.len() {
-                    round.position = 0;
-                    round.remaining -= 1;
-                }
-            }
-            if round.remaining > 0 {
-                self.rounds.push_back(round);
-            }
+        let due = self.rounds.take(now, BURST, &mut self.pace, |address| self.claims.contains(address));
+        if !due.is_empty() {
+            self.pause_until = now + PAUSE;
+        }
+        for address in due {
+            self.send_frame(&address);
         }
     }
 

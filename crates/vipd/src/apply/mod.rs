@@ -10,6 +10,7 @@ mod lease;
 mod pace;
 mod ports;
 mod promotion;
+mod rounds;
 mod routing;
 
 pub(crate) use addresses::{Addresses, fixed};
