@@ -20,6 +20,7 @@ pub mod means;
 pub mod probe;
 pub mod process;
 pub mod random;
+pub mod seats;
 pub mod silence;
 pub mod web;
 pub mod wire;

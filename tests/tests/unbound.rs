@@ -2,69 +2,47 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
-use std::time::Duration;
-use vipd_tests::conf::{Instance, master_down};
+use vipd_api::InstanceStatus;
+use vipd_tests::conf::Instance;
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::{Host, Lab};
+use vipd_tests::seats::{Ends, LONG, Seats};
 use vipd_tests::wait_for;
 
 const VIP: &str = "10.77.0.100";
 const VIP6: &str = "2001:db8:77::100";
-const LONG: Duration = Duration::from_secs(20);
 
 /// An instance that sends from one address to another, and holds this one on eth0.
-fn unicast(priority: u8, vip: &str, (from, to): (&str, &str)) -> String {
+fn unicast(priority: u8, vip: &str, (from, to): Ends<'_>) -> String {
     let lines = format!("unicast_src_ip {from}\nunicast_peer {{\n{to}\n}}");
     let address = format!("{vip}/{} dev eth0", if vip.contains(':') { 128 } else { 32 });
     Instance { addresses: vec![address], ..Instance::new(3, priority, "0.3") }.with(&lines).text()
 }
 
 /// The same without its interface.
-fn unbound(priority: u8, vip: &str, ends: (&str, &str)) -> String {
+fn unbound(priority: u8, vip: &str, ends: Ends<'_>) -> String {
     unicast(priority, vip, ends).replace("    interface eth0\n", "")
 }
 
 /// Waits for longer than a backup's patience; the weaker one must have heard the stronger.
 #[track_caller]
 fn stays_backup(host: &Host, director: &Director, vip: &str) {
-    std::thread::sleep(Duration::from_secs_f64(master_down(3, 100, 0.3) + 1.0));
-    assert!(!host.holds(vip), "the weaker one doesn't hear the stronger:\n{}", director.log());
+    vipd_tests::seats::stays_backup(0.3, host, director, vip);
 }
 
-/// Against Debian's keepalived, which is on its interface, in both seats. (By itself 2.2.7 takes no instance without one: a
-/// mistake that 2.2.8 has corrected.)
+/// Against Debian's keepalived, which is on its interface. (By itself 2.2.7 takes no instance without one: a mistake that 2.2.8
+/// has corrected.)
 #[track_caller]
 fn round(vip: &str) {
-    for strong in [Kind::Vipd, Kind::Keepalived] {
-        let mut lab = Lab::new();
-        let (one, two) = (lab.host(1), lab.host(2));
-        let address = |host: &Host| if vip.contains(':') { host.ipv6() } else { host.address() };
-        if vip.contains(':') {
-            one.with_ipv6();
-            two.with_ipv6();
-        }
-        let (ours, theirs) = (address(&one), address(&two));
-        let (mine, other) = if strong == Kind::Vipd { (150, 100) } else { (100, 150) };
-        let mut vipd = Director::start(Kind::Vipd, &one, &unbound(mine, vip, (&ours, &theirs)));
-        let mut keepalived = Director::start(Kind::Keepalived, &two, &unicast(other, vip, (&theirs, &ours)));
-        if strong == Kind::Vipd {
-            vipd.wait_master(vip, LONG);
-            stays_backup(&two, &keepalived, vip);
-            vipd.kill();
-            keepalived.wait_master(vip, LONG);
-        } else {
-            keepalived.wait_master(vip, LONG);
-            stays_backup(&one, &vipd, vip);
-            let status = vipd.instance("VI_1");
-            assert!(status.counters.rejected.is_empty(), "{:?}", status.counters.rejected);
-            assert_eq!((status.interface.as_str(), status.vrf), ("", None));
-            assert_eq!(status.master, Some(theirs.parse().unwrap()));
-            keepalived.kill();
-            vipd.wait_master(vip, LONG);
-            vipd.stop();
-            assert!(!one.holds(vip));
-        }
-    }
+    let conf = |kind, priority, ends: Ends<'_>| match kind {
+        Kind::Vipd => unbound(priority, vip, ends),
+        Kind::Keepalived => unicast(priority, vip, ends),
+    };
+    let waiting = |status: &InstanceStatus, theirs: &str| {
+        assert_eq!((status.interface.as_str(), &status.vrf), ("", &None));
+        assert_eq!(status.master, Some(theirs.parse().unwrap()));
+    };
+    Seats { vip, prepare: &|_, _| (), conf: &conf, serving: &|_| (), waiting: &waiting }.play();
 }
 
 #[test]
@@ -143,4 +121,24 @@ fn a_heartbeat_path_beside_no_interface() {
     assert!(ways.iter().all(|way| way.problem.is_none() && way.rejected == 0), "{ways:?}");
     one.isolate_at("eth1");
     b.wait_master(VIP, LONG);
+}
+
+/// Who is none of its peers may be stronger and in earnest: it isn't believed, by an unbound instance as by any other.
+#[test]
+fn a_stranger_is_not_believed() {
+    let mut lab = Lab::new();
+    let (one, two, three) = (lab.host(1), lab.host(2), lab.host(3));
+    let ends = |from: &Host, to: &Host| (from.address(), to.address());
+    let (from, to) = ends(&one, &two);
+    let a = Director::start(Kind::Vipd, &one, &unbound(100, VIP, (&from, &to)));
+    a.wait_master(VIP, LONG);
+    let (from, to) = ends(&three, &one);
+    let stranger = Director::start(Kind::Keepalived, &three, &unicast(200, VIP, (&from, &to)));
+    stranger.wait_master(VIP, LONG);
+    let rejected = || a.instance("VI_1").counters.rejected;
+    wait_for("its adverts come and are counted", LONG, || rejected().iter().any(|(_, times)| *times > 10));
+    let status = a.instance("VI_1");
+    assert_eq!((status.state.as_str(), status.counters.became_master), ("MASTER", 1), "{}", a.log());
+    let reasons: Vec<String> = rejected().into_iter().map(|(reason, _)| reason).collect();
+    assert_eq!(reasons, ["not_a_peer"]);
 }

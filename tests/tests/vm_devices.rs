@@ -4,13 +4,13 @@
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
 use std::time::Duration;
-use vipd_tests::conf::{Instance, master_down};
+use vipd_api::InstanceStatus;
+use vipd_tests::conf::Instance;
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::{Host, Lab, run};
+use vipd_tests::seats::{Ends, LONG, Seats};
 use vipd_tests::{need_vm, wait_for};
 
-/// Long enough for anything on one emulated processor.
-const LONG: Duration = Duration::from_secs(30);
 const VIP: &str = "10.77.0.100";
 const VIP6: &str = "2001:db8:77::100";
 
@@ -32,14 +32,7 @@ fn set(host: &Host, path: &str, value: &str) {
 /// Waits for longer than a backup's patience; the weaker one must have heard the stronger.
 #[track_caller]
 fn stays_backup(host: &Host, director: &Director, vip: &str) {
-    stays_backup_for(0.3, host, director, vip);
-}
-
-/// The same of another interval, in seconds.
-#[track_caller]
-fn stays_backup_for(interval: f64, host: &Host, director: &Director, vip: &str) {
-    std::thread::sleep(Duration::from_secs_f64(master_down(3, 100, interval) + 2.0));
-    assert!(!host.holds(vip), "the weaker one doesn't hear the stronger:\n{}", director.log());
+    vipd_tests::seats::stays_backup(0.3, host, director, vip);
 }
 
 /// An instance on an ipvlan with the host's own address there.
@@ -105,7 +98,7 @@ fn an_ipvlan_hears_and_keeps_its_address() {
     let mut a = Director::start(Kind::Vipd, &one, &conf(150, 11).text());
     let mut b = Director::start(Kind::Vipd, &two, &conf(100, 12).text());
     a.wait_master(VIP, LONG);
-    stays_backup_for(2.0, &two, &b, VIP);
+    vipd_tests::seats::stays_backup(2.0, &two, &b, VIP);
     assert_eq!(setting(&one, "ipv4/conf/eth0/rp_filter"), "1");
 
     one.ip("addr del 10.77.0.11/24 dev ipv.51");
@@ -155,40 +148,25 @@ fn into_vrf(host: &Host) {
     host.ip("link set eth0 master red");
 }
 
+/// Our address is where the packets of the VRF are looked up.
+fn in_the_table(host: &Host, vip: &str) {
+    let family = if vip.contains(':') { "-6" } else { "-4" };
+    let local = host.ip(&format!("{family} route show table 10 type local"));
+    assert!(local.contains(vip), "{}", host.ip("route show table all"));
+}
+
 /// A host whose interface is in a VRF against one whose is not: they hear each other, and what is held is in the VRF's table.
 #[track_caller]
-fn vrf_round(vip: &str, conf: impl Fn(u8, u8) -> Instance) {
+fn vrf_round(vip: &str, conf: impl Fn(u8, &str) -> Instance) {
     need_vm();
-    for strong in [Kind::Vipd, Kind::Keepalived] {
-        let mut lab = Lab::new();
-        let (one, two) = (lab.host(1), lab.host(2));
-        into_vrf(&one);
-        if vip.contains(':') {
-            one.with_ipv6();
-            two.with_ipv6();
-        }
-        let (mine, other) = if strong == Kind::Vipd { (150, 100) } else { (100, 150) };
-        let mut vipd = Director::start(Kind::Vipd, &one, &conf(mine, 2).text());
-        let mut keepalived = Director::start(Kind::Keepalived, &two, &conf(other, 1).text());
-        let family = if vip.contains(':') { "-6" } else { "-4" };
-        let local = || one.ip(&format!("{family} route show table 10 type local")).contains(vip);
-        if strong == Kind::Vipd {
-            vipd.wait_master(vip, LONG);
-            assert!(local(), "{}", one.ip("route show table all"));
-            stays_backup(&two, &keepalived, vip);
-            vipd.kill();
-            keepalived.wait_master(vip, LONG);
-        } else {
-            keepalived.wait_master(vip, LONG);
-            stays_backup(&one, &vipd, vip);
-            let rejected = vipd.instance("VI_1").counters.rejected;
-            assert!(rejected.is_empty(), "{rejected:?}");
-            keepalived.kill();
-            vipd.wait_master(vip, LONG);
-            assert!(local(), "{}", one.ip("route show table all"));
-            vipd.stop();
-        }
+    Seats {
+        vip,
+        prepare: &|ours, _| into_vrf(ours),
+        conf: &|_, priority, (_, peer)| conf(priority, peer).text(),
+        serving: &|host| in_the_table(host, vip),
+        waiting: &|_, _| (),
     }
+    .play();
 }
 
 #[test]
@@ -208,9 +186,7 @@ fn in_a_vrf() {
 
 #[test]
 fn in_a_vrf_to_peers() {
-    vrf_round(VIP, |priority, peer| {
-        Instance::new(3, priority, "0.3").with(&format!("unicast_peer {{\n10.77.0.{peer}\n}}"))
-    });
+    vrf_round(VIP, |priority, peer| Instance::new(3, priority, "0.3").with(&format!("unicast_peer {{\n{peer}\n}}")));
 }
 
 #[test]
@@ -248,12 +224,12 @@ fn a_virtual_mac_in_a_vrf() {
 }
 
 /// An instance without an interface, in the VRF `red`: it sends by its routes from one address to the other.
-fn of_a_vrf(priority: u8, vip: &str, (from, to): (&str, &str)) -> String {
+fn of_a_vrf(priority: u8, vip: &str, (from, to): Ends<'_>) -> String {
     beside_a_vrf(priority, vip, (from, to)).replace("    interface eth0\n", "    vrf red\n")
 }
 
 /// The same of an instance on eth0.
-fn beside_a_vrf(priority: u8, vip: &str, (from, to): (&str, &str)) -> String {
+fn beside_a_vrf(priority: u8, vip: &str, (from, to): Ends<'_>) -> String {
     let lines = format!("unicast_src_ip {from}\nunicast_peer {{\n{to}\n}}");
     let address = format!("{vip}/{} dev eth0", if vip.contains(':') { 128 } else { 32 });
     Instance { addresses: vec![address], ..Instance::new(3, priority, "0.3") }.with(&lines).text()
@@ -263,41 +239,21 @@ fn beside_a_vrf(priority: u8, vip: &str, (from, to): (&str, &str)) -> String {
 #[track_caller]
 fn named_vrf_round(vip: &str) {
     need_vm();
-    for strong in [Kind::Vipd, Kind::Keepalived] {
-        let mut lab = Lab::new();
-        let (one, two) = (lab.host(1), lab.host(2));
-        into_vrf(&one);
-        into_vrf(&two);
-        let six = vip.contains(':');
-        if six {
-            one.with_ipv6();
-            two.with_ipv6();
-        }
-        let address = |host: &Host| if six { host.ipv6() } else { host.address() };
-        let (ours, theirs) = (address(&one), address(&two));
-        let (mine, other) = if strong == Kind::Vipd { (150, 100) } else { (100, 150) };
-        let mut vipd = Director::start(Kind::Vipd, &one, &of_a_vrf(mine, vip, (&ours, &theirs)));
-        let mut keepalived = Director::start(Kind::Keepalived, &two, &beside_a_vrf(other, vip, (&theirs, &ours)));
-        let family = if six { "-6" } else { "-4" };
-        let local = || one.ip(&format!("{family} route show table 10 type local")).contains(vip);
-        if strong == Kind::Vipd {
-            vipd.wait_master(vip, LONG);
-            assert!(local(), "{}", one.ip("route show table all"));
-            stays_backup(&two, &keepalived, vip);
-            vipd.kill();
-            keepalived.wait_master(vip, LONG);
-        } else {
-            keepalived.wait_master(vip, LONG);
-            stays_backup(&one, &vipd, vip);
-            let status = vipd.instance("VI_1");
-            assert!(status.counters.rejected.is_empty(), "{:?}", status.counters.rejected);
-            assert_eq!((status.interface.as_str(), status.vrf.as_deref()), ("", Some("red")));
-            keepalived.kill();
-            vipd.wait_master(vip, LONG);
-            assert!(local(), "{}", one.ip("route show table all"));
-            vipd.stop();
-        }
+    let conf = |kind, priority, ends: Ends<'_>| match kind {
+        Kind::Vipd => of_a_vrf(priority, vip, ends),
+        Kind::Keepalived => beside_a_vrf(priority, vip, ends),
+    };
+    let waiting = |status: &InstanceStatus, _: &str| {
+        assert_eq!((status.interface.as_str(), status.vrf.as_deref()), ("", Some("red")))
+    };
+    Seats {
+        vip,
+        prepare: &|ours, theirs| [ours, theirs].into_iter().for_each(into_vrf),
+        conf: &conf,
+        serving: &|host| in_the_table(host, vip),
+        waiting: &waiting,
     }
+    .play();
 }
 
 #[test]
@@ -338,6 +294,10 @@ fn without_its_vrf_an_instance_is_in_fault() {
     serves();
     one.ip("link del red");
     faulty("interface red doesn't exist");
+    one.ip("link add red type dummy");
+    one.ip("link set red up");
+    faulty("no socket for adverts: red is no VRF: it has no table of routes");
+    one.ip("link del red");
     into_vrf(&one);
     serves();
     a.stop();
