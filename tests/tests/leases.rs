@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
-use std::time::{Duration, Instant};
+use rustix::process::Signal;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vipd_tests::conf::{self, master_down};
 use vipd_tests::director::{Director, Kind};
 use vipd_tests::lab::{Host, Lab};
+use vipd_tests::process::signal_pid;
 use vipd_tests::wait_for;
+use vipd_tests::wire::{Capture, adverts, announcements};
 
 const V4: &str = "10.77.0.100";
 const V6: &str = "2001:db8:77::100";
@@ -133,6 +136,38 @@ fn a_lone_master_that_stood_still_has_its_addresses_again() {
     let status = a.instance("VI_1");
     assert_eq!((status.state.as_str(), status.counters.stalled), ("MASTER", 1));
     assert_eq!(status.counters.addresses_restored, 0, "nobody removed them but the kernel, as agreed");
+}
+
+/// What a master that had stood still was about to do when its process dies, the successor does: it listens before anybody
+/// hears of it.
+#[test]
+fn a_successor_goes_on_listening() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    one.with_ipv6();
+    let interval = 2.0;
+    let a = Director::start(Kind::Vipd, &one, &conf(150, "2", ""));
+    wait_for("it serves", LONG, || holds_both(&one));
+    let role = a.role("vrrp");
+    std::thread::sleep(Duration::from_secs(1));
+    a.hang();
+    std::thread::sleep(Duration::from_secs_f64(master_down(3, 150, interval) + 1.0));
+    let capture = Capture::start(&one);
+    let woke = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    a.resume();
+    wait_for("it listens", LONG, || a.log().contains("before it sends again"));
+    // The supervisor has heard so, too.
+    std::thread::sleep(Duration::from_millis(200));
+    signal_pid(role, Signal::KILL);
+    wait_for("there is a successor", LONG, || a.status().is_some() && a.role("vrrp") != role);
+    wait_for("it serves again", LONG, || holds_both(&one));
+    std::thread::sleep(Duration::from_secs(1));
+    let frames = capture.end();
+    let adverts = adverts(&frames).into_iter().map(|(at, _, _)| at);
+    let heard = adverts.chain(announcements(&frames).into_iter().map(|(at, _)| at)).fold(f64::INFINITY, f64::min);
+    println!("  it is heard {:.2} s after it woke", heard - woke);
+    assert!(heard.is_finite() && heard - woke > interval - 0.1, "{:.2} s after it woke\n{}", heard - woke, a.log());
+    assert_eq!(a.instance("VI_1").counters.became_master, 1, "{}", a.log());
 }
 
 #[test]
