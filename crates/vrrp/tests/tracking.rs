@@ -286,12 +286,12 @@ fn an_owner_is_not_weighed_but_may_be_at_fault() {
 
 #[test]
 fn what_an_instance_is_bound_to_must_be_there() {
-    let standing_on = |binding: Binding, up: Option<bool>| {
+    let standing_of = |binding: Binding, up: Option<bool>, track_primary| {
         let mut one = instance(Version::V3, 51, 100, 100);
         one.source = Some([192, 0, 2, 1].into());
         let peer = Peer { address: [192, 0, 2, 2].into(), min_ttl: None, max_ttl: None };
         one.transport = Transport::Unicast { peers: vec![peer], ttl: 255, check_source: false };
-        one.binding = binding;
+        (one.binding, one.track_primary) = (binding, track_primary);
         let mut links = links([192, 0, 2, 1]);
         let red = up.map(|up| Link { up, multicast: false, ipv4: None, link_local: None, mtu: 65_575 });
         links.extend(red.map(|red| ("red".to_owned(), red)));
@@ -299,11 +299,16 @@ fn what_an_instance_is_bound_to_must_be_there() {
             Node::new(START, Settings { instances: vec![one], ..Settings::default() }, links, None, Micros::ZERO);
         standing(&node)
     };
+    let standing_on = |binding, up| standing_of(binding, up, true);
     let red = || Binding::Vrf("red".into());
     assert_eq!(standing_on(Binding::Routes, None), backup(100));
     assert_eq!(standing_on(red(), Some(true)), backup(100));
     assert_eq!(standing_on(red(), Some(false)), fault("interface red is down"));
     assert_eq!(standing_on(red(), None), fault("interface red doesn't exist"));
+    // With `dont_track_primary` it may be down, not away.
+    let untracked = |up| standing_of(red(), up, false);
+    assert_eq!(untracked(Some(false)), backup(100));
+    assert_eq!(untracked(None), fault("interface red doesn't exist"));
     // An interface of which the addresses are is looked at all the same.
     let mut one = instance(Version::V3, 51, 100, 100);
     one.source = Some([192, 0, 2, 1].into());
