@@ -118,3 +118,37 @@ async fn those_who_wait_for_a_reload_are_bounded() {
     }
     assert_eq!((errors(&mut console), supervisor.reload_askers.len()), (1, reload::ASKERS));
 }
+
+/// A server that follows a file, which nobody reads in these tests.
+const FOLLOWS: &str = "
+    track_file plain {
+        file /run/plain
+    }
+    virtual_server 192.0.2.1 80 {
+        protocol TCP
+        real_server 10.0.0.1 80 {
+            FILE_CHECK {
+                track_file plain
+            }
+        }
+    }";
+
+#[tokio::test]
+async fn a_role_that_dies_while_files_are_read_ends_a_daemon_that_is_to_end_then() {
+    let (mut supervisor, mut queue) = supervisor();
+    let read = vipd_config::load_str("test", FOLLOWS, &vipd_config::Options::default());
+    supervisor.config = Arc::new(read.config.unwrap());
+    play(&mut supervisor, RoleName::Vrrp, 8);
+    let died = || Event::Gone { name: RoleName::Vrrp, generation: 1, how: "killed".to_owned() };
+    let read = || Event::File { serial: 0, name: "plain".to_owned(), value: 1 };
+    supervisor.plan.respawn = Respawn::No;
+    for event in [died(), read()] {
+        supervisor.events.try_send(event).unwrap();
+    }
+    assert!(supervisor.await_files(&mut queue).await.is_some());
+    // Else the file is waited for, and what is left in the queue is not its business.
+    supervisor.plan.respawn = Respawn::Yes;
+    supervisor.events.try_send(read()).unwrap();
+    assert!(supervisor.await_files(&mut queue).await.is_none());
+    assert!(queue.try_recv().is_ok_and(|event| matches!(event, Event::File { .. })));
+}
