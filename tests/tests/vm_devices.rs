@@ -337,7 +337,7 @@ fn without_its_vrf_an_instance_is_in_fault() {
     one.ip("link set red up");
     serves();
     one.ip("link del red");
-    faulty("interface red doesn't exist");
+    faulty("VRF red doesn't exist");
     into_vrf(&one);
     serves();
     a.stop();
