@@ -88,10 +88,10 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     let bad = seen(&follower, master, "tracker", "vrrp_script chk", "bad");
     seen(&follower, bad, "priority", vi, "140");
     // A reload, one that is refused, and an operator.
-    a.reload(&conf(151));
+    a.reload(&conf(151).replace("interval 1", "interval 2"));
     let reloaded = seen(&follower, bad, "reload", "configuration", "in force");
     a.reload("vrrp_instance {\n");
-    seen(&follower, reloaded, "reload", "configuration", "refused");
+    let refused = seen(&follower, reloaded, "reload", "configuration", "refused");
     let done = Command::new(vipd()).args(["switchover", "VI_1", "--socket"]).arg(one.path("socket")).output().unwrap();
     assert!(done.status.success());
     let order = seen(&follower, reloaded, "order", "VI_1", "hand over");
@@ -109,6 +109,11 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     let numbers: Vec<u64> = events.iter().map(|e| e.seq).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "each once, in order, without a gap");
     let cause = |seq: u64| events[usize::try_from(seq).unwrap() - 1].cause.clone();
+    let changed = cause(reloaded);
+    let both = ["changed vrrp_instance VI_1", "changed vrrp_script chk"];
+    assert!(changed.starts_with("2 changes: ") && both.iter().all(|one| changed.contains(one)), "{changed}");
+    let place = format!("{}:1:1: error[V0207]", one.path("director.conf").display());
+    assert!(cause(refused).starts_with(&place), "{}", cause(refused));
     assert_eq!(cause(bad), "exit status 1");
     assert!(cause(fault).contains("eth0"), "{}", cause(fault));
     assert_eq!(boots(&items).len(), 1);

@@ -79,3 +79,42 @@ fn a_plan_reads_the_file_as_the_daemon_does() {
     let (status, text) = command(&one, &["plan", "-i", "right", file], "socket");
     assert!(status == 3 && text.contains("priority"), "{text}");
 }
+
+#[test]
+fn a_plan_foretells_what_will_be_in_fault() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let first = Instance::new(3, 150, "0.3");
+    let mut second = Instance { name: "VI_2".to_owned(), vrid: 52, ..Instance::new(3, 150, "0.3") };
+    second.addresses = vec!["10.77.0.102/32".to_owned()];
+    let group = "vrrp_sync_group G {\n  group {\n    VI_1\n    VI_2\n  }\n}\n";
+    let old = first.text() + &second.text() + group;
+    let new = first.text().replace("eth0", "eth9") + &second.text() + group;
+    let file = one.write("planned.conf", &new);
+    // From elsewhere: the host is the daemon's.
+    let plan = |socket: &str, extra: &[&str]| {
+        let mut command = std::process::Command::new(vipd());
+        let output = command.arg("plan").arg(&file).args(extra).arg("--socket").arg(one.path(socket)).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        println!("{}\n{text}", output.status);
+        text
+    };
+    let foretold = "VI_1: will be FAULT: interface eth9 doesn't exist; its sync group G with it";
+    let text = command(&one, &["plan", file.to_str().unwrap()], "nobody").1;
+    assert!(text.contains(foretold), "{text}");
+
+    let a = Director::start(Kind::Vipd, &one, &old);
+    let all = |state: &str| a.status().is_some_and(|s| s.instances.iter().all(|i| i.state == state));
+    wait_for("both are MASTER", LONG, || all("MASTER"));
+    let text = plan("socket", &[]);
+    let lost = format!("{foretold}; addresses that are here now are given up: those of VI_2\n");
+    assert!(text.contains(&lost) && text.contains("vrrp_instance VI_1"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&plan("socket", &["--json"])).unwrap();
+    assert_eq!(json["faults"][0]["group"], "G", "{json}");
+
+    one.write("director.conf", &new);
+    assert_eq!(command(&one, &["reload"], "socket").0, 0);
+    wait_for("both are in FAULT", LONG, || all("FAULT"));
+    let text = plan("socket", &[]);
+    assert!(text.contains("nothing to do") && text.contains(&format!("{foretold}\n")), "{text}");
+}

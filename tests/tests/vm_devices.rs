@@ -289,11 +289,11 @@ fn without_its_vrf_an_instance_is_in_fault() {
     };
     serves();
     one.ip("link set red down");
-    faulty("interface red is down");
+    faulty("VRF red is down");
     one.ip("link set red up");
     serves();
     one.ip("link del red");
-    faulty("interface red doesn't exist");
+    faulty("VRF red doesn't exist");
     one.ip("link add red type dummy");
     one.ip("link set red up");
     faulty("no socket for adverts: red is no VRF: it has no table of routes");

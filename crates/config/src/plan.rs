@@ -2,7 +2,7 @@
 //! carried out, each with what it means for traffic, as far as is known what this host does now.
 
 use crate::changes::{Change, Felt, Kind, Verb, changes};
-use crate::model::{Config, Service};
+use crate::model::{Config, Service, SyncGroup};
 use crate::succession::{Held, Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -15,6 +15,8 @@ pub struct Facts {
     pub masters: BTreeSet<String>,
     /// Open connections of real servers.
     pub connections: BTreeMap<(VirtualServerId, SocketAddr), u64>,
+    /// What will hold instances of the new configuration in FAULT on this host, by their names, in words.
+    pub faults: BTreeMap<String, Vec<String>>,
 }
 
 /// One thing to be done.
@@ -39,6 +41,21 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What stays.
     pub kept: Vec<(Kind, String)>,
+    /// What will be in FAULT.
+    pub faults: Vec<Faulty>,
+}
+
+/// An instance that will be in FAULT by what it needs of this host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Faulty {
+    /// Its name.
+    pub instance: String,
+    /// What is wrong, at least one.
+    pub why: Vec<String>,
+    /// Its sync group, whose other members are in FAULT with it.
+    pub group: Option<String>,
+    /// Instances that are MASTER here and give their addresses up for it: it, members of its group; by the names they will have.
+    pub masters: Vec<String>,
 }
 
 /// Why a usable configuration is not to take the place of the one that runs, if so.
@@ -76,7 +93,7 @@ pub fn plan(old: &Config, new: &Config, facts: &Facts) -> Plan {
     let touched: BTreeSet<(Kind, &str)> = steps.iter().map(|s| (s.kind, s.what.as_str())).collect();
     let all = everything(new, &view.succession.new).into_iter();
     let kept = all.filter(|(kind, what)| !touched.contains(&(*kind, what.as_str()))).collect();
-    Plan { steps, kept }
+    Plan { steps, kept, faults: view.faulty() }
 }
 
 /// When something is done. The vrrp role removes instances and what addresses are no longer configured, takes the rest over,
@@ -169,13 +186,22 @@ fn first_key(service: &Service) -> Option<ServiceKey> {
     service.lvs.keys.iter().min().copied()
 }
 
+/// The sync group of an instance.
+fn group_of<'a>(config: &'a Config, name: &String) -> Option<&'a SyncGroup> {
+    config.groups.iter().find(|group| group.vrrp.members.contains(name))
+}
+
 /// Both configurations, and what is known of this host.
 struct View<'a> {
     old: Named<'a>,
     new: Named<'a>,
+    /// The new one.
+    config: &'a Config,
     succession: Succession<'a>,
     /// For each old instance whether it is MASTER here.
     masters: Vec<bool>,
+    /// For each new instance whether it will be in FAULT, by itself or with its group.
+    faulty: Vec<bool>,
     facts: &'a Facts,
     /// Open connections of virtual servers.
     open: HashMap<&'a VirtualServerId, u64>,
@@ -189,8 +215,13 @@ impl<'a> View<'a> {
             *sum = sum.saturating_add(*connections);
         }
         let masters = old.instances.iter().map(|i| facts.masters.contains(&i.vrrp.name)).collect();
+        let faulty = |name: &String| {
+            let together = group_of(new, name).map_or(std::slice::from_ref(name), |group| &group.vrrp.members);
+            together.iter().any(|member| facts.faults.contains_key(member))
+        };
+        let faulty = new.instances.iter().map(|i| faulty(&i.vrrp.name)).collect();
         let succession = Succession::between(old, new);
-        View { old: Named::of(old), new: Named::of(new), succession, masters, facts, open }
+        View { old: Named::of(old), new: Named::of(new), config: new, succession, masters, faulty, facts, open }
     }
 
     /// Whether an instance of the old configuration is MASTER here.
@@ -199,8 +230,33 @@ impl<'a> View<'a> {
     }
 
     /// Whether an instance of the new configuration goes on from one that is MASTER here.
-    fn stays_master(&self, new: usize) -> bool {
+    fn was_master(&self, new: usize) -> bool {
         self.succession.before(new).is_some_and(|old| self.master(old))
+    }
+
+    fn will_be_faulty(&self, new: usize) -> bool {
+        self.faulty.get(new).is_some_and(|faulty| *faulty)
+    }
+
+    /// Whether it goes on as MASTER.
+    fn stays_master(&self, new: usize) -> bool {
+        self.was_master(new) && !self.will_be_faulty(new)
+    }
+
+    /// What will be in FAULT, in the order of the file.
+    fn faulty(&self) -> Vec<Faulty> {
+        let name = |new: usize| self.config.instances.get(new).map(|i| i.vrrp.name.clone());
+        let masters: Vec<String> =
+            (0..self.faulty.len()).filter(|new| self.was_master(*new)).filter_map(name).collect();
+        let faulty = self.config.instances.iter().filter_map(|instance| {
+            let name = &instance.vrrp.name;
+            let why = self.facts.faults.get(name)?.clone();
+            let group = group_of(self.config, name);
+            let with = |master: &&String| *master == name || group.is_some_and(|g| g.vrrp.members.contains(*master));
+            let masters = masters.iter().filter(with).cloned().collect();
+            Some(Faulty { instance: name.clone(), why, group: group.map(|g| g.vrrp.name.clone()), masters })
+        });
+        faulty.collect()
     }
 
     fn turn(&self, kind: Kind, verb: Verb, what: &str) -> Turn {
@@ -255,6 +311,7 @@ impl<'a> View<'a> {
                 (None, _) => {
                     let effect = match stays {
                         true => "it is added to this host and announced",
+                        false if self.will_be_faulty(to.by) => "none while the instance is in FAULT, see below",
                         false => "none before the instance is MASTER here",
                     };
                     let details = vec![format!("to {}", to.instance.vrrp.name)];
@@ -267,6 +324,9 @@ impl<'a> View<'a> {
                 (Some(before), None) if before.address != to.address => {
                     let effect = match stays {
                         true => "it is taken off this host, and put back and announced at once",
+                        false if self.was_master(to.by) => {
+                            "it leaves this host: its instance will be in FAULT, see below"
+                        }
                         false => "none: it is not on this host",
                     };
                     let details = vec!["otherwise".to_owned()];
@@ -334,7 +394,9 @@ impl<'a> View<'a> {
     fn instance(&self, verb: Verb, what: &str, felt: Felt) -> &'static str {
         let gone = || self.old.instances.get(what).is_some_and(|at| self.master(*at));
         let stays = || self.new.instances.get(what).is_some_and(|at| self.stays_master(*at));
+        let faulty = verb != Verb::Removed && self.new.instances.get(what).is_some_and(|at| self.will_be_faulty(*at));
         match verb {
+            _ if faulty => "it will be in FAULT, see below",
             Verb::Added => "it listens first, and is MASTER when nobody better is heard",
             Verb::Removed if gone() => {
                 "this host gives its addresses up: a peer takes over, or nobody answers for them"

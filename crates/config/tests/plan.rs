@@ -5,9 +5,9 @@
 mod common;
 
 use common::config;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vipd_config::changes::Kind;
-use vipd_config::plan::{Facts, Plan, forbidden, plan};
+use vipd_config::plan::{Facts, Faulty, Plan, forbidden, plan};
 use vipd_lvs::settings::VirtualServerId;
 
 fn instance(name: &str, vrid: u8, lines: &str, addresses: &str) -> String {
@@ -28,7 +28,11 @@ fn facts(masters: &[&str], connections: &[(&str, &str, u64)]) -> Facts {
     let connections = connections.iter().map(|(service, server, open)| {
         ((VirtualServerId(format!("[{service}]:tcp:80")), server.parse().unwrap()), *open)
     });
-    Facts { masters: masters.iter().map(|m| (*m).to_owned()).collect(), connections: connections.collect() }
+    Facts {
+        masters: masters.iter().map(|m| (*m).to_owned()).collect(),
+        connections: connections.collect(),
+        ..Facts::default()
+    }
 }
 
 fn said(plan: &Plan) -> Vec<String> {
@@ -191,4 +195,40 @@ fn a_peer_more_is_no_other_advert() {
     let effect = |old: &str, new: &str| said(&plan(&config(old), &config(new), &Facts::default())).join("\n");
     let more = effect(&peers("192.0.2.7"), &peers("192.0.2.7\n192.0.2.8"));
     assert!(more.contains("go to these peers from now on") && !more.contains("drops them"), "{more}");
+}
+
+#[test]
+fn what_will_be_in_fault_is_foretold_with_its_group_and_what_it_gives_up() {
+    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\n";
+    let three = |addresses: &str| {
+        instance("A", 7, "", addresses)
+            + &instance("B", 8, "", "192.0.2.3")
+            + &instance("C", 9, "", "192.0.2.4")
+            + group
+    };
+    let (old, new) = (three("192.0.2.1"), three("192.0.2.1\n192.0.2.2"));
+    let gone = BTreeMap::from([("A".to_owned(), vec!["interface eth9 doesn't exist".to_owned()])]);
+    let of =
+        |masters: &[&str]| plan(&config(&old), &config(&new), &Facts { faults: gone.clone(), ..facts(masters, &[]) });
+    let serving = of(&["A", "B", "C"]);
+    let expected = |masters: &[&str]| Faulty {
+        instance: "A".to_owned(),
+        why: gone["A"].clone(),
+        group: Some("G".to_owned()),
+        masters: masters.iter().map(|m| (*m).to_owned()).collect(),
+    };
+    assert_eq!(serving.faults, [expected(&["A", "B"])]);
+    let text = said(&serving).join("\n");
+    assert!(text.contains("192.0.2.2 dev eth0 [to A]: none while the instance is in FAULT"), "{text}");
+    assert_eq!(of(&["C"]).faults, [expected(&[])]);
+    // A member that changes says it, too, though nothing is wrong with itself.
+    let changed = config(&new.replace("virtual_router_id 8", "virtual_router_id 8\npriority 7"));
+    let changed = plan(&config(&old), &changed, &Facts { faults: gone.clone(), ..facts(&["A", "B"], &[]) });
+    let said = said(&changed);
+    assert!(
+        said.iter().any(|s| s.starts_with("Changed vrrp_instance B") && s.contains("will be in FAULT")),
+        "{said:?}"
+    );
+    let well = plan(&config(&old), &config(&new), &facts(&["A"], &[]));
+    assert_eq!(well.faults, []);
 }

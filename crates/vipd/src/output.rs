@@ -31,3 +31,8 @@ pub(crate) fn print_json(command: &str, value: &impl Serialize, well: ExitCode) 
         }
     }
 }
+
+/// `1 change`, `2 changes`.
+pub(crate) fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

@@ -1,12 +1,15 @@
 //! `vipd plan FILE`: what a reload with that file would do, before it is done. Compared with the configuration of the running
 //! daemon, or with what the kernel holds if none runs.
 
+mod forecast;
 mod kernel;
 
 use crate::control::{Silence, ask};
-use crate::output::{print, print_json};
+use crate::output::{counted, print, print_json};
 use crate::status::shown;
 use crate::veil::veil;
+use forecast::Namespace;
+
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,7 +21,7 @@ use vipd_api::{Reading, Reply, Request, Status};
 use vipd_config::changes::{Kind, Verb};
 use vipd_config::diag::Level;
 use vipd_config::model::Config;
-use vipd_config::plan::{Facts, Plan, forbidden, plan};
+use vipd_config::plan::{Facts, Faulty, Plan, forbidden, plan};
 use vipd_config::{Loaded, Options};
 use vipd_lvs::settings::VirtualServerId;
 
@@ -34,16 +37,18 @@ enum Against {
 /// 0: nothing to do; 3: something; 2: no plan could be made.
 pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
     match planned(arguments) {
-        Ok((plan, against, warnings)) => {
-            let code = if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) };
+        Ok(planned) => {
+            let code = if planned.plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) };
             if arguments.json {
-                print_json("plan", &document(&plan, &against, &arguments.file, warnings), code)
+                print_json("plan", &document(&planned, &arguments.file), code)
             } else {
-                let warned = match warnings {
+                let warned = match planned.warnings {
                     0 => String::new(),
-                    n => format!("{n} warnings: vipd check {}\n", shown(&arguments.file.to_string_lossy())),
+                    n => {
+                        format!("{}: vipd check {}\n", counted(n, "warning"), shown(&arguments.file.to_string_lossy()))
+                    }
                 };
-                print("plan", &(text(&plan, &against) + &warned), code)
+                print("plan", &(text(&planned) + &warned), code)
             }
         }
         Err(e) => {
@@ -53,8 +58,17 @@ pub(crate) fn run(arguments: &crate::cli::PlanArguments) -> ExitCode {
     }
 }
 
-/// The plan, what it was made against, and how many warnings the file has.
-fn planned(arguments: &crate::cli::PlanArguments) -> Result<(Plan, Against, usize), String> {
+/// A plan and what is to be said beside it.
+struct Planned {
+    plan: Plan,
+    against: Against,
+    /// Of the file.
+    warnings: usize,
+    /// Why it is not known what will be in FAULT, if so.
+    blind: Option<String>,
+}
+
+fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
     let running = running(&arguments.socket)?;
     let reading = running.as_ref().map(|r| r.reading.clone()).unwrap_or_default();
     // As strict as a reload: what it refuses has no plan.
@@ -70,13 +84,24 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<(Plan, Against, usiz
         eprint!("{}", vipd_config::render_text(&loaded, vipd_config::Color::Never));
         return Err(format!("{} is not usable: a reload would be refused", arguments.file.display()));
     };
+    let (old, namespace) = match &running {
+        Some(running) => (&running.config, Namespace::of(&running.status)),
+        None => (&Config::default(), Namespace::to_be(&new)),
+    };
+    let (faults, blind) = match forecast::faults(old, &new, namespace) {
+        Ok(faults) => (faults, None),
+        Err(why) => (BTreeMap::new(), Some(why)),
+    };
     let Some(Running { status, config: old, nonce, .. }) = running else {
-        return Ok((kernel::plan(&new)?, Against::Kernel, warnings));
+        return Ok(Planned { plan: kernel::plan(&new, faults)?, against: Against::Kernel, warnings, blind });
     };
     veil(&mut new, nonce.as_bytes());
     match forbidden(&old, &new) {
         Some(why) => Err(format!("a reload would be refused: {why}")),
-        None => Ok((plan(&old, &new, &facts(&status)), Against::Daemon(status.pid), warnings)),
+        None => {
+            let plan = plan(&old, &new, &Facts { faults, ..facts(&status) });
+            Ok(Planned { plan, against: Against::Daemon(status.pid), warnings, blind })
+        }
     }
 }
 
@@ -134,7 +159,7 @@ fn facts(status: &Status) -> Facts {
             }
         }
     }
-    Facts { masters, connections }
+    Facts { masters, connections, ..Facts::default() }
 }
 
 fn verb(verb: Verb) -> (&'static str, char) {
@@ -146,7 +171,7 @@ fn verb(verb: Verb) -> (&'static str, char) {
     }
 }
 
-fn text(plan: &Plan, against: &Against) -> String {
+fn text(Planned { plan, against, blind, .. }: &Planned) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
     for (number, step) in plan.steps.iter().enumerate() {
@@ -171,6 +196,12 @@ fn text(plan: &Plan, against: &Against) -> String {
         n => writeln!(text, "{n} steps, in this order"),
     };
     let _ = writeln!(text, "stays as it is: {stays}");
+    for faulty in &plan.faults {
+        let _ = writeln!(text, "{}", shown(&foretold(faulty)));
+    }
+    if let Some(why) = blind {
+        let _ = writeln!(text, "whether an instance will be in FAULT is not known: {}", shown(why));
+    }
     let _ = match against {
         Against::Daemon(pid) => writeln!(text, "compared with the running daemon, process {pid}"),
         Against::Kernel => writeln!(text, "no daemon answers: compared with what the kernel holds"),
@@ -178,7 +209,18 @@ fn text(plan: &Plan, against: &Against) -> String {
     text
 }
 
-fn document(plan: &Plan, against: &Against, file: &Path, warnings: usize) -> serde_json::Value {
+/// What is said of an instance that will be in FAULT.
+fn foretold(Faulty { instance, why, group, masters }: &Faulty) -> String {
+    let with = group.as_ref().map(|group| format!("; its sync group {group} with it")).unwrap_or_default();
+    let lost = match masters.as_slice() {
+        [] => String::new(),
+        [one] if one == instance => "; it gives up its addresses, which are here now".to_owned(),
+        masters => format!("; addresses that are here now are given up: those of {}", masters.join(", ")),
+    };
+    format!("{instance}: will be FAULT: {}{with}{lost}", why.join(", "))
+}
+
+fn document(Planned { plan, against, warnings, blind }: &Planned, file: &Path) -> serde_json::Value {
     let steps = plan.steps.iter().map(|step| {
         json!({
             "verb": verb(step.verb).0,
@@ -196,6 +238,13 @@ fn document(plan: &Plan, against: &Against, file: &Path, warnings: usize) -> ser
             Against::Kernel => "kernel",
         },
         "steps": steps.collect::<Vec<_>>(),
+        "faults": plan.faults.iter().map(|faulty| json!({
+            "instance": faulty.instance,
+            "why": faulty.why,
+            "group": faulty.group,
+            "masters": faulty.masters,
+        })).collect::<Vec<_>>(),
+        "faults_unknown": blind,
         "kept": plan.kept.iter().map(|(kind, what)| json!({ "kind": kind.keyword(), "what": what })).collect::<Vec<_>>(),
     })
 }
@@ -219,12 +268,30 @@ mod tests {
             step(Verb::Removed, "192.0.2.2 dev eth\n0", vec![]),
         ];
         let kept = vec![(Kind::Instance, "vrrp_instance A".to_owned())];
+        let printed = |plan, against, blind| text(&Planned { plan, against, warnings: 0, blind });
         assert_eq!(
-            text(&Plan { steps, kept }, &Against::Daemon(7)),
+            printed(Plan { steps, kept, ..Plan::default() }, Against::Daemon(7), None),
             "   1. + 192.0.2.1 dev eth0 (to A)\n        traffic: none\n   2. - 192.0.2.2 dev eth 0\n        traffic: none\n\
              2 steps, in this order\nstays as it is: 1 vrrp_instance\ncompared with the running daemon, process 7\n"
         );
-        let nothing = text(&Plan::default(), &Against::Kernel);
+        let faulty = |group: Option<&str>, masters: &[&str]| {
+            foretold(&Faulty {
+                instance: "V".to_owned(),
+                why: vec!["interface eth9 doesn't exist".to_owned()],
+                group: group.map(str::to_owned),
+                masters: masters.iter().map(|m| (*m).to_owned()).collect(),
+            })
+        };
+        assert_eq!(faulty(None, &[]), "V: will be FAULT: interface eth9 doesn't exist");
+        assert_eq!(
+            faulty(Some("G"), &["V", "W"]),
+            "V: will be FAULT: interface eth9 doesn't exist; its sync group G with it; addresses that are here now are \
+             given up: those of V, W"
+        );
+        assert!(faulty(None, &["V"]).ends_with("; it gives up its addresses, which are here now"));
+        let blind = printed(Plan::default(), Against::Kernel, Some("are you root?".to_owned()));
+        assert!(blind.contains("in FAULT is not known: are you root?\n"), "{blind}");
+        let nothing = printed(Plan::default(), Against::Kernel, None);
         assert!(nothing.starts_with("nothing to do\nstays as it is: nothing\nno daemon answers"), "{nothing}");
     }
 }

@@ -1,8 +1,8 @@
 //! `vipd reload`: has the running daemon read its configuration again, waits, and shows what came of it.
 
 use crate::control::ask;
-use crate::output::{print, print_json};
-use crate::status::shown;
+use crate::output::{counted, print, print_json};
+use crate::status::{in_place, shown};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ fn text(reloaded: &Reloaded) -> String {
     // Writing to a string can't fail.
     if !taken {
         for line in findings.lines() {
-            let _ = writeln!(text, "{}", shown(line));
+            let _ = writeln!(text, "{}", in_place(line));
         }
         let _ = writeln!(text, "refused: {file} is not usable; the running configuration stays in force");
         return text;
@@ -49,12 +49,11 @@ fn text(reloaded: &Reloaded) -> String {
     }
     let found = match changes.len().saturating_add(*more_changes) {
         0 => "it means the same as before".to_owned(),
-        1 => "one change".to_owned(),
-        n => format!("{n} changes"),
+        n => counted(n, "change"),
     };
     let warned = match warnings {
         0 => String::new(),
-        n => format!("; {n} warnings: vipd check {file}"),
+        n => format!("; {}: vipd check {file}", counted(*n, "warning")),
     };
     let _ = writeln!(text, "{file} is in force after {took:.3} s: {found}{warned}");
     if !silent.is_empty() {
@@ -78,7 +77,7 @@ mod tests {
         };
         assert_eq!(
             text(&taken),
-            "  added vrrp_instance A\n/etc/keepalived/keepalived.conf is in force after 0.012 s: one change\n"
+            "  added vrrp_instance A\n/etc/keepalived/keepalived.conf is in force after 0.012 s: 1 change\n"
         );
         let many = text(&Reloaded { more_changes: 7, ..taken.clone() });
         assert!(many.contains("  and 7 more\n") && many.ends_with(": 8 changes\n"), "{many}");
@@ -89,7 +88,10 @@ mod tests {
                 && page.contains("2 warnings")
                 && page.contains("not heard from in time: check")
         );
-        let refused = Reloaded { taken: false, findings: "error here\n".to_owned(), ..taken };
-        assert!(text(&refused).starts_with("error here\nrefused: "));
+        assert!(text(&Reloaded { warnings: 1, ..taken.clone() }).contains("; 1 warning: vipd check"));
+        // What stands under a word stays there.
+        let findings = "error: here\n  --> a:1:1\n   |\n12 |     priorty\u{1b}[2J 7\n   |     ^^^^^^^\n".to_owned();
+        let refused = text(&Reloaded { taken: false, findings: findings.clone(), ..taken });
+        assert_eq!(refused.rsplit_once("refused: ").unwrap().0, findings.replace('\u{1b}', "\u{fffd}"), "{refused}");
     }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use table::Colour;
-pub(crate) use table::shown;
+pub(crate) use table::{in_place, shown};
 use text::Depth;
 use vipd_api::{Reply, Request, Status, UnixTime};
 

@@ -122,6 +122,10 @@ pub enum Fault {
     InterfaceMissing(String),
     /// The instance's interface is down or has no carrier.
     InterfaceDown(String),
+    /// The instance's VRF doesn't exist.
+    VrfMissing(String),
+    /// The instance's VRF is down.
+    VrfDown(String),
     /// An interface that is made for the instance doesn't exist.
     DeviceMissing(String),
     /// An interface that is made for the instance is down though the one beneath it is up.
@@ -166,6 +170,8 @@ impl fmt::Display for Fault {
         match self {
             Fault::InterfaceMissing(i) => write!(f, "interface {i} doesn't exist"),
             Fault::InterfaceDown(i) => write!(f, "interface {i} is down"),
+            Fault::VrfMissing(vrf) => write!(f, "VRF {vrf} doesn't exist"),
+            Fault::VrfDown(vrf) => write!(f, "VRF {vrf} is down"),
             Fault::DeviceMissing(i) => write!(f, "interface {i}, which is made for it, doesn't exist"),
             Fault::DeviceDown(i) => write!(f, "interface {i}, which is made for it, is down"),
             Fault::NoAddress(i) => write!(f, "interface {i} has no address to send adverts from"),
@@ -209,14 +215,19 @@ pub fn faults(settings: &Instance, facts: &Facts) -> BTreeSet<Fault> {
         faults.insert(Fault::Starting);
     }
     let own = settings.binding.device();
+    let is_vrf = settings.binding.vrf().is_some();
     if let Some(name) = own {
         match facts.links.get(name) {
             None => {
-                faults.insert(Fault::InterfaceMissing(name.into()));
+                faults.insert(if is_vrf {
+                    Fault::VrfMissing(name.into())
+                } else {
+                    Fault::InterfaceMissing(name.into())
+                });
             }
             Some(link) => {
                 if !link.up && settings.track_primary {
-                    faults.insert(Fault::InterfaceDown(name.into()));
+                    faults.insert(if is_vrf { Fault::VrfDown(name.into()) } else { Fault::InterfaceDown(name.into()) });
                 }
                 if !link.multicast && matches!(settings.transport, crate::settings::Transport::Multicast { .. }) {
                     faults.insert(Fault::NoMulticast(name.into()));

@@ -303,12 +303,12 @@ fn what_an_instance_is_bound_to_must_be_there() {
     let red = || Binding::Vrf("red".into());
     assert_eq!(standing_on(Binding::Routes, None), backup(100));
     assert_eq!(standing_on(red(), Some(true)), backup(100));
-    assert_eq!(standing_on(red(), Some(false)), fault("interface red is down"));
-    assert_eq!(standing_on(red(), None), fault("interface red doesn't exist"));
+    assert_eq!(standing_on(red(), Some(false)), fault("VRF red is down"));
+    assert_eq!(standing_on(red(), None), fault("VRF red doesn't exist"));
     // With `dont_track_primary` it may be down, not away.
     let untracked = |up| standing_of(red(), up, false);
     assert_eq!(untracked(Some(false)), backup(100));
-    assert_eq!(untracked(None), fault("interface red doesn't exist"));
+    assert_eq!(untracked(None), fault("VRF red doesn't exist"));
     // An interface of which the addresses are is looked at all the same.
     let mut one = instance(Version::V3, 51, 100, 100);
     one.source = Some([192, 0, 2, 1].into());

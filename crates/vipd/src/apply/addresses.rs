@@ -1,6 +1,7 @@
 //! The addresses of this host: what the kernel holds, compared with what is claimed; the difference written, one address
 //! and its announcement at a time, so that the first of a thousand doesn't wait for the rest.
 
+use super::UNUSABLE;
 use super::guardian::Guardian;
 use super::lease::Leases;
 use super::pace::Pace;
@@ -30,8 +31,6 @@ const RETRY: u64 = 1_000_000;
 const FORWARDS_AGE: u64 = 5_000_000;
 /// Leases renewed in one send, so that no advert waits for more: a thousandth of a second's work.
 const RENEWALS: usize = 128;
-/// An address with one of these can't be sent from.
-const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// What the kernel holds on one interface: by address and prefix, with the order in which it came.
 type Held = BTreeMap<(IpAddr, u8), (u64, Address)>;

@@ -13,7 +13,7 @@ use vipd_lvs::table::Table;
 use vipd_sys::netlink::Netlink;
 
 /// What starting with this configuration would do.
-pub(super) fn plan(new: &Config) -> Result<Plan, String> {
+pub(super) fn plan(new: &Config, faults: BTreeMap<String, Vec<String>>) -> Result<Plan, String> {
     let held = addresses().map_err(|e| format!("the addresses of this host can't be read: {e}"))?;
     let desired = at_start(new);
     let keys: BTreeSet<ServiceKey> = desired.keys().copied().collect();
@@ -23,14 +23,14 @@ pub(super) fn plan(new: &Config) -> Result<Plan, String> {
         Err(e) => Err(e),
     };
     let present = present.map_err(|e| format!("the kernel's IPVS table can't be read: {e}"))?;
-    let plan = from_nothing(new);
+    let plan = from_nothing(new, faults);
     Ok(less(plan, new, &held, &present, &desired))
 }
 
 /// What a start does on a host that has nothing of it.
-fn from_nothing(new: &Config) -> Plan {
+fn from_nothing(new: &Config, faults: BTreeMap<String, Vec<String>>) -> Plan {
     let nothing = Config { global: new.global.clone(), ..Config::default() };
-    vipd_config::plan::plan(&nothing, new, &Facts::default())
+    vipd_config::plan::plan(&nothing, new, &Facts { faults, ..Facts::default() })
 }
 
 /// The addresses of this host and their interfaces.
@@ -88,7 +88,7 @@ fn less(plan: Plan, new: &Config, held: &BTreeSet<(IpAddr, String)>, present: &T
             None => steps.push(step),
         }
     }
-    Plan { steps, kept }
+    Plan { steps, kept, faults: plan.faults }
 }
 
 /// Whether something that stands in several kernel services is there in all of them, and the same; `None`: it is missing.
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn what_is_there_is_not_planned() {
         let config = vipd_config::load_str("test", TEXT, &vipd_config::Options::default()).config.unwrap();
-        let whole = || from_nothing(&config);
+        let whole = || from_nothing(&config, BTreeMap::new());
         let desired = at_start(&config);
         let none = less(whole(), &config, &BTreeSet::new(), &Table::new(), &desired);
         assert_eq!(none, whole());

@@ -17,7 +17,7 @@ mod paths;
 mod steering;
 mod view;
 
-use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing};
+use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing, unfit};
 use crate::channel::{self, Decoder};
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::posture::Own;
@@ -39,7 +39,7 @@ use vipd_sys::poll::{DEADLINE, Poller, Room};
 use vipd_sys::raw::Inbox;
 use vipd_vrrp::admit;
 use vipd_vrrp::node::{Input, Node, Settings, Snapshot};
-use vipd_vrrp::settings::{Auth, Binding, Tracked};
+use vipd_vrrp::settings::{Auth, Tracked};
 use vipd_vrrp::track::{Known, Link};
 use vipd_vrrp::units::{Instant, Micros};
 
@@ -528,14 +528,9 @@ impl Role {
             if let Some(why) = self.devices.problem(&model.vrrp) {
                 opened.own = Err(why.to_owned());
             }
-            if let Binding::Vrf(name) = &model.vrrp.binding
-                && self.addresses.links().values().any(|link| link.name == *name && link.vrf.is_none())
-            {
-                opened.own = Err(format!("{name} is no VRF: it has no table of routes"));
-            }
-            let tracked = model.vrrp.source.filter(|_| model.track_source);
-            if let Some(source) = tracked.filter(|source| !self.addresses.on_host(*source)) {
-                opened.own = Err(format!("its source address {source} is not on this host"));
+            let addresses = &self.addresses;
+            if let Some(why) = unfit(model, addresses.links().values(), |address| addresses.on_host(address)) {
+                opened.own = Err(why);
             }
         }
         let sessions = self.bfd.open(&self.poller, FIRST_BFD);

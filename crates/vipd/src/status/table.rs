@@ -65,9 +65,14 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 /// `text` in one line, without control characters and without those that turn the direction of writing.
 pub(crate) fn shown(text: &str) -> String {
+    in_place(text.trim())
+}
+
+/// The same with the blanks around it: those in front show columns.
+pub(crate) fn in_place(line: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let clean = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
-    text.trim().split(['\n', '\t']).map(|part| part.chars().map(clean).collect()).collect::<Vec<String>>().join(" ")
+    line.split(['\n', '\t']).map(|part| part.chars().map(clean).collect()).collect::<Vec<String>>().join(" ")
 }
 
 /// What is being written.

@@ -5,6 +5,7 @@ use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
 use crate::message::{Configure, Known, ToRole};
+use crate::output::counted;
 use crate::part::{self, Difference};
 use crate::posture;
 use std::collections::{HashMap, HashSet};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{Refused, Reloaded, Reply};
-use vipd_config::diag::Level;
+use vipd_config::diag::{Diagnostic, Level};
 use vipd_config::model::Config;
 use vipd_config::{Color, Loaded};
 use vipd_lvs::settings::VirtualServerId;
@@ -31,6 +32,9 @@ pub(super) const ASKERS: usize = 64;
 /// How many changes whoever asked is told of, and how many of those are logged; the rest is counted.
 const CHANGES: usize = 10_000;
 const LOGGED: usize = 100;
+
+/// Bytes of a list in an event: less than an event may have (`record`).
+const LISTED: usize = 400;
 
 /// Where a reload stands. There is one at a time, from the file to the last role: who asks meanwhile gets one more.
 pub(super) enum Reload {
@@ -157,7 +161,7 @@ impl Supervisor {
             Ok(read) => *read,
             Err(why) => {
                 reloaded.findings.clone_from(&why);
-                self.refuse(why);
+                self.refuse(why.clone(), why);
                 self.reloaded(askers, &reloaded, next);
                 return;
             }
@@ -167,7 +171,7 @@ impl Supervisor {
         match loaded.config {
             Some(config) if let Some(why) = vipd_config::plan::forbidden(&self.config, &config) => {
                 why.clone_into(&mut reloaded.findings);
-                self.refuse(reloaded.findings.clone());
+                self.refuse(reloaded.findings.clone(), reloaded.findings.clone());
             }
             Some(config) => {
                 for line in findings.lines() {
@@ -189,10 +193,12 @@ impl Supervisor {
             }
             None => {
                 // What is in the way, and nothing else; `vipd check` shows the rest.
-                let errors = loaded.diagnostics.into_iter().filter(|d| d.level == Level::Error).collect();
+                let errors: Vec<Diagnostic> =
+                    loaded.diagnostics.into_iter().filter(|d| d.level == Level::Error).collect();
+                let briefly = list(&errors, loaded.unkept);
                 let errors = Loaded { config: None, diagnostics: errors, ..loaded };
                 reloaded.findings = vipd_config::render_text(&errors, Color::Never);
-                self.refuse(reloaded.findings.clone());
+                self.refuse(reloaded.findings.clone(), briefly);
             }
         }
         self.reloaded(askers, &reloaded, next);
@@ -267,9 +273,10 @@ impl Supervisor {
                     silent => warn!("the new configuration is in force but for {}", silent.join(", ")),
                 }
                 let reloaded = Reloaded { silent, ..settling.reloaded };
-                let changes = reloaded.changes.len() + reloaded.more_changes;
-                let first = reloaded.changes.first().map(|first| format!(": {first}")).unwrap_or_default();
-                let cause = format!("{changes} changes{first}");
+                let cause = match reloaded.changes.len() + reloaded.more_changes {
+                    0 => "it means the same as before".to_owned(),
+                    n => format!("{}: {}", counted(n, "change"), list(&reloaded.changes, reloaded.more_changes)),
+                };
                 self.note("reload", "configuration".to_owned(), "in force".to_owned(), cause);
                 self.reloaded(settling.askers, &reloaded, next);
             }
@@ -319,13 +326,13 @@ impl Supervisor {
         }
     }
 
-    fn refuse(&mut self, errors: String) {
+    /// `briefly`: the same in a line.
+    fn refuse(&mut self, errors: String, briefly: String) {
         error!("the new configuration is not usable; the running one stays in force:");
         for line in errors.lines() {
             error!("{line}");
         }
-        let first = errors.lines().next().unwrap_or_default().to_owned();
-        self.note("reload", "configuration".to_owned(), "refused".to_owned(), first);
+        self.note("reload", "configuration".to_owned(), "refused".to_owned(), briefly);
         self.config_status.refused = Some(Refused { at: unix_time(), errors });
     }
 
@@ -372,6 +379,19 @@ impl Supervisor {
     }
 }
 
+/// What an event tells of a list, of which `more` are not here: as many as have room, and how many there are besides.
+fn list<T: ToString>(all: &[T], more: usize) -> String {
+    let mut text = String::new();
+    for (told, one) in all.iter().map(ToString::to_string).enumerate() {
+        if told > 0 && text.len() + one.len() > LISTED {
+            return format!("{text}; and {} more", all.len() - told + more);
+        }
+        text.push_str(if told > 0 { "; " } else { "" });
+        text.push_str(&one);
+    }
+    if more > 0 { format!("{text}; and {more} more") } else { text }
+}
+
 /// What differs between the configuration in force and another one.
 #[derive(Default)]
 struct Compared {
@@ -402,4 +422,22 @@ impl Compared {
 
 pub(super) fn warnings(loaded: &Loaded) -> usize {
     loaded.diagnostics.iter().filter(|d| d.level == Level::Warning).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_tells_what_has_room_and_counts_the_rest() {
+        assert_eq!(list(&["a", "b"], 0), "a; b");
+        assert_eq!(list(&["a"], 3), "a; and 3 more");
+        let long = "x".repeat(LISTED + 1);
+        assert_eq!(list(&[long.as_str()], 0), long);
+        let many: Vec<usize> = (1000..2000).collect();
+        let text = list(&many, 5);
+        assert!(text.len() < LISTED + 30 && text.ends_with(" more"), "{text}");
+        let told = text.matches("; ").count();
+        assert!(text.ends_with(&format!("; and {} more", 1000 - told + 5)), "{text}");
+    }
 }
