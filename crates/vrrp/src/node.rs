@@ -5,7 +5,7 @@
 
 use crate::admit::Admitted;
 use crate::roster::Roster;
-use crate::router::{Carried, Edge, Faults, Key, Master, Name, Question, Router, State, Timer, Turn, Wish};
+use crate::router::{Carried, Edge, Failure, Faults, Key, Master, Name, Question, Router, State, Timer, Turn, Wish};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
 use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Micros, Priority};
@@ -322,6 +322,16 @@ impl Node {
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.decide(now, input);
         self.routers.note(now);
+    }
+
+    /// An advert that the router at this index wanted sent has left by its own interface for everybody, or has not. (No `Input`:
+    /// nobody is due at another time for that, and it is asked for each advert.)
+    pub fn sent(&mut self, i: usize, priority: Priority, outcome: Result<(), Failure>) {
+        let Some(router) = self.routers.untouched(i) else { return };
+        router.sent(priority, outcome);
+        if !router.edges.is_empty() {
+            self.collect(i);
+        }
     }
 
     fn decide(&mut self, now: Instant, input: Input) {

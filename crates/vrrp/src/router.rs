@@ -4,12 +4,14 @@
 mod clear;
 mod edge;
 mod hear;
+mod sent;
 mod state;
 mod ways;
 mod wire;
 
 pub use edge::{Edge, Sequence, Timer};
 pub(crate) use edge::{Turn, Wish};
+pub use sent::{Failure, Reach, Unsent};
 pub use state::{
     Backup, Clearance, Contest, Counters, Faults, Heard, Listening, Master, Name, Question, State, Transition,
 };
@@ -86,6 +88,9 @@ pub struct Carried {
     /// The operator handed it over.
     #[serde(default)]
     pub handed_over: bool,
+    /// As MASTER: its adverts don't leave.
+    #[serde(default)]
+    pub unsent: Option<Unsent>,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
@@ -162,6 +167,9 @@ pub struct Router {
     last_master: Option<Heard>,
     /// The operator handed it over: whoever serves is left in peace, as with `nopreempt`, until it is MASTER again.
     handed_over: bool,
+    /// As MASTER: its adverts don't leave. Before `untold_until` no such thing is told again.
+    unsent: Option<Unsent>,
+    untold_until: Instant,
     /// What the time of day is ahead of `Instant`, in microseconds.
     pub(crate) clock: i64,
     /// What it counted.
@@ -187,6 +195,8 @@ impl Router {
             ears: ways::ears(now, &settings),
             last_master: None,
             handed_over: false,
+            unsent: None,
+            untold_until: Instant(0),
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
             counters: Counters::default(),
             history: VecDeque::new(),
@@ -204,6 +214,7 @@ impl Router {
         self.stamps = carried.stamps;
         self.last_master = carried.last_master;
         self.handed_over = carried.handed_over;
+        self.unsent = carried.unsent;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
@@ -286,6 +297,7 @@ impl Router {
             ears: self.carry_ears(),
             last_master: self.last_master,
             handed_over: self.handed_over,
+            unsent: self.unsent.clone(),
             counters: self.counters.clone(),
             history: self.history.clone(),
         }
@@ -453,6 +465,7 @@ impl Router {
         if let State::Master(Master { contest: Some(contest), .. }) = before {
             self.edges.push_back(Edge::LeftContest { contest });
         }
+        self.end_unsent();
     }
 
     /// BACKUP with a full master-down interval; an owner needn't listen for anybody.
@@ -540,10 +553,6 @@ impl Router {
             Auth::Hmac(auth) => Some(Sequence::Hmac(self.stamps.next(unix, auth.replay))),
         };
         self.ears.iter_mut().for_each(|ear| ear.stamps.sent_as(&self.stamps));
-        self.counters.adverts_sent += 1;
-        if priority == Priority::RELEASE {
-            self.counters.priority_zero_sent += 1;
-        }
         self.edges.push_back(Edge::Send { advert: self.advert(priority), sequence });
     }
 
