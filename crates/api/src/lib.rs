@@ -283,7 +283,7 @@ pub struct InstanceStatus {
     pub base_priority: u8,
     /// Priority in force.
     pub priority: u8,
-    /// Address of the master: our own while MASTER.
+    /// Address of the master: our own while MASTER; `None` when none is heard, or believed, for longer than it may be silent.
     pub master: Option<IpAddr>,
     /// What the checksum of the last advert of version 3 over IPv4 covered: `with pseudo-header`, `without pseudo-header`, `with the
     /// multicast group in the pseudo-header`.
@@ -305,6 +305,12 @@ pub struct InstanceStatus {
     /// Another master of the same virtual router, which is to give way.
     #[serde(default)]
     pub second_master: Option<SecondMaster>,
+    /// The operator handed it over (`vipd switchover`): it leaves whoever serves in peace until that is undone or it is MASTER again.
+    #[serde(default)]
+    pub handed_over: bool,
+    /// As BACKUP that hears no master: what keeps it from being one, a phrase each.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
     /// As MASTER: its adverts don't leave by its own interface.
     #[serde(default)]
     pub unsent: Option<UnsentStatus>,

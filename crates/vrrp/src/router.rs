@@ -328,6 +328,38 @@ impl Router {
         matches!(self.state, State::Master(Master { listening: Some(_), .. }))
     }
 
+    /// Whether the operator handed it over, so that it leaves whoever serves in peace.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
+    /// As BACKUP: whom it hears as master. One that gave up is none, nor is one that is silent, or is believed no more, for
+    /// longer than a master may be.
+    pub fn heard(&self, now: Instant) -> Option<Heard> {
+        let State::Backup(backup) = &self.state else { return None };
+        let Instance { version, advert_int, down_timer_adverts, .. } = self.settings;
+        backup.heard.filter(|heard| {
+            // (Who was too weak to be listened to has its own interval all the same.)
+            let interval = if version == Version::V3 { heard.interval.max(LEAST_LEARNED) } else { advert_int };
+            let patience = timers::master_down(version, self.effective, interval, down_timer_adverts);
+            heard.priority != Priority::RELEASE && now - heard.at <= patience
+        })
+    }
+
+    /// Whether it is BACKUP, hears no master, and would be one itself.
+    pub(crate) fn wants_master(&self) -> bool {
+        matches!(self.state, State::Backup(Backup { wants_master: true, .. }))
+    }
+
+    /// Whether a sibling may become MASTER as far as this one goes.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Backup(backup) => backup.wants_master && self.overslept(now).is_none(),
+            State::Master(_) => true,
+            State::Init | State::Fault(_) | State::Stopped => false,
+        }
+    }
+
     /// As BACKUP: who is master, with which priority and interval.
     pub fn master(&self) -> Option<(IpAddr, Priority, Centis)> {
         let State::Backup(backup) = &self.state else { return None };

@@ -102,6 +102,8 @@ fn faulty() -> InstanceStatus {
         since: NOW - 5.0,
         why: "interface eth1 is down".to_owned(),
         faults: vec!["interface eth1 is down".to_owned(), "script chk_haproxy is bad".to_owned()],
+        handed_over: true,
+        waits_for: vec!["VI_3 of its sync group, which is INIT".to_owned(), "its witness".to_owned()],
         vrid: 7,
         version: 3,
         interface: "eth1".to_owned(),
@@ -302,6 +304,8 @@ Virtual routers
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down
       fault: script chk_haproxy is bad
+      handed over: leaves whoever serves in peace until `vipd switchover --undo VI_2`
+      hears no master, and waits for VI_3 of its sync group, which is INIT; its witness
       + 198.51.100.7/32 dev eth1 here, though this router is not MASTER
       VRRP version 3, adverts 0 in 0 out, became master 0 times
     packets for no virtual router here: 9 unknown_vrid

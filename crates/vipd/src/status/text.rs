@@ -126,6 +126,14 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         for fault in &instance.faults {
             table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
         }
+        if instance.handed_over {
+            let what = format!("leaves whoever serves in peace until `vipd switchover --undo {}`", instance.name);
+            table.note(vec![Cell::new("handed over:", Tint::Warn), what.into()]);
+        }
+        if !instance.waits_for.is_empty() {
+            let awaited = instance.waits_for.join("; ");
+            table.note(vec![Cell::new("hears no master, and waits for", Tint::Warn), awaited.into()]);
+        }
         if let Some(unsent) = &instance.unsent {
             table.note(vec![Cell::new(not_leaving(instance, unsent, now), Tint::Bad), (&unsent.why).into()]);
         }

@@ -66,10 +66,7 @@ impl Role {
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
         let settings = &router.settings;
-        let heard = match router.state() {
-            State::Backup(b) => b.heard,
-            State::Master(_) | State::Init | State::Fault(_) | State::Stopped => None,
-        };
+        let heard = router.heard(clocks.mono);
         let master = match router.state() {
             State::Master(_) => router.source(),
             _ => heard.map(|h| h.address),
@@ -156,6 +153,8 @@ impl Role {
             rules: rules.into_iter().map(|path| self.path_status(path)).collect(),
             tracks: tracks.collect(),
             second_master,
+            handed_over: router.is_handed_over(),
+            waits_for: self.node.waits_for(clocks.mono, i),
             unsent: router.unsent().map(|unsent| UnsentStatus {
                 since: clocks.unix(unsent.since),
                 why: unsent.last.why.clone(),
