@@ -45,6 +45,10 @@ fn the_operator_moves_the_master() {
     std::thread::sleep(Duration::from_secs_f64(4.0 * down));
     let status = ours.instance("VI_1");
     assert_eq!((status.state.as_str(), status.why.as_str()), ("BACKUP", "the operator handed over"));
+    assert!(status.handed_over);
+    let (_, page) = order(&one, &["status"]);
+    let says = "handed over: leaves whoever serves in peace until `vipd switchover --undo VI_1`";
+    assert!(page.contains(says), "{page}");
     assert!(two.holds(VIP) && !one.holds(VIP), "it preempted whom it was handed over to");
     let (done, told) = order(&one, &["switchover", "VI_1"]);
     assert!(!done && told.contains("VI_1 is BACKUP here"), "{told}");
@@ -60,6 +64,7 @@ fn the_operator_moves_the_master() {
     assert!(order(&one, &["switchover", "VI_1", "--undo"]).0);
     ours.wait_master(VIP, patience);
     wait_for("the weaker gives way", patience, || !two.holds(VIP));
+    assert!(!ours.instance("VI_1").handed_over);
 
     // Handed over to one that dies: it serves again.
     assert!(order(&one, &["switchover", "VI_1"]).0);

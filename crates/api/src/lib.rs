@@ -123,7 +123,7 @@ pub struct Event {
     /// When.
     pub at: UnixTime,
     /// `daemon`, `role`, `reload`, `order`, `transition`, `priority`, `lower_priority`, `stall`, `tracker`, `address`, `route`,
-    /// `rule`, `bfd`, `heartbeat`, `real_server`, `quorum`, `hook`; others may come.
+    /// `rule`, `bfd`, `heartbeat`, `adverts`, `two masters`, `takeover`, `real_server`, `quorum`, `hook`; others may come.
     pub kind: String,
     /// To what, in the configuration's words: `vrrp_instance VI_1`
     pub subject: String,
@@ -283,7 +283,7 @@ pub struct InstanceStatus {
     pub base_priority: u8,
     /// Priority in force.
     pub priority: u8,
-    /// Address of the master: our own while MASTER.
+    /// Address of the master: our own while MASTER; `None` when none is heard, or believed, for longer than it may be silent.
     pub master: Option<IpAddr>,
     /// What the checksum of the last advert of version 3 over IPv4 covered: `with pseudo-header`, `without pseudo-header`, `with the
     /// multicast group in the pseudo-header`.
@@ -305,6 +305,15 @@ pub struct InstanceStatus {
     /// Another master of the same virtual router, which is to give way.
     #[serde(default)]
     pub second_master: Option<SecondMaster>,
+    /// The operator handed it over (`vipd switchover`): it leaves whoever serves in peace until that is undone or it is MASTER again.
+    #[serde(default)]
+    pub handed_over: bool,
+    /// As BACKUP that hears no master: what keeps it from being one, a phrase each.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
+    /// As MASTER: its adverts don't leave by its own interface.
+    #[serde(default)]
+    pub unsent: Option<UnsentStatus>,
     /// With heartbeat paths: each way by which directors hear each other, the own interface first.
     #[serde(default)]
     pub heartbeats: Vec<HeartbeatStatus>,
@@ -366,6 +375,17 @@ pub struct SecondMaster {
     pub since: UnixTime,
     /// How many of its adverts were heard.
     pub adverts: u64,
+}
+
+/// Adverts of a MASTER that don't leave.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct UnsentStatus {
+    /// Since when.
+    pub since: UnixTime,
+    /// Why the last one did not: `Operation not permitted`
+    pub why: String,
+    /// Whether nothing leaves at all; else some of the unicast peers are reached.
+    pub none_leaves: bool,
 }
 
 /// One way by which the directors of an instance hear each other.
@@ -438,8 +458,11 @@ pub struct TransitionStatus {
 pub struct Counters {
     /// Adverts accepted.
     pub adverts_received: u64,
-    /// Adverts sent.
+    /// Adverts sent: what the kernel took, for all peers.
     pub adverts_sent: u64,
+    /// Adverts that could not be sent, or not to all peers.
+    #[serde(default)]
+    pub adverts_unsent: u64,
     /// Times it became MASTER.
     pub became_master: u64,
     /// Times it left MASTER.

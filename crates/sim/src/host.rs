@@ -412,6 +412,7 @@ impl Host {
                             self.effects.push(Effect::Packet(to, flight));
                         }
                     }
+                    node.sent(i, advert.priority, Ok(()));
                 }
                 Action::Router(i, Edge::Announce { .. }) => {
                     if self.mutation != Some(Mutation::NotAnnounced) {
@@ -444,6 +445,8 @@ impl Host {
                     | Edge::TwoMasters { .. }
                     | Edge::LeftContest { .. }
                     | Edge::Healed { .. }
+                    | Edge::NotSent(_)
+                    | Edge::SentAgain(_)
                     | Edge::Silent { .. }
                     | Edge::HeardAgain { .. },
                 )

@@ -5,7 +5,9 @@
 
 use crate::admit::Admitted;
 use crate::roster::Roster;
-use crate::router::{Carried, Edge, Faults, Key, Master, Name, Question, Router, State, Timer, Turn, Wish};
+use crate::router::{
+    Carried, Edge, Failure, Faults, Heard, Key, Master, Name, Question, Router, State, Timer, Turn, Wish,
+};
 use crate::settings::{Instance, Process, Script, SyncGroup, Track, Tracked, VirtualAddress};
 use crate::track::{self, Cause, Duty, Effect, Facts, Fault, Known, Link, ProcessState, ScriptState};
 use crate::units::{Instant, Micros, Priority};
@@ -324,6 +326,16 @@ impl Node {
         self.routers.note(now);
     }
 
+    /// An advert that the router at this index wanted sent has left by its own interface for everybody, or has not. (No `Input`:
+    /// nobody is due at another time for that, and it is asked for each advert.)
+    pub fn sent(&mut self, i: usize, priority: Priority, outcome: Result<(), Failure>) {
+        let Some(router) = self.routers.untouched(i) else { return };
+        router.sent(priority, outcome);
+        if !router.edges.is_empty() {
+            self.collect(i);
+        }
+    }
+
     fn decide(&mut self, now: Instant, input: Input) {
         match input {
             Input::TickMasters => {
@@ -531,12 +543,7 @@ impl Node {
             return;
         };
         let members = self.groups[g].members.clone();
-        let ready = |r: &Router| match &r.state {
-            State::Backup(b) => b.wants_master && r.overslept(now).is_none(),
-            State::Master(_) => true,
-            State::Init | State::Fault(_) | State::Stopped => false,
-        };
-        if members.iter().any(|m| *m != i && !ready(&self.routers[*m])) {
+        if self.awaited_by(now, i).next().is_some() {
             self.routers[i].ask_anew();
             self.routers[i].wait_for_siblings(now);
             self.collect(i);
@@ -562,6 +569,29 @@ impl Node {
             }
         }
         self.group_changed(g, Name::Master, format!("{name}: {why}"));
+    }
+
+    /// The siblings that keep the router at this index from becoming MASTER.
+    fn awaited_by(&self, now: Instant, i: usize) -> impl Iterator<Item = &Router> {
+        let members = self.group_of(i).map_or([].as_slice(), |group| &group.members);
+        let siblings = members.iter().filter(move |m| **m != i).filter_map(|m| self.routers.get(*m));
+        siblings.filter(move |sibling| !sibling.is_ready(now))
+    }
+
+    /// What the router at this index waits for, if it is BACKUP, hears no master and would be one itself: a phrase each.
+    pub fn waits_for(&self, now: Instant, i: usize) -> Vec<String> {
+        let Some(router) = self.routers.get(i).filter(|router| router.wants_master()) else { return Vec::new() };
+        let siblings = self.awaited_by(now, i).map(|sibling| {
+            let name = &sibling.settings.name;
+            match (sibling.state.name(), sibling.heard(now)) {
+                (Name::Backup, Some(master)) => {
+                    let Heard { address, priority, .. } = master;
+                    format!("{name} of its sync group, which hears {address} with priority {priority}")
+                }
+                (state, _) => format!("{name} of its sync group, which is {state}"),
+            }
+        });
+        siblings.chain(router.asked().map(str::to_string)).collect()
     }
 
     fn serve(&mut self, now: Instant, i: usize, why: String) {

@@ -4,12 +4,14 @@
 mod clear;
 mod edge;
 mod hear;
+mod sent;
 mod state;
 mod ways;
 mod wire;
 
 pub use edge::{Edge, Sequence, Timer};
 pub(crate) use edge::{Turn, Wish};
+pub use sent::{Failure, Reach, Unsent};
 pub use state::{
     Backup, Clearance, Contest, Counters, Faults, Heard, Listening, Master, Name, Question, State, Transition,
 };
@@ -86,6 +88,9 @@ pub struct Carried {
     /// The operator handed it over.
     #[serde(default)]
     pub handed_over: bool,
+    /// As MASTER: its adverts don't leave.
+    #[serde(default)]
+    pub unsent: Option<Unsent>,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
@@ -162,6 +167,9 @@ pub struct Router {
     last_master: Option<Heard>,
     /// The operator handed it over: whoever serves is left in peace, as with `nopreempt`, until it is MASTER again.
     handed_over: bool,
+    /// As MASTER: its adverts don't leave. Before `untold_until` no such thing is told again.
+    unsent: Option<Unsent>,
+    untold_until: Instant,
     /// What the time of day is ahead of `Instant`, in microseconds.
     pub(crate) clock: i64,
     /// What it counted.
@@ -187,6 +195,8 @@ impl Router {
             ears: ways::ears(now, &settings),
             last_master: None,
             handed_over: false,
+            unsent: None,
+            untold_until: Instant(0),
             clock: unix.0.cast_signed().saturating_sub_unsigned(now.0),
             counters: Counters::default(),
             history: VecDeque::new(),
@@ -204,6 +214,7 @@ impl Router {
         self.stamps = carried.stamps;
         self.last_master = carried.last_master;
         self.handed_over = carried.handed_over;
+        self.unsent = carried.unsent;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
@@ -286,6 +297,7 @@ impl Router {
             ears: self.carry_ears(),
             last_master: self.last_master,
             handed_over: self.handed_over,
+            unsent: self.unsent.clone(),
             counters: self.counters.clone(),
             history: self.history.clone(),
         }
@@ -314,6 +326,38 @@ impl Router {
     /// Whether it is MASTER and listens after a stall.
     pub fn is_listening(&self) -> bool {
         matches!(self.state, State::Master(Master { listening: Some(_), .. }))
+    }
+
+    /// Whether the operator handed it over, so that it leaves whoever serves in peace.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
+    /// As BACKUP: whom it hears as master. One that gave up is none, nor is one that is silent, or is believed no more, for
+    /// longer than a master may be.
+    pub fn heard(&self, now: Instant) -> Option<Heard> {
+        let State::Backup(backup) = &self.state else { return None };
+        let Instance { version, advert_int, down_timer_adverts, .. } = self.settings;
+        backup.heard.filter(|heard| {
+            // (Who was too weak to be listened to has its own interval all the same.)
+            let interval = if version == Version::V3 { heard.interval.max(LEAST_LEARNED) } else { advert_int };
+            let patience = timers::master_down(version, self.effective, interval, down_timer_adverts);
+            heard.priority != Priority::RELEASE && now - heard.at <= patience
+        })
+    }
+
+    /// Whether it is BACKUP, hears no master, and would be one itself.
+    pub(crate) fn wants_master(&self) -> bool {
+        matches!(self.state, State::Backup(Backup { wants_master: true, .. }))
+    }
+
+    /// Whether a sibling may become MASTER as far as this one goes.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Backup(backup) => backup.wants_master && self.overslept(now).is_none(),
+            State::Master(_) => true,
+            State::Init | State::Fault(_) | State::Stopped => false,
+        }
     }
 
     /// As BACKUP: who is master, with which priority and interval.
@@ -453,6 +497,7 @@ impl Router {
         if let State::Master(Master { contest: Some(contest), .. }) = before {
             self.edges.push_back(Edge::LeftContest { contest });
         }
+        self.end_unsent();
     }
 
     /// BACKUP with a full master-down interval; an owner needn't listen for anybody.
@@ -540,10 +585,6 @@ impl Router {
             Auth::Hmac(auth) => Some(Sequence::Hmac(self.stamps.next(unix, auth.replay))),
         };
         self.ears.iter_mut().for_each(|ear| ear.stamps.sent_as(&self.stamps));
-        self.counters.adverts_sent += 1;
-        if priority == Priority::RELEASE {
-            self.counters.priority_zero_sent += 1;
-        }
         self.edges.push_back(Edge::Send { advert: self.advert(priority), sequence });
     }
 

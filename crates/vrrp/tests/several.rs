@@ -301,7 +301,7 @@ fn the_first_advert_after_a_reload_is_at_once() {
     let mut node = reloaded(&node, now, two());
     assert_eq!(node.wake().unwrap().0, now);
     node.handle(now, Input::Tick);
-    assert_eq!(node.routers()[0].counters.adverts_sent, 2);
+    assert!(actions(&mut node).iter().any(|a| matches!(a, Action::Router(0, Edge::Send { .. }))));
 }
 
 #[test]
@@ -643,4 +643,49 @@ fn a_group_is_told_why_its_member_took_over() {
             node.routers()[0].why()
         );
     }
+}
+
+#[test]
+fn who_waits_for_a_sibling_says_for_which_and_lists_no_silent_master() {
+    let settings = Settings { groups: vec![group()], ..two() };
+    let mut node = Node::new(START, settings, links(OWN), None, Micros::ZERO);
+    let mut now = START;
+    let says = |node: &Node, now| (node.waits_for(now, 0), node.waits_for(now, 1));
+    for n in 0..6 {
+        // The one hears its master all along, the other once.
+        for i in if n == 0 { 0..2 } else { 0..1 } {
+            let stronger = heard(&node, i, 200);
+            node.handle(now, stronger);
+        }
+        assert_eq!(node.routers()[0].heard(now).map(|h| h.priority), Some(Priority(200)));
+        assert_eq!(node.routers()[1].heard(now).is_some(), n < 4, "{n}");
+        let awaited = "VI_51 of its sync group, which hears 192.0.2.2 with priority 200".to_owned();
+        let waits = if n < 4 { vec![] } else { vec![awaited] };
+        assert_eq!(says(&node, now), (vec![], waits), "{n}");
+        now = now + Micros(1_000_000);
+        node.handle(now, Input::Tick);
+    }
+    // Who gives up is no master, however short ago it was heard.
+    let farewell = heard(&node, 0, 0);
+    node.handle(now, farewell);
+    assert_eq!(node.routers()[0].heard(now), None);
+    // A sibling in FAULT brings it there, too: it waits for nothing.
+    node.handle(now, Input::Sockets(0, Err("no descriptors".into())));
+    assert_eq!((names(&node), says(&node, now)), (vec![Name::Fault; 2], (vec![], vec![])));
+}
+
+#[test]
+fn what_was_handed_over_is_so_until_it_is_undone_or_serves_again() {
+    let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
+    let now = serve(&mut node);
+    node.handle(now, Input::HandOver(0));
+    let handed_over = |node: &Node| node.routers()[0].is_handed_over();
+    assert!(handed_over(&node) && !node.routers()[1].is_handed_over());
+    assert!(handed_over(&reloaded(&node, now, two())), "a reload forgets nothing");
+    let mut undone = node.clone();
+    undone.handle(now, Input::TakeBack(0));
+    assert!(!handed_over(&undone));
+    node.handle(now + Micros(5_000_000), Input::Tick);
+    node.handle(now + Micros(10_000_000), Input::Tick);
+    assert_eq!((names(&node), handed_over(&node)), (vec![Name::Master; 2], false), "nobody followed");
 }

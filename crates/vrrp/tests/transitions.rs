@@ -72,6 +72,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::Healed { .. }) => Does::Heals,
             Action::Router(_, Edge::LeftContest { .. }) => Does::LeavesContest,
             Action::Router(_, Edge::Silent { .. } | Edge::HeardAgain { .. }) => panic!("there is one way alone"),
+            Action::Router(_, Edge::NotSent(_) | Edge::SentAgain(_)) => panic!("nobody has said what became of any"),
             Action::Group(..) => panic!("there is no group"),
             Action::Tracked(..) => continue,
         });

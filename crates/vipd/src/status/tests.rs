@@ -11,7 +11,7 @@ use vipd_api::{
     AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HeartbeatStatus, HookRun,
     HookRunning, HookStatus, InstanceStatus, NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused,
     RoleStatus, ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus, TransitionStatus,
-    UnknownServerStatus, VERSION,
+    UnknownServerStatus, UnsentStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -65,6 +65,7 @@ fn master() -> InstanceStatus {
             since: NOW - 61.0,
             adverts: 7,
         }),
+        unsent: Some(UnsentStatus { since: NOW - 12.0, why: "Network is down".to_owned(), none_leaves: true }),
         heartbeats: vec![
             way("eth0", HeartbeatStatus { silent: Some(NOW - 12.0), received: 40, ..Default::default() }),
             way("eth1", HeartbeatStatus { heard: Some(NOW - 0.4), received: 52, ..Default::default() }),
@@ -76,6 +77,7 @@ fn master() -> InstanceStatus {
         counters: Counters {
             adverts_received: 12,
             adverts_sent: 192,
+            adverts_unsent: 4,
             became_master: 1,
             two_masters: 1,
             addresses_restored: 2,
@@ -100,6 +102,8 @@ fn faulty() -> InstanceStatus {
         since: NOW - 5.0,
         why: "interface eth1 is down".to_owned(),
         faults: vec!["interface eth1 is down".to_owned(), "script chk_haproxy is bad".to_owned()],
+        handed_over: true,
+        waits_for: vec!["VI_3 of its sync group, which is INIT".to_owned(), "its witness".to_owned()],
         vrid: 7,
         version: 3,
         interface: "eth1".to_owned(),
@@ -283,6 +287,7 @@ Processes
 Virtual routers
   NAME  STATE   SINCE     VRID  IFACE  PRIO/BASE  MASTER                 WHY
   VI_1  MASTER  3 m 12 s  51    eth0   102/100    192.0.2.1 (this host)  no advert for 3.61 s
+      no advert leaves by its own interface since 12 s: Network is down
       two masters: 192.0.2.2 with priority 50 serves, too, since 1 m 1 s (7 adverts heard)
       path eth0: silent for 12 s, though the master is heard by another (40 in, 0 out)
       path eth1: heard 0 s ago (52 in, 0 out)
@@ -294,11 +299,13 @@ Virtual routers
       - 192.0.2.101/24 dev eth0 MISSING here
       + route default via 192.0.2.254 table 100
       - rule from 192.0.2.100 priority 400 lookup 100 MISSING here
-      VRRP version 2, group VG_1, adverts 12 in 192 out, became master 1 time, beside a second master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
+      VRRP version 2, group VG_1, adverts 12 in 192 out, 4 not sent, became master 1 time, beside a second master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
       not admitted: 3 checksum, 1 password
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down
       fault: script chk_haproxy is bad
+      handed over: leaves whoever serves in peace until `vipd switchover --undo VI_2`
+      hears no master, and waits for VI_3 of its sync group, which is INIT; its witness
       + 198.51.100.7/32 dev eth1 here, though this router is not MASTER
       VRRP version 3, adverts 0 in 0 out, became master 0 times
     packets for no virtual router here: 9 unknown_vrid

@@ -4,7 +4,8 @@ use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
     AddressStatus, CheckStatus, HeartbeatStatus, HookStatus, InstanceStatus, PathStatus, RealServerStatus,
-    ServiceStatus, StaticStatus, Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, VERSION,
+    ServiceStatus, StaticStatus, Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, UnsentStatus,
+    VERSION,
 };
 
 /// How much to show.
@@ -125,6 +126,17 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         for fault in &instance.faults {
             table.note(vec![Cell::new("fault:", Tint::Bad), fault.into()]);
         }
+        if instance.handed_over {
+            let what = format!("leaves whoever serves in peace until `vipd switchover --undo {}`", instance.name);
+            table.note(vec![Cell::new("handed over:", Tint::Warn), what.into()]);
+        }
+        if !instance.waits_for.is_empty() {
+            let awaited = instance.waits_for.join("; ");
+            table.note(vec![Cell::new("hears no master, and waits for", Tint::Warn), awaited.into()]);
+        }
+        if let Some(unsent) = &instance.unsent {
+            table.note(vec![Cell::new(not_leaving(instance, unsent, now), Tint::Bad), (&unsent.why).into()]);
+        }
         if let Some(other) = &instance.second_master {
             let span = span(now - other.since);
             let what = format!(
@@ -176,6 +188,13 @@ fn master(instance: &InstanceStatus) -> String {
         (Some(address), None) => address.to_string(),
         (None, _) => String::new(),
     }
+}
+
+/// `no advert leaves since 12 s:`
+fn not_leaving(instance: &InstanceStatus, unsent: &UnsentStatus, now: UnixTime) -> String {
+    let what = if unsent.none_leaves { "no advert leaves" } else { "not every advert leaves" };
+    let by = if instance.heartbeats.is_empty() { "" } else { " by its own interface" };
+    format!("{what}{by} since {}:", span(now - unsent.since))
 }
 
 /// `path eth1: silent for 12 s, though the master is heard by another; 7 in, 0 out`
@@ -284,12 +303,11 @@ fn particulars(instance: &InstanceStatus) -> String {
         text += &format!(", {} upon {}", device.name, device.base);
         text += &device.mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
     }
-    text += &format!(
-        ", adverts {} in {} out, became master {}",
-        counters.adverts_received,
-        counters.adverts_sent,
-        count(counters.became_master, "time")
-    );
+    text += &format!(", adverts {} in {} out", counters.adverts_received, counters.adverts_sent);
+    if counters.adverts_unsent > 0 {
+        text += &format!(", {} not sent", counters.adverts_unsent);
+    }
+    text += &format!(", became master {}", count(counters.became_master, "time"));
     if counters.two_masters > 0 {
         text += &format!(", beside a second master {}", count(counters.two_masters, "time"));
     }

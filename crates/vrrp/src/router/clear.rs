@@ -52,6 +52,15 @@ impl Router {
         false
     }
 
+    /// Whose answer it waits for.
+    pub(crate) fn asked(&self) -> Option<&'static str> {
+        match self.state {
+            State::Backup(Backup { clearance: Clearance::Asked(Question::Witness), .. }) => Some("its witness"),
+            State::Backup(Backup { clearance: Clearance::Asked(Question::Fence), .. }) => Some("its fence"),
+            State::Init | State::Backup(_) | State::Master(_) | State::Fault(_) | State::Stopped => None,
+        }
+    }
+
     /// It waits for a sibling that can't serve yet, or may not: what was found out is old when it can.
     pub(crate) fn ask_anew(&mut self) {
         if let State::Backup(Backup { clearance, .. }) = &mut self.state

@@ -1,6 +1,6 @@
 //! What a virtual router wants done, why it wants to be called, and what it asks of its siblings.
 
-use super::{Contest, Heard, Question, Transition};
+use super::{Contest, Failure, Heard, Question, Transition, Unsent};
 use crate::packet::Advert;
 use crate::settings::Way;
 use crate::trailer::Stamp;
@@ -51,7 +51,7 @@ impl fmt::Display for Timer {
 /// An edge that a router wants carried out, in this order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Edge {
-    /// Send this advert. `sequence`: for the authentication header.
+    /// Send this advert. `sequence`: for the authentication header. What becomes of it is to be told to `Node::sent`.
     Send {
         /// What.
         advert: Advert,
@@ -128,6 +128,10 @@ pub enum Edge {
         /// Since when it was silent.
         since: Instant,
     },
+    /// As MASTER its adverts don't leave as they should. Told once for as long as it lasts.
+    NotSent(Failure),
+    /// They leave again, or it is MASTER no more.
+    SentAgain(Unsent),
     /// Nobody was heard after a stall: it serves on, and claims all its addresses again.
     Resumed,
     /// Its adverts leave in time: the leases of its addresses are renewed (`Instance::lease`).

@@ -214,7 +214,11 @@ pub struct Transition {
 #[allow(missing_docs)] // each says what it counts
 pub struct Counters {
     pub adverts_received: u64,
+    /// What the kernel took: an advert to several unicast peers counts once, when it has left for all of them.
     pub adverts_sent: u64,
+    /// Adverts that could not be sent, or not to all unicast peers.
+    #[serde(default)]
+    pub adverts_unsent: u64,
     pub became_master: u64,
     pub released_master: u64,
     pub priority_zero_received: u64,

@@ -1,14 +1,15 @@
 //! What the node wants is carried out: adverts leave, addresses follow the states, and then everybody is told. Every advert
 //! leaves by the own interface before any leaves by a heartbeat path.
 
-use super::Role;
+use super::{Role, now};
 use crate::apply::fixed;
 use crate::message::{Ask, FromRole, NotifyEvent, Subject, Transition};
+use std::io;
 use tracing::{info, warn};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
-use vipd_vrrp::router::{self, Contest, Edge, Heard, Name, Question, Sequence, packets};
+use vipd_vrrp::router::{self, Contest, Edge, Failure, Heard, Name, Question, Reach, Sequence, Unsent, packets};
 use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
@@ -120,6 +121,8 @@ impl Role {
             Edge::TwoMasters { other } => self.tell_two_masters(i, &other),
             Edge::Healed { contest } => self.tell_healed(i, &contest),
             Edge::LeftContest { contest } => self.tell_left(i, &contest),
+            Edge::NotSent(failure) => self.tell_not_sent(i, failure),
+            Edge::SentAgain(unsent) => self.tell_sent_again(i, &unsent),
             Edge::Stalled { silent } => self.tell_stall(i, silent),
             Edge::Overslept { late } => self.tell_overslept(i, late),
             Edge::Resumed => {
@@ -197,6 +200,33 @@ impl Role {
         let why = format!("this host is MASTER no more; {} of the other's adverts were heard", contest.adverts);
         info!("({name}) {} is no second master any more: {why}", contest.other.address);
         self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why);
+    }
+
+    /// What a master sends does not leave.
+    fn tell_not_sent(&mut self, i: usize, Failure { reach, why, .. }: Failure) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        let what = match reach {
+            Reach::Nobody => "no advert leaves",
+            Reach::Some => "not every advert leaves",
+        };
+        warn!("({name}) {what}: {why}");
+        self.happened("adverts", format!("vrrp_instance {name}"), what.to_owned(), why);
+        self.snapshot_due = true;
+    }
+
+    /// It leaves again, or there is nothing to leave.
+    fn tell_sent_again(&mut self, i: usize, unsent: &Unsent) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        let (lasted, adverts) = (now() - unsent.since, unsent.adverts);
+        let (what, cause) = match router.state().name() {
+            Name::Master => ("leave again", format!("after {lasted}; not sent meanwhile: {adverts}")),
+            other => ("over", format!("this host is {other} after {lasted}; not sent meanwhile: {adverts}")),
+        };
+        info!("({name}) adverts {what}: {cause}");
+        self.happened("adverts", format!("vrrp_instance {name}"), what.to_owned(), cause);
+        self.snapshot_due = true;
     }
 
     /// A master did not run for a while.
@@ -284,23 +314,39 @@ impl Role {
         self.addresses.reconcile(claims);
     }
 
+    /// Sends an advert by the own interface, and lets the node know what came of it.
     fn send(&mut self, i: usize, advert: &Advert, sequence: Option<Sequence>) {
         let (Some(router), Some(shell)) = (self.node.routers().get(i), self.shells.get_mut(i)) else { return };
-        let Some(source) = router.source() else { return };
+        let Some(source) = router.source() else {
+            let why = "its interface has no address to send from".to_owned();
+            return self.node.sent(i, advert.priority, Err(Failure { at: now(), reach: Reach::Nobody, why }));
+        };
         shell.id = shell.id.checked_add(1).unwrap_or(1);
+        let (mut left, mut failed) = (false, None);
         for (to, packet) in packets(&router.settings, source, advert, shell.id, sequence) {
             let sent = self.ports.send(i, Way::Own, &packet, to);
             if let Some(own) = shell.ways.first_mut() {
                 own.count(&sent);
             }
-            if let Err(e) = sent
-                && let Some(silent) = shell.log.allow(monotonic_micros())
-            {
-                let name = &router.settings.name;
-                let by = &router.settings.binding;
-                warn!("({name}) advert to {to} on {by} could not be sent: {e}{silent}");
+            match sent {
+                Ok(()) => left = true,
+                Err(e) => {
+                    if let Some(silent) = shell.log.allow(monotonic_micros()) {
+                        let (name, by) = (&router.settings.name, &router.settings.binding);
+                        warn!("({name}) advert to {to} on {by} could not be sent: {}{silent}", refusal(&e));
+                    }
+                    failed = Some((to, e));
+                }
             }
         }
+        let outcome = match failed {
+            Some((_, e)) if !left => Err(Failure { at: now(), reach: Reach::Nobody, why: refusal(&e) }),
+            Some((to, e)) => Err(Failure { at: now(), reach: Reach::Some, why: format!("to {to}: {}", refusal(&e)) }),
+            None if left => Ok(()),
+            // Unicast without peers: there was nobody to send it to.
+            None => return,
+        };
+        self.node.sent(i, advert.priority, outcome);
     }
 
     fn tell_transition(&mut self, i: usize, transition: &router::Transition) {
@@ -320,6 +366,16 @@ impl Role {
     fn tell(&mut self, subject: Subject, event: NotifyEvent, priority: u8, why: String) {
         let transition = Transition { subject, event, priority, why, at: unix_time() };
         self.queue(&FromRole::Transition(transition));
+    }
+}
+
+/// Why something was not sent, for people: what a packet filter drops is refused as if it were a matter of rights.
+fn refusal(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!("{text} (a packet filter of this host drops what it sends)"),
+        _ => text.to_owned(),
     }
 }
 

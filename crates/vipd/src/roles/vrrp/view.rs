@@ -5,10 +5,10 @@ use crate::apply::Path;
 use crate::message::StatusPart;
 use vipd_api::{
     AddressStatus, Counters, DeviceStatus, GroupStatus, InstanceStatus, NextStatus, PathStatus, ScriptStatus,
-    SecondMaster, StaticStatus, TrackStatus, TransitionStatus,
+    SecondMaster, StaticStatus, TrackStatus, TransitionStatus, UnsentStatus,
 };
 use vipd_sys::clock::unix_time;
-use vipd_vrrp::router::{Router, State};
+use vipd_vrrp::router::{Reach, Router, State};
 use vipd_vrrp::settings::{DeviceKind, Tracked, Version, VirtualAddress, VirtualDevice};
 use vipd_vrrp::track::{Effect, ProcessState};
 use vipd_vrrp::units::{Instant, Micros};
@@ -66,10 +66,7 @@ impl Role {
 
     fn instance_status(&self, i: usize, router: &Router, clocks: Clocks) -> InstanceStatus {
         let settings = &router.settings;
-        let heard = match router.state() {
-            State::Backup(b) => b.heard,
-            State::Master(_) | State::Init | State::Fault(_) | State::Stopped => None,
-        };
+        let heard = router.heard(clocks.mono);
         let master = match router.state() {
             State::Master(_) => router.source(),
             _ => heard.map(|h| h.address),
@@ -113,6 +110,7 @@ impl Role {
         let counters = Counters {
             adverts_received: router.counters.adverts_received,
             adverts_sent: router.counters.adverts_sent,
+            adverts_unsent: router.counters.adverts_unsent,
             became_master: router.counters.became_master,
             released_master: router.counters.released_master,
             priority_zero_received: router.counters.priority_zero_received,
@@ -155,6 +153,13 @@ impl Role {
             rules: rules.into_iter().map(|path| self.path_status(path)).collect(),
             tracks: tracks.collect(),
             second_master,
+            handed_over: router.is_handed_over(),
+            waits_for: self.node.waits_for(clocks.mono, i),
+            unsent: router.unsent().map(|unsent| UnsentStatus {
+                since: clocks.unix(unsent.since),
+                why: unsent.last.why.clone(),
+                none_leaves: unsent.last.reach == Reach::Nobody,
+            }),
             heartbeats: self.heartbeat_status(i, router, clocks),
             next,
             group: self.node.group_of(i).map(|g| g.settings.name.clone()),

@@ -1,0 +1,130 @@
+//! What is counted and told of adverts that leave and of those that don't.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
+mod common;
+
+use common::{instance, links, node};
+use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::router::{Counters, Edge, Failure, Name, Reach};
+use vipd_vrrp::settings::Version;
+use vipd_vrrp::units::{Instant, Micros, Priority};
+
+const OWN: [u8; 4] = [192, 0, 2, 11];
+const START: Instant = Instant(1_000_000_000);
+const SECOND: u64 = 1_000_000;
+
+/// What becomes of an advert.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Wire {
+    Takes,
+    Refuses,
+    ReachesSome,
+}
+
+/// Carries out what the node wants, as a shell does; what is told of it: `true` that adverts don't leave, `false` that they do.
+fn carry_out(node: &mut Node, now: Instant, wire: Wire) -> Vec<bool> {
+    let mut told = Vec::new();
+    while let Some(action) = node.poll() {
+        match action {
+            Action::Router(i, Edge::Send { advert, .. }) => {
+                let failed = |reach| Err(Failure { at: now, reach, why: "not permitted".into() });
+                let outcome = match wire {
+                    Wire::Takes => Ok(()),
+                    Wire::Refuses => failed(Reach::Nobody),
+                    Wire::ReachesSome => failed(Reach::Some),
+                };
+                node.sent(i, advert.priority, outcome);
+            }
+            Action::Router(_, Edge::NotSent(_)) => told.push(true),
+            Action::Router(_, Edge::SentAgain(_)) => told.push(false),
+            _ => {}
+        }
+    }
+    told
+}
+
+/// A master in its first moment, with its first advert on such a wire.
+fn master(wire: Wire) -> (Node, Instant, Vec<bool>) {
+    let mut node = node(START, instance(Version::V3, 51, 200, 100), OWN);
+    let now = node.wake().unwrap().0;
+    node.handle(now, Input::Tick);
+    let told = carry_out(&mut node, now, wire);
+    (node, now, told)
+}
+
+/// The next advert.
+fn next(node: &mut Node, wire: Wire) -> Vec<bool> {
+    let now = node.wake().unwrap().0;
+    node.handle(now, Input::Tick);
+    carry_out(node, now, wire)
+}
+
+fn counts(node: &Node) -> (u64, u64) {
+    let Counters { adverts_sent, adverts_unsent, .. } = node.routers()[0].counters;
+    (adverts_sent, adverts_unsent)
+}
+
+#[test]
+fn what_does_not_leave_is_not_sent_and_is_told_once() {
+    let (mut node, began, told) = master(Wire::Refuses);
+    assert_eq!(told, [true], "the first advert of a master is one, too");
+    for _ in 0..5 {
+        assert!(next(&mut node, Wire::Refuses).is_empty());
+    }
+    assert_eq!(counts(&node), (0, 6));
+    let unsent = node.routers()[0].unsent().unwrap();
+    assert_eq!((unsent.since, unsent.adverts, unsent.last.at), (began, 6, began + Micros(5 * SECOND)));
+    assert_eq!(next(&mut node, Wire::Takes), [false]);
+    assert_eq!((counts(&node), node.routers()[0].unsent()), ((1, 6), None));
+}
+
+#[test]
+fn every_other_advert_is_no_event_each_and_what_lasts_is_told() {
+    let (mut node, ..) = master(Wire::Takes);
+    let mut told = Vec::new();
+    for n in 0..60 {
+        told.extend(next(&mut node, if n % 2 == 0 { Wire::Refuses } else { Wire::Takes }));
+    }
+    assert_eq!(told, [true, false, true, false], "in a minute");
+    // What begins while nothing is told is told when that is over.
+    let told: Vec<bool> = (0..40).flat_map(|_| next(&mut node, Wire::Refuses)).collect();
+    assert_eq!(told, [true]);
+    assert!(node.routers()[0].unsent().unwrap().adverts == 40);
+}
+
+#[test]
+fn some_peers_and_nobody_are_two_things() {
+    let (mut node, _, told) = master(Wire::ReachesSome);
+    assert_eq!(told, [true]);
+    assert!(next(&mut node, Wire::ReachesSome).is_empty());
+    assert_eq!(next(&mut node, Wire::Refuses), [false, true]);
+    assert_eq!(node.routers()[0].unsent().unwrap().adverts, 1);
+    assert_eq!(counts(&node), (0, 3), "none has left for everybody");
+}
+
+#[test]
+fn it_ends_with_the_master_and_a_good_bye_that_does_not_leave_begins_nothing() {
+    let (mut node, now, _) = master(Wire::Refuses);
+    node.handle(now, Input::Stop);
+    assert_eq!(node.routers()[0].state().name(), Name::Stop);
+    assert_eq!(carry_out(&mut node, now, Wire::Refuses), [false]);
+    let router = &node.routers()[0];
+    assert_eq!((counts(&node), router.unsent()), ((0, 2), None));
+    assert_eq!(router.counters.priority_zero_sent, 0);
+    let (mut node, now, _) = master(Wire::Takes);
+    node.handle(now, Input::Stop);
+    assert!(carry_out(&mut node, now, Wire::Takes).is_empty());
+    assert_eq!((counts(&node), node.routers()[0].counters.priority_zero_sent), ((2, 0), 1));
+}
+
+#[test]
+fn a_successor_goes_on_and_tells_the_end() {
+    let (node, now, _) = master(Wire::Refuses);
+    let settings = Settings { instances: vec![instance(Version::V3, 51, 200, 100)], ..Settings::default() };
+    let mut node = Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), Micros::ZERO);
+    assert!(next(&mut node, Wire::Refuses).is_empty(), "that has been told");
+    assert_eq!(node.routers()[0].unsent().unwrap().since, now);
+    assert_eq!(next(&mut node, Wire::Takes), [false]);
+    assert_eq!(node.routers()[0].priority(), Priority(200));
+}
