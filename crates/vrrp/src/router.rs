@@ -503,6 +503,11 @@ impl Router {
         }
     }
 
+    /// Whether the operator has handed it over, and it leaves whoever is master in peace.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
     /// It preempts again.
     pub(crate) fn take_back(&mut self) {
         self.handed_over = false;
