@@ -125,6 +125,11 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     println!("{since}");
     assert!(since.lines().nth(1).unwrap().trim_start().starts_with(&(back + 1).to_string()), "{since}");
 
+    let last = numbers.len() as u64;
+    assert!(ask(&one, &["--since", &last.to_string()]).contains(&format!("the last event is {last}\n")));
+    let beyond = ask(&one, &["--since", "9999"]);
+    assert!(beyond.contains(&format!("the last event is {last}, 9999 is yet to come")), "{beyond}");
+
     // Another run of the daemon counts anew, and says so to those who come back.
     let boot = boots(&items)[0].to_owned();
     a.stop();

@@ -61,10 +61,14 @@ fn the_operator_moves_the_master() {
     assert_eq!(ours.instance("VI_1").state, "BACKUP");
 
     // Undone: it preempts as configured.
-    assert!(order(&one, &["switchover", "VI_1", "--undo"]).0);
+    let (done, told) = order(&one, &["switchover", "VI_1", "--undo"]);
+    assert!(done && told.contains("VI_1 preempts again"), "{told}");
     ours.wait_master(VIP, patience);
     wait_for("the weaker gives way", patience, || !two.holds(VIP));
     assert!(!ours.instance("VI_1").handed_over);
+    // What is asked for is so already: no error, but told.
+    let (done, told) = order(&one, &["switchover", "VI_1", "--undo"]);
+    assert!(done && told.contains("nothing to undo: VI_1 is not handed over; it is MASTER here"), "{told}");
 
     // Handed over to one that dies: it serves again.
     assert!(order(&one, &["switchover", "VI_1"]).0);
@@ -94,6 +98,6 @@ fn the_operator_moves_the_master() {
     ours.wait_master(VIP, patience);
 
     let (done, told) = order(&one, &["switchover", "VI_9"]);
-    assert!(!done && told.contains("there are: VI_1"), "{told}");
+    assert!(!done && told.contains("there are: vrrp_instance VI_1"), "{told}");
     ours.stop();
 }

@@ -173,7 +173,8 @@ pub(crate) struct StatusArguments {
 /// `vipd events`
 #[derive(Args, Debug)]
 pub(crate) struct Events {
-    /// Only what comes after this number.
+    /// Only what comes after this number. If nothing has yet, that is said; of a number that is yet to come, everything is told: it is
+    /// one of an earlier run of the daemon.
     #[arg(long, value_name = "SEQ")]
     pub(crate) since: Option<u64>,
     /// The boot that --since counts from; if the daemon was started anew since, everything is told.
@@ -195,7 +196,7 @@ pub(crate) struct Events {
 pub(crate) struct Switchover {
     /// The vrrp_instance or vrrp_sync_group.
     pub(crate) name: String,
-    /// Preempt again, as configured.
+    /// Preempt again, as configured; exit status 0 also if it was not handed over, which is said then.
     #[arg(long)]
     pub(crate) undo: bool,
     /// The daemon's control socket.

@@ -117,6 +117,8 @@ impl Reader<'_> {
 
     fn show(&mut self, items: Vec<Item>) -> io::Result<()> {
         let mut out = io::stdout().lock();
+        // Who comes back knows how far it was.
+        let remark = if self.told { None } else { remark(self.since, self.boot.as_deref(), &items) };
         for item in items {
             match &item {
                 Item::Boot { boot, .. } => {
@@ -139,7 +141,31 @@ impl Reader<'_> {
                 writeln!(out, "{}", line(&item))?;
             }
         }
+        match remark {
+            Some(remark) if self.arguments.json => eprintln!("vipd events: {remark}"),
+            Some(remark) => writeln!(out, "{remark}")?,
+            None => {}
+        }
         out.flush()
+    }
+}
+
+/// What is to be said of the first answer to somebody who wants what came after a number, if it is not just that.
+fn remark(since: Option<u64>, boot: Option<&str>, items: &[Item]) -> Option<String> {
+    let since = since?;
+    let seq = |item: &Item| match item {
+        Item::Event(event) => Some(event.seq),
+        Item::Boot { .. } | Item::Gap { .. } => None,
+    };
+    let anew = matches!((boot, items.first()), (Some(before), Some(Item::Boot { boot, .. })) if before != boot);
+    let last = items.iter().rev().find_map(seq);
+    match last {
+        None => Some(format!("nothing has happened after {since}: the last event is {since}")),
+        Some(_) if anew => {
+            Some("the daemon was started anew since: what has happened from its start on was told".to_owned())
+        }
+        Some(last) if last <= since => Some(format!("the last event is {last}, {since} is yet to come: all was told")),
+        Some(_) => None,
     }
 }
 
@@ -173,6 +199,20 @@ fn time(at: UnixTime) -> String {
 mod tests {
     use super::*;
     use vipd_api::Event;
+
+    #[test]
+    fn who_asks_beyond_the_end_is_told_where_it_is() {
+        let boot = || Item::Boot { boot: "b1".to_owned(), started: 0.0 };
+        let event = |seq| Item::Event(Event { seq, ..Event::default() });
+        let told = |since, before, items: &[Item]| remark(since, before, items).unwrap_or_default();
+        let all = [boot(), event(11), event(12)];
+        assert_eq!(told(None, None, &all), "");
+        assert_eq!(told(Some(10), None, &all), "");
+        assert_eq!(told(Some(10), Some("b1"), &all), "");
+        assert_eq!(told(Some(12), None, &[boot()]), "nothing has happened after 12: the last event is 12");
+        assert_eq!(told(Some(99), None, &all), "the last event is 12, 99 is yet to come: all was told");
+        assert!(told(Some(3), Some("b0"), &all).contains("started anew"));
+    }
 
     #[test]
     fn a_line_has_the_number_the_time_and_the_cause_and_nothing_for_the_terminal() {
