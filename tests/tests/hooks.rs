@@ -124,6 +124,42 @@ fn notify_scripts_get_what_keepalived_gives_them_in_order_as_their_user() {
     }
 }
 
+/// Of a group and its instance, after a reload that changes nothing and after one that does. (keepalived 2.2.7 knows the word,
+/// and tells nothing.)
+#[test]
+fn a_reload_tells_the_fifo_all_states_if_it_is_asked_to() {
+    let mut lab = Lab::new();
+    let one = lab.host(1);
+    let fifo = one.path("fifo");
+    let conf = |more: &str, priority| {
+        let globals = format!("global_defs {{\n vrrp_notify_fifo {}\n {more}\n}}\n", fifo.display());
+        let group = "vrrp_sync_group G {\n group {\n VI_1\n }\n}\n";
+        globals + &Instance::new(3, priority, "0.3").text() + group
+    };
+    let word = "fifo_write_vrrp_states_on_reload";
+    let a = Director::start(Kind::Vipd, &one, &conf(word, 150));
+    wait_for("the FIFO is there", LONG, || fifo.exists());
+    let reader = one.spawn("fifo.log", one.command("cat").arg(&fifo));
+    a.wait_master(VIP, LONG);
+    let told = |line: &str| reader.output().lines().filter(|l| *l == line).count();
+    let both = |priority, times| {
+        let instance = told(&format!("INSTANCE \"VI_1\" MASTER {priority}"));
+        (instance, told("GROUP \"G\" MASTER 0")) == times
+    };
+    wait_for("it is told", LONG, || both(150, (1, 1)));
+    a.reload(&conf(word, 150));
+    wait_for("it is told again", LONG, || both(150, (2, 2)));
+    a.reload(&conf(word, 151));
+    wait_for("and again", LONG, || both(150, (3, 3)));
+    // By now the priority is another one, which the FIFO had not been asked to tell.
+    wait_for("it has the other priority", LONG, || a.instance("VI_1").priority == 151);
+    a.reload(&conf(word, 151));
+    wait_for("with the priority in force", LONG, || both(151, (1, 4)));
+    a.reload(&conf("", 151));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(both(151, (1, 4)), "not without the word:\n{}", reader.output());
+}
+
 #[test]
 fn a_slow_master_script_is_not_overtaken_by_what_came_after_it() {
     for kind in [Kind::Vipd, Kind::Keepalived] {

@@ -84,6 +84,8 @@ pub struct Global {
     pub umask: Option<u32>,
     /// `no_email_faults`: no mail tells of FAULT.
     pub no_fault_mail: bool,
+    /// `fifo_write_vrrp_states_on_reload`: the FIFOs are told all states once more after a reload.
+    pub fifo_states_on_reload: bool,
     /// `log_unknown_vrids`: adverts for none of the instances are logged.
     pub log_unknown_vrids: bool,
     /// `reload_time_file`, `reload_repeat`: a reload at a time that a file says.

@@ -115,10 +115,10 @@ GLOBAL_ROWS:
     "shutdown_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10", Acts;
         "Time allowed for shutdown_script."
     "max_auto_priority" OptInt(-1,99), "[INT]", "-1..99 (system SCHED_RR maximum)", "0 (no automatic real-time)",
-        NotYet("scheduling priorities are the daemon's own");
+        Obsolete("the vrrp role is real-time from the start");
         "Highest real-time priority the daemon may raise itself to when it runs late."
     "min_auto_priority_delay" Int(1, 10_000_000), "MICROSECONDS(int)", "1..10000000 us", "1000000",
-        NotYet("scheduling priorities are the daemon's own");
+        Obsolete("the vrrp role is real-time from the start");
         "Lateness that triggers an automatic priority increase."
     "smtp_alert_vrrp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default mail alert setting for VRRP instances and sync groups."
@@ -244,7 +244,7 @@ GLOBAL_ROWS:
         "300 for each script, 60 for all of them at a stop", Acts;
         "Time for each notify script, and at a stop for all that still run or wait; what takes longer gets SIGTERM, then \
          SIGKILL, with all it started (extension)."
-    "fifo_write_vrrp_states_on_reload" Flag, "", "flag", "off", NotYet("states are written when they change");
+    "fifo_write_vrrp_states_on_reload" Flag, "", "flag", "off", Acts;
         "Write current VRRP states to the FIFOs after a reload."
     "lvs_notify_fifo" Words(1, 3), "PATH [USER [[:]GROUP]]", "", "unset", Acts;
         "FIFO receiving LVS events only."
@@ -311,34 +311,34 @@ GLOBAL_ROWS:
     "enable_script_security" Flag, "", "flag", "off", Acts;
         "Refuse root-run scripts whose path a non-root user could change; require the default script user to exist."
     "vrrp_netlink_cmd_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer of the VRRP netlink command socket."
     "vrrp_netlink_cmd_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Exceed the system receive buffer limit for the VRRP netlink command socket."
     "vrrp_netlink_monitor_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer of the VRRP netlink monitor socket."
     "vrrp_netlink_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Exceed the system receive buffer limit for the VRRP netlink monitor socket."
     "process_monitor_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer of the process event socket."
     "process_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Exceed the system receive buffer limit for the process event socket."
     "lvs_netlink_cmd_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer of the checker netlink command socket."
     "lvs_netlink_cmd_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Exceed the system receive buffer limit for the checker netlink command socket."
     "lvs_netlink_monitor_rcv_bufs" Int(0, 4_294_967_295), "BYTES", "0..4294967295; 0 ignored", "kernel default",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer of the checker netlink monitor socket."
     "lvs_netlink_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Exceed the system receive buffer limit for the checker netlink monitor socket."
     "rs_init_notifies" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
         NotYet("the first result of a check at start is told only if it changes something");
@@ -347,10 +347,10 @@ GLOBAL_ROWS:
         NotYet("mail tells of servers, not of single checks");
         "Mail only when a real server as a whole changes state."
     "vrrp_rx_bufs_policy" Options(1), "MTU|ADVERT|BYTES", "words case-insensitive", "system default",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer sizing for VRRP sockets."
     "vrrp_rx_bufs_multiplier" Int(1, 4_294_967_295), "INT", "1..4294967295", "3",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Multiplier for the MTU/ADVERT policies."
     "vrrp_startup_delay" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
         Acts;

@@ -155,7 +155,7 @@ VRRP_INSTANCE_ROWS:
         "vrrp_owner_ignore_adverts for priority 255 (on in strict mode), else off", Acts;
         "A priority 255 instance ignores adverts."
     "kernel_rx_buf_size" Int(0, 4_294_967_295), "BYTES", "0..4294967295; exactly one value", "global policy",
-        NotYet("socket buffers have fixed sizes");
+        Obsolete("buffers are bounded, and what did not fit is read anew");
         "Receive buffer share of this instance."
     "authentication" Block(&AUTHENTICATION), "{ }", "", "none", Acts;
         "VRRPv2 authentication."

@@ -256,6 +256,7 @@ impl Lower<'_> {
                 _ => None,
             }),
             no_fault_mail: nodes.on("no_email_faults"),
+            fifo_states_on_reload: nodes.on("fifo_write_vrrp_states_on_reload"),
             log_unknown_vrids: nodes.on("log_unknown_vrids"),
             reload_time: self.time_file(nodes),
             reload_file: match nodes.find("reload_file") {

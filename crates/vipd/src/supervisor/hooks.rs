@@ -55,8 +55,8 @@ pub(crate) struct Hooks {
     /// `notify_timeout`
     timeout: Option<Duration>,
     fifos: Fifos,
-    /// The state last told, and the state last mailed, by subject.
-    told: HashMap<Subject, NotifyEvent>,
+    /// The state last told, with the priority then in force, and the state last mailed, by subject.
+    told: HashMap<Subject, (NotifyEvent, u8)>,
     mailed: HashMap<Subject, NotifyEvent>,
 }
 
@@ -73,19 +73,31 @@ impl Hooks {
         self.queues.retain(|name, queue| names.contains(name) || !queue.idle());
     }
 
+    /// Tells the FIFOs once more in which state each group and each instance is, after a reload that is asked to do so.
+    pub(crate) fn repeat_states(&mut self, config: &Config) {
+        if !config.global.fifo_states_on_reload {
+            return;
+        }
+        let groups = config.groups.iter().map(|g| Subject::Group(g.vrrp.name.clone()));
+        let instances = config.instances.iter().map(|i| Subject::Instance(i.vrrp.name.clone()));
+        for subject in groups.chain(instances) {
+            if let Some((event, priority)) = self.told.get(&subject) {
+                let (kind, name) = words_of(&subject);
+                self.fifos.vrrp(&format!("{kind} \"{name}\" {} {priority}\n", event.word()));
+            }
+        }
+    }
+
     /// An instance or a group changed.
     pub(crate) fn transition(&mut self, config: &Config, old: &Config, transition: &Transition) -> Option<Mail> {
-        let (kind, name) = match &transition.subject {
-            Subject::Instance(name) => ("INSTANCE", name),
-            Subject::Group(name) => ("GROUP", name),
-        };
+        let (kind, name) = words_of(&transition.subject);
         let notify = notify_of(config, &transition.subject).or_else(|| notify_of(old, &transition.subject))?;
         // A removed instance is told as FAULT unless the configuration asks for DELETED.
         let event = match transition.event {
             NotifyEvent::Deleted if !notify.tell_deleted => NotifyEvent::Fault,
             event => event,
         };
-        let last = self.told.get(&transition.subject).copied();
+        let last = self.told.get(&transition.subject).map(|(event, _)| *event);
         if transition.event == NotifyEvent::Deleted {
             self.told.remove(&transition.subject);
             self.mailed.remove(&transition.subject);
@@ -93,7 +105,7 @@ impl Hooks {
                 return None; // FAULT before: nothing new
             }
         } else if matches!(event, NotifyEvent::Master | NotifyEvent::Backup | NotifyEvent::Fault) {
-            self.told.insert(transition.subject.clone(), event);
+            self.told.insert(transition.subject.clone(), (event, transition.priority));
         }
         let word = event.word();
         let (script, general) = match event {
@@ -104,6 +116,9 @@ impl Hooks {
             NotifyEvent::Deleted => (&notify.deleted, true),
             NotifyEvent::MasterRxLowerPri => (&notify.master_rx_lower_pri, true),
             NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => {
+                if let Some((_, priority)) = self.told.get_mut(&transition.subject) {
+                    *priority = transition.priority;
+                }
                 if notify.priority_changes {
                     self.fifos.vrrp(&format!("{kind} \"{name}\" {word} {}\n", transition.priority));
                 }
@@ -301,6 +316,14 @@ fn notify_of<'a>(config: &'a Config, subject: &Subject) -> Option<&'a Notify> {
     match subject {
         Subject::Instance(name) => config.instance(name).map(|i| &i.notify),
         Subject::Group(name) => config.groups.iter().find(|g| g.vrrp.name == *name).map(|g| &g.notify),
+    }
+}
+
+/// What scripts and FIFOs call a subject: its kind, and its name.
+fn words_of(subject: &Subject) -> (&'static str, &str) {
+    match subject {
+        Subject::Instance(name) => ("INSTANCE", name),
+        Subject::Group(name) => ("GROUP", name),
     }
 }
 

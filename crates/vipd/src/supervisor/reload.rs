@@ -345,6 +345,7 @@ impl Supervisor {
             info!("the configuration means the same as before: nothing is touched");
             self.old = Arc::clone(&self.config);
             self.hooks.configure(&self.config, &self.old);
+            self.hooks.repeat_states(&self.config);
             return;
         }
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
@@ -352,6 +353,7 @@ impl Supervisor {
         self.mask_files();
         self.forget(&compared.services);
         self.hooks.configure(&self.config, &self.old);
+        self.hooks.repeat_states(&self.config);
         for (name, role) in &mut self.roles {
             let Some(running) = &mut role.running else { continue };
             running.impose(*name, posture::of(*name, &self.config));
