@@ -26,6 +26,8 @@ pub struct Admitted {
     pub advert: Advert,
     /// Its place among the adverts of its sender, if it is authenticated so that it has one.
     pub sequence: Option<Sequence>,
+    /// What its sender counted it as, in IPv4. Nothing vouches for that: good for words, not for decisions.
+    pub number: Option<u16>,
     /// What its checksum covers; `None` where there is only one way.
     pub sum: Option<Sum>,
     /// What is odd about it though it is admitted.
@@ -326,7 +328,7 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
         // What is odd about an advert is told by the way that it always takes.
         Way::Path(_) => None,
     };
-    Ok(Admitted { source: sender, way: known.way, advert, sequence, sum, oddity })
+    Ok(Admitted { source: sender, way: known.way, advert, sequence, number: datagram.number(), sum, oddity })
 }
 
 /// Whose an advert is that came by a heartbeat path (`router::heartbeat`). Another virtual router with the same VRID on that

@@ -333,6 +333,13 @@ pub struct Datagram<'a> {
     pub payload: &'a [u8],
 }
 
+impl Datagram<'_> {
+    /// The identification of an IPv4 header. Who sends adverts counts them by it from 1 on, as does the original; not in IPv6.
+    pub(crate) fn number(&self) -> Option<u16> {
+        self.header.get(4..6).and_then(|field| field.first_chunk()).copied().map(u16::from_be_bytes)
+    }
+}
+
 /// Why bytes are no IP datagram.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum NotIp {

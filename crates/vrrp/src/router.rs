@@ -390,7 +390,7 @@ impl Router {
                 m.announce_refresh.map(|at| (at, Timer::AnnounceRefresh)),
                 m.announce_lower.map(|at| (at, Timer::AnnounceLower)),
                 m.announce_extra.map(|at| (at, Timer::AnnounceExtra)),
-                m.contest.map(|contest| (contest.other.at + self.master_down(), Timer::Healed)),
+                m.contest.map(|contest| (self.contest_end(&contest), Timer::Healed)),
             ]
             .into_iter()
             .flatten()
@@ -631,11 +631,15 @@ impl Router {
     /// Time has come for whatever is due.
     pub(crate) fn tick(&mut self, now: Instant, turn: Turn) -> Wish {
         let interval = self.settings.advert_int.micros();
-        let (patience, skew, overslept) = (self.master_down(), self.skew(), self.overslept(now));
+        let (skew, overslept) = (self.skew(), self.overslept(now));
         let peers = self.peers_patience();
         if turn == Turn::Judging {
             self.judge_ways(now);
         }
+        let contest = match &self.state {
+            State::Master(master) => master.contest.map(|contest| self.contest_end(&contest)),
+            State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
+        };
         match &mut self.state {
             State::Backup(backup) => {
                 if backup.down > now {
@@ -701,8 +705,8 @@ impl Router {
                     master.announce_extra = Some(at.max(now) + extra.every);
                     self.edges.push_back(Edge::AnnounceExtra);
                 }
-                let is_over = |contest: &mut Contest| turn == Turn::Judging && contest.other.at + patience <= now;
-                let healed = master.contest.take_if(is_over);
+                let is_over = turn == Turn::Judging && contest.is_some_and(|end| end <= now);
+                let healed = master.contest.take_if(|_| is_over);
                 if healed.is_some() {
                     master.peace_until = now + CONTEST_GAP;
                     repeats = repeats.max(garp.master_repeat);
@@ -724,6 +728,13 @@ impl Router {
             }
             State::Init | State::Fault(_) | State::Stopped => Wish::None,
         }
+    }
+
+    /// When another master counts as gone: after its own interval, should that be the longer one.
+    fn contest_end(&self, contest: &Contest) -> Instant {
+        let interval = self.learned.max(contest.other.interval);
+        let missed = self.settings.down_timer_adverts;
+        contest.other.at + timers::master_down(self.settings.version, self.effective, interval, missed)
     }
 
     /// A sibling's better master takes this one along, without a good-bye.

@@ -30,7 +30,10 @@ fn node(instances: Vec<Instance>, groups: Vec<SyncGroup>) -> Node {
 fn heard(node: &Node, i: usize, priority: u8) -> Input {
     let base = advert(&node.routers()[i].settings, Priority(priority));
     let advert = Advert { interval: Centis(100), ..base };
-    Input::Advert(i, Admitted { source: PEER.into(), way: Way::Own, advert, sequence: None, oddity: None, sum: None })
+    Input::Advert(
+        i,
+        Admitted { source: PEER.into(), way: Way::Own, advert, sequence: None, number: None, oddity: None, sum: None },
+    )
 }
 
 /// What is asked, and of which router, about which lost master.

@@ -46,7 +46,10 @@ fn two() -> Settings {
 
 fn heard(node: &Node, i: usize, priority: u8) -> Input {
     let advert = advert(&node.routers()[i].settings, Priority(priority));
-    Input::Advert(i, Admitted { source: OTHER.into(), way: Way::Own, advert, sequence: None, sum: None, oddity: None })
+    Input::Advert(
+        i,
+        Admitted { source: OTHER.into(), way: Way::Own, advert, sequence: None, number: None, sum: None, oddity: None },
+    )
 }
 
 fn group() -> SyncGroup {

@@ -63,7 +63,8 @@ fn a_master_that_stands_still_again_while_it_listens_reads_before_it_sends() {
     node.handle(now, Input::TickMasters);
     assert_eq!(done(&mut node), (0, 0, 0));
     let advert = advert(&node.routers()[0].settings, Priority(50));
-    let admitted = Admitted { source: OTHER.into(), way: Way::Own, advert, sequence: None, sum: None, oddity: None };
+    let admitted =
+        Admitted { source: OTHER.into(), way: Way::Own, advert, sequence: None, number: None, sum: None, oddity: None };
     node.handle(now, Input::Advert(0, admitted));
     node.handle(now, Input::Tick);
     let states: Vec<Name> = node.routers().iter().map(|r| r.state().name()).collect();

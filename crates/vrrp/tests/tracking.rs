@@ -146,7 +146,7 @@ fn a_weaker_master_that_became_the_stronger_one_has_been_heard() {
         // It is slower than we are: what it says of its interval counts then, too.
         let advert = Advert { interval: Centis(300), ..advert(&node.routers()[0].settings, Priority(50)) };
         let source = [192, 0, 2, 9].into();
-        let said = Admitted { source, way: Way::Own, advert, sequence: None, sum: None, oddity: None };
+        let said = Admitted { source, way: Way::Own, advert, sequence: None, number: None, sum: None, oddity: None };
         node.handle(heard, Input::Advert(0, said));
         assert_eq!(node.wake().unwrap().0, down, "its adverts don't count");
         node.handle(heard, Input::Bfd("peer".into(), false));

@@ -127,7 +127,10 @@ fn start(from: Start) -> (Node, Instant) {
 fn heard(node: &Node, priority: u8, from: [u8; 4], interval: u16) -> Input {
     let base = advert(&node.routers()[0].settings, Priority(priority));
     let advert = Advert { interval: Centis(interval), ..base };
-    Input::Advert(0, Admitted { source: from.into(), way: Way::Own, advert, sequence: None, sum: None, oddity: None })
+    Input::Advert(
+        0,
+        Admitted { source: from.into(), way: Way::Own, advert, sequence: None, number: None, sum: None, oddity: None },
+    )
 }
 
 /// What happens, and the state after it.
@@ -524,11 +527,11 @@ fn two_masters_are_told_of_once_and_seen_to_end() {
     node.handle(at + Micros(SECOND - 1), weaker.clone());
     assert!(!does(&mut node).contains(&Does::TellsTwo));
     assert_eq!(node.routers()[0].counters.two_masters, 0);
-    // Then it is a second master: told once, however often it is heard.
+    // Then it is a second master: told when it goes on, once, however often it is heard.
     let mut now = at + second;
     for n in 0..3 {
         node.handle(now, weaker.clone());
-        assert_eq!(does(&mut node).contains(&Does::TellsTwo), n == 0);
+        assert_eq!(does(&mut node).contains(&Does::TellsTwo), n == 1);
         now = now + second;
         node.handle(now, Input::TickMasters);
         assert!(!does(&mut node).contains(&Does::Heals));
@@ -536,6 +539,7 @@ fn two_masters_are_told_of_once_and_seen_to_end() {
     let State::Master(serving) = node.routers()[0].state() else { panic!("it gave way") };
     let contest = serving.contest.unwrap();
     assert_eq!((contest.adverts, contest.other.priority, contest.since), (3, Priority(50), at + second));
+    assert!(contest.goes_on);
     // It is heard no more: over, after a master-down interval, and announced anew.
     let last = contest.other.at;
     while now < last + patience {
@@ -552,13 +556,69 @@ fn two_masters_are_told_of_once_and_seen_to_end() {
     // A stranger can't have hooks run all the time.
     node.handle(now + second, weaker.clone());
     assert!(!does(&mut node).contains(&Does::TellsTwo));
-    node.handle(now + Micros(31 * SECOND), weaker);
+    node.handle(now + Micros(31 * SECOND), weaker.clone());
+    node.handle(now + Micros(31 * SECOND + SECOND / 2 - 1), weaker.clone());
+    assert!(!does(&mut node).contains(&Does::TellsTwo), "a word that crosses another, and the last one");
+    node.handle(now + Micros(31 * SECOND + SECOND / 2), weaker);
     assert!(does(&mut node).contains(&Does::TellsTwo));
     assert_eq!(node.routers()[0].counters.two_masters, 2);
     // Who is told that it began is told that it is over, also when this one goes.
     node.handle(now + Micros(32 * SECOND), Input::Duty(Duty::Maintenance));
     assert!(does(&mut node).contains(&Does::LeavesContest));
     assert!(!matches!(node.routers()[0].state(), State::Master(_)));
+}
+
+/// A last word is no contest; it is told as what it is when it is sure that no more follows, or when this one goes.
+#[test]
+fn a_last_word_is_told_once_as_one() {
+    const START: Instant = Instant(1_000_000_000);
+    let patience = master_down(Version::V3, Priority(100), Centis(100), 3);
+    for leaves in [false, true] {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let mut now = START + patience;
+        node.handle(now, Input::Tick);
+        now = now + Micros(2 * SECOND);
+        node.handle(now, Input::Tick);
+        does(&mut node);
+        let weaker = heard(&node, 50, LOWER, 100);
+        node.handle(now, weaker.clone());
+        assert_eq!(node.routers()[0].counters.two_masters, 1);
+        let State::Master(serving) = node.routers()[0].state() else { panic!("it gave way") };
+        let contest = serving.contest.unwrap();
+        assert_eq!((contest.adverts, contest.goes_on, contest.other.at), (1, false, contest.since));
+        let mut told = does(&mut node);
+        if leaves {
+            node.handle(now, Input::Duty(Duty::Maintenance));
+        }
+        for _ in 0..8 {
+            now = now + Micros(SECOND / 2);
+            node.handle(now, Input::Tick);
+            told.extend(does(&mut node));
+        }
+        assert!(!told.contains(&Does::TellsTwo), "{told:?}");
+        let end = if leaves { Does::LeavesContest } else { Does::Heals };
+        assert_eq!(told.iter().filter(|does| matches!(does, Does::Heals | Does::LeavesContest)).count(), 1);
+        assert!(told.contains(&end), "{told:?}");
+    }
+}
+
+/// Another master that sends more rarely than this one goes on all the same.
+#[test]
+fn a_slow_second_master_is_no_last_word() {
+    let mut node = node(Instant(SECOND), instance(Version::V3, 51, 100, 100), OWN);
+    let mut now = node.wake().unwrap().0;
+    node.handle(now, Input::Tick);
+    let slow = heard(&node, 50, LOWER, 1000);
+    let mut told = Vec::new();
+    for second in 1..=60 {
+        now = now + Micros(SECOND);
+        node.handle(now, Input::Tick);
+        if second % 10 == 0 {
+            node.handle(now, slow.clone());
+        }
+        told.extend(does(&mut node).into_iter().filter(|does| matches!(does, Does::TellsTwo | Does::Heals)));
+    }
+    assert_eq!(told, [Does::TellsTwo]);
 }
 
 /// Who serves because a stronger one fell silent tells that one that it did.
@@ -575,6 +635,36 @@ fn who_served_beside_a_stronger_master_says_a_last_word() {
     node.handle(at + patience + Micros(7 * SECOND), stronger.clone());
     assert_eq!(does(&mut node), [Does::Sends(100), Does::Becomes(Name::Backup)]);
     assert!(node.routers()[0].why().contains("may have been two masters for 7.000 s"), "{}", node.routers()[0].why());
+
+    // By what it counts its adverts as it is known whether it went on sending. Without leases a dead one keeps its addresses.
+    let beside = |lost, back, vip_lease| {
+        let mut node = common::node(START, Instance { vip_lease, ..instance(Version::V3, 51, 100, 100) }, OWN);
+        let numbered = |node: &Node, number| match heard(node, 200, HIGHER, 100) {
+            Input::Advert(i, admitted) => Input::Advert(i, Admitted { number, ..admitted }),
+            other => panic!("{other:?}"),
+        };
+        let (before, after) = (numbered(&node, lost), numbered(&node, back));
+        node.handle(at, before);
+        node.handle(at + patience, Input::Tick);
+        node.handle(at + patience + Micros(7 * SECOND), after);
+        assert!(does(&mut node).ends_with(&[Does::Sends(100), Does::Becomes(Name::Backup)]));
+        node.routers()[0].why().to_owned()
+    };
+    let both = "which had fallen silent: there may have been two masters for 7.000 s";
+    for (lost, back, vip_lease, says) in [
+        (Some(7), Some(9), true, both),
+        (Some(7), Some(7), true, both),
+        (Some(7), None, true, both),
+        (None, Some(1), true, both),
+        (Some(7), Some(8), false, both),
+        (Some(7), Some(1), false, both),
+        (Some(7), Some(8), true, "which had sent nothing for 10.609"),
+        (Some(u16::MAX), Some(1), true, "which had sent nothing for 10.609"),
+        (Some(7), Some(1), true, "silent for 10.609 s and has been started anew"),
+    ] {
+        let why = beside(lost, back, vip_lease);
+        assert!(why.contains(says) && (says == both || !why.contains("may have been")), "{lost:?} {back:?}: {why}");
+    }
 
     // It said good-bye, and comes back: the usual hand-over, without a word.
     let at = at + Micros(20 * SECOND);

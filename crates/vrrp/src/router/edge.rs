@@ -92,10 +92,10 @@ pub enum Edge {
         /// Why.
         why: String,
     },
-    /// Another host is master of the same virtual router, and is to give way. Told once in each contest.
+    /// Another host is master of the same virtual router, is to give way, and goes on. Told once in each contest.
     TwoMasters {
-        /// The other one.
-        other: Heard,
+        /// The other one, and since when it is heard.
+        contest: Contest,
     },
     /// Who saw another master is none itself any more.
     LeftContest {

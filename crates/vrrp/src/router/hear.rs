@@ -8,6 +8,7 @@ use crate::admit::Admitted;
 use crate::settings::{Preempt, Version, Way};
 use crate::units::{Centis, Instant, Micros, Priority};
 use alloc::format;
+use alloc::string::String;
 
 impl Router {
     /// An admitted advert.
@@ -23,7 +24,13 @@ impl Router {
                 self.counters.priority_zero_received += 1;
             }
         }
-        let heard = Heard { address: admitted.source, priority: advert.priority, at: now, interval: advert.interval };
+        let heard = Heard {
+            address: admitted.source,
+            priority: advert.priority,
+            at: now,
+            interval: advert.interval,
+            number: admitted.number,
+        };
         let news = self.listen_by(now, &admitted, heard);
         match admitted.sequence {
             Some(Sequence::Hmac(_)) if news == News::Old => {}
@@ -102,9 +109,11 @@ impl Router {
         if wins {
             // Who served because a stronger one fell silent, and hears it again, served beside it: that one is to know, and to
             // announce its addresses to those that ask here.
-            let lost =
-                matches!(self.state, State::Master(Master { lost: Some(lost), .. }) if lost.address == heard.address);
-            if self.settings.higher_prio_send_advert || lost {
+            let lost = match &self.state {
+                State::Master(master) => master.lost.filter(|lost| lost.address == heard.address),
+                State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
+            };
+            if self.settings.higher_prio_send_advert || lost.is_some() {
                 self.answer(now);
             }
             if self.settings.version == Version::V3 {
@@ -115,9 +124,8 @@ impl Router {
             } else {
                 format!("heard {} with priority {} above our {}", heard.address, heard.priority, self.effective)
             };
-            if lost {
-                why =
-                    format!("{why}, which had fallen silent: there may have been two masters for {}", now - self.since);
+            if let Some(lost) = lost {
+                why = format!("{why}, which {}", self.beside(now, &lost, &heard));
             }
             let backup = self.listening(now, Some(heard));
             self.transition(now, State::Backup(backup), why.clone());
@@ -148,19 +156,43 @@ impl Router {
         Wish::Announce { at: now }
     }
 
-    /// Another master that is to give way: one of two, unless it could not have heard of this one yet.
+    /// Of a stronger master that had fallen silent and is heard again: whether it served beside this one. Who was cut off went on
+    /// counting its adverts; who stood still or died did not, and its leases have ended.
+    fn beside(&self, now: Instant, lost: &Heard, heard: &Heard) -> String {
+        let silent = now - lost.at;
+        let leased = self.settings.lease().is_some();
+        let follows = |last: u16| last.checked_add(1).unwrap_or(1);
+        match (lost.number, heard.number) {
+            (Some(last), Some(number)) if leased && number == follows(last) => {
+                format!("had sent nothing for {silent} (one of two masters, if it kept its addresses)")
+            }
+            (Some(_), Some(1)) if leased => {
+                format!(
+                    "was silent for {silent} and has been started anew (one of two masters before that, if it was cut off)"
+                )
+            }
+            (_, _) => format!("had fallen silent: there may have been two masters for {}", now - self.since),
+        }
+    }
+
+    /// Another master that is to give way: one of two, unless it could not have heard of this one yet. That is told when it
+    /// goes on: who hears this one says one last word, or has just said one.
     fn contest(&mut self, now: Instant, heard: Heard) {
-        let settled = now >= self.since + self.settings.advert_int.micros();
+        let interval = self.settings.advert_int.micros();
+        let settled = now >= self.since + interval;
         let State::Master(master) = &mut self.state else { return };
         match &mut master.contest {
             Some(contest) => {
                 contest.other = heard;
                 contest.adverts = contest.adverts.saturating_add(1);
+                if !contest.goes_on && now - contest.since >= Micros(interval.0 / 2) {
+                    contest.goes_on = true;
+                    self.edges.push_back(Edge::TwoMasters { contest: *contest });
+                }
             }
             None if settled && now >= master.peace_until => {
-                master.contest = Some(Contest { other: heard, since: now, adverts: 1 });
+                master.contest = Some(Contest { other: heard, since: now, adverts: 1, goes_on: false });
                 self.counters.two_masters += 1;
-                self.edges.push_back(Edge::TwoMasters { other: heard });
             }
             None => {}
         }

@@ -19,6 +19,9 @@ pub struct Heard {
     pub at: Instant,
     /// The interval that it said.
     pub interval: Centis,
+    /// What it counted that advert as (`Admitted::number`).
+    #[serde(default)]
+    pub number: Option<u16>,
 }
 
 /// Listening.
@@ -109,6 +112,9 @@ pub struct Contest {
     pub since: Instant,
     /// How many adverts of it were heard.
     pub adverts: u64,
+    /// It went on when it had had time to hear this one: that was told. Else it may have been its last word.
+    #[serde(default)]
+    pub goes_on: bool,
 }
 
 /// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.

@@ -9,7 +9,9 @@ use tracing::{info, warn};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
-use vipd_vrrp::router::{self, Contest, Edge, Failure, Heard, Name, Question, Reach, Sequence, Unsent, packets};
+use vipd_vrrp::router::{
+    self, Contest, Edge, Failure, Heard, Master, Name, Question, Reach, Sequence, State, Unsent, packets,
+};
 use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
 
@@ -118,7 +120,7 @@ impl Role {
         match edge {
             Edge::Ask { lost, question } => self.ask(i, lost, question),
             Edge::Refused { why } => self.tell_refusal(i, why),
-            Edge::TwoMasters { other } => self.tell_two_masters(i, &other),
+            Edge::TwoMasters { contest } => self.tell_two_masters(i, &contest),
             Edge::Healed { contest } => self.tell_healed(i, &contest),
             Edge::LeftContest { contest } => self.tell_left(i, &contest),
             Edge::NotSent(failure) => self.tell_not_sent(i, failure),
@@ -136,6 +138,9 @@ impl Role {
                 let name = router.settings.name.clone();
                 let own = router.priority();
                 let why = format!("advert from {from} with priority {priority}, below our {own}");
+                // A successor is to know of the first sign of a second master, which is not told yet.
+                let first = |master: &Master| master.contest.is_some_and(|contest| contest.adverts == 1);
+                self.snapshot_due |= matches!(router.state(), State::Master(master) if first(master));
                 info!("({name}) Received lower priority advert: {why}");
                 self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
             }
@@ -160,18 +165,18 @@ impl Role {
         }
     }
 
-    /// Another host is master, too.
-    fn tell_two_masters(&mut self, i: usize, other: &Heard) {
+    /// Another host is master, too, and goes on.
+    fn tell_two_masters(&mut self, i: usize, contest: &Contest) {
         let Some(router) = self.node.routers().get(i) else { return };
         let (name, own) = (&router.settings.name, router.priority());
         let source = router.source().map_or_else(|| "this host".to_owned(), |source| source.to_string());
+        let Heard { address, priority, .. } = contest.other;
         warn!(
-            "({name}) Two masters: {source} with priority {own} serves, and so does {} with priority {}, \
-             which is to give way",
-            other.address, other.priority
+            "({name}) Two masters: {source} with priority {own} serves, and so does {address} with priority {priority}, \
+             which is to give way"
         );
         let subject = format!("vrrp_instance {name}");
-        let cause = format!("advert from {} with priority {}", other.address, other.priority);
+        let cause = format!("{} from {address} with priority {priority}", adverts(contest));
         self.happened("two masters", subject, "begun".to_owned(), cause);
         self.snapshot_due = true;
     }
@@ -180,14 +185,10 @@ impl Role {
     fn tell_healed(&mut self, i: usize, contest: &Contest) {
         let Some(router) = self.node.routers().get(i) else { return };
         let (name, own) = (router.settings.name.clone(), router.priority().0);
-        let (other, lasted) = (contest.other.address, contest.other.at - contest.since);
-        let adverts = contest.adverts;
-        let why = format!(
-            "{other} is no second master any more: {adverts} of its adverts were heard in {lasted}; \
-             the addresses are announced again"
-        );
+        let silent = now() - contest.other.at;
+        let why = format!("{}, none since {silent}; the addresses are announced again", met(contest));
         info!("({name}) {why}");
-        self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why.clone());
+        self.happened("two masters", format!("vrrp_instance {name}"), end(contest).to_owned(), why.clone());
         self.snapshot_due = true;
         // What hooks did on the other host may have undone what they did here.
         self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
@@ -197,9 +198,9 @@ impl Role {
     fn tell_left(&mut self, i: usize, contest: &Contest) {
         let Some(router) = self.node.routers().get(i) else { return };
         let name = router.settings.name.clone();
-        let why = format!("this host is MASTER no more; {} of the other's adverts were heard", contest.adverts);
-        info!("({name}) {} is no second master any more: {why}", contest.other.address);
-        self.happened("two masters", format!("vrrp_instance {name}"), "over".to_owned(), why);
+        let why = format!("{}; this host is MASTER no more", met(contest));
+        info!("({name}) {why}");
+        self.happened("two masters", format!("vrrp_instance {name}"), end(contest).to_owned(), why);
     }
 
     /// What a master sends does not leave.
@@ -367,6 +368,29 @@ impl Role {
         let transition = Transition { subject, event, priority, why, at: unix_time() };
         self.queue(&FromRole::Transition(transition));
     }
+}
+
+/// `3 adverts in 2.000 s`, from the first to the last.
+fn adverts(contest: &Contest) -> String {
+    match contest.adverts {
+        1 => "1 advert".to_owned(),
+        many => format!("{many} adverts in {}", contest.other.at - contest.since),
+    }
+}
+
+/// How another master was met.
+fn met(contest: &Contest) -> String {
+    let (address, adverts) = (contest.other.address, adverts(contest));
+    if contest.goes_on {
+        format!("{address} is no second master any more: {adverts} heard")
+    } else {
+        format!("{address} was master, too, when it was last heard: {adverts} heard")
+    }
+}
+
+/// What of two masters is over.
+fn end(contest: &Contest) -> &'static str {
+    if contest.goes_on { "over" } else { "last word" }
 }
 
 /// Why something was not sent, for people: what a packet filter drops is refused as if it were a matter of rights.

@@ -76,7 +76,7 @@ impl Role {
         let paths: Vec<Path> = model.into_iter().flat_map(Path::of).collect();
         let (routes, rules): (Vec<&Path>, Vec<&Path>) = paths.iter().partition(|p| matches!(p, Path::Route(_)));
         let second_master = match router.state() {
-            State::Master(master) => master.contest.map(|contest| SecondMaster {
+            State::Master(master) => master.contest.filter(|contest| contest.goes_on).map(|contest| SecondMaster {
                 address: contest.other.address,
                 priority: contest.other.priority.0,
                 since: clocks.unix(contest.since),
