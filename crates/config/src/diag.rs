@@ -30,7 +30,7 @@ impl fmt::Display for Level {
 }
 
 macro_rules! codes {
-    ($($name:ident $level:ident $id:literal $title:literal,)*) => {
+    ($($name:ident $level:ident $id:literal $title:literal $(-> $advice:literal)?,)*) => {
         /// The kinds of findings. The identifiers are stable: scripts and tests may rely on them.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Code {
@@ -56,6 +56,11 @@ macro_rules! codes {
                 match self { $(Code::$name => Level::$level,)* }
             }
 
+            /// What to do about an error of this kind, where nothing better is known; `None`: there are no errors of it.
+            pub fn advice(self) -> Option<&'static str> {
+                match self { $(Code::$name => None$(.or(Some($advice)))?,)* }
+            }
+
             /// What findings of this kind have in common.
             pub fn title(self) -> &'static str {
                 match self { $(Code::$name => $title,)* }
@@ -65,66 +70,66 @@ macro_rules! codes {
 }
 
 codes! {
-    FileUnusable Error "V0101" "a configuration file can't be read",
-    IncludeNothing Warning "V0102" "an include reads nothing",
+    FileUnusable Error "V0101" "a configuration file can't be read" -> "see that it is there, and that whoever runs vipd may read it",
+    IncludeNothing Warning "V0102" "an include reads nothing" -> "correct the pattern, or take the line out",
     IncludeSkipped Warning "V0103" "an include skips a file",
-    TooMuch Error "V0104" "the configuration exceeds a limit",
-    LineUnusable Error "V0105" "a line is too long or is not text",
-    UnmatchedQuote Error "V0106" "a quote is not closed",
-    BadCondition Error "V0107" "a condition is malformed",
-    BadDefinition Error "V0108" "a definition is malformed",
-    BadSequence Error "V0109" "a sequence or list is malformed",
-    Undefined Error "V0110" "a name is not defined",
-    CyclicDefinition Error "V0111" "a definition refers to itself",
-    MisplacedReference Error "V0112" "a multi-line definition is used in the middle of a line",
-    BadPredefined Error "V0113" "a predefined name has bad parameters",
-    BadEscape Error "V0114" "an escape sequence can't be used",
+    TooMuch Error "V0104" "the configuration exceeds a limit" -> "make it smaller",
+    LineUnusable Error "V0105" "a line is too long or is not text" -> "look at that line in an editor that shows all characters",
+    UnmatchedQuote Error "V0106" "a quote is not closed" -> "close it on the same line",
+    BadCondition Error "V0107" "a condition is malformed" -> "@ID or @^ID in front of a line",
+    BadDefinition Error "V0108" "a definition is malformed" -> "$NAME=VALUE",
+    BadSequence Error "V0109" "a sequence or list is malformed" -> "~SEQ(NAME, FIRST, LAST) or ~LST(NAME, VALUE, ...)",
+    Undefined Error "V0110" "a name is not defined" -> "define it above: $NAME=VALUE",
+    CyclicDefinition Error "V0111" "a definition refers to itself" -> "take the reference to itself out of its value",
+    MisplacedReference Error "V0112" "a multi-line definition is used in the middle of a line" -> "put the rest of the line on one of its own",
+    BadPredefined Error "V0113" "a predefined name has bad parameters" -> "correct the parameters",
+    BadEscape Error "V0114" "an escape sequence can't be used" -> "write the character as it is",
     CommentInWord Lint "V0115" "a comment starts inside a word",
-    UnknownKeyword Error "V0201" "a keyword is not known here",
-    MisplacedKeyword Error "V0202" "a keyword belongs elsewhere",
-    UnexpectedOpen Error "V0203" "a block opens where none is expected",
-    MissingOpen Error "V0204" "a block has no opening brace",
-    ExtraClose Error "V0205" "a closing brace has nothing to close",
-    MissingClose Error "V0206" "a block is not closed",
-    MissingValue Error "V0207" "a value is missing",
+    UnknownKeyword Error "V0201" "a keyword is not known here" -> "correct it, or take it out",
+    MisplacedKeyword Error "V0202" "a keyword belongs elsewhere" -> "move it to where it belongs",
+    UnexpectedOpen Error "V0203" "a block opens where none is expected" -> "take the block out, or give it the keyword that it is of",
+    MissingOpen Error "V0204" "a block has no opening brace" -> "open it with a `{` behind the keyword",
+    ExtraClose Error "V0205" "a closing brace has nothing to close" -> "take this `}` out, or look for the block that was closed too early",
+    MissingClose Error "V0206" "a block is not closed" -> "add the `}` where the block ends",
+    MissingValue Error "V0207" "a value is missing" -> "add it on this line",
     ExtraWord Warning "V0208" "a word is ignored",
-    Repeated Warning "V0209" "something is given twice",
-    BadNumber Error "V0301" "not a number",
-    OutOfRange Error "V0302" "a number is out of range",
+    Repeated Warning "V0209" "something is given twice" -> "keep one of them",
+    BadNumber Error "V0301" "not a number" -> "write it in digits",
+    OutOfRange Error "V0302" "a number is out of range" -> "give it a value that is possible",
     Rounded Warning "V0303" "a number is rounded",
-    BadWord Error "V0304" "a word is not among the possible ones",
-    BadAddress Error "V0305" "an address is malformed",
-    WrongFamily Error "V0306" "an address is of the wrong family",
-    BadName Error "V0307" "a name is too long or malformed",
-    Missing Error "V0401" "something needed is missing",
-    DuplicateName Error "V0402" "a name is used twice",
-    DuplicateVrid Error "V0403" "a virtual router identifier is used twice on one interface",
-    Adjusted Warning "V0404" "a setting does not fit the others and was adjusted",
+    BadWord Error "V0304" "a word is not among the possible ones" -> "use one that is possible here, or take it out",
+    BadAddress Error "V0305" "an address is malformed" -> "correct the address",
+    WrongFamily Error "V0306" "an address is of the wrong family" -> "give it an address of the other family, or take it out",
+    BadName Error "V0307" "a name is too long or malformed" -> "give it a shorter or simpler name",
+    Missing Error "V0401" "something needed is missing" -> "add it",
+    DuplicateName Error "V0402" "a name is used twice" -> "give one of them another name, or take it out",
+    DuplicateVrid Error "V0403" "a virtual router identifier is used twice on one interface" -> "give one of them another `virtual_router_id`",
+    Adjusted Warning "V0404" "a setting does not fit the others and was adjusted" -> "take one of the two out",
     AuthDropped Warning "V0405" "authentication is not used",
-    UnknownReference Error "V0406" "a name refers to nothing",
-    GroupMembership Error "V0407" "a sync group has unusable members",
+    UnknownReference Error "V0406" "a name refers to nothing" -> "correct the name, or define it",
+    GroupMembership Error "V0407" "a sync group has unusable members" -> "an instance is in one group, once",
     Unused Warning "V0409" "something is defined but has no effect",
     SharedAddress Warning "V0410" "an address belongs to two virtual routers",
-    NoPeer Error "V0411" "unicast adverts have no peer to go to",
+    NoPeer Error "V0411" "unicast adverts have no peer to go to" -> "list the other routers' addresses in `unicast_peer`",
     StrictDrops Lint "V0412" "strict mode drops what is sent to virtual addresses",
     NoAddress Lint "V0413" "a virtual router has no address",
     UselessWeight Warning "V0414" "a weight never changes the priority",
-    DuplicateServer Error "V0501" "a virtual or real server is given twice",
-    RangeTooLarge Error "V0502" "a range of addresses is too large",
+    DuplicateServer Error "V0501" "a virtual or real server is given twice" -> "take one of them out, or give it another address or port",
+    RangeTooLarge Error "V0502" "a range of addresses is too large" -> "split it, or make it smaller",
     PortRule Warning "V0503" "a port does not fit the forwarding method",
-    EmptyService Warning "V0504" "a virtual server has no real server",
+    EmptyService Warning "V0504" "a virtual server has no real server" -> "add what it is to hold, or take it out",
     WeakCheck Warning "V0505" "a check tests less than the file says",
     SlowCheck Lint "V0506" "a check may take longer than its interval",
     OwnServer Lint "V0507" "a real server has a virtual address",
     NoWeight Warning "V0508" "no real server has any weight",
-    ScriptUnusable Error "V0601" "a script can't be run",
-    ScriptInsecure Error "V0602" "a script could be changed by somebody else",
-    UnknownUser Error "V0603" "a user or group does not exist",
+    ScriptUnusable Error "V0601" "a script can't be run" -> "correct the path, or the file's mode (chmod +x)",
+    ScriptInsecure Error "V0602" "a script could be changed by somebody else" -> "see that only root may write it and the directories above it",
+    UnknownUser Error "V0603" "a user or group does not exist" -> "correct the name, or add that user to this host",
     Unresolvable Warning "V0604" "a host name can't be resolved",
     SecretReadable Lint "V0605" "everybody can read a file with a password",
-    BadKey Error "V0607" "a key can't be read",
+    BadKey Error "V0607" "a key can't be read" -> "correct it: 32 to 64 bytes",
     NotYet Warning "V0901" "a keyword is read but not acted on yet",
-    Refused Error "V0902" "a keyword that would break the service if it were ignored is not supported yet",
+    Refused Error "V0902" "a keyword that would break the service if it were ignored is not supported yet" -> "take it out",
     Obsolete Lint "V0903" "a keyword has no use any more",
     OldSpelling Lint "V0904" "a keyword has a newer name",
 }
@@ -341,6 +346,9 @@ impl Findings {
                 related.extend(found.filter(|f| !related.contains(f)));
             }
         }
+        // Nobody is left alone with an error.
+        let lost = report.level == Level::Error && report.help.is_empty();
+        let advice = report.code.advice().filter(|_| lost).map(str::to_owned);
         let diagnostic = Diagnostic {
             level: report.level,
             code: report.code,
@@ -348,7 +356,7 @@ impl Findings {
             label: begun(report.label),
             span: report.place.and_then(|p| self.map.span(p)),
             related,
-            help: report.help.into_iter().map(begun).collect(),
+            help: report.help.into_iter().chain(advice).map(begun).collect(),
         };
         // The same line may be replayed (a sequence, a definition used twice): say it once.
         if !self.list.contains(&diagnostic) {

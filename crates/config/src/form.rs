@@ -100,7 +100,9 @@ pub(crate) fn key(words: &[Word], what: &str) -> Result<(), Report> {
         (Some(digits), _) => {
             if !hex(digits) || digits.len() % 2 == 1 {
                 let message = format!("{what}: this is no row of pairs of hexadecimal digits");
-                return Err(Report::error(Code::BadNumber, value.at, message));
+                return Err(
+                    Report::error(Code::BadNumber, value.at, message).help("hex: and 64 to 128 digits 0-9, a-f")
+                );
             }
             digits.len() / 2
         }
@@ -116,7 +118,7 @@ pub(crate) fn key(words: &[Word], what: &str) -> Result<(), Report> {
         (None, Some(_)) => {
             let report =
                 Report::error(Code::BadWord, value.at, format!("{what}: the path of a key's file is absolute"));
-            return Err(report);
+            return Err(report.help("file:/etc/vipd/NAME"));
         }
         (None, None) => text.len(),
     };
@@ -124,7 +126,7 @@ pub(crate) fn key(words: &[Word], what: &str) -> Result<(), Report> {
         return Ok(());
     }
     let report = Report::error(Code::OutOfRange, value.at, format!("{what}: a key of {length} bytes"));
-    Err(report.help("32 to 64 bytes"))
+    Err(report.help("32 to 64 bytes, as they are, as hex:DIGITS, or in a file: file:PATH"))
 }
 
 /// A number as C writes it: 0x hexadecimal, 0 octal, else decimal.

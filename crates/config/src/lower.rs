@@ -76,6 +76,9 @@ struct Lower<'a> {
 /// Copies of group members that one configuration may make.
 const MAX_COPIES: usize = 200_000;
 
+/// Names that a finding lists.
+const NAMED: usize = 8;
+
 /// The meaning of a configuration. Always gives one; it is worth something only if no error was found.
 pub(crate) fn lower(
     root: Nodes,
@@ -177,9 +180,17 @@ impl Lower<'_> {
         if self.findings.full(Level::Error) {
             return report;
         }
-        match crate::tree::nearest(given, names) {
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable(); // some come out of a table without an order
+        match crate::tree::nearest(given, names.iter().copied()) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
-            None => report,
+            None if names.is_empty() => report.help("there is none at all: add its block, or take the name out here"),
+            None => {
+                let more = names.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let names = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+                report.help(format!("there are: {names}{more}"))
+            }
         }
     }
 

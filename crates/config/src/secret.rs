@@ -1,6 +1,6 @@
 //! What must not be shown of a configuration, and texts without it. A password that was read is taken out of every text.
 //! Not every password is read: of a file with errors much is passed over. So whatever stands behind the word for one, up to
-//! the end of the line, is a secret, and so are the definitions that are used there. All of it happens once something was
+//! the end of the line, is a secret, and so are the definitions that are used there; the path or name of what holds a key is none. All of it happens once something was
 //! found, with a few steps for each byte.
 
 use crate::keyword;
@@ -40,6 +40,11 @@ pub(crate) struct Secrets {
     values: HashMap<(usize, usize), usize>,
 }
 
+/// Whether the value of a `key` only says where the key is.
+pub(crate) fn is_place(value: &[u8]) -> bool {
+    value.starts_with(b"file:/") || value.starts_with(b"cred:")
+}
+
 /// The words of the language behind which a secret stands.
 pub(crate) fn keywords() -> impl Iterator<Item = &'static str> {
     KEYWORDS.iter().map(|(name, _)| *name)
@@ -76,6 +81,7 @@ impl Secrets {
             if may_name_one(line) {
                 let said = uncommented(line);
                 if let Some(start) = behind(said) {
+                    let start = place(said).map_or(start, |place| place.end);
                     self.keep_words(&said[start..]);
                     due.extend(names(&said[start..]));
                 }
@@ -122,6 +128,12 @@ impl Secrets {
             let shown = |b: &u8| blank(*b) || matches!(b, b'"' | b'{' | b'}');
             let flags = line[from..].iter().zip(&mut hidden).skip(start.saturating_sub(from));
             flags.filter(|(b, _)| !shown(b)).for_each(|(_, flag)| *flag = true);
+            let place = place(line).filter(|place| value.is_none_or(|value| value > place.end)).unwrap_or_default();
+            hidden
+                .iter_mut()
+                .take(place.end.saturating_sub(from))
+                .skip(place.start.saturating_sub(from))
+                .for_each(|f| *f = false);
         }
         hidden[part.start - from..part.end - from].to_vec()
     }
@@ -222,6 +234,16 @@ fn may_name_one(line: &[u8]) -> bool {
 /// Whether a word for a secret stands in that text.
 pub(crate) fn names_one(text: &str) -> bool {
     behind(text.as_bytes()).is_some()
+}
+
+/// Where a line names the place of its first secret instead of the secret itself, up to the next blank.
+fn place(line: &[u8]) -> Option<Range<usize>> {
+    let start = behind(line)?;
+    let (_, between) = identifiers(line).find_map(|(_, word)| keyword_of(word))?;
+    let start = start + line[start..].iter().position(|b| !blank(*b) && *b != b'"')?;
+    let length = line[start..].iter().position(|b| blank(*b) || *b == b'"').unwrap_or(line.len() - start);
+    let range = start..start + length;
+    (between > 0 && is_place(&line[range.clone()])).then_some(range)
 }
 
 /// Where, behind the first word for a secret, that secret starts.

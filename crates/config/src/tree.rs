@@ -364,6 +364,7 @@ impl<'a> Parser<'a> {
         let at = line.words[0].at;
         if let Some(between) = keyword.args.before_secret() {
             let secret = line.words.iter().skip(1 + between.min(line.words.len().saturating_sub(2)));
+            let secret = secret.filter(|word| between == 0 || !crate::secret::is_place(word.text.as_bytes()));
             secret.for_each(|word| self.findings.map.secrets.add(&word.text));
         }
         if let Standing::OldName(to) = written.standing {
@@ -528,7 +529,9 @@ impl<'a> Parser<'a> {
         };
         if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?"));
-        } else if homes.is_empty() && block.path == "vrrp_sync_group" {
+        } else if homes.is_empty() && block.path != "vrrp_sync_group" {
+            report = report.help("`vipd doc --search WORD` finds words by what they do");
+        } else if homes.is_empty() {
             report = report.help("names of instances stand in a block of their own: `group { ... }`");
         }
         self.findings.push(report);

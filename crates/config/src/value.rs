@@ -118,7 +118,12 @@ pub(crate) fn ip(word: &Word, what: &str, family: Family) -> Result<IpAddr, Repo
         let report = Report::error(Code::BadAddress, word.at, format!("{what}: `{}` is not an address", word.text));
         return Err(match almost_ip(&word.text) {
             Some(help) => report.help(help),
-            None => report,
+            None => report.help(match family {
+                _ if looks_like_a_name(&word.text) => "names are not looked up: write the address",
+                Family::V4 => "such as 192.0.2.1",
+                Family::V6 => "such as 2001:db8::1",
+                Family::Any => "such as 192.0.2.1 or 2001:db8::1",
+            }),
         });
     };
     match (family, address) {
@@ -130,6 +135,10 @@ pub(crate) fn ip(word: &Word, what: &str, family: Family) -> Result<IpAddr, Repo
         }
         _ => Ok(address),
     }
+}
+
+fn looks_like_a_name(text: &str) -> bool {
+    !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 /// What an address that is none should be, if that is clear.
@@ -169,7 +178,7 @@ pub(crate) fn prefix(word: &Word, what: &str) -> Result<(IpAddr, u8), Report> {
         return Err(if head.split('.').count() == 4 && head.ends_with('.') {
             report.help("the last number is missing: a network is written with all four, such as 192.0.2.0/24")
         } else {
-            report
+            report.help("such as 192.0.2.1/24 or 2001:db8::1/64")
         });
     };
     let most = if address.is_ipv4() { 32 } else { 128 };

@@ -112,3 +112,16 @@ fn a_heartbeat_path_is_told_from_what_is_bound_to_nothing() {
         assert_eq!(of("interface eth0", path), "", "{path}");
     }
 }
+
+#[test]
+fn nobody_is_a_peer_of_his_own() {
+    let text = unicast("A", &format!("interface eth0\n{ADDRESS}"));
+    assert_eq!(found(&text), Vec::<String>::new());
+    let level = |text: &str| {
+        let found = vipd_config::load_str("test", text, &common::options()).diagnostics;
+        found.iter().map(|d| format!("{} {}:{}", d.level, d.code, d.span.as_ref().unwrap().line)).collect::<Vec<_>>()
+    };
+    // One list for all routers: the others are heard, and this one is told.
+    assert_eq!(level(&text.replace("192.0.2.2\n", "192.0.2.2\n192.0.2.1\n")), ["warning V0305:6"]);
+    assert_eq!(level(&text.replace("192.0.2.2\n", "192.0.2.1\n")), ["error V0305:5"]);
+}

@@ -110,6 +110,18 @@ fn what_is_found_is_what_the_markers_say() {
     assert!(cases >= LEAST, "{cases} cases");
 }
 
+/// Nobody is left alone with an error.
+#[test]
+fn every_error_says_what_to_do() {
+    for code in Code::ALL.iter().filter(|code| code.level() == Level::Error) {
+        assert!(code.advice().is_some_and(|advice| !advice.is_empty()), "{code}");
+    }
+    let all = corpus().into_iter().flat_map(|(_, cases)| cases).flat_map(|file| read(&file).diagnostics);
+    let lost: Vec<String> =
+        all.filter(|d| d.level == Level::Error && d.help.is_empty()).map(|d| d.to_string()).collect();
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
 /// A marker is a comment and nothing else.
 #[test]
 fn the_markers_mean_nothing() {

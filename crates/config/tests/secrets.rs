@@ -229,3 +229,23 @@ fn the_rest_of_a_finding_stays_readable() {
     let said = render_text(&conceals(auth("auth_pass pass x\npriority pass").as_bytes(), b""), Color::Never);
     assert!(said.contains("`priority`") && said.contains("auth_pass ****"), "{said}");
 }
+
+/// Where a key is kept is no secret; what stands in the same place and is none of both forms is one.
+#[test]
+fn the_place_of_a_key_is_shown() {
+    let hmac = |lines: &str| instance(&format!("auth_hmac {{\n{lines}\n}}"));
+    for (line, shown) in [
+        ("key 1 file:/nowhere/vrrp-1.key", "key 1 file:/nowhere/vrrp-1.key"),
+        ("key 1 \"file:/nowhere/vrrp-1.key\" x", "key 1 \"file:/nowhere/vrrp-1.key\" *"),
+        ("key 1 cred:vrrp", "key 1 cred:vrrp"),
+    ] {
+        let said = seen(&conceals(hmac(&format!("{line}\nactive_key 1")).as_bytes(), b""));
+        assert!(said.contains(shown), "{line}: {said}");
+    }
+    let missing = seen(&read(&hmac("key 1 file:/nowhere/vrrp-1.key\nactive_key 1")));
+    assert!(missing.contains("no key can be read from /nowhere/vrrp-1.key: "), "{missing}");
+    for line in [format!("key 1 file:{MARK}"), format!("key 1 files:/{MARK}"), format!("key 1 file:/a {MARK}#x")] {
+        conceals(hmac(&format!("{line}\nactive_key 1")).as_bytes(), b"");
+    }
+    conceals(auth(&format!("auth_pass file:/{MARK} x")).as_bytes(), b"");
+}

@@ -2,9 +2,12 @@
 //! goes as the routes of the host, or of a VRF, have it.
 
 use super::Lower;
-use crate::diag::{Code, Report};
+use crate::diag::{Code, Level, Report};
+use crate::keyword::Family;
+use crate::lex::words::Line;
 use crate::source::Place;
 use crate::tree::{Node, Nodes};
+use crate::value;
 use std::net::IpAddr;
 use vipd_vrrp::settings::{Binding, Transport};
 
@@ -23,6 +26,7 @@ impl Lower<'_> {
                 let report = Report::warning(Code::Adjusted, vrf.at, message).label("ignored");
                 self.push(report.help("an interface is in its VRF without being told"));
             }
+            self.no_own_peer(nodes, transport, source);
             return Some(Binding::Interface(interface.to_owned()));
         }
         if nodes.flawed {
@@ -36,7 +40,8 @@ impl Lower<'_> {
         let Some(source) = source else {
             if nodes.find("unicast_src_ip").or(nodes.find("mcast_src_ip")).is_none() {
                 let message = "there is neither an `interface` nor a `unicast_src_ip` that adverts could come from";
-                self.push(Report::error(Code::Missing, node.whole(), message));
+                let help = "interface IFNAME; or unicast_src_ip ADDRESS, one of this host's, for unicast by its routes";
+                self.push(Report::error(Code::Missing, node.whole(), message).help(help));
             }
             return None;
         };
@@ -44,7 +49,7 @@ impl Lower<'_> {
         if let Some(ip) = peers.iter().map(|peer| peer.address).chain([source]).find(of_a_link) {
             let at = if ip == source { "unicast_src_ip" } else { "unicast_peer" };
             let message = format!("{ip} is a link-local address: it needs an `interface`");
-            self.push(Report::error(Code::BadAddress, nodes.at(at, node.at), message));
+            self.push(Report::error(Code::BadAddress, nodes.at(at, node.at), message).help("interface IFNAME"));
             return None;
         }
         let useless = if source.is_unspecified() || source.is_loopback() || source.is_multicast() {
@@ -57,7 +62,10 @@ impl Lower<'_> {
         };
         if let Some(why) = useless {
             let at = nodes.at("unicast_src_ip", nodes.at("mcast_src_ip", node.at));
-            self.push(Report::error(Code::BadAddress, at, format!("adverts can't come from {source}: {why}")));
+            let report = Report::error(Code::BadAddress, at, format!("adverts can't come from {source}: {why}"));
+            self.push(
+                report.help("`unicast_src_ip` is an address of this host, `unicast_peer` lists those of the others"),
+            );
             return None;
         }
         let vrf = nodes.text("vrf").map(str::to_owned);
@@ -77,9 +85,23 @@ impl Lower<'_> {
         ] {
             if nodes.text(word) == Some("lo") {
                 let at = nodes.find(word).map_or(Place::NOWHERE, Node::argument);
-                self.push(Report::error(Code::BadName, at, why));
+                self.push(Report::error(Code::BadName, at, why).help("name the one that leads to the other routers"));
             }
         }
+    }
+
+    /// Tells of a peer that is the instance itself: what is sent there nobody else hears.
+    fn no_own_peer(&mut self, nodes: &Nodes, transport: &Transport, source: Option<IpAddr>) {
+        let (Transport::Unicast { peers, .. }, Some(source)) = (transport, source) else { return };
+        let is_own = |line: &Line| value::ip(&line.words[0], "", Family::Any).is_ok_and(|ip| ip == source);
+        let Some(at) = nodes.lines("unicast_peer").find(|line| is_own(line)).map(Line::at) else { return };
+        let message = format!("{source} is the source of this instance's own adverts: this host would be its own peer");
+        let report = Report::warning(Code::BadAddress, at, message);
+        let alone = peers.iter().all(|peer| peer.address == source);
+        let report = if alone { report.at_level(Level::Error) } else { report };
+        self.push(
+            report.help("`unicast_peer` lists the other routers' addresses, `unicast_src_ip` is the one of this host"),
+        );
     }
 
     /// Tells where the addresses go of an instance without an interface, if the file doesn't say.

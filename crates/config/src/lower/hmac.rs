@@ -34,7 +34,9 @@ impl Lower<'_> {
             };
             if keys.insert(id, HmacKey(key)).is_some() {
                 let message = format!("key {id} is given twice");
-                self.push(Report::error(Code::Repeated, node.argument(), message));
+                self.push(
+                    Report::error(Code::Repeated, node.argument(), message).help("each key has a number of its own"),
+                );
             }
         }
         let active = last("active_key").and_then(|node| Some((node, node.words.first()?.text.parse::<u8>().ok()?)));
@@ -48,7 +50,13 @@ impl Lower<'_> {
         if !keys.contains_key(&active) {
             if !flawed && !unread {
                 let message = format!("`active_key {active}` names no key of this block");
-                self.push(Report::error(Code::UnknownReference, node.argument(), message));
+                let report = Report::error(Code::UnknownReference, node.argument(), message);
+                let ids: Vec<String> = keys.keys().map(u8::to_string).collect();
+                self.push(if ids.is_empty() {
+                    report.help("key ID hex:DIGITS, or file:PATH, of 32 to 64 bytes")
+                } else {
+                    report.help(format!("its keys are: {}", ids.join(", ")))
+                });
             }
             return None;
         }
@@ -102,9 +110,10 @@ impl Lower<'_> {
                 Some(key)
             }
             Err(why) => {
-                // (Whatever stands behind `key` is hidden where it is shown.)
-                let message = format!("no key can be read from this file: {why}");
-                self.here(Report::error(Code::BadKey, word.at, message));
+                let message = format!("no key can be read from {}: {why}", path.display());
+                let help = "a file with 32 to 64 bytes, or hex: and their digits, that root may read: \
+                            head -c 32 /dev/urandom > FILE";
+                self.here(Report::error(Code::BadKey, word.at, message).help(help));
                 None
             }
         }

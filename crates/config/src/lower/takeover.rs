@@ -22,7 +22,8 @@ impl Lower<'_> {
             && !sessions.any(|known| known == name)
         {
             let at = nodes.find("witness_bfd").map_or(crate::source::Place::NOWHERE, Node::argument);
-            self.push(Report::error(Code::UnknownReference, at, format!("there is no `bfd_instance {name}`")));
+            let report = Report::error(Code::UnknownReference, at, format!("there is no `bfd_instance {name}`"));
+            self.push(report.help("add its block, or name another one"));
         }
         let seconds = nodes.int("fence_timeout").map_or(FENCE, narrow);
         Takeover {

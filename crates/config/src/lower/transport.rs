@@ -106,7 +106,8 @@ impl Lower<'_> {
         }
         if mode == Mode::Strict {
             let message = "strict mode has no unicast: every advert goes to the multicast group";
-            self.push(Report::error(Code::Adjusted, nodes.at("unicast_peer", node.at), message));
+            let report = Report::error(Code::Adjusted, nodes.at("unicast_peer", node.at), message);
+            self.push(report.help("`strict_mode off` in the instance, or no `unicast_peer`"));
         }
         if let Some(group) = nodes.find("mcast_dst_ip") {
             let message = "`mcast_dst_ip` has no effect: this router sends to its unicast peers";
@@ -151,7 +152,8 @@ impl Lower<'_> {
                     group = ip;
                 } else {
                     let message = format!("`mcast_dst_ip`: {ip} is not a multicast address");
-                    self.push(Report::error(Code::BadAddress, at, message));
+                    let help = "of 224.0.0.0/4 or ff00::/8; for unicast list the other routers in `unicast_peer`";
+                    self.push(Report::error(Code::BadAddress, at, message).help(help));
                 }
             }
         }

@@ -220,7 +220,13 @@ impl Lower<'_> {
         }
         if !node.nodes().flawed {
             let message = format!("`{name}` is missing");
-            self.push(Report::error(Code::Missing, node.whole(), message));
+            let row = node.keyword.args.block().and_then(|block| block.find(name));
+            let report = Report::error(Code::Missing, node.whole(), message);
+            self.push(match row {
+                Some(row) if !row.range.is_empty() => report.help(format!("{name} {}, {}", row.usage, row.range)),
+                Some(row) => report.help(format!("{name} {}", row.usage)),
+                None => report,
+            });
         }
         None
     }
@@ -477,7 +483,7 @@ impl Lower<'_> {
         if needs && lacks {
             let what = if strict { "strict mode" } else { "VRRP version 3" };
             let message = format!("{what} needs at least one address in `virtual_ipaddress`");
-            self.push(Report::error(Code::Missing, node.whole(), message));
+            self.push(Report::error(Code::Missing, node.whole(), message).help("virtual_ipaddress { ADDRESS/LEN }"));
         }
         (listed, excluded)
     }

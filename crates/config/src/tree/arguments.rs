@@ -37,7 +37,8 @@ impl Parser<'_> {
             let what = if keyword.usage.is_empty() { "a value" } else { keyword.usage };
             let report = Report::error(Code::MissingValue, line.at(), format!("{name} needs {what}"));
             let range = keyword.range.contains(|c: char| c.is_ascii_digit());
-            self.findings.push(if range { report.help(keyword.range) } else { report });
+            let help = if range { keyword.range.to_owned() } else { format!("write: {} {what}", keyword.name) };
+            self.findings.push(report.help(help));
             return Value::Invalid;
         }
         if let Some(sign) = words.first().filter(|w| w.text == "=" && most < words.len()) {
@@ -320,7 +321,7 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
             let id = setting::Value::Number(value::int(word, name, 1, 255)?.into());
             let key = words.get(1).map(|w| w.text.clone()).unwrap_or_default();
             // A path or name is no secret.
-            let path = key.starts_with("file:") || key.starts_with("cred:");
+            let path = crate::secret::is_place(key.as_bytes());
             let key = if path { setting::Value::Text(key) } else { setting::Value::Secret(Secret(key)) };
             Value::Typed(setting::Value::Options(vec![("(id)", id), ("(key)", key)])).fine()
         }

@@ -114,6 +114,8 @@ struct Look {
     states: [String; 2],
     /// Who holds the VIP and can be reached.
     holders: Vec<usize>,
+    /// Whether each is on the wire: what one that is not finds of the web servers is its own cable.
+    connected: [bool; 2],
 }
 
 impl Look {
@@ -124,10 +126,21 @@ impl Look {
         checked.then_some(server)
     }
 
-    /// The same for an onlooker: whoever holds the VIP knows best.
-    fn web_state(&self, which: usize) -> &'static str {
-        let mut seen = self.holders.iter().copied().chain([0, 1]).filter_map(|director| self.web(director, which));
-        seen.next().map_or("not checked", |server| if server.alive { "up" } else { "down" })
+    /// The same for an onlooker: what the directors on the wire find, each for itself where they differ.
+    fn web_state(&self, which: usize) -> String {
+        let found = |director: usize| self.web(director, which).map(|server| if server.alive { "up" } else { "down" });
+        let on_the_wire = (0..2).filter(|director| self.connected[*director]);
+        let seen: Vec<(usize, &str)> = on_the_wire.filter_map(|director| Some((director, found(director)?))).collect();
+        match seen.as_slice() {
+            [] => "not checked".to_owned(),
+            [(_, state)] => (*state).to_owned(),
+            [(_, one), (_, other)] if one == other => (*one).to_owned(),
+            all => all
+                .iter()
+                .map(|(director, state)| format!("{} by {}", state, name(*director)))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
     }
 }
 
@@ -187,6 +200,12 @@ fn name(which: usize) -> String {
     format!("drct{}", which + 1)
 }
 
+/// What an instance is for an onlooker. Of one that the daemon says nothing of, or knows only by its file, the process that decides
+/// is not there yet, or not there again.
+fn stage_of(state: Option<&str>) -> &str {
+    state.filter(|state| *state != "UNKNOWN").unwrap_or("starts")
+}
+
 /// The number that a director answers with.
 fn digit(which: usize) -> u8 {
     if which == 0 { 1 } else { 2 }
@@ -244,7 +263,7 @@ impl<'a> Stage<'a> {
             Fate::Stopped => "stopped".to_owned(),
             Fate::Runs => {
                 let instance = status[which].as_ref().and_then(|s| s.instances.first());
-                instance.map_or_else(|| "starts".to_owned(), |i| i.state.clone())
+                stage_of(instance.map(|i| i.state.as_str())).to_owned()
             }
         };
         let states = [state(0), state(1)];
@@ -252,7 +271,8 @@ impl<'a> Stage<'a> {
             let seat = &self.seats[*which];
             seat.cable == Cable::Connected && seat.host.holds(VIP)
         };
-        Look { states, holders: [0, 1].into_iter().filter(reached).collect(), status }
+        let connected = [0, 1].map(|which: usize| self.seats[which].cable == Cable::Connected);
+        Look { states, holders: [0, 1].into_iter().filter(reached).collect(), connected, status }
     }
 
     /// Draws what is seen, and what is waited for.
@@ -264,7 +284,7 @@ impl<'a> Stage<'a> {
                 Cable::Out => "cable out",
             };
             let holds = if look.holders.contains(&which) { "holds the VIP" } else { cable };
-            format!("{} {:<7} {holds}", name(which), look.states[which])
+            format!("{} {:<8} {holds}", name(which), look.states[which])
         });
         let webs = [0, 1].map(|which| format!("web{} {}", which + 1, look.web_state(which)));
         let view = self.asker.view(self.since);
@@ -610,4 +630,36 @@ fn web(stage: &mut Stage<'_>, Web { title, which, alive, allowed }: Web) {
     // The virtual IP is no server's affair.
     stage.compare(&mut scene, "meanwhile", FIRST_HOLDS);
     stage.curtain(scene, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vipd_api::{CheckStatus, ServiceStatus};
+
+    fn status(alive: bool) -> Option<Status> {
+        let checks = vec![CheckStatus { last_run: Some(1.0), ..CheckStatus::default() }];
+        let real_servers = vec![RealServerStatus { alive, checks, ..RealServerStatus::default() }];
+        let services = vec![ServiceStatus { real_servers, ..ServiceStatus::default() }];
+        Some(Status { services, ..Status::default() })
+    }
+
+    #[test]
+    fn a_director_without_a_cable_says_nothing_of_the_web_servers() {
+        let seen = |status: [Option<Status>; 2], connected| {
+            let states = ["FAULT".to_owned(), "BACKUP".to_owned()];
+            Look { status, states, holders: vec![], connected }.web_state(0)
+        };
+        assert_eq!(seen([status(false), status(true)], [false, true]), "up");
+        assert_eq!(seen([status(true), status(true)], [true, true]), "up");
+        // It has not checked again yet.
+        assert_eq!(seen([status(false), status(true)], [true, true]), "down by drct1, up by drct2");
+        assert_eq!(seen([None, status(false)], [true, true]), "down");
+        assert_eq!(seen([status(false), None], [false, true]), "not checked");
+    }
+
+    #[test]
+    fn a_role_that_does_not_answer_yet_starts() {
+        assert_eq!([None, Some("UNKNOWN"), Some("MASTER")].map(stage_of), ["starts", "starts", "MASTER"]);
+    }
 }
