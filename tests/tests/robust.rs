@@ -122,6 +122,9 @@ fn every_other_role_may_die_without_the_address_moving() {
     wait_for("the orphan lets go", LONG, || !one.holds(VIP));
     wait_for("the peer takes over", LONG, || two.holds(VIP));
     assert!(!a.runs());
+    let log = a.log();
+    let says = "(VI_1) Entering STOP STATE: the supervisor is gone; what is held is given up";
+    assert!(log.contains(says) && !log.contains("the daemon stops"), "{log}");
 }
 
 #[test]

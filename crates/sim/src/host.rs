@@ -264,7 +264,7 @@ impl Host {
 
     /// The daemon stops in order.
     pub(crate) fn stop(&mut self, now: u64) {
-        self.handle(now, Input::Stop);
+        self.handle(now, Input::Stop("the daemon stops".into()));
         if let Some(sessions) = &mut self.sessions {
             sessions.stop(now, &mut self.effects);
         }

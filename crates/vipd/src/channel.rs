@@ -75,19 +75,27 @@ pub(crate) fn split(stream: UnixStream) -> (Receiver, Sender) {
 }
 
 impl Receiver {
-    /// The next document; `None` when the other end is gone. Safe to drop half-way (what was read is kept).
+    /// The next document; `None` when the other end is gone, also when it has not read everything. Safe to drop half-way (what was read is kept).
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         loop {
             if let Some(message) = self.decoder.next()? {
                 return Ok(Some(message));
             }
-            let n = self.half.read(&mut self.buffer).await?;
+            let n = match self.half.read(&mut self.buffer).await {
+                Err(e) if is_gone(&e) => 0,
+                read => read?,
+            };
             if n == 0 {
                 return Ok(None);
             }
             self.decoder.feed(&self.buffer[..n]);
         }
     }
+}
+
+/// Whether that means that the other end is gone.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl Sender {
@@ -150,5 +158,15 @@ mod tests {
         decoder.feed(&encode(&longest).unwrap());
         assert!(decoder.next::<String>().unwrap() == Some(longest));
         assert!(encode(&"x".repeat(LONGEST - 1)).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_with_something_unread_is_gone() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (mut receiver, mut sender) = split(ours);
+        sender.send(&"never read").await.unwrap();
+        drop(theirs);
+        assert_eq!(receiver.next::<String>().await.unwrap(), None);
+        assert!(is_gone(&sender.send(&"nobody").await.unwrap_err()));
     }
 }

@@ -67,8 +67,8 @@ pub enum Input {
     Duty(Duty),
     /// This router is no longer configured: give up.
     Remove(usize),
-    /// The daemon stops.
-    Stop,
+    /// The daemon stops, for this reason.
+    Stop(String),
 }
 
 /// What to do, in order.
@@ -451,13 +451,13 @@ impl Node {
                     self.collect(i);
                 }
             }
-            Input::Stop => {
+            Input::Stop(why) => {
                 for i in 0..self.routers.len() {
-                    self.routers[i].stop(now, "the daemon stops".to_string());
+                    self.routers[i].stop(now, why.clone());
                     self.collect(i);
                 }
                 for g in 0..self.groups.len() {
-                    self.group_changed(g, Name::Stop, "the daemon stops".to_string());
+                    self.group_changed(g, Name::Stop, why.clone());
                 }
             }
         }

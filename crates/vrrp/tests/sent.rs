@@ -106,14 +106,14 @@ fn some_peers_and_nobody_are_two_things() {
 #[test]
 fn it_ends_with_the_master_and_a_good_bye_that_does_not_leave_begins_nothing() {
     let (mut node, now, _) = master(Wire::Refuses);
-    node.handle(now, Input::Stop);
+    node.handle(now, Input::Stop("the daemon stops".into()));
     assert_eq!(node.routers()[0].state().name(), Name::Stop);
     assert_eq!(carry_out(&mut node, now, Wire::Refuses), [false]);
     let router = &node.routers()[0];
     assert_eq!((counts(&node), router.unsent()), ((0, 2), None));
     assert_eq!(router.counters.priority_zero_sent, 0);
     let (mut node, now, _) = master(Wire::Takes);
-    node.handle(now, Input::Stop);
+    node.handle(now, Input::Stop("the daemon stops".into()));
     assert!(carry_out(&mut node, now, Wire::Takes).is_empty());
     assert_eq!((counts(&node), node.routers()[0].counters.priority_zero_sent), ((2, 0), 1));
 }

@@ -211,10 +211,13 @@ fn the_table() {
     assert_eq!(after(Fault, weighs), (vec![TellsPriority(90)], Name::Fault));
 
     // The end.
-    assert_eq!(after(Init, |_| Input::Stop), (vec![Becomes(Name::Stop)], Name::Stop));
-    assert_eq!(after(Backup, |_| Input::Stop), (vec![Becomes(Name::Stop)], Name::Stop));
-    assert_eq!(after(Master, |_| Input::Stop), (vec![Sends(0), Becomes(Name::Stop)], Name::Stop));
-    assert_eq!(after(Fault, |_| Input::Stop), (vec![Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(after(Init, |_| Input::Stop("the daemon stops".into())), (vec![Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(after(Backup, |_| Input::Stop("the daemon stops".into())), (vec![Becomes(Name::Stop)], Name::Stop));
+    assert_eq!(
+        after(Master, |_| Input::Stop("the daemon stops".into())),
+        (vec![Sends(0), Becomes(Name::Stop)], Name::Stop)
+    );
+    assert_eq!(after(Fault, |_| Input::Stop("the daemon stops".into())), (vec![Becomes(Name::Stop)], Name::Stop));
     assert_eq!(after(Master, |_| Input::Remove(0)), (vec![Sends(0), Becomes(Name::Stop)], Name::Stop));
 }
 
@@ -465,7 +468,7 @@ fn a_stalled_master_listens_before_it_sends() {
     let at = at + Micros(patience.0 + 1);
     node.handle(at, Input::TickMasters);
     does(&mut node);
-    node.handle(at, Input::Stop);
+    node.handle(at, Input::Stop("the daemon stops".into()));
     assert_eq!(does(&mut node), [Does::Becomes(Name::Stop)]);
 }
 

@@ -187,7 +187,7 @@ fn by_the_own_interface_goes_what_went_before_byte_for_byte() {
         let mut with = pair(&second_wire(kind.clone()));
         let mut without = pair(&kind);
         for cluster in [&mut with, &mut without] {
-            cluster.handle(0, Input::Stop);
+            cluster.handle(0, Input::Stop("the daemon stops".into()));
             cluster.run(Micros::from_secs(3));
         }
         let own = |cluster: &Cluster| {

@@ -60,6 +60,10 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     }
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(e) if channel::is_gone(&e) => {
+            warn!("the supervisor is gone; nothing is checked any more");
+            ExitCode::SUCCESS
+        }
         Err(e) => {
             error!("the check role ends: {e}");
             ExitCode::FAILURE
@@ -171,7 +175,7 @@ impl Role {
                             return Ok(());
                         }
                     }
-                    None => return Ok(()),
+                    None => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
                 Some(first) = queue.recv() => {
                     // A switch that dies takes a thousand servers with it: what is known by now is told together.

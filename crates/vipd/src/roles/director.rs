@@ -59,8 +59,14 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
         warn!("privileges can't be given up: {e}");
     }
     let (mut receiver, sender) = channel::split(stream);
-    match Director::new(sender).turn(&mut receiver).await {
+    let mut director = Director::new(sender);
+    match director.turn(&mut receiver).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(e) if channel::is_gone(&e) => {
+            warn!("the supervisor is gone; the IPVS table is given up");
+            director.leave();
+            ExitCode::SUCCESS
+        }
         Err(e) => {
             error!("the director role ends: {e}");
             ExitCode::FAILURE
@@ -206,11 +212,7 @@ impl Director {
                             return Ok(());
                         }
                     }
-                    None => {
-                        warn!("the supervisor is gone");
-                        self.leave();
-                        return Ok(());
-                    }
+                    None => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
                 () = tokio::time::sleep_until(reconcile) => {
                     if self.configured {

@@ -68,6 +68,9 @@ const SOCKET_RETRY: u64 = 1_000_000;
 /// The supervisor hears that the loop turns as often, in microseconds, without asking.
 const BEAT: u64 = 300_000;
 
+/// Why this process ends when nobody has told it to.
+const ORPHANED: &str = "the supervisor is gone; what is held is given up";
+
 /// How long the supervisor may take to read what is left when the role ends.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -356,16 +359,16 @@ impl Role {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => {
-                    warn!("the supervisor is gone: giving up what is held");
-                    self.stop();
+                    warn!("{ORPHANED}");
+                    self.stop(ORPHANED);
                     return Ok(());
                 }
                 Ok(n) => self.decoder.feed(&buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
-                    warn!("the supervisor is gone ({e}): giving up what is held");
-                    self.stop();
+                    warn!("{ORPHANED} ({e})");
+                    self.stop(ORPHANED);
                     return Ok(());
                 }
             }
@@ -393,7 +396,7 @@ impl Role {
                 }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
-                    self.stop();
+                    self.stop("the daemon stops");
                     self.queue(&FromRole::Done);
                     self.say_last_words();
                     return Ok(());
@@ -594,14 +597,14 @@ impl Role {
         }
     }
 
-    /// Gives up everything: priority 0, addresses off.
-    fn stop(&mut self) {
+    /// Gives up everything, for this reason: priority 0, addresses off.
+    fn stop(&mut self, why: &str) {
         self.stopping = true;
         if self.options.keep_addresses {
             info!("leaving the addresses where they are, as told (-V)");
             self.addresses.keep();
         }
-        self.handle(now(), Input::Stop);
+        self.handle(now(), Input::Stop(why.to_owned()));
         self.reconcile();
         self.promote();
         if !self.options.keep_addresses {

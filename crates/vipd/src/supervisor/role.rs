@@ -131,8 +131,6 @@ impl Running {
                         }
                     }
                     Ok(None) => return,
-                    // It died with something of ours unread.
-                    Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return,
                     Err(e) => {
                         warn!("the {name} role said something unreadable ({e}): it is started anew");
                         let _ = vipd_sys::process::signal_process(pid, 9);
