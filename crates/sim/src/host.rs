@@ -322,10 +322,12 @@ impl Host {
         let Some(node) = &self.node else { return };
         self.wake = node.alarm().map_or(u64::MAX, |at| at.0.max(self.quiet));
         self.wake = self.sessions.as_ref().map_or(u64::MAX, Sessions::wake).min(self.wake);
-        if let Some(snapshot) = &mut self.snapshot
-            && self.stale
-            && now >= snapshot.at.0 + SNAPSHOT_GAP
-        {
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| self.stale) {
+            let due = snapshot.at.0 + SNAPSHOT_GAP;
+            if now < due {
+                self.wake = self.wake.min(due);
+                return;
+            }
             *snapshot = node.snapshot(Instant(now));
             self.sessions.iter_mut().for_each(Sessions::keep);
             self.stale = false;

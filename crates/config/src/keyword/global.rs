@@ -115,10 +115,10 @@ GLOBAL_ROWS:
     "shutdown_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10", Acts;
         "Time allowed for shutdown_script."
     "max_auto_priority" OptInt(-1,99), "[INT]", "-1..99 (system SCHED_RR maximum)", "0 (no automatic real-time)",
-        Obsolete("the vrrp role is real-time from the start");
+        Obsolete("the vrrp role is real-time from the start, unless vrrp_priority says otherwise");
         "Highest real-time priority the daemon may raise itself to when it runs late."
     "min_auto_priority_delay" Int(1, 10_000_000), "MICROSECONDS(int)", "1..10000000 us", "1000000",
-        Obsolete("the vrrp role is real-time from the start");
+        Obsolete("the vrrp role is real-time from the start, unless vrrp_priority says otherwise");
         "Lateness that triggers an automatic priority increase."
     "smtp_alert_vrrp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default mail alert setting for VRRP instances and sync groups."
@@ -347,10 +347,10 @@ GLOBAL_ROWS:
         NotYet("mail tells of servers, not of single checks");
         "Mail only when a real server as a whole changes state."
     "vrrp_rx_bufs_policy" Options(1), "MTU|ADVERT|BYTES", "words case-insensitive", "system default",
-        Obsolete("buffers are bounded, and what did not fit is read anew");
+        NotYet("each interface has a buffer of 256 KiB for adverts");
         "Receive buffer sizing for VRRP sockets."
     "vrrp_rx_bufs_multiplier" Int(1, 4_294_967_295), "INT", "1..4294967295", "3",
-        Obsolete("buffers are bounded, and what did not fit is read anew");
+        NotYet("each interface has a buffer of 256 KiB for adverts");
         "Multiplier for the MTU/ADVERT policies."
     "vrrp_startup_delay" Seconds(1_000, 4_294_967_295), "SECONDS(dec)", "0.001..4294.967295", "0",
         Acts;

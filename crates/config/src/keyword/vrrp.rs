@@ -155,7 +155,7 @@ VRRP_INSTANCE_ROWS:
         "vrrp_owner_ignore_adverts for priority 255 (on in strict mode), else off", Acts;
         "A priority 255 instance ignores adverts."
     "kernel_rx_buf_size" Int(0, 4_294_967_295), "BYTES", "0..4294967295; exactly one value", "global policy",
-        Obsolete("buffers are bounded, and what did not fit is read anew");
+        NotYet("each interface has a buffer of 256 KiB for adverts");
         "Receive buffer share of this instance."
     "authentication" Block(&AUTHENTICATION), "{ }", "", "none", Acts;
         "VRRPv2 authentication."

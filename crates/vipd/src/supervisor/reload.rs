@@ -278,6 +278,7 @@ impl Supervisor {
                     n => format!("{}: {}", counted(n, "change"), list(&reloaded.changes, reloaded.more_changes)),
                 };
                 self.note("reload", "configuration".to_owned(), "in force".to_owned(), cause);
+                self.hooks.repeat_states(&self.config);
                 self.reloaded(settling.askers, &reloaded, next);
             }
             other => self.reloading = other,
@@ -345,7 +346,6 @@ impl Supervisor {
             info!("the configuration means the same as before: nothing is touched");
             self.old = Arc::clone(&self.config);
             self.hooks.configure(&self.config, &self.old);
-            self.hooks.repeat_states(&self.config);
             return;
         }
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
@@ -353,7 +353,6 @@ impl Supervisor {
         self.mask_files();
         self.forget(&compared.services);
         self.hooks.configure(&self.config, &self.old);
-        self.hooks.repeat_states(&self.config);
         for (name, role) in &mut self.roles {
             let Some(running) = &mut role.running else { continue };
             running.impose(*name, posture::of(*name, &self.config));
