@@ -84,8 +84,8 @@ fn judged(old: &Config, new: &Config, host: Host) -> BTreeMap<String, Vec<String
     faults.collect()
 }
 
-/// A host with what is there whatever the instances do: the interfaces that are made for them, and the addresses that are
-/// always there. They are up if what they are made upon is: one that somebody set down is set up again.
+/// A host with what is there whatever the instances do: the interfaces that are made for them, and the addresses that
+/// are always there. They are up if what they are made upon is: one that somebody set down is set up again.
 fn to_be(new: &Config, mut host: Host) -> Host {
     for device in new.instances.iter().flat_map(|i| i.vrrp.devices()) {
         let named = |name: &str| host.links.iter().find(|link| link.name == name);
@@ -139,8 +139,8 @@ fn told_by_the_host(fault: &Fault) -> bool {
 }
 
 /// The facts of the interfaces, as the role's `Addresses` has them. What its `Carriers` makes of them is not foretold: no
-/// driver is asked where the file wants that (`linkbeat_use_polling`), and an interface whose changes are to last counts as
-/// the kernel has it now, though a running role may still, or not yet, believe it up.
+/// driver is asked where the file wants that (`linkbeat_use_polling`), and where only changes that last count, an
+/// interface is taken for what the kernel says now, though a running role may still, or not yet, believe it up.
 fn links(old: &Config, new: &Config, host: &Host) -> BTreeMap<String, track::Link> {
     let configured: BTreeSet<(&str, IpAddr, u8)> = places(old).chain(places(new)).collect();
     let fixed: BTreeSet<(String, IpAddr, u8)> = fixed(new).map(|a| (a.device, a.address, a.prefix)).collect();
@@ -231,7 +231,8 @@ mod tests {
             ),
             (
                 "interface eth1\nuse_vmac vrrp.7\ntrack_interface {\nvrrp.7\n}",
-                "interface eth1 is down, interface eth1 has no address to send adverts from, tracked interface vrrp.7 is down",
+                "interface eth1 is down, interface eth1 has no address to send adverts from, \
+                 tracked interface vrrp.7 is down",
             ),
             ("interface eth0\ntrack_script {\ns\n}", ""),
             (&format!("vrf red\n{unicast}"), ""),
@@ -258,8 +259,10 @@ mod tests {
             let links = [Link { up: base_is_up, ..link(2, "eth0") }, link(3, "eth1")];
             Host { links: links.into_iter().chain(vrrp_7).collect(), addresses }
         };
-        let text = "vrrp_instance V {\ninterface eth1\nvirtual_router_id 8\nvirtual_ipaddress {\n192.0.2.8/24 dev vrrp.7\n}\n}\n\
-                    vrrp_instance W {\ninterface eth0\nvirtual_router_id 7\nuse_vmac vrrp.7\nvirtual_ipaddress {\n192.0.2.9\n}\n}\n";
+        let text = "vrrp_instance V {\ninterface eth1\nvirtual_router_id 8\n\
+                    virtual_ipaddress {\n192.0.2.8/24 dev vrrp.7\n}\n}\n\
+                    vrrp_instance W {\ninterface eth0\nvirtual_router_id 7\nuse_vmac vrrp.7\n\
+                    virtual_ipaddress {\n192.0.2.9\n}\n}\n";
         let both = load_str("test", text, &Options::default()).config.unwrap();
         let found = |up: bool| Link { up, enabled: up, ..link(4, "vrrp.7") };
         let down = "interface vrrp.7 of a virtual address is down";
