@@ -67,8 +67,8 @@ pub(crate) fn fixed(config: &Config) -> impl Iterator<Item = VirtualAddress> {
     config.statics.addresses.iter().cloned().chain(devices.filter_map(VirtualDevice::own_address))
 }
 
-/// Every address that a configuration puts on this host, with its interface and prefix.
-fn places(config: &Config) -> impl Iterator<Item = (&str, IpAddr, u8)> {
+/// Every address that a configuration puts on this host, with its interface and prefix, but for those of ipvlans.
+pub(crate) fn places(config: &Config) -> impl Iterator<Item = (&str, IpAddr, u8)> {
     let virtuals = config.instances.iter().flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded));
     config.statics.addresses.iter().chain(virtuals).map(|a| (a.device.as_str(), a.address, a.prefix))
 }
@@ -265,41 +265,27 @@ impl Addresses {
 
     /// What the protocol wants to know of the interfaces.
     pub(crate) fn facts(&self) -> BTreeMap<String, track::Link> {
-        let fact = |link: &Link| {
+        let facts = |link: &Link| {
             let held = self.held.get(&link.index).into_iter().flat_map(BTreeMap::values);
-            // An advert never comes from a virtual address: it may move while the advert is on its way.
             let managed = self.managed.get(&link.name);
             // (With another prefix it is the host's own, whatever else is configured.)
-            let own = |a: &Address| {
-                let ours = managed
-                    .and_then(|set| set.get(&a.address))
-                    .is_some_and(|ours| ours.prefix == a.prefix && !self.fixed.contains(ours));
-                a.flags & UNUSABLE == 0 && !ours
+            let is_ours = |a: &Address| {
+                let ours = managed.and_then(|set| set.get(&a.address));
+                ours.is_some_and(|ours| ours.prefix == a.prefix && !self.fixed.contains(ours))
             };
-            let own = held.filter(|(_, a)| own(a));
-            let (mut ipv4, mut link_local) = (None, None);
-            for (order, address) in own {
-                match address.address {
-                    IpAddr::V4(a) => ipv4 = [ipv4, Some((*order, a))].into_iter().flatten().min(),
-                    IpAddr::V6(a) if a.is_unicast_link_local() => {
-                        link_local = [link_local, Some((*order, a))].into_iter().flatten().min();
-                    }
-                    IpAddr::V6(_) => {}
-                }
-            }
+            let fact = fact(link, held.map(|(order, a)| (*order, a)), is_ours);
             let last = |family| self.guardian.last(link.index, family);
-            let ipv4 = ipv4.map(|(_, a)| a).or_else(|| match last(Family::V4) {
+            let ipv4 = fact.ipv4.or_else(|| match last(Family::V4) {
                 Some(IpAddr::V4(a)) => Some(a),
                 Some(IpAddr::V6(_)) | None => None,
             });
-            let link_local = link_local.map(|(_, a)| a).or_else(|| match last(Family::V6) {
+            let link_local = fact.link_local.or_else(|| match last(Family::V6) {
                 Some(IpAddr::V6(a)) => Some(a),
                 Some(IpAddr::V4(_)) | None => None,
             });
-            let Link { up, multicast, mtu, .. } = *link;
-            (link.name.clone(), track::Link { up, multicast, ipv4, link_local, mtu })
+            (link.name.clone(), track::Link { ipv4, link_local, ..fact })
         };
-        self.links.values().map(fact).collect()
+        self.links.values().map(facts).collect()
     }
 
     /// The facts that differ from those given the last time; `None`: the interface is gone.
@@ -647,21 +633,8 @@ impl Addresses {
 
     /// An address as the kernel shall hold it.
     fn wanted(&self, address: &VirtualAddress) -> Option<Address> {
-        Some(Address {
-            index: self.link_named(&address.device)?.index,
-            address: address.address,
-            prefix: address.prefix,
-            scope: address.scope,
-            broadcast: address.broadcast,
-            label: address.label.clone(),
-            peer: address.peer,
-            preferred: match address.preferred {
-                Lifetime::Forever => None,
-                Lifetime::Secs(seconds) => Some(seconds),
-            },
-            valid: self.leases.seconds(address),
-            flags: flags(address),
-        })
+        let index = self.link_named(&address.device)?.index;
+        Some(Address { valid: self.leases.seconds(address), ..written(address, index) })
     }
 
     fn add(&mut self, address: &VirtualAddress) -> Added {
@@ -734,6 +707,47 @@ impl Addresses {
                 sort
             }
         }
+    }
+}
+
+/// What the protocol wants to know of an interface with these addresses, each with its place in the order in which they came.
+/// An advert never comes from one that is `is_ours` to take away: it may move while the advert is on its way.
+pub(crate) fn fact<'a>(
+    link: &Link,
+    addresses: impl Iterator<Item = (u64, &'a Address)>,
+    is_ours: impl Fn(&Address) -> bool,
+) -> track::Link {
+    let (mut ipv4, mut link_local) = (None, None);
+    for (order, address) in addresses.filter(|(_, a)| a.flags & UNUSABLE == 0 && !is_ours(a)) {
+        match address.address {
+            IpAddr::V4(a) => ipv4 = [ipv4, Some((order, a))].into_iter().flatten().min(),
+            IpAddr::V6(a) if a.is_unicast_link_local() => {
+                link_local = [link_local, Some((order, a))].into_iter().flatten().min();
+            }
+            IpAddr::V6(_) => {}
+        }
+    }
+    let (ipv4, link_local) = (ipv4.map(|(_, a)| a), link_local.map(|(_, a)| a));
+    let Link { up, multicast, mtu, .. } = *link;
+    track::Link { up, multicast, ipv4, link_local, mtu }
+}
+
+/// An address as the kernel shall hold it for good on the interface with this index.
+pub(crate) fn written(address: &VirtualAddress, index: u32) -> Address {
+    Address {
+        index,
+        address: address.address,
+        prefix: address.prefix,
+        scope: address.scope,
+        broadcast: address.broadcast,
+        label: address.label.clone(),
+        peer: address.peer,
+        preferred: match address.preferred {
+            Lifetime::Forever => None,
+            Lifetime::Secs(seconds) => Some(seconds),
+        },
+        valid: None,
+        flags: flags(address),
     }
 }
 

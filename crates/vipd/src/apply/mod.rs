@@ -13,7 +13,7 @@ mod promotion;
 mod rounds;
 mod routing;
 
-pub(crate) use addresses::{Addresses, fixed};
+pub(crate) use addresses::{Addresses, fact, fixed, places, written};
 pub(crate) use carriers::Carriers;
 pub(crate) use devices::{Before, Devices};
 pub(crate) use filter::{Filter, release as release_filter};
@@ -25,7 +25,7 @@ use vipd_sys::netlink::{Link, flag};
 use vipd_vrrp::settings::Binding;
 
 /// An address with one of these flags can't be sent from.
-pub(crate) const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
+const UNUSABLE: u32 = flag::TENTATIVE | flag::DADFAILED;
 
 /// Why an instance can't have sockets on this host, whatever else is right: what it calls a VRF is none, or the source address that it
 /// tracks is missing.

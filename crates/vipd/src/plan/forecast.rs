@@ -1,15 +1,14 @@
 //! Which instances will be in FAULT on this host: the vrrp role's own rules, asked with what the kernel says now.
 
-use crate::apply::{UNUSABLE, unfit};
+use crate::apply::{fact, fixed, places, unfit, written};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use vipd_api::Status;
 use vipd_config::model::Config;
 use vipd_sys::netlink::{Address, Link, Netlink};
 use vipd_sys::netns;
-use vipd_vrrp::settings::{Tracked, VirtualAddress};
+use vipd_vrrp::settings::{DeviceKind, Tracked};
 use vipd_vrrp::track::{self, Facts, Fault};
 
 /// Where the vrrp role works.
@@ -38,22 +37,14 @@ impl Namespace {
     fn enter(&self) -> io::Result<()> {
         match self {
             Namespace::Here => Ok(()),
-            Namespace::Of(pid) => {
-                let of =
-                    |process: &str| std::fs::metadata(format!("/proc/{process}/ns/net")).map(|m| (m.dev(), m.ino()));
-                // Where that is where this is, it takes no rights.
-                if of("self").and_then(|here| Ok(here == of(&pid.to_string())?)).unwrap_or(false) {
-                    return Ok(());
-                }
-                netns::enter_that_of(*pid)
-            }
+            Namespace::Of(pid) => netns::enter_that_of(*pid),
             Namespace::Named(name) => netns::enter(name),
         }
     }
 }
 
 /// The interfaces and addresses of a host.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Host {
     links: Vec<Link>,
     addresses: Vec<Address>,
@@ -77,15 +68,13 @@ pub(super) fn faults(
     let host = look.join().unwrap_or_else(|_| Err(io::Error::other("whoever looked ended")));
     let host =
         host.map_err(|e: io::Error| format!("the interfaces of this host can't be read ({e}): are you root?"))?;
-    Ok(judged(old, new, &host))
+    Ok(judged(old, new, host))
 }
 
-fn judged(old: &Config, new: &Config, host: &Host) -> BTreeMap<String, Vec<String>> {
-    let facts = Facts { links: links(old, new, host), ..Facts::default() };
-    let on_host = |address: IpAddr| {
-        let is = |a: &VirtualAddress| a.address == address;
-        host.addresses.iter().any(|a| a.address == address) || new.statics.addresses.iter().any(is)
-    };
+fn judged(old: &Config, new: &Config, host: Host) -> BTreeMap<String, Vec<String>> {
+    let host = to_be(new, host);
+    let facts = Facts { links: links(old, new, &host), ..Facts::default() };
+    let on_host = |address: IpAddr| host.addresses.iter().any(|a| a.address == address);
     let faults = new.instances.iter().filter_map(|instance| {
         let unfit = unfit(instance, host.links.iter(), on_host).map(Fault::Deaf);
         let faults = track::faults(&instance.vrrp, &facts).into_iter().filter(told_by_the_host).chain(unfit);
@@ -95,13 +84,46 @@ fn judged(old: &Config, new: &Config, host: &Host) -> BTreeMap<String, Vec<Strin
     faults.collect()
 }
 
-/// Whether what the kernel says decides about it. Interfaces of our own will be made; scripts will run.
+/// A host with what is there whatever the instances do: the interfaces that are made for them, and the addresses that
+/// are always there. They are up if what they are made upon is: one that somebody set down is set up again.
+fn to_be(new: &Config, mut host: Host) -> Host {
+    for device in new.instances.iter().flat_map(|i| i.vrrp.devices()) {
+        let named = |name: &str| host.links.iter().find(|link| link.name == name);
+        // Nothing is made upon what isn't there.
+        let Some(base) = named(&device.base).cloned() else { continue };
+        match host.links.iter_mut().find(|link| link.name == device.name) {
+            Some(link) => link.up = base.up,
+            None => {
+                let index = host.links.iter().map(|link| link.index).max().unwrap_or(0) + 1;
+                let link_locals = host.addresses.iter().filter(|a| a.index == base.index && is_link_local(a.address));
+                // The kernel gives an ipvlan a link-local address if it gives its base one.
+                let own = link_locals.filter(|_| matches!(device.kind, DeviceKind::Ipvlan { .. }));
+                let own: Vec<Address> = own.map(|a| Address { index, ..a.clone() }).collect();
+                host.addresses.extend(own);
+                host.links.push(Link { index, name: device.name.clone(), base: Some(base.index), vrf: None, ..base });
+            }
+        }
+    }
+    for address in fixed(new) {
+        let index = host.links.iter().find(|link| link.name == address.device).map(|link| link.index);
+        host.addresses.extend(index.map(|index| written(&address, index)));
+    }
+    host
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(a) if a.is_unicast_link_local())
+}
+
+/// Whether what the kernel says decides about it. Scripts will run.
 fn told_by_the_host(fault: &Fault) -> bool {
     match fault {
         Fault::InterfaceMissing(_)
         | Fault::InterfaceDown(_)
         | Fault::VrfMissing(_)
         | Fault::VrfDown(_)
+        | Fault::DeviceMissing(_)
+        | Fault::DeviceDown(_)
         | Fault::NoAddress(_)
         | Fault::AddressInterfaceMissing(_)
         | Fault::AddressInterfaceDown(_)
@@ -110,42 +132,27 @@ fn told_by_the_host(fault: &Fault) -> bool {
         | Fault::NoMulticast(_)
         | Fault::Deaf(_) => true,
         Fault::Tracked(what, _) => matches!(what, Tracked::Interface(_)),
-        Fault::DeviceMissing(_)
-        | Fault::DeviceDown(_)
-        | Fault::Awaited(_)
-        | Fault::Starting
-        | Fault::Maintenance
-        | Fault::Sibling(_)
-        | Fault::SiblingAwaited(_) => false,
+        Fault::Awaited(_) | Fault::Starting | Fault::Maintenance | Fault::Sibling(_) | Fault::SiblingAwaited(_) => {
+            false
+        }
     }
 }
 
-/// The facts of the interfaces; adverts come from no virtual address, but from static ones that will be there, too.
+/// The facts of the interfaces, as the role's `Addresses` has them. What its `Carriers` makes of them is not foretold: no
+/// driver is asked where the file wants that (`linkbeat_use_polling`), and where only changes that last count, an
+/// interface is taken for what the kernel says now, though a running role may still, or not yet, believe it up.
 fn links(old: &Config, new: &Config, host: &Host) -> BTreeMap<String, track::Link> {
-    let lists = [old, new].into_iter().flat_map(|config| &config.instances);
-    let virtual_addresses: BTreeSet<(&str, IpAddr, u8)> =
-        lists.flat_map(|i| i.vrrp.addresses.iter().chain(&i.vrrp.excluded)).map(place).collect();
-    let statics = || new.statics.addresses.iter();
-    let fact = |link: &Link| {
-        let there = host.addresses.iter().filter(|a| a.index == link.index && a.flags & UNUSABLE == 0);
-        let there = there.filter(|a| !virtual_addresses.contains(&(link.name.as_str(), a.address, a.prefix)));
-        let come = statics().filter(|a| a.device == link.name).map(|a| a.address);
-        let (mut ipv4, mut link_local) = (None, None);
-        for address in there.map(|a| a.address).chain(come) {
-            match address {
-                IpAddr::V4(a) => ipv4 = ipv4.or(Some(a)),
-                IpAddr::V6(a) if a.is_unicast_link_local() => link_local = link_local.or(Some(a)),
-                IpAddr::V6(_) => {}
-            }
-        }
-        let Link { up, multicast, mtu, .. } = *link;
-        (link.name.clone(), track::Link { up, multicast, ipv4, link_local, mtu })
+    let configured: BTreeSet<(&str, IpAddr, u8)> = places(old).chain(places(new)).collect();
+    let fixed: BTreeSet<(String, IpAddr, u8)> = fixed(new).map(|a| (a.device, a.address, a.prefix)).collect();
+    let facts = |link: &Link| {
+        let there = host.addresses.iter().filter(|a| a.index == link.index);
+        let is_ours = |a: &Address| {
+            let stays = || fixed.contains(&(link.name.clone(), a.address, a.prefix));
+            configured.contains(&(link.name.as_str(), a.address, a.prefix)) && !stays()
+        };
+        (link.name.clone(), fact(link, (0..).zip(there), is_ours))
     };
-    host.links.iter().map(fact).collect()
-}
-
-fn place(address: &VirtualAddress) -> (&str, IpAddr, u8) {
-    (&address.device, address.address, address.prefix)
+    host.links.iter().map(facts).collect()
 }
 
 #[cfg(test)]
@@ -153,6 +160,7 @@ mod tests {
     use super::*;
     use vipd_config::{Options, load_str};
     use vipd_sys::netlink::LinkKind;
+    use vipd_vrrp::settings::VirtualAddress;
 
     fn link(index: u32, name: &str) -> Link {
         Link {
@@ -196,7 +204,7 @@ mod tests {
     }
 
     fn told(config: &Config, host: &Host) -> String {
-        judged(&Config::default(), config, host).remove("V").unwrap_or_default().join(", ")
+        judged(&Config::default(), config, host.clone()).remove("V").unwrap_or_default().join(", ")
     }
 
     #[test]
@@ -213,6 +221,19 @@ mod tests {
             ("interface eth0\ntrack_interface {\neth1\n}", "tracked interface eth1 is down"),
             // Made, run, counted when the time has come.
             ("interface eth0\nuse_vmac", ""),
+            ("interface eth0\nuse_vmac vrrp.7\ntrack_interface {\nvrrp.7\n}", ""),
+            ("interface eth0\nuse_vmac vrrp.7\nvirtual_routes {\n198.51.100.0/24 dev vrrp.7\n}", ""),
+            ("interface eth0\nuse_vmac vrrp.7\nvirtual_rules {\nfrom 198.51.100.0/24 iif vrrp.7 table 7\n}", ""),
+            ("interface eth0\nuse_ipvlan ipv.7 192.0.2.7/24\ntrack_src_ip\ntrack_interface {\nipv.7\n}", ""),
+            (
+                "interface eth9\nuse_vmac vrrp.7",
+                "interface eth9 doesn't exist, interface vrrp.7, which is made for it, doesn't exist",
+            ),
+            (
+                "interface eth1\nuse_vmac vrrp.7\ntrack_interface {\nvrrp.7\n}",
+                "interface eth1 is down, interface eth1 has no address to send adverts from, \
+                 tracked interface vrrp.7 is down",
+            ),
             ("interface eth0\ntrack_script {\ns\n}", ""),
             (&format!("vrf red\n{unicast}"), ""),
             (&format!("vrf blue\n{unicast}"), "VRF blue doesn't exist"),
@@ -231,10 +252,48 @@ mod tests {
         plain.statics.addresses.push(VirtualAddress::plain("192.0.2.1".parse().unwrap(), 24, "eth0".to_owned()));
         assert_eq!(told(&plain, &bare), "");
     }
+    #[test]
+    fn what_is_made_for_one_instance_is_there_for_others() {
+        let host = |vrrp_7: Option<Link>, base_is_up: bool| {
+            let addresses = vec![address(2, "192.0.2.1", 24), address(3, "198.51.100.1", 24)];
+            let links = [Link { up: base_is_up, ..link(2, "eth0") }, link(3, "eth1")];
+            Host { links: links.into_iter().chain(vrrp_7).collect(), addresses }
+        };
+        let text = "vrrp_instance V {\ninterface eth1\nvirtual_router_id 8\n\
+                    virtual_ipaddress {\n192.0.2.8/24 dev vrrp.7\n}\n}\n\
+                    vrrp_instance W {\ninterface eth0\nvirtual_router_id 7\nuse_vmac vrrp.7\n\
+                    virtual_ipaddress {\n192.0.2.9\n}\n}\n";
+        let both = load_str("test", text, &Options::default()).config.unwrap();
+        let found = |up: bool| Link { up, enabled: up, ..link(4, "vrrp.7") };
+        let down = "interface vrrp.7 of a virtual address is down";
+        for (vrrp_7, base_is_up, expected) in [
+            (None, true, ""),
+            (None, false, down),
+            (Some(found(true)), true, ""),
+            // Set down by somebody: the role sets it up.
+            (Some(found(false)), true, ""),
+        ] {
+            assert_eq!(told(&both, &host(vrrp_7, base_is_up)), expected);
+        }
+    }
 
     #[test]
-    fn no_rights_are_needed_to_look_around_here() {
-        Namespace::Of(std::process::id()).enter().unwrap();
-        assert!(Namespace::Named("there/is none".to_owned()).enter().is_err());
+    fn a_link_local_address_comes_with_an_ipvlan_and_with_no_macvlan() {
+        let with = |link_local: &[Address]| Host { links: vec![link(2, "eth0")], addresses: link_local.to_vec() };
+        let config = |device: &str| {
+            let text = format!(
+                "vrrp_instance V {{\ninterface eth0\nvirtual_router_id 7\n{device}\n\
+                 virtual_ipaddress {{\nfe80::9\n2001:db8::9\n}}\n}}\n"
+            );
+            load_str("test", &text, &Options::default()).config.unwrap()
+        };
+        let own = [address(2, "fe80::1", 64)];
+        for (device, host, expected) in [
+            ("use_ipvlan ipv.7", with(&own), ""),
+            ("use_ipvlan ipv.7", with(&[]), "interface ipv.7 has no address to send adverts from"),
+            ("use_vmac vrrp.7", with(&own), ""),
+        ] {
+            assert_eq!(told(&config(device), &host), expected, "{device}");
+        }
     }
 }
