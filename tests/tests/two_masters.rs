@@ -60,7 +60,7 @@ fn the_one_that_stays_knows_of_it_and_makes_it_good() {
     let log = a.log();
     let two_masters = "Two masters: 10.77.0.1 with priority 150 serves, and so does 10.77.0.2 with priority 100";
     // Whoever hears the other first: the weaker one has said one word then, or gone on for half an interval at the least.
-    let word = "10.77.0.2 was master, too, when it was last heard: 1 advert heard, none since 1.";
+    let word = "10.77.0.2 was master, too, when it was last heard: 1 advert heard, none since ";
     let went_on = "10.77.0.2 is no second master any more: ";
     let told = (log.matches(two_masters).count(), log.matches(went_on).count(), log.matches(word).count());
     assert!(matches!(told, (1, 1, 0) | (0, 0, 1)), "{told:?}: {log}");
@@ -93,7 +93,11 @@ fn one_that_died_as_a_whole_and_came_back_is_no_second_master() {
     wait_for("the weaker one gives way", LONG, || !two.holds(VIP));
     std::thread::sleep(Duration::from_secs(3));
     let weaker = b.instance("VI_1");
-    assert!(weaker.why.contains("and has been started anew (one of two masters before that, if"), "{}", weaker.why);
+    assert!(
+        weaker.why.contains("and has been started anew; two hosts held the addresses meanwhile, unless"),
+        "{}",
+        weaker.why
+    );
     assert!(!told(&two).iter().any(|line| line.contains("may have been")), "{:?}", told(&two));
     assert!(told(&one).is_empty(), "{:?}", told(&one));
     assert_eq!(a.instance("VI_1").counters.two_masters, 0);
@@ -118,10 +122,14 @@ fn one_that_hears_nobody_goes_on_and_is_told_until_it_is_heard_no_more() {
     wait_for("it is over", LONG, || a.instance("VI_1").second_master.is_none());
     wait_for("the end is told", LONG, || told(&one).len() == 2);
     let told = told(&one);
-    assert!(
-        told[0].contains("begun: 2 adverts in 3") && told[0].contains("from 10.77.0.2 with priority 100"),
-        "{told:?}"
-    );
+    assert!(told[0].contains("from 10.77.0.2 with priority 100"), "{told:?}");
+    // It is told of when it goes on for half an interval: by its second advert, or by a third where one is early.
+    let begun = told[0].split_once("begun: ").and_then(|(_, rest)| rest.split_once(" adverts in "));
+    let (adverts, span) = begun.expect("how many, and in what time");
+    assert!(["2", "3"].contains(&adverts), "{told:?}");
+    let (number, unit) = span.split_once(' ').unwrap();
+    let seconds = number.parse::<f64>().unwrap() * if unit.starts_with("ms") { 1e-3 } else { 1.0 };
+    assert!((0.15..1.0).contains(&seconds), "{told:?}");
     assert!(told[1].contains("over: 10.77.0.2 is no second master any more: "), "{told:?}");
 }
 

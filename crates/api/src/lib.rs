@@ -308,7 +308,7 @@ pub struct InstanceStatus {
     /// The operator handed it over (`vipd switchover`): it leaves whoever serves in peace until that is undone or it is MASTER again.
     #[serde(default)]
     pub handed_over: bool,
-    /// As BACKUP that hears no master: what keeps it from being one, a phrase each.
+    /// As BACKUP that would be MASTER (it hears none, or a weaker one): what keeps it from that, a phrase each.
     #[serde(default)]
     pub waits_for: Vec<String>,
     /// As MASTER: its adverts don't leave by its own interface.
@@ -380,7 +380,7 @@ pub struct SecondMaster {
 /// Adverts of a MASTER that don't leave.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct UnsentStatus {
-    /// Since when.
+    /// Since when nothing leaves at all, or since when not every peer is reached.
     pub since: UnixTime,
     /// Why the last one did not: `Operation not permitted`
     pub why: String,
@@ -458,9 +458,12 @@ pub struct TransitionStatus {
 pub struct Counters {
     /// Adverts accepted.
     pub adverts_received: u64,
-    /// Adverts sent: what the kernel took, for all peers.
+    /// Adverts sent: what the kernel took, for one of the unicast peers at least.
     pub adverts_sent: u64,
-    /// Adverts that could not be sent, or not to all peers.
+    /// Of those, what did not leave for all unicast peers.
+    #[serde(default)]
+    pub adverts_partly_sent: u64,
+    /// Adverts that left for nobody.
     #[serde(default)]
     pub adverts_unsent: u64,
     /// Times it became MASTER.

@@ -578,7 +578,8 @@ impl Node {
         siblings.filter(move |sibling| !sibling.is_ready(now))
     }
 
-    /// What the router at this index waits for, if it is BACKUP, hears no master and would be one itself: a phrase each.
+    /// What the router at this index waits for, if it is BACKUP and would be MASTER: a phrase each. (It may hear a
+    /// master that is weaker.)
     pub fn waits_for(&self, now: Instant, i: usize) -> Vec<String> {
         let Some(router) = self.routers.get(i).filter(|router| router.wants_master()) else { return Vec::new() };
         let siblings = self.awaited_by(now, i).map(|sibling| {

@@ -91,6 +91,9 @@ pub struct Carried {
     /// As MASTER: its adverts don't leave.
     #[serde(default)]
     pub unsent: Option<Unsent>,
+    /// Before that, nothing of the kind is told again.
+    #[serde(default)]
+    pub untold_until: Instant,
     /// Counters.
     pub counters: Counters,
     /// Transitions.
@@ -215,6 +218,7 @@ impl Router {
         self.last_master = carried.last_master;
         self.handed_over = carried.handed_over;
         self.unsent = carried.unsent;
+        self.untold_until = carried.untold_until;
         self.sequences = Sequences { sent: self.sequences.sent.max(carried.sequences.sent), ..carried.sequences };
         self.counters = carried.counters;
         self.history = carried.history;
@@ -298,6 +302,7 @@ impl Router {
             last_master: self.last_master,
             handed_over: self.handed_over,
             unsent: self.unsent.clone(),
+            untold_until: self.untold_until,
             counters: self.counters.clone(),
             history: self.history.clone(),
         }

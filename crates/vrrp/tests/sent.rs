@@ -65,6 +65,18 @@ fn counts(node: &Node) -> (u64, u64) {
     (adverts_sent, adverts_unsent)
 }
 
+/// What left for some peers only.
+fn partly(node: &Node) -> u64 {
+    node.routers()[0].counters.adverts_partly_sent
+}
+
+/// Who goes on from what it was told at its last advert.
+fn succeed(node: &Node) -> Node {
+    let settings = Settings { instances: vec![instance(Version::V3, 51, 200, 100)], ..Settings::default() };
+    let now = Instant(node.wake().unwrap().0.0 - SECOND);
+    Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), Micros::ZERO)
+}
+
 #[test]
 fn what_does_not_leave_is_not_sent_and_is_told_once() {
     let (mut node, began, told) = master(Wire::Refuses);
@@ -94,13 +106,42 @@ fn every_other_advert_is_no_event_each_and_what_lasts_is_told() {
 }
 
 #[test]
-fn some_peers_and_nobody_are_two_things() {
-    let (mut node, _, told) = master(Wire::ReachesSome);
+fn some_peers_are_better_than_nobody_and_what_gets_worse_is_told_once() {
+    let (mut node, began, told) = master(Wire::ReachesSome);
     assert_eq!(told, [true]);
+    let unsent = |node: &Node| {
+        let unsent = node.routers()[0].unsent().unwrap();
+        (unsent.since, unsent.nobody, unsent.partly, unsent.adverts)
+    };
     assert!(next(&mut node, Wire::ReachesSome).is_empty());
-    assert_eq!(next(&mut node, Wire::Refuses), [false, true]);
-    assert_eq!(node.routers()[0].unsent().unwrap().adverts, 1);
-    assert_eq!(counts(&node), (0, 3), "none has left for everybody");
+    assert_eq!((counts(&node), partly(&node), unsent(&node)), ((2, 0), 2, (began, None, 2, 0)), "some got it");
+    // Worse, which is told when it is time.
+    let told: Vec<bool> = (0..28).flat_map(|_| next(&mut node, Wire::Refuses)).collect();
+    assert!(told.is_empty(), "{told:?}");
+    let worse = Some(began + Micros(2 * SECOND));
+    assert_eq!((counts(&node), unsent(&node)), ((2, 28), (began, worse, 2, 28)));
+    let told: Vec<bool> = (0..5).flat_map(|_| next(&mut node, Wire::Refuses)).collect();
+    assert_eq!(told, [true]);
+    // Better, but not well.
+    let told: Vec<bool> = (0..60).flat_map(|_| next(&mut node, Wire::ReachesSome)).collect();
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(unsent(&node), (began, None, 62, 33));
+    assert_eq!(next(&mut node, Wire::Takes), [false]);
+    assert_eq!((counts(&node), partly(&node)), ((63, 33), 62));
+}
+
+#[test]
+fn a_peer_that_is_never_reached_and_one_that_is_every_other_time_are_one_thing() {
+    for (first, edges) in [(0, 1), (1, 2)] {
+        let (mut node, ..) = master(Wire::Takes);
+        let wire = |n| if n % 2 == 0 { Wire::Refuses } else { Wire::ReachesSome };
+        let mut told: Vec<bool> = (first..first + 60).flat_map(|n| next(&mut node, wire(n))).collect();
+        // A successor knows what was told.
+        node = succeed(&node);
+        told.extend((first..first + 60).flat_map(|n| next(&mut node, wire(n))));
+        assert_eq!(told, vec![true; edges], "they never left for everybody");
+        assert_eq!((counts(&node), partly(&node)), ((61, 60), 60));
+    }
 }
 
 #[test]
@@ -121,10 +162,13 @@ fn it_ends_with_the_master_and_a_good_bye_that_does_not_leave_begins_nothing() {
 #[test]
 fn a_successor_goes_on_and_tells_the_end() {
     let (node, now, _) = master(Wire::Refuses);
-    let settings = Settings { instances: vec![instance(Version::V3, 51, 200, 100)], ..Settings::default() };
-    let mut node = Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), Micros::ZERO);
+    let mut node = succeed(&node);
     assert!(next(&mut node, Wire::Refuses).is_empty(), "that has been told");
     assert_eq!(node.routers()[0].unsent().unwrap().since, now);
     assert_eq!(next(&mut node, Wire::Takes), [false]);
     assert_eq!(node.routers()[0].priority(), Priority(200));
+    // Nor is it told sooner by another one.
+    let mut node = succeed(&node);
+    let told: Vec<bool> = (0..20).flat_map(|_| next(&mut node, Wire::Refuses)).collect();
+    assert!(told.is_empty(), "{told:?}");
 }

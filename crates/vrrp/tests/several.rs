@@ -678,6 +678,26 @@ fn who_waits_for_a_sibling_says_for_which_and_lists_no_silent_master() {
 }
 
 #[test]
+fn who_would_be_master_beside_a_weaker_one_waits_for_its_sibling() {
+    let settings = Settings { groups: vec![group()], ..two() };
+    let mut node = Node::new(START, settings, links(OWN), None, Micros::ZERO);
+    let mut now = START;
+    for n in 0..8 {
+        for (i, priority) in [(0, 200), (1, 50)] {
+            let other = heard(&node, i, priority);
+            node.handle(now, other);
+        }
+        let awaited = "VI_51 of its sync group, which hears 192.0.2.2 with priority 200".to_owned();
+        let waits = if n < 4 { vec![] } else { vec![awaited] };
+        assert_eq!(node.waits_for(now, 1), waits, "{n}");
+        assert_eq!(node.routers()[1].heard(now).map(|h| h.priority), Some(Priority(50)), "it is heard all along");
+        now = now + Micros(1_000_000);
+        node.handle(now, Input::Tick);
+    }
+    assert_eq!(names(&node), [Name::Backup; 2]);
+}
+
+#[test]
 fn what_was_handed_over_is_so_until_it_is_undone_or_serves_again() {
     let mut node = Node::new(START, two(), links(OWN), None, Micros::ZERO);
     let now = serve(&mut node);

@@ -661,9 +661,9 @@ fn who_served_beside_a_stronger_master_says_a_last_word() {
         (None, Some(1), true, both),
         (Some(7), Some(8), false, both),
         (Some(7), Some(1), false, both),
-        (Some(7), Some(8), true, "which had sent nothing for 10.609"),
-        (Some(u16::MAX), Some(1), true, "which had sent nothing for 10.609"),
-        (Some(7), Some(1), true, "silent for 10.609 s and has been started anew"),
+        (Some(7), Some(8), true, "which had sent nothing for 10.609 s; two hosts held the addresses meanwhile, unless"),
+        (Some(u16::MAX), Some(1), true, "which had sent nothing for 10.609 s; two hosts"),
+        (Some(7), Some(1), true, "silent for 10.609 s and has been started anew; two hosts held the addresses"),
     ] {
         let why = beside(lost, back, vip_lease);
         assert!(why.contains(says) && (says == both || !why.contains("may have been")), "{lost:?} {back:?}: {why}");

@@ -77,6 +77,7 @@ fn master() -> InstanceStatus {
         counters: Counters {
             adverts_received: 12,
             adverts_sent: 192,
+            adverts_partly_sent: 5,
             adverts_unsent: 4,
             became_master: 1,
             two_masters: 1,
@@ -299,13 +300,13 @@ Virtual routers
       - 192.0.2.101/24 dev eth0 MISSING here
       + route default via 192.0.2.254 table 100
       - rule from 192.0.2.100 priority 400 lookup 100 MISSING here
-      VRRP version 2, group VG_1, adverts 12 in 192 out, 4 not sent, became master 1 time, beside a second master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
+      VRRP version 2, group VG_1, adverts 12 in 192 out (5 not to all peers), 4 not sent, became master 1 time, beside a second master 1 time, 2 addresses restored, 3 routes and rules restored; the next advert is due in 412 ms
       not admitted: 3 checksum, 1 password
   VI_2  FAULT   5 s       7     eth1   150/150    -                      interface eth1 is down
       fault: interface eth1 is down
       fault: script chk_haproxy is bad
       handed over: leaves whoever serves in peace until `vipd switchover --undo VI_2`
-      hears no master, and waits for VI_3 of its sync group, which is INIT; its witness
+      would be MASTER, and waits for VI_3 of its sync group, which is INIT; its witness
       + 198.51.100.7/32 dev eth1 here, though this router is not MASTER
       VRRP version 3, adverts 0 in 0 out, became master 0 times
     packets for no virtual router here: 9 unknown_vrid

@@ -132,7 +132,7 @@ fn instances(page: &mut Page, status: &Status, now: UnixTime, depth: Depth) {
         }
         if !instance.waits_for.is_empty() {
             let awaited = instance.waits_for.join("; ");
-            table.note(vec![Cell::new("hears no master, and waits for", Tint::Warn), awaited.into()]);
+            table.note(vec![Cell::new("would be MASTER, and waits for", Tint::Warn), awaited.into()]);
         }
         if let Some(unsent) = &instance.unsent {
             table.note(vec![Cell::new(not_leaving(instance, unsent, now), Tint::Bad), (&unsent.why).into()]);
@@ -304,6 +304,9 @@ fn particulars(instance: &InstanceStatus) -> String {
         text += &device.mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
     }
     text += &format!(", adverts {} in {} out", counters.adverts_received, counters.adverts_sent);
+    if counters.adverts_partly_sent > 0 {
+        text += &format!(" ({} not to all peers)", counters.adverts_partly_sent);
+    }
     if counters.adverts_unsent > 0 {
         text += &format!(", {} not sent", counters.adverts_unsent);
     }

@@ -128,7 +128,7 @@ pub enum Edge {
         /// Since when it was silent.
         since: Instant,
     },
-    /// As MASTER its adverts don't leave as they should. Told once for as long as it lasts.
+    /// As MASTER its adverts don't leave as they should. Told once for as long as it lasts, and once more if it gets worse.
     NotSent(Failure),
     /// They leave again, or it is MASTER no more.
     SentAgain(Unsent),

@@ -157,22 +157,20 @@ impl Router {
     }
 
     /// Of a stronger master that had fallen silent and is heard again: whether it served beside this one. Who was cut off went on
-    /// counting its adverts; who stood still or died did not, and its leases have ended.
+    /// counting its adverts; who stood still or died did not. What became of its addresses nobody here knows: with leases they
+    /// are gone, but that this host has leases does not say that the other one has.
     fn beside(&self, now: Instant, lost: &Heard, heard: &Heard) -> String {
         let silent = now - lost.at;
         let leased = self.settings.lease().is_some();
         let follows = |last: u16| last.checked_add(1).unwrap_or(1);
-        match (lost.number, heard.number) {
-            (Some(last), Some(number)) if leased && number == follows(last) => {
-                format!("had sent nothing for {silent} (one of two masters, if it kept its addresses)")
+        let was = match (lost.number, heard.number) {
+            (Some(last), Some(number)) if leased && number == follows(last) => format!("had sent nothing for {silent}"),
+            (Some(_), Some(1)) if leased => format!("was silent for {silent} and has been started anew"),
+            (_, _) => {
+                return format!("had fallen silent: there may have been two masters for {}", now - self.since);
             }
-            (Some(_), Some(1)) if leased => {
-                format!(
-                    "was silent for {silent} and has been started anew (one of two masters before that, if it was cut off)"
-                )
-            }
-            (_, _) => format!("had fallen silent: there may have been two masters for {}", now - self.since),
-        }
+        };
+        format!("{was}; two hosts held the addresses meanwhile, unless it let go of them (vip_lease)")
     }
 
     /// Another master that is to give way: one of two, unless it could not have heard of this one yet. That is told when it

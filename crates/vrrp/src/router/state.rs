@@ -220,9 +220,12 @@ pub struct Transition {
 #[allow(missing_docs)] // each says what it counts
 pub struct Counters {
     pub adverts_received: u64,
-    /// What the kernel took: an advert to several unicast peers counts once, when it has left for all of them.
+    /// What the kernel took: an advert to several unicast peers counts once, when it has left for one of them at least.
     pub adverts_sent: u64,
-    /// Adverts that could not be sent, or not to all unicast peers.
+    /// Of those, what did not leave for all unicast peers.
+    #[serde(default)]
+    pub adverts_partly_sent: u64,
+    /// Adverts that left for nobody.
     #[serde(default)]
     pub adverts_unsent: u64,
     pub became_master: u64,

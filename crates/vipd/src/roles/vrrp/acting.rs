@@ -220,10 +220,14 @@ impl Role {
     fn tell_sent_again(&mut self, i: usize, unsent: &Unsent) {
         let Some(router) = self.node.routers().get(i) else { return };
         let name = router.settings.name.clone();
-        let (lasted, adverts) = (now() - unsent.since, unsent.adverts);
+        let lasted = now() - unsent.since;
+        let counts = [("not sent", unsent.adverts), ("not to everybody", unsent.partly)];
+        let counts = counts.into_iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} meanwhile: {n}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        let again = if unsent.adverts > 0 { "leave again" } else { "leave for everybody again" };
         let (what, cause) = match router.state().name() {
-            Name::Master => ("leave again", format!("after {lasted}; not sent meanwhile: {adverts}")),
-            other => ("over", format!("this host is {other} after {lasted}; not sent meanwhile: {adverts}")),
+            Name::Master => (again, format!("after {lasted}; {counts}")),
+            other => ("over", format!("this host is {other} after {lasted}; {counts}")),
         };
         info!("({name}) adverts {what}: {cause}");
         self.happened("adverts", format!("vrrp_instance {name}"), what.to_owned(), cause);
@@ -393,12 +397,18 @@ fn end(contest: &Contest) -> &'static str {
     if contest.goes_on { "over" } else { "last word" }
 }
 
-/// Why something was not sent, for people: what a packet filter drops is refused as if it were a matter of rights.
+/// What the kernel says of a packet that a filter drops on its way out, as of a matter of rights.
+const EPERM: i32 = 1;
+/// And of a destination that routing forbids.
+const EACCES: i32 = 13;
+
+/// Why something was not sent, for people.
 fn refusal(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("{text} (a packet filter of this host drops what it sends)"),
+    match error.raw_os_error() {
+        Some(EPERM) => format!("{text} (most likely a packet filter of this host drops what it sends)"),
+        Some(EACCES) => format!("{text} (most likely a route or rule of type prohibit)"),
         _ => text.to_owned(),
     }
 }

@@ -110,6 +110,7 @@ impl Role {
         let counters = Counters {
             adverts_received: router.counters.adverts_received,
             adverts_sent: router.counters.adverts_sent,
+            adverts_partly_sent: router.counters.adverts_partly_sent,
             adverts_unsent: router.counters.adverts_unsent,
             became_master: router.counters.became_master,
             released_master: router.counters.released_master,
@@ -156,7 +157,7 @@ impl Role {
             handed_over: router.is_handed_over(),
             waits_for: self.node.waits_for(clocks.mono, i),
             unsent: router.unsent().map(|unsent| UnsentStatus {
-                since: clocks.unix(unsent.since),
+                since: clocks.unix(unsent.nobody.unwrap_or(unsent.since)),
                 why: unsent.last.why.clone(),
                 none_leaves: unsent.last.reach == Reach::Nobody,
             }),
