@@ -115,10 +115,10 @@ GLOBAL_ROWS:
     "shutdown_script_timeout" Int(1, 1_000), "SECONDS(int)", "1..1000", "10", Acts;
         "Time allowed for shutdown_script."
     "max_auto_priority" OptInt(-1,99), "[INT]", "-1..99 (system SCHED_RR maximum)", "0 (no automatic real-time)",
-        Obsolete("the vrrp role is real-time from the start, unless vrrp_priority says otherwise");
+        NotYet("the vrrp role is real-time from the start, unless vrrp_priority says otherwise");
         "Highest real-time priority the daemon may raise itself to when it runs late."
     "min_auto_priority_delay" Int(1, 10_000_000), "MICROSECONDS(int)", "1..10000000 us", "1000000",
-        Obsolete("the vrrp role is real-time from the start, unless vrrp_priority says otherwise");
+        NotYet("the vrrp role is real-time from the start, unless vrrp_priority says otherwise");
         "Lateness that triggers an automatic priority increase."
     "smtp_alert_vrrp" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default mail alert setting for VRRP instances and sync groups."
