@@ -108,6 +108,9 @@ pub struct Sequences {
     pub sent: u32,
     /// The highest one accepted.
     pub heard: u32,
+    /// Whose that was: two hosts may have come to the same.
+    #[serde(default)]
+    pub from: Option<IpAddr>,
 }
 
 impl Sequences {
@@ -193,7 +196,7 @@ impl Router {
             source: None,
             mtu: USUAL_MTU,
             learned: settings.advert_int,
-            sequences: Sequences { sent: seconds(unix), heard: 0 },
+            sequences: Sequences { sent: seconds(unix), ..Sequences::default() },
             stamps: Stamps::new(),
             ears: ways::ears(now, &settings),
             last_master: None,
@@ -476,6 +479,7 @@ impl Router {
             overslept: false,
             clearance: Clearance::Unasked,
             ask_from: Instant(0),
+            unheard: None,
         }
     }
 

@@ -655,7 +655,9 @@ fn who_served_beside_a_stronger_master_says_a_last_word() {
     };
     let both = "which had fallen silent: there may have been two masters for 7.000 s";
     for (lost, back, vip_lease, says) in [
-        (Some(7), Some(9), true, both),
+        (Some(7), Some(10), true, both),
+        (Some(7), Some(9), true, "which had sent no more than a good-bye for 10.609 s; two hosts held"),
+        (Some(7), Some(9), false, both),
         (Some(7), Some(7), true, both),
         (Some(7), None, true, both),
         (None, Some(1), true, both),

@@ -49,6 +49,8 @@ struct Cluster {
     sent: Vec<(usize, Way, Vec<u8>)>,
     /// What the nodes told: of silence by a way, of hearing by it again, of two masters.
     told: Vec<(usize, String)>,
+    /// Who announced its addresses.
+    announced: Vec<usize>,
     rejected: Vec<&'static str>,
 }
 
@@ -56,7 +58,8 @@ impl Cluster {
     fn new(all: &[Instance]) -> Cluster {
         let nodes = all.iter().zip(1..).map(|(settings, host)| start(settings, host)).collect();
         let (now, cut, flying) = (START, Vec::new(), VecDeque::new());
-        Cluster { now, nodes, cut, flying, sent: Vec::new(), told: Vec::new(), rejected: Vec::new() }
+        let (sent, told, announced, rejected) = Default::default();
+        Cluster { now, nodes, cut, flying, sent, told, announced, rejected }
     }
 
     fn states(&self) -> Vec<Name> {
@@ -80,6 +83,7 @@ impl Cluster {
                         }
                     }
                 }
+                Action::Router(_, Edge::Announce { .. }) => self.announced.push(i),
                 Action::Router(_, Edge::Silent { way, by, .. }) => {
                     self.told.push((i, format!("{way:?} silent, heard by {by:?}")));
                 }
@@ -179,6 +183,57 @@ fn whoever_hears_the_master_by_any_way_stays_backup() {
         cluster.run(Micros::from_secs(10));
         assert_eq!(cluster.states(), [Name::Master, Name::Master]);
     }
+}
+
+/// Clients by the own interface keep to the director that served there until they are told: when they can be.
+#[test]
+fn whom_only_a_path_made_give_way_says_a_word_when_it_hears_the_master_here() {
+    for kind in kinds() {
+        let mut cluster = pair(&second_wire(kind.clone()));
+        let words = |cluster: &mut Cluster, cut: &[Way], seconds| {
+            cluster.cut = cut.to_vec();
+            (cluster.sent, cluster.announced) = Default::default();
+            cluster.run(Micros::from_secs(seconds));
+            let words = cluster.sent.iter().filter(|s| (s.0, s.1) == (1, Way::Own)).count();
+            (words, cluster.announced.contains(&0))
+        };
+        words(&mut cluster, &EVERY, 10);
+        assert_eq!(cluster.states(), [Name::Master, Name::Master]);
+        assert!(words(&mut cluster, &[Way::Own], 2).1, "{kind:?}");
+        assert_eq!(words(&mut cluster, &[Way::Own], 40).0, 0, "{kind:?}");
+        assert_eq!(cluster.states(), [Name::Master, Name::Backup]);
+        assert_eq!(words(&mut cluster, &[], 10), (1, true), "{kind:?}");
+        assert_eq!(words(&mut cluster, &[], 10), (0, false), "one is enough");
+        // Both wires at once, whichever is the faster: there is no more to say than the last word.
+        words(&mut cluster, &EVERY, 10);
+        assert!(words(&mut cluster, &[], 2).1, "{kind:?}");
+        assert_eq!(words(&mut cluster, &[], 40).0, 0, "{kind:?}");
+        assert_eq!(cluster.states(), [Name::Master, Name::Backup]);
+    }
+}
+
+/// With an authentication header numbers are one count for both directions: two hosts may come to the same.
+#[test]
+fn the_same_number_of_another_host_is_no_copy() {
+    let settings = second_wire(Instance { auth: Auth::Ah(*b"thekey00"), ..instance(Version::V2, 51, 100, 100) });
+    let mut node = start(&settings, 1);
+    let number = |last, n| numbered(&settings, Way::Own, (last, 50), Some(Sequence::Ah(n)));
+    let by_path = |last, n| numbered(&settings, Way::Path(0), (last, 50), Some(Sequence::Ah(n)));
+    node.handle(START + Micros::from_secs(4), Input::Tick);
+    let mut says = |at, way, packet: Vec<u8>| {
+        let router = &node.routers()[0];
+        assert_eq!(router.state().name(), Name::Master);
+        let admitted = admit(&router.settings, router.known(at, way), &Datagram::parse(&packet).unwrap());
+        while node.poll().is_some() {}
+        node.handle(at, Input::Advert(0, admitted.unwrap()));
+        let mut actions = std::iter::from_fn(|| node.poll());
+        actions.any(|action| matches!(action, Action::Router(_, Edge::Send { .. })))
+    };
+    let (at, high) = (START + Micros::from_secs(5), 2_000_000_000);
+    assert!(says(at, Way::Own, number(98, high)), "a lower priority is answered");
+    assert!(!says(at + Micros(200_000), Way::Path(0), by_path(98, high)), "the copy is not");
+    assert!(says(at + Micros(400_000), Way::Own, number(98, high + 1)));
+    assert!(says(at + Micros(600_000), Way::Path(0), by_path(99, high + 1)), "another host");
 }
 
 #[test]

@@ -34,7 +34,10 @@ impl Router {
         let news = self.listen_by(now, &admitted, heard);
         match admitted.sequence {
             Some(Sequence::Hmac(_)) if news == News::Old => {}
-            Some(Sequence::Ah(number)) => self.sequences.heard = self.sequences.heard.max(number),
+            Some(Sequence::Ah(number)) if number >= self.sequences.heard => {
+                (self.sequences.heard, self.sequences.from) = (number, Some(admitted.source));
+            }
+            Some(Sequence::Ah(_)) => {}
             Some(Sequence::Hmac(stamp)) => self.stamps.hear(admitted.source, stamp),
             None => {}
         }
@@ -44,9 +47,20 @@ impl Router {
         match self.state {
             State::Backup(_) => {
                 self.hear_as_backup(now, heard, advert.interval);
+                if admitted.way == Way::Own {
+                    self.heard_at_last(now, heard);
+                }
                 Wish::None
             }
-            State::Master(_) => self.hear_as_master(now, heard, advert.interval, news),
+            State::Master(_) => {
+                let wish = self.hear_as_master(now, heard, advert.interval, news);
+                if let State::Backup(backup) = &mut self.state
+                    && admitted.way != Way::Own
+                {
+                    backup.unheard = Some(now);
+                }
+                wish
+            }
             State::Init | State::Fault(_) | State::Stopped => Wish::None,
         }
     }
@@ -92,6 +106,19 @@ impl Router {
             if let State::Backup(backup) = &mut self.state {
                 backup.down = down;
             }
+        }
+    }
+
+    /// A master that it has given way to without hearing it here is heard by its own interface: that one is to know that it was
+    /// not alone, and to announce its addresses once more. (Two copies of one advert that come one after the other are none.)
+    fn heard_at_last(&mut self, now: Instant, heard: Heard) {
+        let half = Micros(self.learned.micros().0 / 2);
+        let State::Backup(backup) = &mut self.state else { return };
+        if heard.priority >= self.effective
+            && let Some(since) = backup.unheard.take()
+            && now - since >= half
+        {
+            self.send(now, self.effective);
         }
     }
 
@@ -157,14 +184,19 @@ impl Router {
     }
 
     /// Of a stronger master that had fallen silent and is heard again: whether it served beside this one. Who was cut off went on
-    /// counting its adverts; who stood still or died did not. What became of its addresses nobody here knows: with leases they
-    /// are gone, but that this host has leases does not say that the other one has.
+    /// counting its adverts; who stood still or died did not, nor did who saw its cable go, but for a good-bye that reached
+    /// nobody. What became of its addresses nobody here knows: with leases they are gone, but that this host has leases does
+    /// not say that the other one has.
     fn beside(&self, now: Instant, lost: &Heard, heard: &Heard) -> String {
         let silent = now - lost.at;
+        let many = silent >= Micros(heard.interval.micros().0.saturating_mul(3));
         let leased = self.settings.lease().is_some();
         let follows = |last: u16| last.checked_add(1).unwrap_or(1);
         let was = match (lost.number, heard.number) {
             (Some(last), Some(number)) if leased && number == follows(last) => format!("had sent nothing for {silent}"),
+            (Some(last), Some(number)) if leased && many && number == follows(follows(last)) => {
+                format!("had sent no more than a good-bye for {silent}")
+            }
             (Some(_), Some(1)) if leased => format!("was silent for {silent} and has been started anew"),
             (_, _) => {
                 return format!("had fallen silent: there may have been two masters for {}", now - self.since);

@@ -44,6 +44,10 @@ pub struct Backup {
     /// Before this nobody is asked again whether it may.
     #[serde(default)]
     pub ask_from: Instant,
+    /// Since when it has given way to a master that it hears by a heartbeat path alone: what that one announces does not reach
+    /// whoever asks by this interface, and there this one was the master.
+    #[serde(default)]
+    pub unheard: Option<Instant>,
 }
 
 /// Whether a silent master's place may be taken: its witness answers and it is fenced.

@@ -122,7 +122,10 @@ impl Router {
 
     fn news(&self, now: Instant, admitted: &Admitted, heard: Heard) -> News {
         let order = match (admitted.sequence, &self.settings.auth) {
-            (Some(Sequence::Ah(number)), _) => number.cmp(&self.sequences.heard),
+            (Some(Sequence::Ah(number)), _) => match number.cmp(&self.sequences.heard) {
+                Ordering::Equal if self.sequences.from != Some(heard.address) => Ordering::Greater,
+                order => order,
+            },
             (Some(Sequence::Hmac(stamp)), Auth::Hmac(auth)) => {
                 self.stamps.order(heard.address, stamp, auth.replay, self.unix(now))
             }
