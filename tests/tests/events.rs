@@ -92,7 +92,8 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     let reloaded = seen(&follower, bad, "reload", "configuration", "in force");
     a.reload("vrrp_instance {\n");
     let refused = seen(&follower, reloaded, "reload", "configuration", "refused");
-    let done = Command::new(vipd()).args(["switchover", "VI_1", "--socket"]).arg(one.path("socket")).output().unwrap();
+    let words = ["switchover", "VI_1", "--no-wait", "--socket"];
+    let done = Command::new(vipd()).args(words).arg(one.path("socket")).output().unwrap();
     assert!(done.status.success());
     let order = seen(&follower, reloaded, "order", "VI_1", "hand over");
     let left = seen(&follower, order, "transition", vi, "BACKUP");

@@ -37,6 +37,7 @@ fn the_operator_moves_the_master() {
     let start = Instant::now();
     let (done, told) = order(&one, &["switchover", "VI_1"]);
     assert!(done && told.contains("VI_1 left MASTER"), "{told}");
+    assert!(told.contains("VI_1: 10.77.0.2 with priority 100 serves"), "{told}");
     theirs.wait_master(VIP, patience);
     let took = start.elapsed().as_secs_f64();
     println!("  handed over after {took:.3} s, by the formula {farewell:.3} s");
@@ -99,5 +100,12 @@ fn the_operator_moves_the_master() {
 
     let (done, told) = order(&one, &["switchover", "VI_9"]);
     assert!(!done && told.contains("there are: vrrp_instance VI_1"), "{told}");
+    // With nobody to follow it is without a master for a while: that is told, and no success.
+    let (done, told) = order(&one, &["switchover", "VI_1"]);
+    assert!(!done && told.contains("nobody took over VI_1: this host serves again"), "{told}");
+    // An order that was refused does not look as if it was carried out.
+    let (_, events) = order(&one, &["events"]);
+    let refused = |line: &&str| line.contains("order") && line.contains("refused");
+    assert_eq!(events.lines().filter(refused).count(), 2, "{events}");
     ours.stop();
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct PidFile {
     path: PathBuf,
     file: Flock<File>,
+    left_behind: Option<u32>,
 }
 
 impl PidFile {
@@ -29,8 +30,15 @@ impl PidFile {
             }
             Err((_, errno)) => return Err(errno.into()),
         };
+        let mut said = String::new();
+        let left_behind = (&*file).take(32).read_to_string(&mut said).ok().and_then(|_| said.trim().parse().ok());
         file.set_len(0)?;
-        Ok(PidFile { path: path.to_owned(), file })
+        Ok(PidFile { path: path.to_owned(), file, left_behind })
+    }
+
+    /// The process that held the file last, if it did not remove it when it left: it was killed or died.
+    pub fn left_behind(&self) -> Option<u32> {
+        self.left_behind
     }
 
     /// The file now says that this process runs; `None`: that none does.

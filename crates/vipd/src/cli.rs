@@ -199,6 +199,10 @@ pub(crate) struct Switchover {
     /// Preempt again, as configured; exit status 0 also if it was not handed over, which is said then.
     #[arg(long)]
     pub(crate) undo: bool,
+    /// Hand over and return at once, whoever follows. Without it the command ends when somebody serves: with exit status 1 if
+    /// nobody followed and this host serves again.
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) no_wait: bool,
     /// The daemon's control socket.
     #[arg(long, default_value = vipd_api::SOCKET)]
     pub(crate) socket: PathBuf,

@@ -10,6 +10,9 @@ use vipd_api::{Reply, Request};
 /// The longest answer, in bytes.
 const LONGEST: u64 = 64 << 20;
 
+/// After so long without an answer whoever asked is told that there is none yet.
+const SOON: Duration = Duration::from_millis(1500);
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Silence {
@@ -66,15 +69,18 @@ impl fmt::Display for Silence {
     }
 }
 
+fn is_late(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 /// Asks the daemon behind `socket`, and waits for its answer for so long.
 pub(crate) fn ask(socket: &Path, request: &Request, patience: Duration) -> Result<Reply, Silence> {
     let closed = |e| Silence::Closed(socket.to_owned(), e);
-    let broke = |e: io::Error| match e.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Silence::Late(socket.to_owned(), patience),
-        _ => Silence::Broke(socket.to_owned(), e),
+    let broke = |e: io::Error| {
+        if is_late(&e) { Silence::Late(socket.to_owned(), patience) } else { Silence::Broke(socket.to_owned(), e) }
     };
     let mut stream = UnixStream::connect(socket).map_err(closed)?;
-    stream.set_read_timeout(Some(patience)).map_err(broke)?;
+    stream.set_read_timeout(Some(SOON.min(patience))).map_err(broke)?;
     stream.set_write_timeout(Some(patience)).map_err(broke)?;
 
     let garbled = |e| Silence::Garbled(socket.to_owned(), e);
@@ -82,7 +88,13 @@ pub(crate) fn ask(socket: &Path, request: &Request, patience: Duration) -> Resul
     request.push(b'\n');
     let sent = stream.write_all(&request);
     let mut line = Vec::new();
-    let read = BufReader::new(stream).take(LONGEST).read_until(b'\n', &mut line);
+    let mut stream = BufReader::new(stream).take(LONGEST);
+    let mut read = stream.read_until(b'\n', &mut line);
+    if read.as_ref().is_err_and(is_late) && patience > SOON {
+        eprintln!("vipd: the daemon behind {} has not answered yet: waiting", socket.display());
+        stream.get_ref().get_ref().set_read_timeout(Some(patience.saturating_sub(SOON))).map_err(broke)?;
+        read = stream.read_until(b'\n', &mut line);
+    }
     // A daemon that turned us away has said why before it hung up: what could be read goes before what went wrong.
     if line.last() != Some(&b'\n') {
         sent.and(read).map_err(broke)?;

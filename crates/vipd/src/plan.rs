@@ -195,7 +195,9 @@ fn text(Planned { plan, against, blind, .. }: &Planned) -> String {
         1 => writeln!(text, "one step"),
         n => writeln!(text, "{n} steps, in this order"),
     };
-    let _ = writeln!(text, "stays as it is: {stays}");
+    let lost = plan.faults.iter().any(|faulty| !faulty.masters.is_empty());
+    let but = if lost { ", but for what FAULT takes away" } else { "" };
+    let _ = writeln!(text, "stays as it is{but}: {stays}");
     for faulty in &plan.faults {
         let _ = writeln!(text, "{}", shown(&foretold(faulty)));
     }

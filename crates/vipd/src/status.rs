@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use table::Colour;
 pub(crate) use table::{in_place, shown};
+pub(crate) use text::fine;
 use text::Depth;
 use vipd_api::{Reply, Request, Status, UnixTime};
 

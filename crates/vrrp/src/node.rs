@@ -627,7 +627,7 @@ impl Node {
             match (&self.routers[i].state, Faults::new(faults)) {
                 (State::Init | State::Fault(_), None) => {
                     let why = match &self.routers[i].state {
-                        State::Fault(before) => format!("what was wrong is mended: {before}"),
+                        State::Fault(before) => format!("no longer so: {before}"),
                         _ => "started".to_string(),
                     };
                     self.routers[i].listen(now, why);
@@ -670,7 +670,9 @@ impl Node {
     fn settle_group(&mut self, g: usize) {
         let states: Vec<Name> = self.groups[g].members.iter().map(|m| self.routers[*m].state.name()).collect();
         let why = |node: &Node, state: Name| {
-            let first = node.groups[g].members.iter().map(|m| &node.routers[*m]).find(|r| r.state.name() == state);
+            let members = || node.groups[g].members.iter().map(|m| &node.routers[*m]);
+            // Whoever has a fault of its own is the cause; the others only follow it.
+            let first = members().find(|r| r.has_own_fault()).or_else(|| members().find(|r| r.state.name() == state));
             first.map(|r| format!("{}: {}", r.settings.name, r.why)).unwrap_or_default()
         };
         if states.contains(&Name::Fault) {

@@ -21,8 +21,11 @@ pub use wire::{advert, heartbeat, packets, packets_by};
 use crate::admit::Known;
 use crate::auth;
 use crate::packet::{self, Advert};
-use crate::settings::{Auth, Binding, Family, HeartbeatPath, HmacAuth, HmacMode, Instance, Transport, Version, Way};
+use crate::settings::{
+    Auth, Binding, Family, HeartbeatPath, HmacAuth, HmacMode, Instance, Preempt, Transport, Version, Way,
+};
 use crate::timers;
+use crate::track::Fault;
 use crate::trailer::{self, Stamps};
 use crate::units::{Centis, Instant, Micros, Priority, Vrid};
 use alloc::collections::VecDeque;
@@ -389,6 +392,7 @@ impl Router {
         match &self.state {
             State::Backup(b) => match self.silence() {
                 Some(at) if at < b.down => Some((at, Timer::Silence)),
+                Some(_) | None if self.preempts(b) => Some((b.down, Timer::Preempts)),
                 Some(_) | None => Some((b.down, Timer::MasterDown)),
             },
             State::Master(Master { listening: Some(listening), .. }) => Some((listening.until, Timer::Listening)),
@@ -405,6 +409,19 @@ impl Router {
             .min_by_key(|(at, _)| *at),
             State::Init | State::Fault(_) | State::Stopped => None,
         }
+    }
+
+    /// Whether the end of the master-down interval is that of a weaker master that is heard all the while.
+    fn preempts(&self, backup: &Backup) -> bool {
+        let weaker = backup.heard.is_some_and(|h| h.priority != Priority::RELEASE && h.priority < self.effective);
+        let never = self.settings.preempt == Preempt::Never || self.handed_over;
+        weaker && !never && backup.hold.is_none_or(|hold| hold <= backup.down)
+    }
+
+    /// Whether it is in FAULT for more than a sibling's sake.
+    pub(crate) fn has_own_fault(&self) -> bool {
+        let State::Fault(faults) = &self.state else { return false };
+        faults.iter().any(|fault| !matches!(fault, Fault::Sibling(_) | Fault::SiblingAwaited(_)))
     }
 
     /// What it knows when it judges a packet that came by this way.

@@ -7,7 +7,7 @@ mod common;
 use common::{instance, ipv6, link, links, node};
 use std::net::IpAddr;
 use vipd_vrrp::admit::{Admitted, admit};
-use vipd_vrrp::node::{Action, Input, Node, Settings};
+use vipd_vrrp::node::{Action, Due, Input, Node, Settings};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, Sequence, advert, packets};
 use vipd_vrrp::settings::*;
@@ -88,6 +88,43 @@ fn a_group_that_a_reload_forms_of_masters_is_master() {
     let node = Node::new(now, settings, links(OWN), Some((now, node.snapshot(now))), Micros::ZERO);
     assert_eq!(names(&node), [Name::Master, Name::Master]);
     assert_eq!(node.groups()[0].state(), Name::Master);
+}
+
+/// Of a group in FAULT the member is named that is the cause, not the first of those that follow it.
+#[test]
+fn a_groups_fault_names_the_member_that_has_it() {
+    for cause in ["eth0", "eth1"] {
+        let mut settings = Settings { groups: vec![group()], ..two() };
+        settings.instances[1].binding = Binding::Interface("eth1".into());
+        let links = ["eth0", "eth1"].map(|name| (name.to_owned(), link(OWN))).into();
+        let mut node = Node::new(START, settings, links, None, Micros::ZERO);
+        actions(&mut node);
+        node.handle(START, Input::Link(cause.into(), None));
+        let why = actions(&mut node).into_iter().find_map(|action| match action {
+            Action::Group(0, Name::Fault, why) => Some(why),
+            _ => None,
+        });
+        let why = why.unwrap();
+        assert!(why.contains(&format!("interface {cause}")), "{why}");
+    }
+}
+
+/// What a backup waits for is told: the end of a master, or of its patience with a weaker one.
+#[test]
+fn what_ends_with_the_master_down_interval_is_told() {
+    let told = |preempt, priority| {
+        let mut node = node(START, Instance { preempt, ..instance(Version::V3, 51, 100, 100) }, OWN);
+        let other = heard(&node, 0, priority);
+        node.handle(START, other);
+        let Some((_, Due::Router(0, timer))) = node.wake() else { panic!("it waits for something") };
+        timer.to_string()
+    };
+    let (gone, preempts) = ("the master counts as gone", "it takes over from a weaker master");
+    assert_eq!(told(Preempt::After(Micros::ZERO), 150), gone);
+    assert_eq!(told(Preempt::After(Micros::ZERO), 0), gone);
+    assert_eq!(told(Preempt::After(Micros::ZERO), 50), preempts);
+    assert_eq!(told(Preempt::After(Micros::from_secs(60)), 50), gone);
+    assert_eq!(told(Preempt::Never, 50), gone);
 }
 
 #[test]
@@ -641,7 +678,7 @@ fn a_group_is_told_why_its_member_took_over() {
         node.handle(now, Input::Link("eth0".into(), None));
         node.handle(now, Input::Link("eth0".into(), Some(link(OWN))));
         assert!(
-            node.routers()[0].why().starts_with("what was wrong is mended: interface eth0"),
+            node.routers()[0].why().starts_with("no longer so: interface eth0"),
             "{}",
             node.routers()[0].why()
         );

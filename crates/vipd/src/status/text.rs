@@ -600,7 +600,7 @@ pub(super) fn span(seconds: f64) -> String {
 }
 
 /// Seconds where fractions count: `2.41 s`, `412 ms`, `1.30 ms`.
-pub(super) fn fine(seconds: f64) -> String {
+pub(crate) fn fine(seconds: f64) -> String {
     if seconds >= 60.0 {
         span(seconds)
     } else if seconds >= 1.0 {

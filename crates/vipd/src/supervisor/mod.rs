@@ -165,7 +165,7 @@ struct Supervisor {
     sessions: Sessions,
     queries: BTreeMap<u64, Query>,
     /// Orders that the vrrp role has not answered yet, and who gave them.
-    orders: BTreeMap<u64, Caller>,
+    orders: BTreeMap<u64, (Caller, String)>,
     next_query: u64,
     pulse: u64,
     /// The files that the configuration was last read from.
@@ -197,9 +197,13 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
     let Some(config) = loaded.config.map(Arc::new) else { return ExitCode::from(2) };
     let mut held = Vec::new();
     let mut pid_files = BTreeMap::new();
+    let mut predecessor = None;
     for (role, path) in &plan.pid_files {
         let file = PidFile::hold(path).map(|mut file| {
             // The lock is what counts: on a full disk the daemon serves all the same.
+            if role.is_none() {
+                predecessor = file.left_behind();
+            }
             if role.is_none()
                 && let Err(e) = file.write(Some(std::process::id()))
             {
@@ -218,7 +222,7 @@ async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
     }
     let (events, queue) = mpsc::channel(4096);
     let supervisor = Supervisor::new(plan, (config, loaded.memory, loaded.files), warnings, pid_files, events);
-    let code = supervisor.turn(queue).await;
+    let code = supervisor.turn(queue, predecessor).await;
     drop(held);
     code
 }
@@ -271,7 +275,7 @@ impl Supervisor {
         }
     }
 
-    async fn turn(mut self, mut queue: mpsc::Receiver<Event>) -> ExitCode {
+    async fn turn(mut self, mut queue: mpsc::Receiver<Event>, predecessor: Option<u32>) -> ExitCode {
         let signals = (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
@@ -299,7 +303,13 @@ impl Supervisor {
         if !self.wanted(RoleName::Vrrp) && !self.wanted(RoleName::Check) {
             warn!("there is no vrrp_instance and no virtual_server in the configuration: there is nothing to do");
         }
-        self.note("daemon", "vipd".to_owned(), "started".to_owned(), format!("with {}", self.plan.file.display()));
+        let mut with = format!("with {}", self.plan.file.display());
+        if let Some(pid) = predecessor {
+            let died = format!("the daemon before it, process {pid}, was killed or died: it did not stop in order");
+            warn!("{died}");
+            with += &format!("; {died}");
+        }
+        self.note("daemon", "vipd".to_owned(), "started".to_owned(), with);
         self.call_myself();
         self.mask_files();
         run_around(self.config.global.startup.as_ref(), "startup_script").await;

@@ -90,7 +90,6 @@ impl Supervisor {
         }
         self.next_query += 1;
         let id = self.next_query;
-        self.orders.insert(id, caller);
         let (subject, what) = match &order {
             Order::HandOver { name } => (name.clone(), "hand over"),
             Order::TakeBack { name } => (name.clone(), "take back"),
@@ -98,20 +97,26 @@ impl Supervisor {
             Order::Serve => ("vipd".to_owned(), "maintenance off"),
         };
         info!("an operator orders: {what} ({subject})");
-        self.note("order", subject, what.to_owned(), "an operator wants it".to_owned());
+        self.note("order", subject.clone(), what.to_owned(), "an operator wants it".to_owned());
+        self.orders.insert(id, (caller, subject));
         self.tell(RoleName::Vrrp, &ToRole::Steer { id, order });
     }
 
     /// An order was carried out, or could not be.
     pub(super) fn steered(&mut self, id: u64, done: Result<Vec<String>, String>) {
-        let Some(caller) = self.orders.remove(&id) else { return };
+        let Some((caller, subject)) = self.orders.remove(&id) else { return };
+        if let Err(why) = &done {
+            info!("the operator's order can't be carried out ({subject}): {why}");
+            self.note("order", subject, "refused".to_owned(), why.clone());
+        }
         self.reply(caller, done.map_or_else(|message| Reply::Error { message }, |done| Reply::Steered { done }));
     }
 
     /// The role that had them is gone.
     pub(super) fn forget_orders(&mut self) {
-        for caller in std::mem::take(&mut self.orders).into_values() {
+        for (caller, subject) in std::mem::take(&mut self.orders).into_values() {
             let message = "the vrrp role ended before it answered: see `vipd status`".to_owned();
+            self.note("order", subject, "unanswered".to_owned(), message.clone());
             self.reply(caller, Reply::Error { message });
         }
     }

@@ -14,6 +14,8 @@ use core::net::IpAddr;
 pub enum Timer {
     /// The master counts as gone.
     MasterDown,
+    /// A weaker master has served long enough.
+    Preempts,
     /// An advert is due.
     Advert,
     /// A master that did not run for a while has listened long enough.
@@ -36,6 +38,7 @@ impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Timer::MasterDown => "the master counts as gone",
+            Timer::Preempts => "it takes over from a weaker master",
             Timer::Advert => "the next advert is due",
             Timer::Listening => "nobody else was heard after a stall",
             Timer::AnnounceDelayed => "the second block of gratuitous ARP is due",
