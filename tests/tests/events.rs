@@ -138,7 +138,7 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     let told = self::events(&stopped);
     assert!(told.iter().any(|e| e.kind == "daemon" && e.what == "stopping"));
     one.ip("link set eth0 up");
-    let _again = Director::start(Kind::Vipd, &one, &conf(150));
+    let mut again = Director::start(Kind::Vipd, &one, &conf(150));
     wait_for("the follower hears of the new run", LONG, || boots(&self::items(&follower.output())).len() == 2);
     wait_for("its numbers begin with 1", LONG, || {
         let items = self::items(&follower.output());
@@ -147,4 +147,21 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     });
     let old = ask(&one, &["--json", "--since", "3", "--boot", &boot]);
     assert!(old.lines().nth(1).unwrap().contains("\"seq\":1,"), "what counts from before says nothing: {old}");
+
+    // Nobody waits for a daemon that hangs without being told so.
+    again.hang();
+    let status = one.spawn("status", Command::new(vipd()).arg("status").arg("--socket").arg(one.path("socket")));
+    wait_for("it is said that there is no answer yet", LONG, || status.output().contains("has not answered yet"));
+    again.resume();
+    wait_for("the answer comes all the same", LONG, || status.output().contains("Virtual routers"));
+
+    // Whoever comes after a daemon that was killed says so; after one that was stopped there is nothing to say.
+    assert!(!ask(&one, &[]).contains("was killed or died"));
+    again.kill();
+    one.write("pid", "4711\n");
+    let mut third = Director::start(Kind::Vipd, &one, &conf(150));
+    third.wait_master(VIP, LONG);
+    let told = ask(&one, &[]);
+    assert!(told.contains("the daemon before it, process 4711, was killed or died"), "{told}");
+    third.stop();
 }
