@@ -382,6 +382,9 @@ fn a_reload_by_command_waits_and_says_what_came_of_it() {
     assert_eq!(a.instance("VI_1").priority, 140, "it has waited for the role");
     let (status, text) = reload_command(&one, &new.text().replace("interface", "interfcae"));
     assert!(status == 2 && text.contains("refused") && text.contains("director.conf:3"), "{text}");
+    // What an editor leaves on a full disk.
+    let (status, text) = reload_command(&one, "");
+    assert!(status == 2 && text.contains("director.conf: there is no vrrp_instance"), "{text}");
     assert_eq!((a.instance("VI_1").state.as_str(), a.instance("VI_1").counters.became_master), ("MASTER", 1));
     drop(a);
     let (status, text) = reload_command(&one, &new.text());

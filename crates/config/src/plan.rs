@@ -58,6 +58,12 @@ pub struct Faulty {
     pub masters: Vec<String>,
 }
 
+/// Whether there is nothing in it for a daemon to do.
+pub fn is_empty(config: &Config) -> bool {
+    let Config { instances, services, bfd, statics, .. } = config;
+    instances.is_empty() && services.is_empty() && bfd.is_empty() && statics.is_empty()
+}
+
 /// Why a usable configuration is not to take the place of the one that runs, if so.
 pub fn forbidden(running: &Config, next: &Config) -> Option<&'static str> {
     if next.global.ipvs_namespace != running.global.ipvs_namespace {
@@ -66,11 +72,8 @@ pub fn forbidden(running: &Config, next: &Config) -> Option<&'static str> {
     if next.global.net_namespace != running.global.net_namespace {
         return Some("net_namespace can't change while the daemon runs: restart it");
     }
-    let empty = |config: &Config| {
-        config.instances.is_empty() && config.services.is_empty() && config.bfd.is_empty() && config.statics.is_empty()
-    };
     // What an editor leaves on a full disk is a file like any other, and would give everything up.
-    (empty(next) && !empty(running))
+    (is_empty(next) && !is_empty(running))
         .then_some("there is no vrrp_instance and no virtual_server in it: to give up everything, stop the daemon")
 }
 

@@ -96,7 +96,13 @@ fn check(arguments: &cli::Check) -> ExitCode {
     };
     match if arguments.json { Format::Json } else { arguments.format } {
         Format::Text if loaded.diagnostics.is_empty() => {
-            output::print("check", &format!("{}: usable, nothing to remark\n", arguments.file.display()), well)
+            let says = match &loaded.config {
+                Some(config) if vipd_config::plan::is_empty(config) => {
+                    "usable, but there is nothing in it to do: no vrrp_instance, no virtual_server"
+                }
+                Some(_) | None => "usable, nothing to remark",
+            };
+            output::print("check", &format!("{}: {says}\n", arguments.file.display()), well)
         }
         Format::Text => {
             let text = vipd_config::render_text(&loaded, color(io::stdout().is_terminal()));

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use table::Colour;
 pub(crate) use table::{in_place, shown};
-pub(crate) use text::fine;
 use text::Depth;
+pub(crate) use text::fine;
 use vipd_api::{Reply, Request, Status, UnixTime};
 
 /// How long to wait for the daemon. It gives up on its own parts after ten seconds and says so.

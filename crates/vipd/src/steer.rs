@@ -126,7 +126,9 @@ fn succession(status: &Status, name: &str, took: Duration) -> Succession {
                 ));
             }
             (state, _) => {
-                return Succession::Failed(format!("{name} is {state} here, and no other master is heard: see `vipd status`"));
+                return Succession::Failed(format!(
+                    "{name} is {state} here, and no other master is heard: see `vipd status`"
+                ));
             }
         }
     }

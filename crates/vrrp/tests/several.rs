@@ -677,11 +677,7 @@ fn a_group_is_told_why_its_member_took_over() {
         assert!(group.ends_with(why), "{group}");
         node.handle(now, Input::Link("eth0".into(), None));
         node.handle(now, Input::Link("eth0".into(), Some(link(OWN))));
-        assert!(
-            node.routers()[0].why().starts_with("no longer so: interface eth0"),
-            "{}",
-            node.routers()[0].why()
-        );
+        assert!(node.routers()[0].why().starts_with("no longer so: interface eth0"), "{}", node.routers()[0].why());
     }
 }
 

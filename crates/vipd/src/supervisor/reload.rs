@@ -170,7 +170,7 @@ impl Supervisor {
         self.sources.clone_from(&loaded.files);
         match loaded.config {
             Some(config) if let Some(why) = vipd_config::plan::forbidden(&self.config, &config) => {
-                why.clone_into(&mut reloaded.findings);
+                reloaded.findings = format!("{}: {why}", reloaded.file);
                 self.refuse(reloaded.findings.clone(), reloaded.findings.clone());
             }
             Some(config) => {
