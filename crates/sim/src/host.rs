@@ -136,7 +136,7 @@ pub(crate) struct Host {
     pub(crate) snapshot: Option<Snapshot>,
     /// Something is to go into a new snapshot.
     stale: bool,
-    id: u16,
+    ids: [u16; VRS],
     /// What left it.
     pub(crate) effects: Vec<Effect>,
     mutation: Option<Mutation>,
@@ -173,7 +173,7 @@ impl Host {
             told_wall: 0,
             snapshot: None,
             stale: false,
-            id: 0,
+            ids: [0; VRS],
             effects: Vec::new(),
             mutation,
             quiet: 0,
@@ -183,6 +183,7 @@ impl Host {
     /// Starts the daemon, going on from what a predecessor left, last seen at that time.
     pub(crate) fn start(&mut self, now: u64, before: Option<(Instant, Snapshot)>) {
         let predecessor = if before.is_some() { Predecessor::Kept } else { Predecessor::None };
+        self.ids = [0; VRS];
         self.configure(now, before, predecessor);
     }
 
@@ -394,19 +395,21 @@ impl Host {
                 Action::Router(i, Edge::Send { advert, sequence }) => {
                     let router = &node.routers()[i];
                     let Some(sender) = router.source() else { continue };
-                    self.id = self.id.checked_add(1).unwrap_or(1);
+                    let id = &mut self.ids[self.vrs[i]];
+                    *id = id.checked_add(1).unwrap_or(1);
+                    let id = *id;
                     let paths = (0..router.settings.heartbeat_paths.len()).map(Way::Path);
                     for way in std::iter::once(Way::Own).chain(paths) {
                         let Some(source) = router.source_by(way) else { continue };
                         let listed = heartbeat(&advert, sender, source);
                         let advert = if way == Way::Own { &advert } else { &listed };
-                        for (to, bytes) in packets_by(way, &router.settings, source, advert, self.id, sequence) {
+                        for (to, bytes) in packets_by(way, &router.settings, source, advert, id, sequence) {
                             let flight = Flight {
                                 bytes: bytes.into(),
                                 from: self.index,
                                 vr: self.vrs[i],
                                 way,
-                                id: self.id,
+                                id,
                                 priority: advert.priority,
                                 interval: advert.interval,
                                 origin: Origin::Honest,

@@ -616,7 +616,8 @@ impl Laws {
     /// Whether clients send to the master.
     pub(crate) fn neighbours(&self, vr: usize, master: Option<usize>, wires: &Wires) -> Result<(), Broken> {
         let neighbour = &wires.neighbours[vr];
-        let Some(master) = master.filter(|master| !neighbour.unaware[*master]) else { return Ok(()) };
+        let aware = |master: &usize| !neighbour.unaware[*master] && neighbour.beside[*master].is_none();
+        let Some(master) = master.filter(aware) else { return Ok(()) };
         if neighbour.host != Some(master) {
             let host = neighbour.host;
             return Err((Law::Neighbours, format!("VI_{vr}: host {master} serves, clients send to {host:?}")));

@@ -65,9 +65,10 @@ impl Path {
 pub(crate) struct Neighbour {
     /// The host that it sends to.
     pub(crate) host: Option<usize>,
-    /// By host: it can't know that the client is to be told. Its announcement was lost or overtaken by a fault, or
-    /// another master announced itself that it has not heard since.
+    /// By host: it can't know that the client is to be told, as its announcement was lost or overtaken by a fault.
     pub(crate) unaware: [bool; HOSTS],
+    /// By host: another master announced itself, this one, that it has not heard since. It is to be told that by the other.
+    pub(crate) beside: [Option<usize>; HOSTS],
 }
 
 /// All wires.
@@ -89,10 +90,23 @@ impl Wires {
     pub(crate) fn announced(&mut self, vr: usize, host: usize, punctual: Punctual, masters: [bool; HOSTS]) {
         let neighbour = &mut self.neighbours[vr];
         neighbour.host = Some(host);
-        for (unaware, master) in neighbour.unaware.iter_mut().zip(masters) {
-            *unaware |= master || punctual == Punctual::No;
+        neighbour.unaware.iter_mut().for_each(|unaware| *unaware |= punctual == Punctual::No);
+        for (beside, _) in neighbour.beside.iter_mut().zip(masters).filter(|(_, master)| *master) {
+            *beside = Some(host);
         }
-        neighbour.unaware[host] = false;
+        neighbour.knows(host);
+    }
+}
+
+impl Neighbour {
+    /// A host knows what there is to know: it has announced itself, or is about to.
+    pub(crate) fn knows(&mut self, host: usize) {
+        (self.unaware[host], self.beside[host]) = (false, None);
+    }
+
+    /// This host gives way without a word: nobody is excused for not having heard of it.
+    pub(crate) fn gives_way(&mut self, host: usize) {
+        self.beside.iter_mut().for_each(|beside| *beside = beside.filter(|other| *other != host));
     }
 }
 

@@ -455,6 +455,14 @@ impl World {
                         let (from, to) = (transition.from, transition.to);
                         format!("host {host}: VI_{vr} {from} -> {to}: {}", transition.why)
                     });
+                    // Who gives way without a word can't be one of two that the other needs to hear of. (But one that stood
+                    // still must send nothing, whatever it knows; and a sibling's word is one for all.)
+                    let word = |e: &Effect| matches!(e, Effect::Packet(_, flight) if flight.vr == *vr);
+                    let gives_way = (transition.from, transition.to) == (Name::Master, Name::Backup);
+                    let itself = transition.why.starts_with("heard ");
+                    if gives_way && itself && !effects[..i].iter().any(word) {
+                        self.wires.neighbours[*vr].gives_way(host);
+                    }
                     if transition.to == Name::Master {
                         let outcome = self.laws.unread(*vr, host, &self.hosts[host], &effects[i + 1..]);
                         self.breaks(outcome);
@@ -481,7 +489,7 @@ impl World {
                     let (from, vr, priority) = (flight.from, flight.vr, flight.priority);
                     let other = from != host && priority != Priority::RELEASE && !self.laws.unheeded;
                     if other && self.laws.state(host, vr) == Name::Master {
-                        self.wires.neighbours[vr].unaware[host] = false;
+                        self.wires.neighbours[vr].knows(host);
                         self.answered[host][vr] = self.now;
                     }
                     self.note(|| format!("host {host}: hears host {from} with VI_{vr} priority {priority}"));

@@ -413,9 +413,15 @@ impl Router {
 
     /// Whether the end of the master-down interval is that of a weaker master that is heard all the while.
     fn preempts(&self, backup: &Backup) -> bool {
-        let weaker = backup.heard.is_some_and(|h| h.priority != Priority::RELEASE && h.priority < self.effective);
-        let never = self.settings.preempt == Preempt::Never || self.handed_over;
-        weaker && !never && backup.hold.is_none_or(|hold| hold <= backup.down)
+        let Some(heard) = backup.heard else { return false };
+        let weaker = heard.priority != Priority::RELEASE && heard.priority < self.effective;
+        let is_heard = backup.down <= heard.at + self.master_down();
+        let patient = match self.settings.preempt {
+            Preempt::Never => false,
+            Preempt::After(Micros::ZERO) => true,
+            Preempt::After(_) => backup.hold.is_some_and(|hold| hold <= backup.down),
+        };
+        weaker && is_heard && patient && !self.handed_over
     }
 
     /// Whether it is in FAULT for more than a sibling's sake.
@@ -544,10 +550,12 @@ impl Router {
         self.handed_over = false;
         self.learned = self.settings.advert_int;
         self.send(now, self.effective);
-        let lost = match &self.state {
-            State::Backup(backup) => backup.heard.filter(|h| h.priority >= self.effective),
+        let before = match &self.state {
+            State::Backup(backup) => backup.heard,
             State::Init | State::Master(_) | State::Fault(_) | State::Stopped => None,
         };
+        let fell_silent = |h: &Heard| h.priority >= self.effective;
+        let (lost, left) = (before.filter(fell_silent), before.filter(|h| !fell_silent(h)));
         let garp = &self.settings.garp;
         let after = |delay: Micros| (delay > Micros::ZERO).then(|| now + delay);
         let master = Master {
@@ -556,6 +564,7 @@ impl Router {
             announce_extra: garp.extra.map(|extra| now + extra.every + garp.master_delay),
             renewed: now,
             lost,
+            left,
             ..Master::new(now + self.settings.advert_int.micros())
         };
         let repeat = garp.master_repeat;

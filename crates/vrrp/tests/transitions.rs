@@ -165,12 +165,13 @@ fn the_table() {
         assert_eq!(after(Backup, says(priority, from)), quiet(ToBackup));
     }
     // A master: good-bye of another is answered; weaker ones are told who is master; stronger ones take over.
-    assert_eq!(after(Master, says(0, LOWER)), (vec![Sends(100)], Name::Master));
+    assert_eq!(after(Master, says(0, LOWER)), (vec![Sends(100), Announces(5)], Name::Master));
     assert_eq!(after(Master, says(50, HIGHER)), (vec![TellsLower, Sends(100), Announces(5)], Name::Master));
     assert_eq!(after(Master, says(100, LOWER)), (vec![TellsLower, Sends(100), Announces(5)], Name::Master));
-    assert_eq!(after(Master, says(100, HIGHER)), (vec![Becomes(ToBackup)], ToBackup));
-    assert_eq!(after(Master, says(200, LOWER)), (vec![Becomes(ToBackup)], ToBackup));
-    assert_eq!(after(Master, says(255, LOWER)), (vec![Becomes(ToBackup)], ToBackup));
+    // (It may have served beside this one, for all that is known.)
+    assert_eq!(after(Master, says(100, HIGHER)), (vec![Sends(100), Becomes(ToBackup)], ToBackup));
+    assert_eq!(after(Master, says(200, LOWER)), (vec![Sends(100), Becomes(ToBackup)], ToBackup));
+    assert_eq!(after(Master, says(255, LOWER)), (vec![Sends(100), Becomes(ToBackup)], ToBackup));
 
     // Time that has not come changes nothing.
     for (from, name) in [(Init, Name::Init), (Backup, ToBackup), (Master, Name::Master), (Fault, Name::Fault)] {
@@ -679,6 +680,49 @@ fn who_served_beside_a_stronger_master_says_a_last_word() {
     assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
     node.handle(at + Micros(8 * SECOND), stronger);
     assert_eq!(does(&mut node), [Does::Becomes(Name::Backup)]);
+}
+
+/// Whether one that comes back, or comes for the first time, served meanwhile: by the numbers of its adverts, or it may have.
+#[test]
+fn who_may_have_served_beside_a_stronger_master_says_a_last_word() {
+    const START: Instant = Instant(1_000_000_000);
+    let says = |before: Option<(u8, Option<u16>)>, after: Micros, number| {
+        let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+        let numbered = |node: &Node, priority, number| match heard(node, priority, HIGHER, 100) {
+            Input::Advert(i, admitted) => Input::Advert(i, Admitted { number, ..admitted }),
+            other => panic!("{other:?}"),
+        };
+        if let Some((priority, number)) = before {
+            let advert = numbered(&node, priority, number);
+            node.handle(START, advert);
+        }
+        let mut now = START;
+        while node.routers()[0].state().name() != Name::Master {
+            now = node.wake().unwrap().0;
+            node.handle(now, Input::Tick);
+        }
+        let advert = numbered(&node, 200, number);
+        does(&mut node);
+        node.handle(now + after, advert);
+        let does = does(&mut node);
+        assert_eq!(does.last(), Some(&Does::Becomes(Name::Backup)));
+        (does.contains(&Does::Sends(100)), node.routers()[0].why().contains("may have been two masters"))
+    };
+    let late = Micros(7 * SECOND);
+    let (nothing, word, known) = ((false, false), (true, false), (true, true));
+    // Never heard before: it may be new, or come from the other side of a cut.
+    assert_eq!(says(None, late, Some(4)), word);
+    assert_eq!(says(None, late, None), word);
+    assert_eq!(says(None, Micros(SECOND / 2), Some(4)), word);
+    // It said good-bye, or was too weak, and comes back; or it has served elsewhere since.
+    for priority in [0, 50] {
+        for number in [1, 8, 9] {
+            assert_eq!(says(Some((priority, Some(7))), late, Some(number)), nothing, "{priority} {number}");
+        }
+        assert_eq!(says(Some((priority, Some(7))), late, Some(10)), known);
+        assert_eq!(says(Some((priority, Some(u16::MAX))), late, Some(2)), nothing);
+        assert_eq!(says(Some((priority, None)), late, None), nothing, "who does not count is believed");
+    }
 }
 
 /// `timer_expired_backup`: peers of a higher priority take over sooner, so that it is sooner that it listens.

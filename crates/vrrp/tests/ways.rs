@@ -88,7 +88,9 @@ impl Cluster {
                     self.told.push((i, format!("{way:?} silent, heard by {by:?}")));
                 }
                 Action::Router(_, Edge::HeardAgain { way, .. }) => self.told.push((i, format!("{way:?} heard again"))),
-                Action::Router(_, Edge::TwoMasters { .. }) => self.told.push((i, "two masters".to_owned())),
+                Action::Router(_, Edge::TwoMasters { .. }) => {
+                    self.told.extend([(i, "two masters".to_owned()), (i, "goes on".to_owned())]);
+                }
                 // Of a last word it is told when it is sure that it was one.
                 Action::Router(_, Edge::Healed { contest } | Edge::LeftContest { contest }) if !contest.goes_on => {
                     self.told.push((i, "two masters".to_owned()));
@@ -209,6 +211,17 @@ fn whom_only_a_path_made_give_way_says_a_word_when_it_hears_the_master_here() {
         assert!(words(&mut cluster, &[], 2).1, "{kind:?}");
         assert_eq!(words(&mut cluster, &[], 40).0, 0, "{kind:?}");
         assert_eq!(cluster.states(), [Name::Master, Name::Backup]);
+        // However soon the own interface is well behind the path: one second master, which is never said to go on.
+        for seconds in [1, 2, 3, 4, 10] {
+            words(&mut cluster, &EVERY, 40);
+            cluster.told.clear();
+            let before = cluster.nodes[0].routers()[0].counters.two_masters;
+            words(&mut cluster, &[Way::Own], seconds);
+            assert_eq!(words(&mut cluster, &[], 20), (1, true), "{seconds} {kind:?}");
+            let two = cluster.nodes[0].routers()[0].counters.two_masters - before;
+            assert_eq!(two, 1, "{seconds} {kind:?}");
+            assert!(!cluster.told.iter().any(|(_, told)| told == "goes on"), "{seconds}: {:?}", cluster.told);
+        }
     }
 }
 

@@ -2,13 +2,29 @@
 
 use super::ways::News;
 use super::{
-    Clearance, Contest, Edge, Heard, LEAST_LEARNED, Listening, Master, REPLY_GAP, Router, Sequence, State, Wish,
+    Clearance, Contest, Edge, Heard, LEAST_LEARNED, Listening, Master, Name, REPLY_GAP, Router, Sequence, State, Wish,
 };
 use crate::admit::Admitted;
 use crate::settings::{Preempt, Version, Way};
 use crate::units::{Centis, Instant, Micros, Priority};
 use alloc::format;
 use alloc::string::String;
+
+/// Whether another master served beside this one.
+#[derive(PartialEq, Eq, Debug)]
+enum Company {
+    /// It did not, as far as can be known.
+    Alone,
+    /// It may have done so.
+    Possible,
+    /// It did, or may have done so: what is known of it.
+    Known(String),
+}
+
+/// The number of the advert behind one with this number.
+fn next(number: u16) -> u16 {
+    number.checked_add(1).unwrap_or(1)
+}
 
 impl Router {
     /// An admitted advert.
@@ -47,8 +63,9 @@ impl Router {
         match self.state {
             State::Backup(_) => {
                 self.hear_as_backup(now, heard, advert.interval);
-                if admitted.way == Way::Own {
-                    self.heard_at_last(now, heard);
+                match admitted.way {
+                    Way::Own => self.heard_at_last(now, heard),
+                    Way::Path(_) => self.heard_elsewhere(now),
                 }
                 Wish::None
             }
@@ -109,15 +126,30 @@ impl Router {
         }
     }
 
-    /// A master that it has given way to without hearing it here is heard by its own interface: that one is to know that it was
-    /// not alone, and to announce its addresses once more. (Two copies of one advert that come one after the other are none.)
-    fn heard_at_last(&mut self, now: Instant, heard: Heard) {
-        let half = Micros(self.learned.micros().0 / 2);
-        let State::Backup(backup) = &mut self.state else { return };
-        if heard.priority >= self.effective
-            && let Some(since) = backup.unheard.take()
-            && now - since >= half
+    /// A master is heard by a path. If this one has left its place just now, for a sibling's sake, that is whom it was left to.
+    fn heard_elsewhere(&mut self, now: Instant) {
+        let interval = self.learned.micros();
+        let left = self.history.back().filter(|last| last.from == Name::Master && now - last.at <= interval);
+        let Some(at) = left.map(|last| last.at) else { return };
+        let here = self.ears.first().and_then(|own| own.heard).is_some_and(|heard| heard.at >= at);
+        if let State::Backup(backup) = &mut self.state
+            && !here
         {
+            backup.unheard = Some(at);
+        }
+    }
+
+    /// A master that it has given way to without hearing it here is heard by its own interface. If that is at once, all is
+    /// well. Else that one is to know that clients here were told nothing, and to announce its addresses once more; but not
+    /// before it has forgotten the last word, or it would take this for a master that goes on.
+    fn heard_at_last(&mut self, now: Instant, heard: Heard) {
+        let (interval, patience) = (self.learned.micros(), self.master_down());
+        let State::Backup(backup) = &mut self.state else { return };
+        let Some(since) = backup.unheard.filter(|_| heard.priority >= self.effective) else { return };
+        if now - since <= interval {
+            backup.unheard = None;
+        } else if now - since > patience {
+            backup.unheard = None;
             self.send(now, self.effective);
         }
     }
@@ -127,21 +159,23 @@ impl Router {
             return self.hear_as_stalled(now, heard, interval, silent);
         }
         if heard.priority == Priority::RELEASE {
-            // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays.
+            // RFC 9568, 6.4.3: somebody else gives up: show at once that we are here. The schedule stays. That one was master
+            // until now, and clients may have been told so.
+            let State::Master(master) = &self.state else { return Wish::None };
+            if now < master.reply_after || news == News::Echo || self.source == Some(heard.address) {
+                return Wish::None;
+            }
             self.answer(now);
-            return Wish::None;
+            self.announce_lower(now, now);
+            return Wish::Announce { at: now };
         }
         let own_address = self.source.unwrap_or(heard.address);
         let wins = (heard.priority, heard.address) > (self.effective, own_address);
         if wins {
-            // Who served because a stronger one fell silent, and hears it again, served beside it: that one is to know, and to
-            // announce its addresses to those that ask here.
-            let lost = match &self.state {
-                State::Master(master) => master.lost.filter(|lost| lost.address == heard.address),
-                State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
-            };
-            if self.settings.higher_prio_send_advert || lost.is_some() {
-                self.answer(now);
+            // Who served beside a stronger one lets it know, so that it announces its addresses to those that ask here.
+            let company = self.company(now, &heard);
+            if self.settings.higher_prio_send_advert || company != Company::Alone {
+                self.send(now, self.effective);
             }
             if self.settings.version == Version::V3 {
                 self.learned = interval.max(LEAST_LEARNED);
@@ -151,8 +185,8 @@ impl Router {
             } else {
                 format!("heard {} with priority {} above our {}", heard.address, heard.priority, self.effective)
             };
-            if let Some(lost) = lost {
-                why = format!("{why}, which {}", self.beside(now, &lost, &heard));
+            if let Company::Known(what) = company {
+                why = format!("{why}, which {what}");
             }
             let backup = self.listening(now, Some(heard));
             self.transition(now, State::Backup(backup), why.clone());
@@ -183,6 +217,26 @@ impl Router {
         Wish::Announce { at: now }
     }
 
+    /// Whether a stronger master that is heard served beside this one. One that is not known may have done so elsewhere; of one
+    /// that left in order its count of adverts tells (over IPv4), and it did not if there is none.
+    fn company(&self, now: Instant, heard: &Heard) -> Company {
+        let State::Master(master) = &self.state else { return Company::Alone };
+        let known = |before: &Heard| before.address == heard.address;
+        if let Some(lost) = master.lost.filter(known) {
+            return Company::Known(self.beside(now, &lost, heard));
+        }
+        if master.contest.is_some_and(|contest| known(&contest.other)) {
+            return Company::Known("was master beside it".into());
+        }
+        match master.left.filter(known).map(|left| (left.number, heard.number)) {
+            Some((Some(last), Some(number))) if ![1, next(last), next(next(last))].contains(&number) => {
+                Company::Known("has sent adverts since it left that were not heard: there may have been two masters".into())
+            }
+            Some(_) => Company::Alone,
+            None => Company::Possible,
+        }
+    }
+
     /// Of a stronger master that had fallen silent and is heard again: whether it served beside this one. Who was cut off went on
     /// counting its adverts; who stood still or died did not, nor did who saw its cable go, but for a good-bye that reached
     /// nobody. What became of its addresses nobody here knows: with leases they are gone, but that this host has leases does
@@ -191,10 +245,9 @@ impl Router {
         let silent = now - lost.at;
         let many = silent >= Micros(heard.interval.micros().0.saturating_mul(3));
         let leased = self.settings.lease().is_some();
-        let follows = |last: u16| last.checked_add(1).unwrap_or(1);
         let was = match (lost.number, heard.number) {
-            (Some(last), Some(number)) if leased && number == follows(last) => format!("had sent nothing for {silent}"),
-            (Some(last), Some(number)) if leased && many && number == follows(follows(last)) => {
+            (Some(last), Some(number)) if leased && number == next(last) => format!("had sent nothing for {silent}"),
+            (Some(last), Some(number)) if leased && many && number == next(next(last)) => {
                 format!("had sent no more than a good-bye for {silent}")
             }
             (Some(_), Some(1)) if leased => format!("was silent for {silent} and has been started anew"),

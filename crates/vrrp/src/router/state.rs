@@ -99,6 +99,9 @@ pub struct Master {
     /// The stronger master that fell silent, if that is why it serves: when that one is heard again there have been two.
     #[serde(default)]
     pub lost: Option<Heard>,
+    /// The one that had left, or was weaker, when it took its place: should that one have served since, there have been two.
+    #[serde(default)]
+    pub left: Option<Heard>,
     /// Another master that is to give way and has not yet, or not for long.
     #[serde(default)]
     pub contest: Option<Contest>,
@@ -259,6 +262,7 @@ impl Master {
             listening: None,
             renewed: Instant(0),
             lost: None,
+            left: None,
             contest: None,
             peace_until: Instant(0),
         }
