@@ -157,11 +157,12 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
 
     // Whoever comes after a daemon that was killed says so; after one that was stopped there is nothing to say.
     assert!(!ask(&one, &[]).contains("was killed or died"));
-    again.kill();
-    one.write("pid", "4711\n");
+    let pid = std::fs::read_to_string(one.path("pid")).unwrap();
+    again.signal(Signal::KILL);
+    wait_for("it is dead", LONG, || !again.runs());
     let mut third = Director::start(Kind::Vipd, &one, &conf(150));
     third.wait_master(VIP, LONG);
     let told = ask(&one, &[]);
-    assert!(told.contains("the daemon before it, process 4711, was killed or died"), "{told}");
+    assert!(told.contains(&format!("the daemon before it, process {}, was killed or died", pid.trim())), "{told}");
     third.stop();
 }

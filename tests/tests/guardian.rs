@@ -179,6 +179,9 @@ fn two_hundred_link_failures_leave_the_role_where_it_was() {
         a.log().lines().count() - lines,
     );
     assert_eq!(status.state, "MASTER");
+    // Only those that last are failures; a machine that is busy may make one or two more of a moment.
+    let long = (0..ROUNDS).filter(|n| n % 20 < 2).count() as u64;
+    assert!(status.counters.became_master <= 1 + long + 3, "{} times", status.counters.became_master);
     // The kernel takes IPv6 addresses off an interface that goes down: nobody stole them.
     assert_eq!(status.counters.addresses_restored, 0, "{}", a.log());
     assert!(b.instance("VI_1").counters.became_master >= 1, "a failure that lasts is a failure");

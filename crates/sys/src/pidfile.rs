@@ -36,9 +36,9 @@ impl PidFile {
         Ok(PidFile { path: path.to_owned(), file, left_behind })
     }
 
-    /// The process that held the file last, if it did not remove it when it left: it was killed or died.
+    /// The process that held the file last, if it is gone and did not remove it when it left: it was killed or died.
     pub fn left_behind(&self) -> Option<u32> {
-        self.left_behind
+        self.left_behind.filter(|pid| !Path::new(&format!("/proc/{pid}")).exists())
     }
 
     /// The file now says that this process runs; `None`: that none does.

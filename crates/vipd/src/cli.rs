@@ -199,8 +199,8 @@ pub(crate) struct Switchover {
     /// Preempt again, as configured; exit status 0 also if it was not handed over, which is said then.
     #[arg(long)]
     pub(crate) undo: bool,
-    /// Hand over and return at once, whoever follows. Without it the command ends when somebody serves: with exit status 1 if
-    /// nobody followed and this host serves again.
+    /// Hand over and return at once, whoever follows. Without it the command ends when somebody serves; with exit status 1 if
+    /// nobody followed and this host serves again, or nobody is heard as master within 30 s.
     #[arg(long, conflicts_with = "undo")]
     pub(crate) no_wait: bool,
     /// The daemon's control socket.

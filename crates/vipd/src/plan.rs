@@ -291,6 +291,14 @@ mod tests {
              given up: those of V, W"
         );
         assert!(faulty(None, &["V"]).ends_with("; it gives up its addresses, which are here now"));
+        let gives_up = |masters: &[&str]| {
+            let masters = masters.iter().map(|m| (*m).to_owned()).collect();
+            let faulty = Faulty { instance: "V".to_owned(), why: vec![], group: None, masters };
+            let kept = vec![(Kind::Address, "192.0.2.1".to_owned())];
+            printed(Plan { faults: vec![faulty], kept, ..Plan::default() }, Against::Kernel, None)
+        };
+        assert!(gives_up(&["V"]).contains("\nstays as it is, but for what FAULT takes away: 1 virtual_ipaddress\n"));
+        assert!(gives_up(&[]).contains("\nstays as it is: 1 virtual_ipaddress\n"));
         let blind = printed(Plan::default(), Against::Kernel, Some("are you root?".to_owned()));
         assert!(blind.contains("in FAULT is not known: are you root?\n"), "{blind}");
         let nothing = printed(Plan::default(), Against::Kernel, None);

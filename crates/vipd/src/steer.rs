@@ -15,8 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// How long to wait for a successor: longer than the master-down interval of any instance that is not very slow.
 const SUCCESSION: Duration = Duration::from_secs(30);
 
-/// How long between two looks at who serves.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long from the first look at who serves to the second; each pause is twice as long as the one before, up to `SELDOM`.
+const OFTEN: Duration = Duration::from_millis(50);
+const SELDOM: Duration = Duration::from_millis(500);
 
 /// After so long without a successor that is said.
 const SOON: Duration = Duration::from_secs(1);
@@ -80,7 +81,7 @@ enum Succession {
 
 /// Waits until somebody serves what was handed over: a line for each instance, or what became of it instead.
 fn successors(socket: &Path, name: &str, start: Instant) -> Result<String, String> {
-    let mut told = false;
+    let (mut told, mut pause) = (false, OFTEN);
     loop {
         let status = match ask(socket, &Request::Status, PATIENCE) {
             Ok(Reply::Status(status)) => status,
@@ -92,7 +93,8 @@ fn successors(socket: &Path, name: &str, start: Instant) -> Result<String, Strin
             Succession::Had(text) => return Ok(text),
             Succession::Failed(why) => return Err(why),
             Succession::Awaited if took > SUCCESSION => {
-                return Err(format!("handed over, but nobody is heard as master after {}", fine(took.as_secs_f64())));
+                let after = fine(took.as_secs_f64());
+                return Err(format!("handed over, but nobody is heard as master after {after}: see `vipd status`"));
             }
             Succession::Awaited => {}
         }
@@ -100,15 +102,19 @@ fn successors(socket: &Path, name: &str, start: Instant) -> Result<String, Strin
             eprintln!("vipd switchover: nobody is heard as master yet: waiting");
             told = true;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(pause);
+        pause = SELDOM.min(pause * 2);
     }
 }
 
 /// Who serves an instance and its siblings, or the members of a sync group, by what the status says.
 fn succession(status: &Status, name: &str, took: Duration) -> Succession {
+    // A group of this name goes before an instance, as it does when the order is carried out.
+    let is_group = status.instances.iter().any(|i| i.group.as_deref() == Some(name));
     let named = status.instances.iter().find(|i| i.name == name);
-    let group = named.map_or(Some(name), |instance| instance.group.as_deref());
-    let akin = |i: &&InstanceStatus| i.name == name || (i.group.is_some() && i.group.as_deref() == group);
+    let group = if is_group { Some(name) } else { named.and_then(|instance| instance.group.as_deref()) };
+    let akin =
+        |i: &&InstanceStatus| (i.name == name && !is_group) || (i.group.is_some() && i.group.as_deref() == group);
     let after = fine(took.as_secs_f64());
     let mut text = String::new();
     for instance in status.instances.iter().filter(akin) {
@@ -118,7 +124,8 @@ fn succession(status: &Status, name: &str, took: Duration) -> Succession {
                 let priority = instance.master_priority.map(|p| format!(" with priority {p}")).unwrap_or_default();
                 text += &format!("{name}: {master}{priority} serves, heard within {after}\n");
             }
-            ("BACKUP", None) => return Succession::Awaited,
+            // (Of a role that did not answer in time nothing is known yet.)
+            ("BACKUP" | "INIT" | "UNKNOWN", None) => return Succession::Awaited,
             ("MASTER", _) => {
                 return Succession::Failed(format!(
                     "nobody took over {name}: this host serves again, after {after} without a master; is another director \
@@ -131,6 +138,9 @@ fn succession(status: &Status, name: &str, took: Duration) -> Succession {
                 ));
             }
         }
+    }
+    if text.is_empty() {
+        return Succession::Failed(format!("{} is not there any more: was it removed by a reload?", shown(name)));
     }
     Succession::Had(text)
 }
@@ -165,5 +175,11 @@ mod tests {
         assert!(why.starts_with("nobody took over C: this host serves again, after 610 ms"), "{why}");
         let Succession::Failed(why) = says("F", &[instance("F", None, "FAULT", None)]) else { panic!("nobody does") };
         assert!(why.starts_with("F is FAULT here"), "{why}");
+        assert_eq!(says("U", &[instance("U", None, "UNKNOWN", None)]), Succession::Awaited);
+        let Succession::Failed(why) = says("A", &[]) else { panic!("it is not there") };
+        assert!(why.starts_with("A is not there any more"), "{why}");
+        // An instance with the name of another's group is not meant.
+        let (one, two) = (instance("G", None, "MASTER", None), instance("A", Some("G"), "BACKUP", there));
+        assert!(matches!(says("G", &[one, two]), Succession::Had(_)));
     }
 }

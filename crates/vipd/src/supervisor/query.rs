@@ -83,13 +83,6 @@ impl Supervisor {
 
     /// Passes an operator's order on to the role that can carry it out.
     pub(super) fn steer(&mut self, caller: Caller, order: Order) {
-        if self.roles.get(&RoleName::Vrrp).is_none_or(|role| role.running.is_none()) {
-            let message = "no vrrp role runs: there is nothing to hand over".to_owned();
-            self.reply(caller, Reply::Error { message });
-            return;
-        }
-        self.next_query += 1;
-        let id = self.next_query;
         let (subject, what) = match &order {
             Order::HandOver { name } => (name.clone(), "hand over"),
             Order::TakeBack { name } => (name.clone(), "take back"),
@@ -98,7 +91,12 @@ impl Supervisor {
         };
         info!("an operator orders: {what} ({subject})");
         self.note("order", subject.clone(), what.to_owned(), "an operator wants it".to_owned());
+        self.next_query += 1;
+        let id = self.next_query;
         self.orders.insert(id, (caller, subject));
+        if self.roles.get(&RoleName::Vrrp).is_none_or(|role| role.running.is_none()) {
+            return self.steered(id, Err("no vrrp role runs: there is nothing to hand over".to_owned()));
+        }
         self.tell(RoleName::Vrrp, &ToRole::Steer { id, order });
     }
 
@@ -137,10 +135,10 @@ impl Supervisor {
         }
     }
 
-    /// The console that asked is gone, and with it everybody who asked through it.
+    /// The console that asked is gone, and with it everybody who asked through it. (What came of their orders is an event all
+    /// the same.)
     pub(super) fn forget_console(&mut self) {
         self.queries.retain(|_, query| !matches!(query.asker, Asker::Operator(_)));
-        self.orders.clear();
     }
 
     /// Gives what has come to whoever asked.

@@ -229,9 +229,9 @@ impl Router {
             return Company::Known("was master beside it".into());
         }
         match master.left.filter(known).map(|left| (left.number, heard.number)) {
-            Some((Some(last), Some(number))) if ![1, next(last), next(next(last))].contains(&number) => {
-                Company::Known("has sent adverts since it left that were not heard: there may have been two masters".into())
-            }
+            Some((Some(last), Some(number))) if ![1, next(last), next(next(last))].contains(&number) => Company::Known(
+                "has sent adverts since it left that were not heard: there may have been two masters".into(),
+            ),
             Some(_) => Company::Alone,
             None => Company::Possible,
         }
