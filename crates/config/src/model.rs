@@ -291,8 +291,8 @@ impl Statics {
 pub struct Interface {
     /// `linkbeat_interfaces`, `linkbeat_use_polling`: its driver is asked whether it has a carrier.
     pub linkbeat: Option<Linkbeat>,
-    /// `interface_up_down_delays`: for how long it must be down before it counts as down.
-    pub down_delay: Duration,
+    /// `interface_up_down_delays`: for how long it must be down before it counts as down; `None`: a moment.
+    pub down_delay: Option<Duration>,
     /// The same for up, once it has been up.
     pub up_delay: Duration,
 }

@@ -45,7 +45,8 @@ fn delays_are_shorter_than_the_peers_patience_and_hold_for_what_is_made_upon_an_
     let of = |delays: &str, more: &str| {
         let interfaces = config(&text(delays, more)).interfaces;
         assert_eq!(interfaces.get("eth0"), interfaces.get("vrrp.7"));
-        interfaces.get("eth0").map(|Interface { down_delay, up_delay, .. }| (*down_delay, *up_delay))
+        let delays = |of: &Interface| of.down_delay.map(|down| (down, of.up_delay));
+        interfaces.get("eth0").and_then(delays)
     };
     let millis = |down, up| Some((Duration::from_millis(down), Duration::from_millis(up)));
     assert_eq!(of("1.5 3", ""), millis(1500, 3000));
@@ -56,7 +57,8 @@ fn delays_are_shorter_than_the_peers_patience_and_hold_for_what_is_made_upon_an_
     let meant = setting::text(&effective(&config(&text("2 3", ""))));
     assert!(meant.contains("interface_up_down_delays {\n    eth0 1.996094 3\n}"), "{meant}");
     assert_eq!(of("2", "down_timer_adverts 4"), millis(2000, 0));
-    assert_eq!(of("2", "down_timer_adverts 1"), None);
+    assert_eq!(of("2", "down_timer_adverts 1"), millis(0, 0));
+    assert_eq!(of("0", ""), millis(0, 0), "at once, and not after a moment");
 }
 
 #[test]

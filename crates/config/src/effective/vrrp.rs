@@ -378,7 +378,8 @@ pub(super) fn delays(config: &Config, written: &Setting) -> Setting {
             let interface = config.interfaces.get(name).cloned().unwrap_or_default();
             let micros = |delay: Duration| Value::Seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
             options.truncate(1);
-            options.extend([("(down)", micros(interface.down_delay)), ("(up)", micros(interface.up_delay))]);
+            let down = interface.down_delay.unwrap_or_default();
+            options.extend([("(down)", micros(down)), ("(up)", micros(interface.up_delay))]);
         }
     }
     setting

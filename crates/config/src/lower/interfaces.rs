@@ -49,7 +49,7 @@ impl Lower<'_> {
             interface.up_delay = delay(1);
             let most =
                 config.instances.iter().filter(|i| i.vrrp.binding.device() == Some(&word.text)).map(longest).min();
-            interface.down_delay = match (delay(0), most) {
+            interface.down_delay = Some(match (delay(0), most) {
                 (asked, Some(most)) if asked > most => {
                     let message = format!(
                         "`{}` counts as down after {} s: with a longer delay peers would take over first",
@@ -61,7 +61,7 @@ impl Lower<'_> {
                     most
                 }
                 (asked, _) => asked,
-            };
+            });
         }
         // What is made upon an interface comes and goes with it.
         let devices: Vec<&VirtualDevice> = config.instances.iter().flat_map(|i| i.vrrp.devices()).collect();

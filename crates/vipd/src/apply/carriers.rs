@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 use tracing::{info, warn};
 use vipd_config::model::{Interface, Linkbeat};
 use vipd_sys::carrier::{Asker, Method};
@@ -10,6 +11,10 @@ use vipd_vrrp::track::Link;
 
 /// How often a driver is asked, in microseconds.
 const BEAT: u64 = 1_000_000;
+
+/// For how long an interface must be down, in microseconds, unless the file says so: a driver that is set anew, or a cable that
+/// is touched, is no failure. Who tracks it leaves so much later; peers that count missed adverts don't wait for that.
+const MOMENT: u64 = 50_000;
 
 /// How it is found out whether an interface is up.
 trait Ask {
@@ -39,7 +44,7 @@ struct Shown {
     otherwise: Option<u64>,
 }
 
-/// The interfaces of which the file says something.
+/// The interfaces, and what the file says of them.
 #[derive(Default)]
 pub(crate) struct Carriers {
     settings: BTreeMap<String, Interface>,
@@ -53,13 +58,14 @@ pub(crate) struct Carriers {
     shown: BTreeMap<String, Shown>,
     /// When something that lasts long enough will count.
     due: Option<u64>,
+    /// Those that were down and are up again, and never counted as down.
+    back: Vec<String>,
 }
 
 impl Carriers {
     /// Heeds what a configuration says from now on.
     pub(crate) fn manage(&mut self, settings: &BTreeMap<String, Interface>) {
         self.settings.clone_from(settings);
-        self.shown.retain(|name, _| settings.contains_key(name));
         self.told.retain(|name, _| settings.contains_key(name));
         self.ask_at = 0;
         if self.polls() && self.asker.is_none() {
@@ -88,17 +94,25 @@ impl Carriers {
         self.ask_at = now + BEAT;
         self.shown.retain(|name, _| facts.contains_key(name));
         self.due = None;
-        for (name, interface) in &self.settings {
-            let Some(link) = facts.get_mut(name) else { continue };
+        for (name, link) in &mut facts {
+            let said = self.settings.get(name);
+            let micros = |delay: Duration| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
             let up = self.answers.get(name).copied().unwrap_or(link.up);
-            let delay = if up { interface.up_delay } else { interface.down_delay };
-            let delay = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
-            let delay = if up { delay } else { blind(name).map_or(delay, |most| most.min(delay)) };
+            let delay = if up {
+                said.map_or(0, |interface| micros(interface.up_delay))
+            } else {
+                let delay = said.and_then(|interface| interface.down_delay).map_or(MOMENT, micros);
+                blind(name).map_or(delay, |most| most.min(delay))
+            };
             let first = Shown { up, seen_up: up, otherwise: None };
             let shown = self.shown.entry(name.clone()).or_insert(first);
+            let before = shown.otherwise;
             let since = *shown.otherwise.get_or_insert(now);
             let counts_at = since.saturating_add(if shown.seen_up { delay } else { 0 });
             if up == shown.up {
+                if up && before.is_some() {
+                    self.back.push(name.clone());
+                }
                 shown.otherwise = None;
             } else if counts_at <= now {
                 *shown = Shown { up, seen_up: shown.seen_up || up, otherwise: None };
@@ -108,6 +122,11 @@ impl Carriers {
             link.up = shown.up;
         }
         facts
+    }
+
+    /// Those that were down for less than what counts, since the last time.
+    pub(crate) fn back(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.back)
     }
 
     /// Asks the drivers of all interfaces that are there.
@@ -146,7 +165,6 @@ fn answer(asker: &impl Ask, device: &str, first: Linkbeat) -> (bool, Option<Meth
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const SECOND: u64 = 1_000_000;
 
@@ -156,7 +174,7 @@ mod tests {
     }
 
     fn delayed(down: u64, up: u64) -> Carriers {
-        let (down_delay, up_delay) = (Duration::from_micros(down), Duration::from_micros(up));
+        let (down_delay, up_delay) = (Some(Duration::from_micros(down)), Duration::from_micros(up));
         let mut carriers = Carriers::default();
         carriers.manage(&BTreeMap::from([("eth0".to_owned(), Interface { linkbeat: None, down_delay, up_delay })]));
         carriers
@@ -192,6 +210,23 @@ mod tests {
         assert!(judged(&mut carriers, 2 * SECOND, true, None).0);
         assert!(carriers.facts(2 * SECOND, BTreeMap::new(), |_| None).is_empty());
         assert!(!judged(&mut carriers, 2 * SECOND, false, None).0, "as if it had never been there");
+    }
+
+    #[test]
+    fn without_a_word_of_the_file_a_moment_is_waited_for_and_what_was_away_is_told() {
+        let mut carriers = Carriers::default();
+        carriers.manage(&BTreeMap::new());
+        assert!(judged(&mut carriers, 0, true, None).0);
+        assert_eq!(judged(&mut carriers, 10, false, None), (true, Some(10 + MOMENT)));
+        assert_eq!(judged(&mut carriers, 20, true, None), (true, None));
+        assert_eq!((carriers.back(), carriers.back()), (vec!["eth0".to_owned()], vec![]));
+        assert_eq!(judged(&mut carriers, 30, false, Some(5)), (true, Some(35)), "peers are less patient");
+        assert_eq!(judged(&mut carriers, 35, false, Some(5)), (false, None));
+        assert_eq!(judged(&mut carriers, 40, true, None), (true, None), "up counts at once");
+        assert!(carriers.back().is_empty(), "it counted as down");
+        let mut carriers = delayed(0, 0);
+        assert!(judged(&mut carriers, 0, true, None).0);
+        assert_eq!(judged(&mut carriers, 10, false, None), (false, None), "the file wants it at once");
     }
 
     /// A PHY, a driver and flags.

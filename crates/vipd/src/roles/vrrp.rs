@@ -577,8 +577,22 @@ impl Role {
                 self.handle(self::now(), Input::Link(name, link));
             }
             self.reconcile();
+            let back = self.carriers.back();
+            self.announce_upon(&back);
         }
         self.take_news_of_paths();
+    }
+
+    /// Announces what masters hold on interfaces that were down for a moment: switches forget what was behind them.
+    fn announce_upon(&mut self, devices: &[String]) {
+        if devices.is_empty() {
+            return;
+        }
+        for i in 0..self.node.routers().len() {
+            let claims: Vec<_> = self.node.claims(i).filter(|a| devices.contains(&a.device)).cloned().collect();
+            let repeat = self.node.routers().get(i).map_or(0, |r| r.settings.garp.master_repeat);
+            self.addresses.announce(&claims, repeat);
+        }
     }
 
     /// Lets the instances that track them know which BFD sessions came up or went down.
