@@ -725,6 +725,24 @@ fn who_may_have_served_beside_a_stronger_master_says_a_last_word() {
     }
 }
 
+/// Who takes a weaker master's place is told nothing new by its last word; who hears that one later is.
+#[test]
+fn the_last_word_of_a_master_that_was_preempted_is_no_sign_of_two() {
+    let mut node = node(Instant(SECOND), instance(Version::V3, 51, 100, 100), OWN);
+    let weaker = heard(&node, 50, LOWER, 100);
+    node.handle(Instant(SECOND), weaker.clone());
+    let (now, _) = node.wake().unwrap();
+    node.handle(now, Input::Tick);
+    assert!(does(&mut node).contains(&Does::Becomes(Name::Master)));
+    let another = heard(&node, 60, HIGHER, 100);
+    node.handle(now + Micros(1000), weaker.clone());
+    assert_eq!(does(&mut node), []);
+    node.handle(now + Micros(2000), another);
+    assert_eq!(does(&mut node), [Does::TellsLower, Does::Sends(100), Does::Announces(5)]);
+    node.handle(now + Micros(SECOND + SECOND / 2), weaker);
+    assert!(does(&mut node).contains(&Does::TellsLower));
+}
+
 /// `timer_expired_backup`: peers of a higher priority take over sooner, so that it is sooner that it listens.
 #[test]
 fn who_knows_of_stronger_peers_listens_sooner() {

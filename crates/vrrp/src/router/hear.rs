@@ -196,7 +196,7 @@ impl Router {
             // Our own packet come back, or a second host with our address: neither is to give way, and the caller tells.
             return Wish::None;
         }
-        if news == News::Echo {
+        if news == News::Echo || self.is_farewell(now, &heard) {
             return Wish::None;
         }
         self.contest(now, heard);
@@ -215,6 +215,13 @@ impl Router {
         master.reply_after = now + REPLY_GAP;
         self.announce_lower(now, now);
         Wish::Announce { at: now }
+    }
+
+    /// Whether it is the last word of the weaker master whose place this one has just taken: it was alone until then.
+    fn is_farewell(&self, now: Instant, heard: &Heard) -> bool {
+        let State::Master(master) = &self.state else { return false };
+        let fresh = now < self.since + self.settings.advert_int.micros();
+        fresh && master.left.is_some_and(|left| left.address == heard.address)
     }
 
     /// Whether a stronger master that is heard served beside this one. One that is not known may have done so elsewhere; of one
