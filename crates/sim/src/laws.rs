@@ -167,6 +167,8 @@ pub(crate) struct Laws {
     masters: [usize; VRS],
     /// The packet that was believed last was older than what its sender had said by another way: nobody heeds it.
     pub(crate) unheeded: bool,
+    /// It was a copy of what had come by another way.
+    pub(crate) echoed: bool,
     /// Those of BFD sessions.
     pub(crate) sessions: sessions::Account,
 }
@@ -180,6 +182,7 @@ impl Laws {
             stolen: [0; HOSTS],
             masters: [0; VRS],
             unheeded: false,
+            echoed: false,
             sessions: sessions::Account::default(),
         }
     }
@@ -387,7 +390,7 @@ impl Laws {
         sequence: Option<Sequence>,
         all: &Scenario,
     ) -> Result<(), Broken> {
-        self.unheeded = false;
+        (self.unheeded, self.echoed) = (false, false);
         if flight.origin == Origin::Forged {
             return Err((Law::Attacker, format!("host {index} believes a forged packet")));
         }
@@ -402,6 +405,7 @@ impl Laws {
                     return Err((Law::Attacker, text));
                 }
                 seat.sequences[way] = sequence;
+                self.echoed = seat.sequences[1 - way] == sequence;
                 old = seat.sequences.iter().any(|other| *other > sequence);
             }
             Some(Sequence::Hmac(Stamp(stamp))) => {
@@ -412,6 +416,7 @@ impl Laws {
                     return Err((Law::Attacker, text));
                 }
                 seat.stamps[way][flight.from] = (stamp, host.wall);
+                self.echoed = seat.stamps[1 - way][flight.from].0 == stamp;
                 let by_ways = seat.stamps.iter().map(|by| by[flight.from].0);
                 old = by_ways.chain([seat.former[flight.from]]).any(|other| other > stamp);
             }

@@ -554,7 +554,8 @@ impl Router {
             State::Backup(backup) => backup.heard,
             State::Init | State::Master(_) | State::Fault(_) | State::Stopped => None,
         };
-        let fell_silent = |h: &Heard| h.priority >= self.effective;
+        let is_silent = |h: &Heard| h.priority >= self.effective || now - h.at >= self.master_down();
+        let fell_silent = |h: &Heard| h.priority != Priority::RELEASE && is_silent(h);
         let (lost, left) = (before.filter(fell_silent), before.filter(|h| !fell_silent(h)));
         let garp = &self.settings.garp;
         let after = |delay: Micros| (delay > Micros::ZERO).then(|| now + delay);
