@@ -487,7 +487,8 @@ impl World {
                 Effect::Priority(vr) => self.note(|| format!("host {host}: VI_{vr} has another priority")),
                 Effect::Believed(flight, _) => {
                     let (from, vr, priority) = (flight.from, flight.vr, flight.priority);
-                    let other = from != host && priority != Priority::RELEASE && !self.laws.unheeded && !self.laws.echoed;
+                    let other =
+                        from != host && priority != Priority::RELEASE && !self.laws.unheeded && !self.laws.echoed;
                     if other && self.laws.state(host, vr) == Name::Master {
                         self.wires.neighbours[vr].knows(host);
                         self.answered[host][vr] = self.now;
