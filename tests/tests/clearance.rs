@@ -145,6 +145,40 @@ fn a_witness_may_be_a_bfd_session() {
     b.wait_master(VIP, LONG);
 }
 
+/// fence_dummy of Debian's fence-agents package switches nothing off but a word in a file; the other agents differ from it by
+/// what they talk to.
+#[test]
+fn an_agent_of_fence_agents_works_as_it_is() {
+    const AGENT: &str = "/usr/sbin/fence_dummy";
+    assert!(std::path::Path::new(AGENT).exists(), "{AGENT} is missing: install Debian's fence-agents (make setup)");
+    let mut lab = Lab::new();
+    let (one, two) = (lab.host(1), lab.host(2));
+    let power = two.write("power", "on");
+    let state = || std::fs::read_to_string(&power).unwrap();
+    let fence = |more: &str| format!("fence \"{AGENT} -o off {more}\" root");
+    // One that can't: what it is to switch off stays as it is.
+    let (mut a, b) = pair(Kind::Vipd, (&one, &two), &fence("--type=fail --power-timeout=1"));
+    a.kill();
+    wait_for("the agent fails", LONG, || b.log().contains("does not take the silent master's place: fence"));
+    assert!(!two.holds(VIP) && b.log().contains("exit status 1"), "{}", b.log());
+    assert_eq!(state(), "on");
+
+    // One that takes its time, and can.
+    b.reload(&conf(100, &fence(&format!("--delay=2 --status-file={}", power.display()))));
+    let start = Instant::now();
+    wait_for("the agent is at work", LONG, || {
+        b.log().lines().any(|line| line.contains("(VI_1) fencing 10.77.0.1: ") && line.contains("--delay=2"))
+    });
+    let begun = Instant::now();
+    while !two.holds(VIP) {
+        assert!(start.elapsed() < LONG, "nobody serves:\n{}", b.log());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(state(), "off", "the address came before the other was off");
+    println!("  served {:.2} s after the agent was started", begun.elapsed().as_secs_f64());
+    assert!(begun.elapsed() > Duration::from_secs_f64(1.5), "it did not wait for the agent");
+}
+
 #[test]
 fn the_fence_comes_first() {
     let mut lab = Lab::new();
