@@ -196,6 +196,121 @@ fn vipd_with_frr() {
     round("frr");
 }
 
+/// A neighbour behind a router, on the port for that (RFC 5883): 10.77.0.1, a router with .9 on both wires, 10.78.0.2.
+struct Routed {
+    _lab: Lab,
+    near: Host,
+    router: Host,
+    far: Host,
+}
+
+impl Routed {
+    const NEAR: &str = "10.77.0.1";
+    const FAR: &str = "10.78.0.2";
+
+    fn new() -> Routed {
+        let mut lab = Lab::new();
+        let (near, router, far) = (lab.host(1), lab.host(9), lab.host(2));
+        router.plug("eth1", "br1", 78);
+        let forwarding = ["-qw", "net.ipv4.ip_forward=1"];
+        vipd_tests::lab::run(router.command("sysctl").args(forwarding));
+        // It is on the other wire alone.
+        far.cable_out();
+        far.ip("link set eth0 down");
+        far.ip("addr flush dev eth0");
+        far.plug("eth1", "br1", 78);
+        near.ip("route add 10.78.0.0/24 via 10.77.0.9");
+        far.ip("route add 10.77.0.0/24 via 10.78.0.9");
+        Routed { _lab: lab, near, router, far }
+    }
+
+    /// vipd's side, with further lines.
+    fn session(more: &str) -> String {
+        format!(
+            "bfd_instance far {{\nneighbor_ip {}\nsource_ip {}\nmin_rx 50\nmin_tx 50\nmultiplier 3\nmultihop\n\
+             {more}\n}}\n",
+            Routed::FAR,
+            Routed::NEAR
+        )
+    }
+
+    /// FRR's, which believes what has this TTL at least.
+    fn peer(least: u8) -> String {
+        format!(
+            "bfd\n peer {} multihop local-address {}\n  receive-interval 50\n  transmit-interval 50\n  \
+             detect-multiplier 3\n  minimum-ttl {least}\n  no shutdown\n !\n!\n",
+            Routed::NEAR,
+            Routed::FAR
+        )
+    }
+
+    fn start(&self) -> Frr {
+        Frr::start(&self.far, "bfdd", &Routed::peer(254))
+    }
+}
+
+fn frr_is_up(frr: &Frr) -> bool {
+    frr.show("show bfd peers").contains("Status: up")
+}
+
+#[test]
+fn a_neighbour_behind_a_router() {
+    let wires = Routed::new();
+    let mut director = Director::start(Kind::Vipd, &wires.near, &Routed::session("max_hops 1"));
+    let frr = wires.start();
+    wait_all(&director, "Up", PATIENCE);
+    wait_for("FRR sees it up", PATIENCE, || frr_is_up(&frr));
+    wait_for("the intervals are agreed", PATIENCE, || {
+        one(&director, "far").detection_time.is_some_and(|t| (t - DETECTION).abs() < 1e-6)
+    });
+    let session = one(&director, "far");
+    assert!(session.multihop && session.counters.rejected.is_empty(), "{session:?}");
+
+    // The router is cut from either wire, and comes back.
+    for wire in ["eth0", "eth1"] {
+        let cut = now();
+        wires.router.isolate_at(wire);
+        wait_all(&director, "Down", Duration::from_secs(4));
+        let session = one(&director, "far");
+        let took = session.since - cut;
+        println!("  cut at {wire}: down after {took:.3} s: {}", session.why);
+        assert!(took < DETECTION + SLACK, "{took}");
+        assert!(session.history.iter().any(|t| t.why.contains("was not heard for")), "{:?}", session.history);
+        wait_for("FRR sees it down", Duration::from_secs(4), || !frr_is_up(&frr));
+        wires.router.rejoin_at(wire);
+        wait_all(&director, "Up", PATIENCE);
+        wait_for("FRR sees it up again", PATIENCE, || frr_is_up(&frr));
+    }
+    // An end is told across the router, too.
+    director.stop();
+    wait_for("FRR knows of the stop", Duration::from_secs(2), || {
+        !frr_is_up(&frr) && frr.show("show bfd peers").contains("administratively down")
+    });
+}
+
+#[test]
+fn what_has_crossed_more_routers_than_allowed_is_not_believed() {
+    let wires = Routed::new();
+    let frr = wires.start();
+    // No router is allowed, and there is one.
+    let director = Director::start(Kind::Vipd, &wires.near, &Routed::session("max_hops 0"));
+    wait_all(&director, "Down", PATIENCE);
+    wait_for("it is heard, and not believed", PATIENCE, || rejected(&one(&director, "far"), "ttl") >= 2);
+    let session = one(&director, "far");
+    assert!(session.state == "Down" && session.counters.packets_received == 0, "{session:?}");
+    assert!(!frr_is_up(&frr));
+    // Now one is.
+    director.reload(&Routed::session("max_hops 1"));
+    wait_all(&director, "Up", PATIENCE);
+    wait_for("FRR sees it up", PATIENCE, || frr_is_up(&frr));
+    // What is sent with a TTL that loses one on the way to less than FRR wants is not believed there.
+    director.reload(&Routed::session("max_hops 255\nttl 254"));
+    wait_for("FRR loses it", PATIENCE, || !frr_is_up(&frr));
+    director.reload(&Routed::session("max_hops 255\nttl 255"));
+    wait_for("FRR sees it again", PATIENCE, || frr_is_up(&frr));
+    wait_all(&director, "Up", PATIENCE);
+}
+
 #[test]
 fn what_is_forged_is_counted_and_changes_nothing() {
     let mut lab = Lab::new();

@@ -157,6 +157,16 @@ fn keepalived_over_vipd_v2_password() {
     round(Kind::Keepalived, Kind::Vipd, 2, "1", PASS);
 }
 
+#[test]
+fn vipd_over_keepalived_v2_plain() {
+    round(Kind::Vipd, Kind::Keepalived, 2, "1", "");
+}
+
+#[test]
+fn keepalived_over_vipd_v2_plain() {
+    round(Kind::Keepalived, Kind::Vipd, 2, "1", "");
+}
+
 /// Unicast, and the authentication header: election and a planned stop in both seats.
 #[track_caller]
 fn short_round(strong: Kind, weak: Kind, version: u8, interval: &str, extra: impl Fn(u8, u8) -> String) {

@@ -248,6 +248,8 @@ fn keys_that_sign_adverts() {
     assert_eq!(keys, [(1, key.as_bytes().to_vec()), (7, vec![15; 64])]);
     let hmac = of(&format!("key 1 {key}\nactive_key 1\nanti_replay monotonic\nmode receive-only"));
     assert_eq!((hmac.replay, hmac.mode), (AntiReplay::Monotonic, HmacMode::ReceiveOnly));
+    let hmac = of(&format!("key 1 {key}\nactive_key 1\nanti_replay time\nmode permissive"));
+    assert_eq!((hmac.replay, hmac.mode), (AntiReplay::Time { window: 5 }, HmacMode::Permissive));
     let long =
         one(&format!("version 3\nno_virtual_ipaddress\nadvert_int 4.9\nauth_hmac {{\nkey 1 {key}\nactive_key 1\n}}"))
             .auth;
@@ -275,6 +277,54 @@ fn keys_that_sign_adverts() {
         format!("authentication {{\nauth_type PASS\nauth_pass x\n}}\nauth_hmac {{\nkey 1 {key}\nactive_key 1\n}}");
     assert!(matches!(one(&both).auth, Auth::Hmac(_)));
     assert_eq!(common::found(&instance(&both)), ["V0405:4"]);
+}
+
+/// systemd says where it has put credentials by a variable, which belongs to a process: a test of its own process does the work,
+/// once with such a directory and once without.
+#[test]
+fn a_key_may_be_a_credential_of_systemd() {
+    const STEP: &str = "CREDENTIALS_OF_THIS_TEST";
+    let lines = |name: &str| format!("auth_hmac {{\nkey 3 cred:{name}\nactive_key 3\n}}");
+    let key = |name: &str| match one(&lines(name)).auth {
+        Auth::Hmac(hmac) => hmac.keys[&3].0.clone(),
+        other => panic!("{other:?}"),
+    };
+    match std::env::var(STEP).as_deref() {
+        Ok("with") => {
+            let directory = std::env::var("CREDENTIALS_DIRECTORY").unwrap();
+            assert_eq!((key("vrrp"), key("digits")), (b"0123456789abcdef0123456789abcdef".to_vec(), vec![0xab; 32]));
+            for (name, why) in [("short", "(it comes to 5)"), ("none", "No such file"), (".", "no regular file")] {
+                assert_eq!(found(&instance(&lines(name))), ["V0607:5"], "{name}");
+                let said = said(&instance(&lines(name)));
+                assert!(said.contains(&format!("{directory}/{name}")) && said.contains(why), "{said}");
+            }
+        }
+        Ok(_) => {
+            assert_eq!(found(&instance(&lines("vrrp"))), ["V0607:5"]);
+            let said = said(&instance(&lines("vrrp")));
+            assert!(said.contains("`CREDENTIALS_DIRECTORY` is not set") && said.contains("LoadCredential="), "{said}");
+        }
+        Err(_) => {
+            let directory = tempfile::tempdir().unwrap();
+            let digits = format!("hex:{}\n", "ab".repeat(32));
+            for (name, text) in
+                [("vrrp", "0123456789abcdef0123456789abcdef\n"), ("digits", digits.as_str()), ("short", "short\n")]
+            {
+                std::fs::write(directory.path().join(name), text).unwrap();
+            }
+            for step in ["with", "without"] {
+                let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+                again.args(["--exact", "a_key_may_be_a_credential_of_systemd", "--nocapture"]).env(STEP, step);
+                match step {
+                    "with" => again.env("CREDENTIALS_DIRECTORY", directory.path()),
+                    _ => again.env_remove("CREDENTIALS_DIRECTORY"),
+                };
+                let done = again.output().unwrap();
+                let told = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+                assert!(done.status.success() && told.contains("1 passed"), "{step}: {told}");
+            }
+        }
+    }
 }
 
 #[test]

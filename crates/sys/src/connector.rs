@@ -185,13 +185,14 @@ fn content(bytes: &[u8]) -> Option<(u32, &[u8])> {
 
 /// The error number of the answer to the request of this number, 0 if there is none; `None` if it is no such answer. (The
 /// answer acknowledges the next number; all listeners get it.)
-fn answer(bytes: &[u8], number: u32) -> Option<i32> {
+pub fn answer(bytes: &[u8], number: u32) -> Option<i32> {
     let (what, data) = content(bytes)?;
     (what == 0 && word(bytes, 28)? == number.wrapping_add(1)).then_some(())?; // PROC_EVENT_NONE
     i32::try_from(word(data, 0)?).ok()
 }
 
-fn event(bytes: &[u8]) -> Option<Event> {
+/// What happened to a process, if a message of the kernel says that.
+pub fn event(bytes: &[u8]) -> Option<Event> {
     let (what, data) = content(bytes)?;
     let (thread, process) = (word(data, 0)?, word(data, 4)?);
     match what {

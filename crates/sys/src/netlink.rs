@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use route::{Encap, Found, Hop, Order, Place, Route, Tunnel, Way};
-pub use routing::{RoutingChange, RoutingMonitor};
+pub use routing::{RoutingChange, RoutingMonitor, routing_changes};
 pub use rule::Rule;
 
 /// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR` (linux/rtnetlink.h)

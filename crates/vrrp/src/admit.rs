@@ -223,6 +223,8 @@ pub struct Known<'a> {
     pub own: Option<IpAddr>,
     /// The highest authentication header sequence accepted so far.
     pub sequence: u32,
+    /// The master that was heard last, while we are BACKUP.
+    pub master: Option<IpAddr>,
     /// How many of our addresses our own adverts list.
     pub listed: usize,
     /// The stamps of keyed trailers heard so far.
@@ -324,7 +326,7 @@ pub fn admit(settings: &Instance, known: Known<'_>, datagram: &Datagram<'_>) -> 
     }
     let oddity = match known.way {
         _ if known.own == Some(sender) => Some(Oddity::OwnAddress(sender)),
-        Way::Own => oddity(settings, known.listed, &advert),
+        Way::Own => oddity(settings, known, sender, &advert),
         // What is odd about an advert is told by the way that it always takes.
         Way::Path(_) => None,
     };
@@ -395,16 +397,18 @@ fn sum(
     found.ok_or(Reject::Checksum)
 }
 
-fn oddity(settings: &Instance, listed: usize, advert: &Advert) -> Option<Oddity> {
+/// `skip_check_adv_addr` spares comparing the lists of the master that a backup knows already: how many addresses it has is seen
+/// without that. (keepalived 2.2.7 doesn't look at that either then.)
+fn oddity(settings: &Instance, known: Known<'_>, sender: IpAddr, advert: &Advert) -> Option<Oddity> {
     if advert.interval != settings.advert_int {
         return Some(Oddity::Interval { got: advert.interval, own: settings.advert_int });
     }
-    if settings.skip_check_adv_addr {
-        return None;
-    }
-    let own = settings.addresses.get(..listed).unwrap_or(&settings.addresses);
+    let own = settings.addresses.get(..known.listed).unwrap_or(&settings.addresses);
     if advert.addresses.len() != own.len() {
         return Some(Oddity::AddressCount { got: advert.addresses.len(), own: own.len() });
+    }
+    if settings.skip_check_adv_addr && known.master == Some(sender) {
+        return None;
     }
     let missing = own.iter().map(|a| a.address).find(|a| !advert.addresses.contains(a));
     missing.map(Oddity::AddressMissing)

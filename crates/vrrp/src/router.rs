@@ -436,7 +436,8 @@ impl Router {
             Some(ear) => (ear.sequence, &ear.stamps),
             None => (self.sequences.heard, &self.stamps),
         };
-        Known { way, own: self.source, sequence, listed: self.listed(), stamps, unix: self.unix(now) }
+        let master = self.state.master();
+        Known { way, own: self.source, sequence, master, listed: self.listed(), stamps, unix: self.unix(now) }
     }
 
     /// Takes note of the time since 1970.

@@ -456,7 +456,7 @@ pub struct Instance {
     pub owner_ignore_adverts: bool,
     /// `v3_checksum_as_v2`, `old_unicast_checksum`
     pub checksum: Checksum,
-    /// `skip_check_adv_addr`: don't compare the address list of an advert from the known master.
+    /// `skip_check_adv_addr`: a backup doesn't compare the addresses of an advert from the master that it knows.
     pub skip_check_adv_addr: bool,
     /// Whether `interface` itself is tracked (`dont_track_primary` off).
     pub track_primary: bool,

@@ -6,7 +6,7 @@ mod common;
 
 use common::{instance, ipv6, link, links, node};
 use std::net::IpAddr;
-use vipd_vrrp::admit::{Admitted, admit};
+use vipd_vrrp::admit::{Admitted, Oddity, admit};
 use vipd_vrrp::node::{Action, Due, Input, Node, Settings};
 use vipd_vrrp::packet::Datagram;
 use vipd_vrrp::router::{Edge, Name, Sequence, advert, packets};
@@ -620,6 +620,46 @@ fn stamp(sequence: Option<Sequence>) -> u64 {
 }
 
 /// The operator's switchover: whoever follows is left in peace, until there is nobody, or until told.
+/// keepalived 2.4.3 spares comparing the lists of the master that it knows as a backup, and of nobody else; it always counts.
+#[test]
+fn only_the_list_of_a_master_that_a_backup_knows_is_not_compared() {
+    const THIRD: [u8; 4] = [192, 0, 2, 3];
+    let addresses =
+        |last: &[u8]| last.iter().map(|n| common::virtual_address([192, 0, 2, *n].into())).collect::<Vec<_>>();
+    let missing = Some(Oddity::AddressMissing([192, 0, 2, 101].into()));
+    let count = Some(Oddity::AddressCount { got: 1, own: 2 });
+    for (skip, of_known) in [(true, None), (false, missing)] {
+        let own = Instance {
+            skip_check_adv_addr: skip,
+            addresses: addresses(&[100, 101]),
+            ..instance(Version::V3, 51, 100, 100)
+        };
+        let mut node = node(START, own, OWN);
+        let hear = |node: &mut Node, now: Instant, from: [u8; 4], (priority, lists): (u8, &[u8])| {
+            let settings = Instance { addresses: addresses(lists), ..instance(Version::V3, 51, priority, 100) };
+            let packet = packets(&settings, from.into(), &advert(&settings, Priority(priority)), 1, None).remove(0).1;
+            let known = node.routers()[0].known(now, Way::Own);
+            let admitted = admit(&node.routers()[0].settings, known, &Datagram::parse(&packet).unwrap()).unwrap();
+            let oddity = admitted.oddity;
+            node.handle(now, Input::Advert(0, admitted));
+            oddity
+        };
+        let strong = (200, &[100, 102][..]);
+        assert_eq!(hear(&mut node, START, OTHER, strong), missing, "it knows no master yet");
+        assert_eq!(hear(&mut node, START, OTHER, strong), of_known);
+        assert_eq!(hear(&mut node, START, OTHER, (200, &[100])), count);
+        assert_eq!(hear(&mut node, START, OTHER, strong), of_known);
+        assert_eq!(hear(&mut node, START, THIRD, strong), missing, "another one");
+        assert_eq!(hear(&mut node, START, THIRD, strong), of_known);
+        assert_eq!(hear(&mut node, START, OTHER, strong), missing, "it was the master before that");
+        // A master compares what anybody says, whoever says it.
+        let now = serve(&mut node);
+        assert_eq!(hear(&mut node, now, OTHER, (50, &[100, 102])), missing);
+        assert_eq!(hear(&mut node, now, OTHER, (50, &[100, 102])), missing);
+        assert_eq!(hear(&mut node, now, OTHER, (50, &[101, 100])), None, "in whatever order");
+    }
+}
+
 #[test]
 fn a_router_that_is_handed_over_leaves_its_follower_in_peace() {
     let grouped = || {

@@ -97,8 +97,12 @@ fn settings() -> Settings {
 }
 
 fn start(from: Start) -> (Node, Instant) {
+    start_with(settings(), from)
+}
+
+fn start_with(settings: Settings, from: Start) -> (Node, Instant) {
     let mut now = Instant(1000 * SECOND);
-    let mut node = Node::new(now, settings(), common::links(OWN), None, Micros::ZERO);
+    let mut node = Node::new(now, settings, common::links(OWN), None, Micros::ZERO);
     if from != Start::Init {
         node.handle(now, Input::Script("vital".into(), true, "ok".into()));
     }
@@ -220,6 +224,73 @@ fn the_table() {
     );
     assert_eq!(after(Fault, |_| Input::Stop("the daemon stops".into())), (vec![Becomes(Name::Stop)], Name::Stop));
     assert_eq!(after(Master, |_| Input::Remove(0)), (vec![Sends(0), Becomes(Name::Stop)], Name::Stop));
+}
+
+/// What a master does that hears this; what it does later, its own adverts left out, until its addresses would be announced for
+/// the second time; and its state then. The instance is changed like this.
+fn master_hears(change: impl Fn(&mut Instance), (priority, from): (u8, [u8; 4])) -> (Vec<Does>, Vec<Does>, Name) {
+    let mut settings = settings();
+    // Other announcements than those for a weaker master are told by their number.
+    settings.instances[0].garp.master_repeat = 7;
+    settings.instances.iter_mut().for_each(change);
+    let (first, second) = (settings.instances[0].garp.master_delay, settings.instances[0].garp.lower_prio_delay);
+    let (mut node, mut now) = start_with(settings, Start::Master);
+    let settled = now + first + Micros(SECOND);
+    while now < settled {
+        now = node.wake().unwrap().0;
+        node.handle(now, Input::Tick);
+    }
+    does(&mut node);
+    let input = heard(&node, priority, from, 100);
+    node.handle(now, input);
+    let at_once = does(&mut node);
+    let mut later = Vec::new();
+    while let Some((next, ..)) = node.wake().filter(|(next, ..)| *next <= now + second)
+        && node.routers()[0].state().name() == Name::Master
+    {
+        node.handle(next, Input::Tick);
+        later.extend(does(&mut node).into_iter().filter(|d| *d != Does::Sends(100)));
+    }
+    (at_once, later, node.routers()[0].state().name())
+}
+
+#[test]
+fn words_that_say_how_another_master_is_answered() {
+    use Does::*;
+    use Name::{Backup, Master};
+    let (weaker, equal, good_bye, stronger, higher) =
+        ((50, HIGHER), (100, LOWER), (0, LOWER), (200, LOWER), (100, HIGHER));
+    // That the other one has gone is announced as becoming master is; between that and the second block for it.
+    let ends = |second: &[Does]| [&[Announces(7), Heals], second].concat();
+
+    let plain = |_: &mut Instance| {};
+    let told = vec![TellsLower, Sends(100), Announces(5)];
+    assert_eq!(master_hears(plain, weaker), (told.clone(), ends(&[Announces(5)]), Master));
+    assert_eq!(master_hears(plain, stronger), (vec![Becomes(Backup)], vec![], Backup));
+
+    // `lower_prio_no_advert`: clients are told who is master all the same, and a good-bye is answered.
+    let silent = |i: &mut Instance| i.lower_prio_no_advert = true;
+    for weak in [weaker, equal] {
+        assert_eq!(master_hears(silent, weak), (vec![TellsLower, Announces(5)], ends(&[Announces(5)]), Master));
+    }
+    assert_eq!(master_hears(silent, good_bye), (vec![Sends(100)], vec![], Master));
+    assert_eq!(master_hears(silent, stronger), (vec![Becomes(Backup)], vec![], Backup));
+
+    // `higher_prio_send_advert`: a last word to the stronger alone.
+    let polite = |i: &mut Instance| i.higher_prio_send_advert = true;
+    for strong in [stronger, higher] {
+        assert_eq!(master_hears(polite, strong), (vec![Sends(100), Becomes(Backup)], vec![], Backup));
+    }
+    assert_eq!(master_hears(polite, weaker), (told, ends(&[Announces(5)]), Master));
+
+    // `garp_lower_prio_repeat`: so many, now and once more; 0 is none.
+    for repeat in [1, 3] {
+        let few = |i: &mut Instance| i.garp.lower_prio_repeat = repeat;
+        let told = vec![TellsLower, Sends(100), Announces(repeat)];
+        assert_eq!(master_hears(few, weaker), (told, ends(&[Announces(repeat)]), Master));
+    }
+    let none = |i: &mut Instance| i.garp.lower_prio_repeat = 0;
+    assert_eq!(master_hears(none, weaker), (vec![TellsLower, Sends(100)], ends(&[]), Master));
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl RoutingMonitor {
         match read_bytes(&self.socket, &mut self.buffer)? {
             Bytes::None => Ok(None),
             Bytes::Lost => Ok(Some(vec![RoutingChange::Overrun])),
-            Bytes::Some => Ok(Some(pieces(&self.buffer).filter_map(change).collect())),
+            Bytes::Some => Ok(Some(routing_changes(&self.buffer))),
         }
     }
 }
@@ -78,6 +78,12 @@ impl AsFd for RoutingMonitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// The changes of routes and rules that a datagram of the kernel tells of, in its order; what can't be read, or is about other
+/// things, is left out.
+pub fn routing_changes(bytes: &[u8]) -> Vec<RoutingChange> {
+    pieces(bytes).filter_map(change).collect()
 }
 
 fn change(message: &[u8]) -> Option<RoutingChange> {

@@ -184,6 +184,14 @@ impl State {
             State::Stopped => Name::Stop,
         }
     }
+
+    /// The master that a backup has heard last.
+    pub(crate) fn master(&self) -> Option<IpAddr> {
+        match self {
+            State::Backup(backup) => backup.heard.map(|heard| heard.address),
+            State::Init | State::Master(_) | State::Fault(_) | State::Stopped => None,
+        }
+    }
 }
 
 /// The states without their data.

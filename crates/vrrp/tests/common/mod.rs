@@ -19,6 +19,7 @@ pub(crate) const UNKNOWN: Known<'static> = Known {
     way: Way::Own,
     own: None,
     sequence: 0,
+    master: None,
     listed: usize::MAX,
     stamps: &const { Stamps::new() },
     unix: Micros::ZERO,
