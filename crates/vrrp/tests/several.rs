@@ -619,7 +619,6 @@ fn stamp(sequence: Option<Sequence>) -> u64 {
     }
 }
 
-/// The operator's switchover: whoever follows is left in peace, until there is nobody, or until told.
 /// keepalived 2.4.3 spares comparing the lists of the master that it knows as a backup, and of nobody else; it always counts.
 #[test]
 fn only_the_list_of_a_master_that_a_backup_knows_is_not_compared() {
@@ -660,6 +659,7 @@ fn only_the_list_of_a_master_that_a_backup_knows_is_not_compared() {
     }
 }
 
+/// The operator's switchover: whoever follows is left in peace, until there is nobody, or until told.
 #[test]
 fn a_router_that_is_handed_over_leaves_its_follower_in_peace() {
     let grouped = || {
