@@ -266,22 +266,33 @@ fn words_that_say_how_another_master_is_answered() {
     let plain = |_: &mut Instance| {};
     let told = vec![TellsLower, Sends(100), Announces(5)];
     assert_eq!(master_hears(plain, weaker), (told.clone(), ends(&[Announces(5)]), Master));
-    assert_eq!(master_hears(plain, stronger), (vec![Becomes(Backup)], vec![], Backup));
+    // (A stronger one that it never heard before may have served beside it, and is told.)
+    assert_eq!(master_hears(plain, stronger), (vec![Sends(100), Becomes(Backup)], vec![], Backup));
 
     // `lower_prio_no_advert`: clients are told who is master all the same, and a good-bye is answered.
     let silent = |i: &mut Instance| i.lower_prio_no_advert = true;
     for weak in [weaker, equal] {
         assert_eq!(master_hears(silent, weak), (vec![TellsLower, Announces(5)], ends(&[Announces(5)]), Master));
     }
-    assert_eq!(master_hears(silent, good_bye), (vec![Sends(100)], vec![], Master));
-    assert_eq!(master_hears(silent, stronger), (vec![Becomes(Backup)], vec![], Backup));
+    assert_eq!(master_hears(silent, good_bye), (vec![Sends(100), Announces(5)], vec![Announces(5)], Master));
+    assert_eq!(master_hears(silent, stronger), (vec![Sends(100), Becomes(Backup)], vec![], Backup));
 
-    // `higher_prio_send_advert`: a last word to the stronger alone.
+    // `higher_prio_send_advert`: a last word to the stronger alone, and to one that comes back after a good-bye, too.
     let polite = |i: &mut Instance| i.higher_prio_send_advert = true;
     for strong in [stronger, higher] {
         assert_eq!(master_hears(polite, strong), (vec![Sends(100), Becomes(Backup)], vec![], Backup));
     }
     assert_eq!(master_hears(polite, weaker), (told, ends(&[Announces(5)]), Master));
+    for (is_polite, says) in [(false, vec![Becomes(Backup)]), (true, vec![Sends(100), Becomes(Backup)])] {
+        let settings = Instance { higher_prio_send_advert: is_polite, ..instance(Version::V3, 51, 100, 100) };
+        let mut node = node(Instant(SECOND), settings, OWN);
+        let (leaves, comes) = (heard(&node, 0, LOWER, 100), heard(&node, 200, LOWER, 100));
+        node.handle(Instant(SECOND), leaves);
+        node.handle(Instant(2 * SECOND), Input::Tick);
+        assert!(does(&mut node).contains(&Becomes(Master)));
+        node.handle(Instant(3 * SECOND), comes);
+        assert_eq!(does(&mut node), says);
+    }
 
     // `garp_lower_prio_repeat`: so many, now and once more; 0 is none.
     for repeat in [1, 3] {
@@ -798,6 +809,9 @@ fn who_may_have_served_beside_a_stronger_master_says_a_last_word() {
         assert_eq!(says(Some((priority, Some(u16::MAX))), late, Some(2)), nothing);
         assert_eq!(says(Some((priority, None)), late, None), nothing, "who does not count is believed");
     }
+    // A weaker one whose place was taken can't serve again so soon: it has not heard that it was.
+    assert_eq!(says(Some((50, Some(7))), Micros(SECOND), Some(8)), word);
+    assert_eq!(says(Some((0, Some(7))), Micros(SECOND), Some(8)), nothing);
 }
 
 /// Who takes a weaker master's place is told nothing new by its last word; who hears that one later is.

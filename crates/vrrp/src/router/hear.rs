@@ -235,7 +235,12 @@ impl Router {
         if master.contest.is_some_and(|contest| known(&contest.other)) {
             return Company::Known("was master beside it".into());
         }
-        match master.left.filter(known).map(|left| (left.number, heard.number)) {
+        let left = master.left.filter(known);
+        // Whose place was taken listens for as long as any backup before it serves again.
+        if left.is_some_and(|left| left.priority != Priority::RELEASE) && now - self.since < self.master_down() {
+            return Company::Known("had not given way to it".into());
+        }
+        match left.map(|left| (left.number, heard.number)) {
             Some((Some(last), Some(number))) if ![1, next(last), next(next(last))].contains(&number) => Company::Known(
                 "has sent adverts since it left that were not heard: there may have been two masters".into(),
             ),
