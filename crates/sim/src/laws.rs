@@ -221,7 +221,8 @@ impl Laws {
             if seat.state == Name::Master && silent > vr.interval.micros().0 + vr.master_down {
                 seat.listens = now + 1;
             }
-            seat.since = now;
+            // (Who listened still goes on listening.)
+            seat.since = now.max(seat.listens);
             seat.due = seat.due.max(now);
             seat.owed = None;
         }
