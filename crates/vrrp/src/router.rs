@@ -55,7 +55,7 @@ const RECENT: u64 = 10;
 /// another priority.
 const OUT_OF_TURN: u64 = 8;
 
-/// The least time from the end of one contest to the next.
+/// The least time from the end of one contest to what is told of the next.
 const CONTEST_GAP: Micros = Micros(30_000_000);
 
 /// What another process, or the next configuration, needs to go on with this router.
@@ -402,7 +402,7 @@ impl Router {
                 m.announce_refresh.map(|at| (at, Timer::AnnounceRefresh)),
                 m.announce_lower.map(|at| (at, Timer::AnnounceLower)),
                 m.announce_extra.map(|at| (at, Timer::AnnounceExtra)),
-                m.contest.map(|contest| (self.contest_end(&contest), Timer::Healed)),
+                m.contest.map(|contest| (self.contest_end(&contest).max(m.peace_until), Timer::Healed)),
             ]
             .into_iter()
             .flatten()
@@ -674,7 +674,7 @@ impl Router {
             self.judge_ways(now);
         }
         let contest = match &self.state {
-            State::Master(master) => master.contest.map(|contest| self.contest_end(&contest)),
+            State::Master(master) => master.contest.map(|contest| self.contest_end(&contest).max(master.peace_until)),
             State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
         };
         match &mut self.state {
@@ -772,6 +772,12 @@ impl Router {
         let interval = self.learned.max(contest.other.interval);
         let missed = self.settings.down_timer_adverts;
         contest.other.at + timers::master_down(self.settings.version, self.effective, interval, missed)
+    }
+
+    /// As MASTER: another one that goes on, as far as is known.
+    pub fn second_master(&self, now: Instant) -> Option<&Contest> {
+        let State::Master(master) = &self.state else { return None };
+        master.contest.as_ref().filter(|contest| contest.goes_on && now < self.contest_end(contest))
     }
 
     /// A sibling's better master takes this one along, without a good-bye.

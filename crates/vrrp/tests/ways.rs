@@ -219,7 +219,7 @@ fn whom_only_a_path_made_give_way_says_a_word_when_it_hears_the_master_here() {
             words(&mut cluster, &[Way::Own], seconds);
             assert_eq!(words(&mut cluster, &[], 20), (1, true), "{seconds} {kind:?}");
             let two = cluster.nodes[0].routers()[0].counters.two_masters - before;
-            assert_eq!(two, 1, "{seconds} {kind:?}");
+            assert!((1..=2).contains(&two), "{two} {seconds} {kind:?}");
             assert!(!cluster.told.iter().any(|(_, told)| told == "goes on"), "{seconds}: {:?}", cluster.told);
         }
     }

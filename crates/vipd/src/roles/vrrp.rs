@@ -131,6 +131,8 @@ struct Shell {
     /// With heartbeat paths: what goes by each way, the own interface first.
     ways: Vec<Traffic>,
     log: Limit,
+    /// For what is logged of weaker masters.
+    lower: Limit,
 }
 
 /// What a successor needs to go on.
@@ -163,6 +165,10 @@ struct Role {
     ports: Ports,
     addresses: Addresses,
     carriers: Carriers,
+    /// For what is logged of interfaces that were down for a moment.
+    moments: Limit,
+    /// When a sync group was last told MASTER again, as a second master had gone.
+    told_again: BTreeMap<String, Instant>,
     routing: Routing,
     promotion: Promotion,
     devices: Devices,
@@ -219,6 +225,8 @@ impl Role {
             ports: Ports::default(),
             addresses,
             carriers: Carriers::default(),
+            moments: Limit::default(),
+            told_again: BTreeMap::new(),
             routing,
             promotion: Promotion::default(),
             devices: Devices::open()?,
@@ -587,6 +595,10 @@ impl Role {
     fn announce_upon(&mut self, devices: &[String]) {
         if devices.is_empty() {
             return;
+        }
+        if let Some(silent) = self.moments.allow(monotonic_micros()) {
+            let names = devices.join(", ");
+            info!("interface {names} was down for a moment, and is up again: addresses on it are announced{silent}");
         }
         for i in 0..self.node.routers().len() {
             let claims: Vec<_> = self.node.claims(i).filter(|a| devices.contains(&a.device)).cloned().collect();

@@ -33,6 +33,7 @@ mod view;
 use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::part;
 use crate::posture;
+use crate::rate::Limit;
 use crate::record::Record;
 use followed::Followed;
 use hooks::{Hooks, Mail};
@@ -146,6 +147,8 @@ struct Supervisor {
     hooks: Hooks,
     /// What has happened.
     record: Record,
+    /// For events of weaker masters, by instance.
+    lower: BTreeMap<String, Limit>,
     /// The instances that are MASTER.
     masters: BTreeSet<String>,
     scripts: BTreeMap<String, Script>,
@@ -247,6 +250,7 @@ impl Supervisor {
             config_status,
             started,
             record: noting::new_record(started),
+            lower: BTreeMap::new(),
             masters: BTreeSet::new(),
             roles: BTreeMap::new(),
             pid_files,

@@ -4,7 +4,7 @@ use super::{RoleName, Supervisor};
 use crate::message::{NotifyEvent, Subject, ToRole, Transition};
 use crate::record::Record;
 use vipd_api::{Event, HookRun, UnixTime};
-use vipd_sys::clock::unix_time;
+use vipd_sys::clock::{monotonic_micros, unix_time};
 
 /// An empty record with a name that no other run of the daemon has.
 pub(super) fn new_record(started: UnixTime) -> Record {
@@ -69,6 +69,11 @@ impl Supervisor {
     /// An instance or a group changed.
     pub(super) fn note_transition(&mut self, transition: &Transition) {
         let subject = super::hooks::name_of(&transition.subject);
+        // One for each advert of a second master would drive out everything else that is kept.
+        let lower = transition.event == NotifyEvent::MasterRxLowerPri;
+        if lower && self.lower.entry(subject.clone()).or_default().allow(monotonic_micros()).is_none() {
+            return;
+        }
         let kind = match transition.event {
             NotifyEvent::Master
             | NotifyEvent::Backup

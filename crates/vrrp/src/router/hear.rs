@@ -196,8 +196,12 @@ impl Router {
             // Our own packet come back, or a second host with our address: neither is to give way, and the caller tells.
             return Wish::None;
         }
-        if news == News::Echo || self.is_farewell(now, &heard) {
+        if news == News::Echo || self.is_crossing(now, &heard) {
             return Wish::None;
+        }
+        if self.take_farewell(&heard) {
+            self.announce_lower(now, now);
+            return Wish::Announce { at: now };
         }
         self.contest(now, heard);
         let State::Master(master) = &mut self.state else { return Wish::None };
@@ -217,8 +221,20 @@ impl Router {
         Wish::Announce { at: now }
     }
 
+    /// Whether it is the next that is heard of the one whose place this one took: by its count it has not served since. That is
+    /// no second master, but wants its clients to be told.
+    fn take_farewell(&mut self, heard: &Heard) -> bool {
+        let State::Master(master) = &mut self.state else { return false };
+        let numbers = master.left.filter(|left| left.address == heard.address).map(|left| (left.number, heard.number));
+        let follows = matches!(numbers, Some((Some(last), Some(number))) if number == next(last));
+        if follows {
+            master.left = None; // one, and no more
+        }
+        follows
+    }
+
     /// Whether it is the last word of the weaker master whose place this one has just taken: it was alone until then.
-    fn is_farewell(&self, now: Instant, heard: &Heard) -> bool {
+    fn is_crossing(&self, now: Instant, heard: &Heard) -> bool {
         let State::Master(master) = &self.state else { return false };
         let fresh = now < self.since + self.settings.advert_int.micros();
         fresh && master.left.is_some_and(|left| left.address == heard.address)
@@ -267,7 +283,7 @@ impl Router {
                 return format!("had fallen silent: there may have been two masters for {}", now - self.since);
             }
         };
-        format!("{was}; two hosts held the addresses meanwhile, unless it let go of them (vip_lease)")
+        format!("{was}; it may have held the addresses meanwhile, unless it let go of them (FAULT, vip_lease)")
     }
 
     /// Another master that is to give way: one of two, unless it could not have heard of this one yet. That is told when it
@@ -276,17 +292,19 @@ impl Router {
         let interval = self.settings.advert_int.micros();
         let settled = now >= self.since + interval;
         let State::Master(master) = &mut self.state else { return };
+        let peace = now < master.peace_until;
         match &mut master.contest {
             Some(contest) => {
                 contest.other = heard;
                 contest.adverts = contest.adverts.saturating_add(1);
-                if !contest.goes_on && now - contest.since >= Micros(interval.0 / 2) {
-                    contest.goes_on = true;
+                contest.goes_on |= now - contest.since >= Micros(interval.0 / 2);
+                if contest.goes_on && !contest.told && !peace {
+                    contest.told = true;
                     self.edges.push_back(Edge::TwoMasters { contest: *contest });
                 }
             }
-            None if settled && now >= master.peace_until => {
-                master.contest = Some(Contest { other: heard, since: now, adverts: 1, goes_on: false });
+            None if settled => {
+                master.contest = Some(Contest { other: heard, since: now, adverts: 1, goes_on: false, told: false });
                 self.counters.two_masters += 1;
             }
             None => {}

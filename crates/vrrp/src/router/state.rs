@@ -105,7 +105,7 @@ pub struct Master {
     /// Another master that is to give way and has not yet, or not for long.
     #[serde(default)]
     pub contest: Option<Contest>,
-    /// Before this no further contest begins: a stranger's adverts must not have notify scripts run all the time.
+    /// Before this nothing is told of a further contest: a stranger's adverts must not have notify scripts run all the time.
     #[serde(default)]
     pub peace_until: Instant,
 }
@@ -119,9 +119,12 @@ pub struct Contest {
     pub since: Instant,
     /// How many adverts of it were heard.
     pub adverts: u64,
-    /// It went on when it had had time to hear this one: that was told. Else it may have been its last word.
+    /// It went on when it had had time to hear this one. Else it may have been its last word.
     #[serde(default)]
     pub goes_on: bool,
+    /// That was told.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// A master that did not run for a while listens for one interval: who has taken over meanwhile is heard in that time.

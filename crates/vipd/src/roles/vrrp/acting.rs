@@ -10,7 +10,7 @@ use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::{
-    self, Contest, Edge, Failure, Heard, Master, Name, Question, Reach, Sequence, State, Unsent, packets,
+    self, Contest, Edge, Failure, Heard, Master, Name, Question, Reach, Router, Sequence, State, Unsent, packets,
 };
 use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
@@ -141,7 +141,11 @@ impl Role {
                 // A successor is to know of the first sign of a second master, which is not told yet.
                 let first = |master: &Master| master.contest.is_some_and(|contest| contest.adverts == 1);
                 self.snapshot_due |= matches!(router.state(), State::Master(master) if first(master));
-                info!("({name}) Received lower priority advert: {why}");
+                if let Some(shell) = self.shells.get_mut(i)
+                    && let Some(silent) = shell.lower.allow(monotonic_micros())
+                {
+                    info!("({name}) Received lower priority advert: {why}{silent}");
+                }
                 self.tell(Subject::Instance(name), NotifyEvent::MasterRxLowerPri, own.0, why);
             }
             // `act` has done these.
@@ -191,7 +195,31 @@ impl Role {
         self.happened("two masters", format!("vrrp_instance {name}"), end(contest).to_owned(), why.clone());
         self.snapshot_due = true;
         // What hooks did on the other host may have undone what they did here.
-        self.tell(Subject::Instance(name), NotifyEvent::Master, own, why);
+        self.tell(Subject::Instance(name), NotifyEvent::Master, own, why.clone());
+        self.tell_siblings_again(i, &why);
+    }
+
+    /// What hooks are told of one member of a sync group that has met a second master concerns the group, and those members that
+    /// met none. Members meet it at about the same time: the first one speaks for all.
+    fn tell_siblings_again(&mut self, i: usize, why: &str) {
+        let Some(group) = self.node.group_of(i) else { return };
+        let (group, members, at) = (group.settings.name.clone(), group.settings.members.clone(), now());
+        if self.told_again.get(&group).is_some_and(|told| at < *told + TOLD_AGAIN) {
+            return;
+        }
+        self.told_again.insert(group.clone(), at);
+        let member = self.node.routers().get(i).map_or("", |router| router.settings.name.as_str());
+        let why = format!("{member}: {why}");
+        let met = |router: &Router| match router.state() {
+            State::Master(master) => master.contest.is_some() || at < master.peace_until,
+            State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => true,
+        };
+        let siblings = self.node.routers().iter().filter(|r| members.contains(&r.settings.name) && !met(r));
+        let siblings: Vec<(String, u8)> = siblings.map(|r| (r.settings.name.clone(), r.priority().0)).collect();
+        for (name, own) in siblings {
+            self.tell(Subject::Instance(name), NotifyEvent::Master, own, why.clone());
+        }
+        self.tell(Subject::Group(group), NotifyEvent::Master, 0, why);
     }
 
     /// Who saw another master is none itself any more.
@@ -373,6 +401,9 @@ impl Role {
         self.queue(&FromRole::Transition(transition));
     }
 }
+
+/// For so long after a group was told MASTER again it is not told so once more.
+const TOLD_AGAIN: Micros = Micros(25_000_000);
 
 /// `3 adverts in 2.000 s`, from the first to the last.
 fn adverts(contest: &Contest) -> String {

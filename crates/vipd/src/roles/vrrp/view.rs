@@ -75,15 +75,12 @@ impl Role {
         let model = self.config.instance(&settings.name);
         let paths: Vec<Path> = model.into_iter().flat_map(Path::of).collect();
         let (routes, rules): (Vec<&Path>, Vec<&Path>) = paths.iter().partition(|p| matches!(p, Path::Route(_)));
-        let second_master = match router.state() {
-            State::Master(master) => master.contest.filter(|contest| contest.goes_on).map(|contest| SecondMaster {
-                address: contest.other.address,
-                priority: contest.other.priority.0,
-                since: clocks.unix(contest.since),
-                adverts: contest.adverts,
-            }),
-            State::Init | State::Backup(_) | State::Fault(_) | State::Stopped => None,
-        };
+        let second_master = router.second_master(clocks.mono).map(|contest| SecondMaster {
+            address: contest.other.address,
+            priority: contest.other.priority.0,
+            since: clocks.unix(contest.since),
+            adverts: contest.adverts,
+        });
         let faults = match router.state() {
             State::Fault(faults) => faults.iter().map(ToString::to_string).collect(),
             State::Init | State::Backup(_) | State::Master(_) | State::Stopped => Vec::new(),
