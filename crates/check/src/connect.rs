@@ -1,14 +1,14 @@
-//! A TCP connection as a check wants it: from an address, through a device, with a mark, within a time. Nothing is sent.
+//! Sockets as a check wants them: from an address, through a device, with a mark; connected within a time. Nothing is sent.
 
 use crate::{Step, Target, Why};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 /// Connects; the kernel's handshake is all that the server sees.
 pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Why> {
-    let socket = socket(target)?;
+    let socket = TcpSocket::from_std_stream(open(target, Type::STREAM, Protocol::TCP)?.into());
     match tokio::time::timeout(target.timeout, socket.connect(target.address)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(classify(target.address, &error)),
@@ -16,10 +16,30 @@ pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Why> {
     }
 }
 
-fn socket(target: &Target) -> Result<TcpSocket, Why> {
-    let local = |tried: String| move |e: io::Error| Why::Local { tried, error: e.to_string() };
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(target.address), kind, Some(Protocol::TCP))
+/// A socket for datagrams to and from the target alone; what ICMP says of it is an error of the next call.
+pub(crate) fn datagrams(target: &Target) -> Result<UdpSocket, Why> {
+    connected(target, Type::DGRAM, Protocol::UDP)
+}
+
+/// The same for messages of another protocol on top of IP. (It has no ports; that is all that tells it from one of UDP.)
+pub(crate) fn messages(target: &Target, protocol: Protocol) -> Result<UdpSocket, Why> {
+    connected(target, Type::RAW, protocol)
+}
+
+fn connected(target: &Target, kind: Type, protocol: Protocol) -> Result<UdpSocket, Why> {
+    let socket = open(target, kind, protocol)?;
+    socket.connect(&target.address.into()).map_err(|e| classify(target.address, &e))?;
+    UdpSocket::from_std(socket.into()).map_err(local("opening a socket".to_string()))
+}
+
+fn local(tried: String) -> impl FnOnce(io::Error) -> Why {
+    move |e| Why::Local { tried, error: e.to_string() }
+}
+
+/// A socket that is bound and marked as the target wants it, and not connected.
+fn open(target: &Target, kind: Type, protocol: Protocol) -> Result<Socket, Why> {
+    let domain = Domain::for_address(target.address);
+    let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))
         .map_err(local("opening a socket".to_string()))?;
     if let Some(device) = &target.bind_device {
         socket.bind_device(Some(device.as_bytes())).map_err(local(format!("binding to interface {device}")))?;
@@ -34,12 +54,12 @@ fn socket(target: &Target) -> Result<TcpSocket, Why> {
         }
         socket.bind(&SockAddr::from(bind)).map_err(local(format!("binding to {bind}")))?;
     }
-    Ok(TcpSocket::from_std_stream(socket.into()))
+    Ok(socket)
 }
 
 /// What the kernel's answer to connecting says about the server. keepalived 2.2.7 and 2.4.3 leave a checker as it was when
 /// the answer is not about the server (a wrong `bindto`, no descriptors), so that it stays up for ever; here it fails.
-fn classify(address: SocketAddr, error: &io::Error) -> Why {
+pub(crate) fn classify(address: SocketAddr, error: &io::Error) -> Why {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable,
         TimedOut,

@@ -5,6 +5,10 @@
 //!   tcp::probe ---- connect --------------------------------> Pass | Fail(Why)
 //!   http::probe --- connect ------------- http::exchange ---> Pass | Fail(Why)
 //!   tls::probe ---- connect -- handshake -- http::exchange -> Pass | Fail(Why)
+//!   smtp::probe --- connect -- 220, HELO, 250, QUIT --------> Pass | Fail(Why)
+//!   udp::probe ---- one datagram, and what comes back ------> Pass | Fail(Why)
+//!   dns::probe ---- one question, and the answer to it -----> Pass | Fail(Why)
+//!   ping::probe --- one echo request, and its reply --------> Pass | Fail(Why)
 //! ```
 //!
 //! What every probe keeps to:
@@ -15,10 +19,14 @@
 //! - It can't be hurt by its own host: no descriptors or a wrong `bindto` is a failure that says so ([`Why::Local`]).
 
 mod connect;
+pub mod dns;
 pub mod http;
+pub mod ping;
+pub mod smtp;
 mod tap;
 pub mod tcp;
 pub mod tls;
+pub mod udp;
 mod why;
 
 pub use why::{Step, Why, ranges};

@@ -14,6 +14,8 @@ pub enum Step {
     Header,
     /// The rest of the answer.
     Body,
+    /// Waiting for a reply that is one datagram or one line.
+    Reply,
 }
 
 impl fmt::Display for Step {
@@ -23,6 +25,7 @@ impl fmt::Display for Step {
             Step::Handshake => "the TLS handshake",
             Step::Header => "waiting for the answer",
             Step::Body => "reading the body",
+            Step::Reply => "waiting for a reply",
         })
     }
 }
@@ -32,6 +35,8 @@ impl fmt::Display for Step {
 pub enum Why {
     /// Nobody listens there.
     Refused,
+    /// Datagrams to that port are turned away (ICMP).
+    PortUnreachable,
     /// No way there: the text is the kernel's.
     Unreachable(String),
     /// The peer reset the connection.
@@ -98,6 +103,15 @@ pub enum Why {
         /// The configured one.
         wanted: [u8; 16],
     },
+    /// A reply that is another one than it should be.
+    Reply {
+        /// What came; printable, short.
+        got: String,
+        /// What is wanted.
+        wanted: String,
+    },
+    /// A DNS server answered that it could not answer.
+    Rcode(u8),
     /// The connection broke in another way: the text is the kernel's or the library's.
     Broken {
         /// What was done.
@@ -130,10 +144,20 @@ pub(crate) fn printable(bytes: &[u8], most: usize) -> String {
     text
 }
 
+/// Name of a response code (RFC 1035, 4.1.1; RFC 2136, 2.2).
+fn rcode(code: u8) -> String {
+    const NAMES: [&str; 11] = [
+        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
+        "NOTZONE",
+    ];
+    NAMES.get(usize::from(code)).map_or_else(|| format!("response code {code}"), |name| (*name).to_owned())
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Why::Refused => f.write_str("connection refused"),
+            Why::PortUnreachable => f.write_str("nobody listens there (ICMP: port unreachable)"),
             Why::Unreachable(error) => write!(f, "unreachable: {error}"),
             Why::Reset(step) => write!(f, "connection reset by the server while {}", While(*step)),
             Why::TimedOut { step: step @ (Step::Connect | Step::Handshake), after, .. } => {
@@ -142,6 +166,7 @@ impl fmt::Display for Why {
             Why::TimedOut { step: Step::Header, after, received: 0 } => {
                 write!(f, "timed out: no answer within {after:?}")
             }
+            Why::TimedOut { step: Step::Reply, after, .. } => write!(f, "timed out: no reply within {after:?}"),
             Why::TimedOut { step: Step::Header | Step::Body, after, received } => {
                 write!(f, "timed out: the answer was not complete after {after:?} ({received} bytes had come)")
             }
@@ -165,6 +190,8 @@ impl fmt::Display for Why {
             }
             Why::BodyTooLarge { limit } => write!(f, "the body is larger than the {limit} bytes that are hashed"),
             Why::Digest { got, wanted } => write!(f, "digest {} instead of {}", hex(got), hex(wanted)),
+            Why::Reply { got, wanted } => write!(f, "replied {got} instead of {wanted}"),
+            Why::Rcode(code) => write!(f, "the server answered {}", rcode(*code)),
             Why::Broken { step, error } => write!(f, "connection failed while {}: {error}", While(*step)),
         }
     }
@@ -179,7 +206,7 @@ impl fmt::Display for While {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Step::Handshake => f.write_str("shaking hands (TLS)"),
-            step @ (Step::Connect | Step::Header | Step::Body) => step.fmt(f),
+            step @ (Step::Connect | Step::Header | Step::Body | Step::Reply) => step.fmt(f),
         }
     }
 }

@@ -2,50 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+mod common;
+
+use common::{SHORT, fails, free_port, passes, says, server, start, target, wait_port};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use vipd_check::http::{HASHED, Request, SKIMMED, probe};
 use vipd_check::tls::{self, Tls};
 use vipd_check::{Target, Verdict, tcp};
-
-/// For a server that answers: two busy cores may take their time.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// For a server that never will.
-const SHORT: Duration = Duration::from_millis(800);
-
-/// A server that does this with its first connection and then goes on doing it with the next.
-async fn server<F, T>(behave: F) -> SocketAddr
-where
-    F: Fn(TcpStream) -> T + Send + 'static,
-    T: Future<Output = ()> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(behave(stream));
-        }
-    });
-    address
-}
-
-/// A server that reads the request, says this and closes.
-async fn says(text: &'static [u8]) -> SocketAddr {
-    server(move |mut stream| async move {
-        let _ = stream.read(&mut [0; 4096]).await;
-        let _ = stream.write_all(text).await;
-    })
-    .await
-}
-
-fn target(address: SocketAddr) -> Target {
-    Target::new(address, PATIENCE)
-}
 
 async fn get(address: SocketAddr, request: Request) -> Verdict {
     probe(&target(address), &request).await
@@ -67,24 +35,6 @@ fn page() -> Request {
 fn digest_of(body: &[u8]) -> [u8; 16] {
     use md5::Digest;
     md5::Md5::digest(body).into()
-}
-
-#[track_caller]
-fn fails(verdict: Verdict, reason: &str) {
-    assert!(!reason.is_empty(), "any failure would do");
-    match verdict {
-        Verdict::Fail(why) => {
-            let why = why.to_string();
-            println!("  {why}");
-            assert!(why.to_lowercase().contains(&reason.to_lowercase()), "{why:?} doesn't say {reason:?}");
-        }
-        Verdict::Pass { detail } => panic!("passed ({detail}), should fail with {reason:?}"),
-    }
-}
-
-#[track_caller]
-fn passes(verdict: Verdict) {
-    assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
 }
 
 #[tokio::test]
@@ -208,36 +158,6 @@ async fn an_endless_answer_costs_neither_memory_nor_time() {
     let grown = memory().saturating_sub(before);
     println!("  peak memory grew by {grown} KiB; taken: {skimmed}, {hashed}, {headed} bytes");
     assert!(grown < 8 << 10, "peak memory grew by {grown} KiB");
-}
-
-/// A real server that ends with the test.
-struct Real(Child);
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(program: &str, package: &str, arguments: &[&str], directory: &std::path::Path) -> Real {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Real(command.spawn().unwrap_or_else(|e| panic!("{program}: {e}: install Debian's package {package} (make setup)")))
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn wait_port(port: u16) -> SocketAddr {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let start = Instant::now();
-    while std::net::TcpStream::connect(address).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10), "nobody listens on {address}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    address
 }
 
 /// What keepalived's own tool says of a page.

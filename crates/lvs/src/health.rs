@@ -192,7 +192,12 @@ impl Health {
                         // A server that lets a probe time out gets its pause all the same; a program is started from
                         // start to start, as in the original.
                         let from = match self.settings.probe {
-                            Probe::Tcp | Probe::Http(_) => now,
+                            Probe::Tcp
+                            | Probe::Http(_)
+                            | Probe::Smtp(_)
+                            | Probe::Dns(_)
+                            | Probe::Udp(_)
+                            | Probe::Ping => now,
                             Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => started,
                         };
                         from + self.settings.delay_before_retry

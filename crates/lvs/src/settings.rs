@@ -283,6 +283,10 @@ impl Checker {
             Probe::Tcp => "TCP_CHECK",
             Probe::Http(http) if http.tls.is_some() => "SSL_GET",
             Probe::Http(_) => "HTTP_GET",
+            Probe::Smtp(_) => "SMTP_CHECK",
+            Probe::Dns(_) => "DNS_CHECK",
+            Probe::Udp(_) => "UDP_CHECK",
+            Probe::Ping => "PING_CHECK",
             Probe::Misc(_) => "MISC_CHECK",
             Probe::Bfd(_) => "BFD_CHECK",
             Probe::File(_) => "FILE_CHECK",
@@ -310,12 +314,98 @@ pub enum Probe {
     Tcp,
     /// `HTTP_GET`, `SSL_GET`
     Http(Arc<HttpProbe>),
+    /// `SMTP_CHECK`: the name sent in HELO.
+    Smtp(Arc<str>),
+    /// `DNS_CHECK`
+    Dns(Arc<DnsProbe>),
+    /// `UDP_CHECK`
+    Udp(Arc<UdpProbe>),
+    /// `PING_CHECK`. The port of the target counts for nothing.
+    Ping,
     /// `MISC_CHECK`
     Misc(Arc<MiscProbe>),
     /// `BFD_CHECK`: the BFD session of that name. Nothing is sent to the server.
     Bfd(String),
     /// `FILE_CHECK`: the number in a file. Nothing is sent to the server.
     File(Arc<FileProbe>),
+}
+
+/// `DNS_CHECK`: a question.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct DnsProbe {
+    /// `name`: labels with dots between them; empty: the root.
+    pub name: String,
+    /// `type`
+    pub kind: RecordType,
+}
+
+/// Types of DNS records that can be asked for (RFC 1035, 3.2.2; RFC 3596; RFC 4034).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // the field's own names
+pub enum RecordType {
+    A,
+    Ns,
+    Cname,
+    Soa,
+    Mx,
+    Txt,
+    Aaaa,
+    Rrsig,
+    Dnskey,
+}
+
+impl RecordType {
+    /// Every type, its name in the configuration, and its number on the wire.
+    pub const ALL: [(RecordType, &'static str, u16); 9] = [
+        (RecordType::A, "A", 1),
+        (RecordType::Ns, "NS", 2),
+        (RecordType::Cname, "CNAME", 5),
+        (RecordType::Soa, "SOA", 6),
+        (RecordType::Mx, "MX", 15),
+        (RecordType::Txt, "TXT", 16),
+        (RecordType::Aaaa, "AAAA", 28),
+        (RecordType::Rrsig, "RRSIG", 46),
+        (RecordType::Dnskey, "DNSKEY", 48),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        RecordType::ALL.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Its number on the wire.
+    pub fn number(self) -> u16 {
+        RecordType::ALL.iter().find(|(kind, ..)| *kind == self).map_or(0, |(.., number)| *number)
+    }
+}
+
+/// `UDP_CHECK`: what is sent and what must come back.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct UdpProbe {
+    /// `payload`; `None`: 32 bytes that mean nothing.
+    pub payload: Option<Vec<u8>>,
+    /// `require_reply`, `min_reply_length`, `max_reply_length`
+    pub reply: UdpReply,
+}
+
+/// What must come back.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum UdpReply {
+    /// Nothing need come.
+    Optional,
+    /// Any datagram.
+    Any,
+    /// One that begins like this.
+    Like {
+        /// The first bytes.
+        bytes: Vec<u8>,
+        /// Which bits of them count; as many bytes.
+        mask: Vec<u8>,
+        /// Bytes at least.
+        min: u16,
+        /// Bytes at most.
+        max: u16,
+    },
 }
 
 /// `FILE_CHECK`: the number in a file decides, or is added to the weight.

@@ -3,27 +3,24 @@
 use super::vrrp::micros;
 use super::{block, inner, number, seconds, switch, text};
 use crate::keyword::{Block, ROOT};
-use crate::setting::{Setting, Value, find};
+use crate::setting::{Setting, Value};
 use std::fmt::Write;
-use std::time::Duration;
-use vipd_lvs::settings::{Checker, HttpProbe, HttpVersion, Probe, RealServer, UrlProbe};
+use vipd_lvs::settings::{Checker, HttpProbe, HttpVersion, Probe, RealServer, UdpProbe, UdpReply, UrlProbe};
 
 /// The longest `misc_timeout`, in seconds.
 const MAX_MISC_TIMEOUT: u64 = 4294;
 
-/// Appends every check of a server: those that run as they run, others as they are written.
-pub(super) fn checks(real: &RealServer, written: &Setting, above: &Setting, made: &mut Vec<Setting>) {
+/// Appends every check of a server, but for those that are ignored.
+pub(super) fn checks(real: &RealServer, written: &Setting, made: &mut Vec<Setting>) {
     let of = inner(inner(&ROOT, "virtual_server"), "real_server");
     let mut left = real.checkers.as_slice();
     for check in written.settings() {
         let Some(words) = of.find(check.keyword).and_then(|row| row.args.block()) else { continue };
-        let settings = match left.split_first() {
-            Some((checker, rest)) if checker.kind() == check.keyword => {
-                left = rest;
-                running(checker, check, words)
-            }
-            _ => idle(real, check, words, written, above),
+        let Some((checker, rest)) = left.split_first().filter(|(checker, _)| checker.kind() == check.keyword) else {
+            continue;
         };
+        left = rest;
+        let settings = running(checker, check, words);
         made.push(Setting { idle: check.idle, ..Setting::block(check.keyword, Value::Flag(true), settings) });
     }
 }
@@ -73,10 +70,46 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
             }
             made.push(switch("misc_dynamic", misc.dynamic));
         }
+        Probe::Smtp(name) => {
+            // What is said there is said here.
+            spoken.push("host");
+            made.push(text("helo_name", name));
+        }
+        Probe::Dns(asked) => {
+            made.push(text("type", asked.kind.name()));
+            if !asked.name.is_empty() {
+                made.push(text("name", &asked.name));
+            }
+        }
+        Probe::Udp(probe) => datagram(probe, &mut made),
         // No words of their own, or no others.
-        Probe::Tcp | Probe::Bfd(_) | Probe::File(_) => {}
+        Probe::Tcp | Probe::Ping | Probe::Bfd(_) | Probe::File(_) => {}
     }
     block(words, written.settings(), made, &spoken)
+}
+
+fn datagram(probe: &UdpProbe, made: &mut Vec<Setting>) {
+    made.extend(probe.payload.as_ref().map(|payload| text("payload", &digits(payload, &vec![u8::MAX; payload.len()]))));
+    match &probe.reply {
+        UdpReply::Optional => {}
+        UdpReply::Any => made.push(text("require_reply", "")),
+        UdpReply::Like { bytes, mask, min, max } => {
+            made.push(text("require_reply", &digits(bytes, mask)));
+            made.push(number("min_reply_length", *min));
+            made.push(number("max_reply_length", *max));
+        }
+    }
+}
+
+/// Hexadecimal digits, `x` for those that don't count.
+fn digits(bytes: &[u8], mask: &[u8]) -> String {
+    let mut hex = String::new();
+    for (byte, mask) in bytes.iter().zip(mask) {
+        for (digit, counts) in [(byte >> 4, mask >> 4), (byte & 15, mask & 15)] {
+            let _ = if counts == 0 { hex.write_char('x') } else { write!(hex, "{digit:x}") }; // a string takes everything
+        }
+    }
+    hex
 }
 
 fn request(http: &HttpProbe, written: &Setting, words: &'static Block, made: &mut Vec<Setting>) {
@@ -115,39 +148,4 @@ fn url(probe: &UrlProbe) -> Vec<Setting> {
         if probe.status.is_empty() { vec![range(&(200, 299))] } else { probe.status.iter().map(range).collect() };
     made.push(Setting::new("status_code", Value::List(status)));
     made
-}
-
-/// A check that does not run yet: its own words, those it would inherit, and the defaults.
-fn idle(
-    real: &RealServer,
-    written: &Setting,
-    words: &'static Block,
-    server: &Setting,
-    service: &Setting,
-) -> Vec<Setting> {
-    let chain = [written.settings(), server.settings(), service.settings()];
-    let said = |name: &str| chain.iter().find_map(|settings| find(settings, name)).map(|s| s.value.clone());
-    let second = |n: u64| Value::Seconds(micros(Duration::from_secs(n)));
-    let every = said("delay_loop").unwrap_or(second(60));
-    let (retry, before_retry) = if written.keyword == "DNS_CHECK" { (3, every.clone()) } else { (1, second(1)) };
-    let habits = [
-        ("connect_ip", Some(Value::Address(real.address.ip()))),
-        ("connect_port", Some(Value::Number(real.address.port().into())).filter(|_| real.address.port() != 0)),
-        ("connect_timeout", said("connect_timeout").or(Some(second(5)))),
-        ("retry", said("retry").or(Some(Value::Number(retry)))),
-        ("delay_before_retry", said("delay_before_retry").or(Some(before_retry))),
-        ("warmup", said("warmup").or(Some(every.clone()))),
-        ("delay_loop", Some(every)),
-        ("alpha", said("alpha").or(Some(Value::Switch(false)))),
-        ("fwmark", Some(Value::Number(0))),
-        ("helo_name", Some(Value::Text("smtpchecker.keepalived.org".to_owned()))),
-    ];
-    let mut made = Vec::new();
-    for (name, value) in habits {
-        let own = written.find(name).map(|s| s.value.clone());
-        if words.find(name).is_some() {
-            made.extend(own.or(value).map(|value| Setting::new(name, value)));
-        }
-    }
-    block(words, written.settings(), made, &[])
 }

@@ -174,7 +174,7 @@ fn real_server(service: &Service, real: &RealServer, written: &Setting, above: &
         let found = chain.iter().find_map(|settings| find(settings, name)).map(|s| s.value.clone());
         made.extend(found.or(value).map(|value| Setting::new(name, value)));
     }
-    checker::checks(real, written, above, &mut made);
+    checker::checks(real, written, &mut made);
     let of = inner(inner(&ROOT, "virtual_server"), "real_server");
     let checks: Vec<&str> = of.rows().filter(|row| row.args.block().is_some()).map(|row| row.name).collect();
     Setting::block("real_server", socket(real.address), block(of, written.settings(), made, &checks))

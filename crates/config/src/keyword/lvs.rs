@@ -165,23 +165,19 @@ REAL_SERVER_ROWS:
         "Name shown by SNMP."
     "MISC_CHECK" Block(&MISC_CHECK), "{ }", "", "", Acts;
         "Run a program."
-    "SMTP_CHECK" Block(&SMTP_CHECK), "{ }", "", "",
-        NotYet("this check does not run; the server is judged by its other checks only");
+    "SMTP_CHECK" Block(&SMTP_CHECK), "{ }", "", "", Acts;
         "SMTP greeting and HELO."
     "TCP_CHECK" Block(&TCP_CHECK), "{ }", "", "", Acts;
         "TCP connection."
-    "PING_CHECK" Block(&PING_CHECK), "{ }", "", "",
-        NotYet("this check does not run; the server is judged by its other checks only");
+    "PING_CHECK" Block(&PING_CHECK), "{ }", "", "", Acts;
         "ICMP echo."
-    "UDP_CHECK" Block(&UDP_CHECK), "{ }", "", "",
-        NotYet("this check does not run; the server is judged by its other checks only");
+    "UDP_CHECK" Block(&UDP_CHECK), "{ }", "", "", Acts;
         "UDP probe."
     "HTTP_GET" Block(&HTTP_GET), "{ }", "", "", Acts;
         "HTTP request."
     "SSL_GET" Block(&SSL_GET), "{ }", "", "", Acts;
         "HTTPS request."
-    "DNS_CHECK" Block(&DNS_CHECK), "{ }", "", "",
-        NotYet("this check does not run; the server is judged by its other checks only");
+    "DNS_CHECK" Block(&DNS_CHECK), "{ }", "", "", Acts;
         "DNS query over UDP."
     "FILE_CHECK" Block(&FILE_CHECK), "{ }", "", "", Acts;
         "Follow a track_file: the number in it, times the weight, is added to the server's; without a weight, any but 0 means \

@@ -4,13 +4,26 @@
 use super::bfd::Followers;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
+use crate::lex::words::Word;
 use crate::source::Place;
 use crate::tree::{Node, Nodes};
 use crate::value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use vipd_lvs::settings::{Checker, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, TlsProbe, UrlProbe};
+use vipd_lvs::settings::{
+    Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType, TlsProbe, UdpProbe, UdpReply,
+    UrlProbe,
+};
+
+/// `delay_loop` unless one is given.
+const DELAY_LOOP: Duration = Duration::from_secs(60);
+
+/// `helo_name` unless one is given.
+const HELO_NAME: &str = "smtpchecker.keepalived.org";
+
+/// `max_reply_length` unless one is given, in bytes.
+const MAX_REPLY: u16 = 255;
 
 /// Bytes of a host header at most: what a name may have.
 const MAX_HOST: usize = 255;
@@ -24,22 +37,37 @@ struct Habits {
 /// A block of a check and those it inherits from.
 struct Chain<'a> {
     own: &'a Nodes,
+    /// `host` of `SMTP_CHECK`, whose words are those of the block that it stands in.
+    host: Option<&'a Nodes>,
     server: &'a Nodes,
     service: &'a Nodes,
 }
 
-impl Chain<'_> {
+impl<'a> Chain<'a> {
+    fn new(node: &'a Node, server: &'a Nodes, service: &'a Nodes) -> Chain<'a> {
+        let own = node.nodes();
+        Chain { own, host: own.find("host").map(Node::nodes), server, service }
+    }
+
+    /// What the block of the check says itself.
+    fn own<T>(&self, of: impl Fn(&'a Nodes) -> Option<T>) -> Option<T> {
+        self.host.and_then(&of).or_else(|| of(self.own))
+    }
+
+    fn all<T>(&self, of: impl Fn(&'a Nodes) -> Option<T>) -> Option<T> {
+        self.own(&of).or_else(|| of(self.server)).or_else(|| of(self.service))
+    }
+
     fn micros(&self, name: &str) -> Option<Duration> {
-        let found = self.own.micros(name).or(self.server.micros(name)).or(self.service.micros(name));
-        found.map(Duration::from_micros)
+        self.all(|nodes| nodes.micros(name)).map(Duration::from_micros)
     }
 
     fn int(&self, name: &str) -> Option<i64> {
-        self.own.int(name).or(self.server.int(name)).or(self.service.int(name))
+        self.all(|nodes| nodes.int(name))
     }
 
     fn switch(&self, name: &str) -> bool {
-        self.own.switch(name).or(self.server.switch(name)).or(self.service.switch(name)).unwrap_or(false)
+        self.all(|nodes| nodes.switch(name)).unwrap_or(false)
     }
 }
 
@@ -48,36 +76,42 @@ impl Lower<'_> {
     pub(super) fn checkers(&mut self, server: &Node, service: &Nodes, address: SocketAddr) -> Vec<Checker> {
         let nodes = server.nodes();
         let mut out = Vec::new();
-        let mut idle = false;
         for node in nodes.list() {
-            let name = node.keyword.name;
-            let chain = Chain { own: node.nodes(), server: nodes, service };
-            let checker = match name {
-                "TCP_CHECK" => self.network(node, &chain, address, 1, Probe::Tcp),
+            let chain = Chain::new(node, nodes, service);
+            let usual = Habits { retry: 1, before_retry: Duration::from_secs(1) };
+            let checker = match node.keyword.name {
+                "TCP_CHECK" => self.network(node, &chain, address, usual, Probe::Tcp),
                 "HTTP_GET" | "SSL_GET" => {
+                    let habits = Habits { before_retry: Duration::from_secs(3), ..usual };
                     let probe = self.http(node, &chain);
-                    probe.and_then(|probe| self.network(node, &chain, address, 3, probe))
+                    probe.and_then(|probe| self.network(node, &chain, address, habits, probe))
                 }
+                "SMTP_CHECK" => {
+                    let probe = self.smtp(node);
+                    self.network(node, &chain, address, usual, probe)
+                }
+                "DNS_CHECK" => {
+                    let delay_loop = chain.micros("delay_loop").unwrap_or(DELAY_LOOP);
+                    let habits = Habits { retry: 3, before_retry: delay_loop };
+                    self.network(node, &chain, address, habits, dns(chain.own))
+                }
+                "UDP_CHECK" => {
+                    let probe = self.udp(node);
+                    self.network(node, &chain, address, usual, probe)
+                }
+                "PING_CHECK" => self.network(node, &chain, address, usual, Probe::Ping),
                 "MISC_CHECK" => self.misc(node, &chain, address),
                 "BFD_CHECK" => self.follow(node, &chain, address, &out),
                 "FILE_CHECK" => self.file(node, &chain, address),
-                _ => {
-                    idle |= name.ends_with("_CHECK");
-                    continue;
-                }
+                _ => continue,
             };
             out.extend(checker);
-        }
-        if idle && out.is_empty() && !nodes.flawed {
-            let message = format!("no check of {} runs: it always counts as alive", address.ip());
-            let report = Report::warning(Code::WeakCheck, server.whole(), message);
-            self.push(report.help("add a TCP_CHECK, HTTP_GET, SSL_GET or MISC_CHECK"));
         }
         out
     }
 
     fn pace(&self, chain: &Chain<'_>, probe: Probe, target: SocketAddr, habits: Habits) -> Checker {
-        let delay_loop = chain.micros("delay_loop").unwrap_or(Duration::from_secs(60));
+        let delay_loop = chain.micros("delay_loop").unwrap_or(DELAY_LOOP);
         Checker {
             probe,
             target,
@@ -99,13 +133,13 @@ impl Lower<'_> {
         node: &Node,
         chain: &Chain<'_>,
         server: SocketAddr,
-        delay: u64,
+        habits: Habits,
         probe: Probe,
     ) -> Option<Checker> {
         let own = chain.own;
-        let ip = own.ip("connect_ip").unwrap_or(server.ip());
-        let port = own.int("connect_port").map_or(server.port(), narrow);
-        if port == 0 {
+        let ip = chain.own(|nodes| nodes.ip("connect_ip")).unwrap_or(server.ip());
+        let port = chain.own(|nodes| nodes.int("connect_port")).map_or(server.port(), narrow);
+        if port == 0 && probe != Probe::Ping {
             if !own.flawed && !chain.server.flawed {
                 let message = format!("`{}` has no port to connect to: the server has none", node.keyword.name);
                 self.push(Report::error(Code::PortRule, node.whole(), message).help("connect_port PORT"));
@@ -113,25 +147,24 @@ impl Lower<'_> {
             return None;
         }
         let target = SocketAddr::new(ip, port);
-        let habits = Habits { retry: 1, before_retry: Duration::from_secs(delay) };
         let mut checker = self.pace(chain, probe, target, habits);
-        let bind_ip = own.ip("bindto");
+        let bind_ip = chain.own(|nodes| nodes.ip("bindto"));
         if let Some(bind) = bind_ip.filter(|b| b.is_ipv4() != ip.is_ipv4()) {
-            let at = own.find("bindto").map_or(node.at, Node::argument);
+            let at = chain.own(|nodes| nodes.find("bindto")).map_or(node.at, Node::argument);
             let message = format!("`bindto` {bind} and the address checked, {ip}, are of different families");
             self.push(Report::error(Code::WrongFamily, at, message));
         }
-        let bind_port = own.int("bind_port").map(narrow::<u16>);
+        let bind_port = chain.own(|nodes| nodes.int("bind_port")).map(narrow::<u16>);
         let any = if ip.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
         if bind_ip.is_some() || bind_port.is_some() {
             checker.bind = Some(SocketAddr::new(bind_ip.unwrap_or(any), bind_port.unwrap_or(0)));
         }
-        checker.bind_device = own.text("bind_if").map(str::to_owned);
+        checker.bind_device = chain.own(|nodes| nodes.text("bind_if")).map(str::to_owned);
         if matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) && checker.bind_device.is_none() {
             let message = format!("{ip} is a link-local address, so the check needs an interface");
             self.push(Report::error(Code::Missing, node.whole(), message).help("bind_if INTERFACE"));
         }
-        checker.fwmark = own.int("fwmark").map_or(0, narrow);
+        checker.fwmark = chain.own(|nodes| nodes.int("fwmark")).map_or(0, narrow);
         if checker.timeout > checker.delay_loop {
             let (timeout, interval) = (checker.timeout.as_secs_f64(), checker.delay_loop.as_secs_f64());
             let message =
@@ -140,6 +173,52 @@ impl Lower<'_> {
             self.push(report.help("let connect_timeout be shorter than delay_loop"));
         }
         Some(checker)
+    }
+
+    fn smtp(&mut self, node: &Node) -> Probe {
+        let own = node.nodes();
+        if let Some(second) = own.all("host").nth(1) {
+            let message = "one `SMTP_CHECK` has one target: of several `host` only the first counts";
+            let report = Report::warning(Code::Repeated, second.at, message).label("ignored");
+            self.push(report.help("write a SMTP_CHECK for each"));
+        }
+        let name = own.text("helo_name").unwrap_or(HELO_NAME);
+        let plain = name.bytes().all(|b| b.is_ascii_graphic()) && name.len() <= MAX_HOST;
+        if !plain {
+            let at = own.find("helo_name").map_or(node.at, Node::argument);
+            let message =
+                format!("`helo_name`: a host has no blanks or special characters, and at most {MAX_HOST} bytes");
+            self.push(Report::error(Code::BadName, at, message));
+        }
+        Probe::Smtp(name.into())
+    }
+
+    fn udp(&mut self, node: &Node) -> Probe {
+        let own = node.nodes();
+        let payload = own.find("payload").map(|node| hex(&node.words).0);
+        let length = |name: &str| own.int(name).map(narrow::<u16>);
+        let (min, max) = (length("min_reply_length"), length("max_reply_length"));
+        let reply = match own.find("require_reply").map(|node| hex(&node.words)) {
+            None => UdpReply::Optional,
+            Some((bytes, _)) if bytes.is_empty() => UdpReply::Any,
+            Some((bytes, mask)) => {
+                let (min, max) = (min.unwrap_or(0), max.unwrap_or(MAX_REPLY));
+                if min > max {
+                    let at = own.find("min_reply_length").map_or(node.at, Node::argument);
+                    let message = format!("no reply has {min} bytes at least and {max} at most");
+                    let report = Report::error(Code::OutOfRange, at, message);
+                    self.push(report.help(format!("max_reply_length {min} or more; {MAX_REPLY} unless given")));
+                }
+                UdpReply::Like { bytes, mask, min, max }
+            }
+        };
+        if !matches!(reply, UdpReply::Like { .. }) && (min.is_some() || max.is_some()) {
+            let name = if min.is_some() { "min_reply_length" } else { "max_reply_length" };
+            let at = own.find(name).map_or(node.at, |node| node.at);
+            let message = format!("`{name}` counts only beside a `require_reply` that says how the reply begins");
+            self.push(Report::warning(Code::WeakCheck, at, message).label("not looked at"));
+        }
+        Probe::Udp(Arc::new(UdpProbe { payload, reply }))
     }
 
     fn misc(&mut self, node: &Node, chain: &Chain<'_>, server: SocketAddr) -> Option<Checker> {
@@ -336,6 +415,31 @@ impl Lower<'_> {
         let host = self.host(nodes).or_else(|| inherited.map(str::to_owned));
         Some(UrlProbe { path: path.to_owned(), host, digest, status })
     }
+}
+
+fn dns(own: &Nodes) -> Probe {
+    let kind = own.text("type").and_then(|name| {
+        RecordType::ALL.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)).map(|(kind, ..)| *kind)
+    });
+    let name = own.text("name").unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+    Probe::Dns(Arc::new(DnsProbe { name, kind: kind.unwrap_or(RecordType::Soa) }))
+}
+
+/// Bytes of hexadecimal digits, and which bits of them count: `x` stands for any digit.
+fn hex(words: &[Word]) -> (Vec<u8>, Vec<u8>) {
+    let digits: Vec<Option<u8>> = words
+        .iter()
+        .flat_map(|word| word.text.chars())
+        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect();
+    let byte = |pair: &[Option<u8>]| {
+        let (high, low) = (pair[0], pair.get(1).copied().flatten());
+        let of = |digit: Option<u8>| (digit.unwrap_or(0), digit.map_or(0, |_| 15));
+        let ((high, high_mask), (low, low_mask)) = (of(high), of(low));
+        (high << 4 | low, high_mask << 4 | low_mask)
+    };
+    digits.chunks(2).map(byte).unzip()
 }
 
 fn md5(text: &str) -> Option<[u8; 16]> {

@@ -25,10 +25,10 @@ use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
 use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
-use vipd_check::{Target, http, tcp, tls};
+use vipd_check::{Target, dns, http, ping, smtp, tcp, tls, udp};
 use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::settings::{
-    Checker, FileProbe, HttpVersion, MiscProbe, Probe, RealServer, VirtualServer, VirtualServerId,
+    Checker, FileProbe, HttpVersion, MiscProbe, Probe, RealServer, UdpProbe, UdpReply, VirtualServer, VirtualServerId,
 };
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
@@ -466,7 +466,13 @@ impl Role {
                 let configured = self.weights.get(&check.server).copied().unwrap_or_default();
                 self.files.get(&probe.file).map(|number| file_outcome(probe, *number, configured))
             }
-            Probe::Tcp | Probe::Http(_) | Probe::Misc(_) => None,
+            Probe::Tcp
+            | Probe::Http(_)
+            | Probe::Smtp(_)
+            | Probe::Dns(_)
+            | Probe::Udp(_)
+            | Probe::Ping
+            | Probe::Misc(_) => None,
         };
         if let Some(outcome) = outcome {
             self.ran(serial, outcome);
@@ -597,13 +603,21 @@ async fn probe(settings: &Checker) -> Outcome {
         fwmark: settings.fwmark,
         timeout: settings.timeout,
     };
-    let mut detail = String::new();
+    let outcome = |verdict| match verdict {
+        vipd_check::Verdict::Pass { detail } => Outcome::Pass { detail, weight: None },
+        vipd_check::Verdict::Fail(why) => Outcome::Fail { why: why.to_string() },
+    };
     match &settings.probe {
-        Probe::Tcp => match tcp::probe(&target).await {
-            vipd_check::Verdict::Pass { detail: d } => detail = d,
-            vipd_check::Verdict::Fail(why) => return Outcome::Fail { why: why.to_string() },
-        },
+        Probe::Tcp => outcome(tcp::probe(&target).await),
+        Probe::Smtp(helo_name) => outcome(smtp::probe(&target, helo_name).await),
+        Probe::Dns(asked) => {
+            let question = dns::Question { name: asked.name.clone(), kind: asked.kind.number() };
+            outcome(dns::probe(&target, &question).await)
+        }
+        Probe::Udp(wanted) => outcome(udp::probe(&target, &datagram(wanted)).await),
+        Probe::Ping => outcome(ping::probe(&target).await),
         Probe::Http(settings) => {
+            let mut detail = String::new();
             let version = match settings.version {
                 HttpVersion::V10 => Version::V10,
                 HttpVersion::V10Close => Version::V10Close,
@@ -628,12 +642,27 @@ async fn probe(settings: &Checker) -> Outcome {
                     }
                 }
             }
+            Outcome::Pass { detail, weight: None }
         }
         Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => {
-            return Outcome::Fail { why: "nothing can be sent for it".to_owned() };
+            Outcome::Fail { why: "nothing can be sent for it".to_owned() }
         }
     }
-    Outcome::Pass { detail, weight: None }
+}
+
+/// What a `UDP_CHECK` sends, and what must come back.
+fn datagram(probe: &UdpProbe) -> udp::Request {
+    let reply = match &probe.reply {
+        UdpReply::Optional => udp::Reply::Optional,
+        UdpReply::Any => udp::Reply::Any,
+        UdpReply::Like { bytes, mask, min, max } => udp::Reply::Like(udp::Pattern {
+            bytes: bytes.clone(),
+            mask: mask.clone(),
+            min: (*min).into(),
+            max: (*max).into(),
+        }),
+    };
+    udp::Request { payload: probe.payload.clone(), reply }
 }
 
 /// What the end of a `MISC_CHECK` program means: 0 well; with `misc_dynamic` 2 to 255 well with that weight less 2.
