@@ -55,13 +55,13 @@ impl Pattern {
     /// Whether a reply fits: its length, and as many bytes as both have.
     pub fn fits(&self, reply: &[u8]) -> bool {
         let same = |((byte, wanted), mask): ((&u8, &u8), &u8)| byte & mask == wanted & mask;
-        (self.min..=self.max).contains(&reply.len())
-            && reply.iter().zip(&self.bytes).zip(&self.mask).all(same)
+        (self.min..=self.max).contains(&reply.len()) && reply.iter().zip(&self.bytes).zip(&self.mask).all(same)
     }
 
     /// As an operator writes it: `2a2axx, 4 to 255 bytes`.
     fn text(&self) -> String {
-        let digit = |value: u8, mask: u8| if mask == 0 { 'x' } else { char::from_digit(value.into(), 16).unwrap_or('x') };
+        let digit =
+            |value: u8, mask: u8| if mask == 0 { 'x' } else { char::from_digit(value.into(), 16).unwrap_or('x') };
         let both = |(byte, mask): (&u8, &u8)| [digit(byte >> 4, mask >> 4), digit(byte & 15, mask & 15)];
         let bytes: String = self.bytes.iter().zip(&self.mask).flat_map(both).collect();
         format!("{bytes}, {} to {} bytes", self.min, self.max)
@@ -91,7 +91,9 @@ fn judge(target: &Target, request: &Request, reply: Option<&[u8]>) -> Result<Str
             let got = format!("{} bytes (\"{}\")", reply.len(), printable(reply, 32));
             Err(Why::Reply { got, wanted: pattern.text() })
         }
-        (Some(reply), Reply::Optional | Reply::Any | Reply::Like(_)) => Ok(format!("replied with {} bytes", reply.len())),
+        (Some(reply), Reply::Optional | Reply::Any | Reply::Like(_)) => {
+            Ok(format!("replied with {} bytes", reply.len()))
+        }
     }
 }
 

@@ -40,7 +40,7 @@ fn digest_of(body: &[u8]) -> [u8; 16] {
 #[tokio::test]
 async fn a_connection_is_made_or_refused_or_local() {
     passes(tcp::probe(&target(says(b"").await)).await);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
     fails(tcp::probe(&target(closed)).await, "refused");

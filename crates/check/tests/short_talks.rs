@@ -43,7 +43,9 @@ async fn dead_port() -> SocketAddr {
 async fn a_real_mail_server() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
-    let conf = format!("listen on 127.0.0.1 port {port} hostname mail.example\n");
+    let conf = format!(
+        "listen on 127.0.0.1 port {port} hostname mail.example\naction nowhere mda \"/bin/true\"\nmatch for local action nowhere\n"
+    );
     std::fs::write(directory.path().join("smtpd.conf"), conf).unwrap();
     let real = start("/usr/sbin/smtpd", "opensmtpd", &["-d", "-f", "smtpd.conf"], directory.path());
     let address = wait_port(port);
@@ -81,8 +83,8 @@ async fn mail_servers_that_say_the_wrong_thing() {
     fails(ask(&[b"554 no\r\n"]).await, "replied \"554 no\" instead of 220 its greeting");
     fails(ask(&[b"220 a\r\n", b"501 who?\r\n"]).await, "instead of 250 to HELO");
     fails(ask(&[b"220-a\r\n550 no\r\n"]).await, "replied \"550 no\"");
-    fails(ask(&[b"hello\x1b[2J\r\n"]).await, "replied \"hello\\\\x1b[2J\"");
-    fails(ask(&[b"220 a\r\n", b"250 b\r\n"]).await, "no reply within");
+    fails(ask(&[b"hello\x1b[2J\r\n"]).await, "replied \"hello\\x1b[2J\"");
+    fails(ask(&[b"220 a\r\n", b"250 b\r\n"]).await, "the server closed the connection while waiting for a reply");
     fails(ask(&[b"220 without an end"]).await, "no reply within");
     fails(ask(&[b""]).await, "no reply within");
     let closes = says(b"").await;
@@ -112,8 +114,14 @@ async fn a_real_name_server() {
     let port = free_port();
     let listen = format!("--port={port}");
     let arguments = [
-        "--no-daemon", "--conf-file=/dev/null", "--no-hosts", "--no-resolv", "--listen-address=127.0.0.1",
-        "--bind-interfaces", &listen, "--address=/up.example/192.0.2.7",
+        "--no-daemon",
+        "--conf-file=/dev/null",
+        "--no-hosts",
+        "--no-resolv",
+        "--listen-address=127.0.0.1",
+        "--bind-interfaces",
+        &listen,
+        "--address=/up.example/192.0.2.7",
     ];
     let real = start("/usr/sbin/dnsmasq", "dnsmasq-base", &arguments, std::path::Path::new("/"));
     let address = wait_port(port);
@@ -179,7 +187,10 @@ async fn silence_and_datagrams() {
     let long = answers(|_| vec![vec![7; 60_000]]).await;
     fails(udp::probe(&hasty(long), &request(like(&[7], 0, 255))).await, "replied 60000 bytes");
     let elsewhere = Target { bind: Some("192.0.2.99:0".parse().unwrap()), ..hasty(silent) };
-    fails(udp::probe(&elsewhere, &request(Reply::Optional)).await, "not asked, because of this host: binding to 192.0.2.99:0");
+    fails(
+        udp::probe(&elsewhere, &request(Reply::Optional)).await,
+        "not asked, because of this host: binding to 192.0.2.99:0",
+    );
 }
 
 #[tokio::test]
@@ -197,6 +208,4 @@ async fn this_host_answers_and_a_reserved_address_does_not() {
     let bound = Target { bind: Some("127.0.0.9:0".parse().unwrap()), ..target("127.0.0.1:0".parse().unwrap()) };
     passes(ping::probe(&bound).await);
     fails(ping::probe(&hasty("255.255.255.255:0".parse().unwrap())).await, "because of this host");
-    let nobody = ping::probe(&Target::new("127.0.0.1:0".parse().unwrap(), Duration::ZERO)).await;
-    fails(nobody, "no reply within 0ns");
 }

@@ -10,12 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 use vipd_check::{Target, Verdict};
 
 /// For a server that answers: two busy cores may take their time.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// For a server that never will.
-pub const SHORT: Duration = Duration::from_millis(800);
+pub(crate) const SHORT: Duration = Duration::from_millis(800);
 
 /// A server that does this with its first connection and then goes on doing it with the next.
-pub async fn server<F, T>(behave: F) -> SocketAddr
+pub(crate) async fn server<F, T>(behave: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> T + Send + 'static,
     T: Future<Output = ()> + Send + 'static,
@@ -31,7 +31,7 @@ where
 }
 
 /// A server that reads the request, says this and closes.
-pub async fn says(text: &'static [u8]) -> SocketAddr {
+pub(crate) async fn says(text: &'static [u8]) -> SocketAddr {
     server(move |mut stream| async move {
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(text).await;
@@ -39,12 +39,12 @@ pub async fn says(text: &'static [u8]) -> SocketAddr {
     .await
 }
 
-pub fn target(address: SocketAddr) -> Target {
+pub(crate) fn target(address: SocketAddr) -> Target {
     Target::new(address, PATIENCE)
 }
 
 #[track_caller]
-pub fn fails(verdict: Verdict, reason: &str) {
+pub(crate) fn fails(verdict: Verdict, reason: &str) {
     assert!(!reason.is_empty(), "any failure would do");
     match verdict {
         Verdict::Fail(why) => {
@@ -57,12 +57,12 @@ pub fn fails(verdict: Verdict, reason: &str) {
 }
 
 #[track_caller]
-pub fn passes(verdict: Verdict) {
+pub(crate) fn passes(verdict: Verdict) {
     assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
 }
 
 /// A real server that ends with the test.
-pub struct Real(Child);
+pub(crate) struct Real(Child);
 
 impl Drop for Real {
     fn drop(&mut self) {
@@ -71,17 +71,17 @@ impl Drop for Real {
     }
 }
 
-pub fn start(program: &str, package: &str, arguments: &[&str], directory: &std::path::Path) -> Real {
+pub(crate) fn start(program: &str, package: &str, arguments: &[&str], directory: &std::path::Path) -> Real {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Real(command.spawn().unwrap_or_else(|e| panic!("{program}: {e}: install Debian's package {package} (make setup)")))
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-pub fn wait_port(port: u16) -> SocketAddr {
+pub(crate) fn wait_port(port: u16) -> SocketAddr {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let start = Instant::now();
     while std::net::TcpStream::connect(address).is_err() {
