@@ -6,7 +6,7 @@ mod common;
 
 use common::{SHORT, fails, free_port, passes, says, server, start, target, wait_port};
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

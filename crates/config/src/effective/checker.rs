@@ -19,7 +19,9 @@ pub(super) fn checks(real: &RealServer, written: &Setting, made: &mut Vec<Settin
         let Some((checker, rest)) = left.split_first().filter(|(checker, _)| checker.kind() == check.keyword) else {
             continue;
         };
-        left = rest;
+        // Each `host` of an SMTP_CHECK is a check of its own; what they have in common is the block's.
+        let hosts = check.settings().iter().filter(|s| s.keyword == "host").count();
+        left = rest.get(hosts.saturating_sub(1)..).unwrap_or_default();
         let settings = running(checker, check, words);
         made.push(Setting { idle: check.idle, ..Setting::block(check.keyword, Value::Flag(true), settings) });
     }
@@ -71,8 +73,10 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
             made.push(switch("misc_dynamic", misc.dynamic));
         }
         Probe::Smtp(name) => {
-            // What is said there is said here.
-            spoken.push("host");
+            if written.find("host").is_some() {
+                // What their own blocks say is theirs.
+                made.retain(|made| !matches!(made.keyword, "connect_ip" | "connect_port"));
+            }
             made.push(text("helo_name", name));
         }
         Probe::Dns(asked) => {

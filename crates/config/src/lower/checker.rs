@@ -29,15 +29,17 @@ const MAX_REPLY: u16 = 255;
 const MAX_HOST: usize = 255;
 
 /// What a kind of check does unless told otherwise.
+#[derive(Clone, Copy)]
 struct Habits {
     retry: u32,
     before_retry: Duration,
 }
 
 /// A block of a check and those it inherits from.
+#[derive(Clone, Copy)]
 struct Chain<'a> {
     own: &'a Nodes,
-    /// `host` of `SMTP_CHECK`, whose words are those of the block that it stands in.
+    /// One `host` of `SMTP_CHECK`, whose words go before those of the block that it stands in.
     host: Option<&'a Nodes>,
     server: &'a Nodes,
     service: &'a Nodes,
@@ -45,8 +47,7 @@ struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     fn new(node: &'a Node, server: &'a Nodes, service: &'a Nodes) -> Chain<'a> {
-        let own = node.nodes();
-        Chain { own, host: own.find("host").map(Node::nodes), server, service }
+        Chain { own: node.nodes(), host: None, server, service }
     }
 
     /// What the block of the check says itself.
@@ -88,7 +89,14 @@ impl Lower<'_> {
                 }
                 "SMTP_CHECK" => {
                     let probe = self.smtp(node);
-                    self.network(node, &chain, address, usual, probe)
+                    let hosts = chain.own.all("host").map(|host| Some(host.nodes()));
+                    // Without any, the server itself is asked; with some, each of them.
+                    let hosts: Vec<_> = hosts.chain(chain.own.find("host").is_none().then_some(None)).collect();
+                    for host in hosts {
+                        let chain = Chain { host, ..chain };
+                        out.extend(self.network(node, &chain, address, usual, probe.clone()));
+                    }
+                    continue;
                 }
                 "DNS_CHECK" => {
                     let delay_loop = chain.micros("delay_loop").unwrap_or(DELAY_LOOP);
@@ -177,11 +185,6 @@ impl Lower<'_> {
 
     fn smtp(&mut self, node: &Node) -> Probe {
         let own = node.nodes();
-        if let Some(second) = own.all("host").nth(1) {
-            let message = "one `SMTP_CHECK` has one target: of several `host` only the first counts";
-            let report = Report::warning(Code::Repeated, second.at, message).label("ignored");
-            self.push(report.help("write a SMTP_CHECK for each"));
-        }
         let name = own.text("helo_name").unwrap_or(HELO_NAME);
         let plain = name.bytes().all(|b| b.is_ascii_graphic()) && name.len() <= MAX_HOST;
         if !plain {
