@@ -98,6 +98,16 @@ fn a_datagram_is_sent_and_another_awaited() {
 }
 
 #[test]
+fn failures_that_may_be_mended_are_logged_where_that_is_asked_for() {
+    let logged = |global: &str, own: &str| {
+        let text = format!("global_defs {{\n{global}\n}}\n") + &text(&format!("TCP_CHECK {{\n{own}\n}}"));
+        config(&text).services[0].lvs.real_servers[0].checkers[0].log_all_failures
+    };
+    assert!(!logged("", "") && logged("", "log_all_failures") && logged("checker_log_all_failures", ""));
+    assert!(!logged("checker_log_all_failures", "log_all_failures off"));
+}
+
+#[test]
 fn a_ping_needs_no_port() {
     let check = checker("PING_CHECK {\nconnect_ip 10.0.0.2\nfwmark 3\n}");
     assert_eq!((check.probe, check.target.ip(), check.fwmark), (Probe::Ping, "10.0.0.2".parse().unwrap(), 3));

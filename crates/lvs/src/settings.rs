@@ -274,6 +274,8 @@ pub struct Checker {
     pub warmup: Duration,
     /// `alpha`: starts failed.
     pub alpha: bool,
+    /// `log_all_failures`: a failure that a retry may still mend is logged, too.
+    pub log_all_failures: bool,
 }
 
 impl Checker {

@@ -229,6 +229,7 @@ fn checker() -> Checker {
         delay_before_retry: Duration::from_secs(2),
         warmup: Duration::from_secs(60),
         alpha: false,
+        log_all_failures: false,
     }
 }
 

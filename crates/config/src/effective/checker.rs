@@ -43,6 +43,7 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
         seconds("delay_before_retry", micros(checker.delay_before_retry)),
         seconds("warmup", micros(checker.warmup)),
         switch("alpha", checker.alpha),
+        switch("log_all_failures", checker.log_all_failures),
     ];
     let mut spoken = vec!["bindto", "bind_port", "bind_if"];
     if words.find("connect_ip").is_some() {

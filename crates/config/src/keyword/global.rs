@@ -124,8 +124,7 @@ GLOBAL_ROWS:
         "Default mail alert setting for VRRP instances and sync groups."
     "smtp_alert_checker" Switch, "[on|off|true|false|yes|no]", "no argument = on", "unset", Acts;
         "Default mail alert setting for virtual and real servers."
-    "checker_log_all_failures" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("a failure that a retry may still mend is logged at level debug only");
+    "checker_log_all_failures" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Log each failed check even while retries remain."
     "dynamic_interfaces" OptOneOf(&["allow_if_changes"]), "[allow_if_changes]", "", "off",
         Obsolete("an interface that does not exist yet puts its instance in FAULT until it comes");

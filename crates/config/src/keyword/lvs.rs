@@ -238,8 +238,7 @@ PACE:
     "alpha" Switch, "[on|off|true|false|yes|no]", "no argument = on", "real_server setting", Acts;
         "Start failed until the first success."
     "log_all_failures" Switch, "[on|off|true|false|yes|no]", "no argument = on",
-        "off (checker_log_all_failures also enables)",
-        NotYet("a failure that a retry may still mend is logged at level debug only");
+        "off (checker_log_all_failures also enables)", Acts;
         "Log every failed try."
 }
 

@@ -132,6 +132,7 @@ impl Lower<'_> {
             delay_before_retry: chain.micros("delay_before_retry").unwrap_or(habits.before_retry),
             warmup: chain.micros("warmup").unwrap_or(delay_loop),
             alpha: chain.switch("alpha"),
+            log_all_failures: chain.own(|nodes| nodes.switch("log_all_failures")).unwrap_or(self.defaults.log_failures),
         }
     }
 

@@ -42,6 +42,7 @@ pub(crate) struct Defaults {
     pub(super) smtp_vrrp: bool,
     /// For virtual servers; real servers tell by mail unless this is said to be off.
     pub(super) smtp_checker: Option<bool>,
+    pub(super) log_failures: bool,
     pub(super) priority_changes: bool,
     pub(super) default_interface: Option<String>,
     pub(super) vmac_prefix: String,
@@ -99,6 +100,7 @@ impl Defaults {
             vip_lease: nodes.switch("vip_lease").unwrap_or(true),
             smtp_vrrp: nodes.switch("smtp_alert_vrrp").or(smtp).unwrap_or(false),
             smtp_checker: nodes.switch("smtp_alert_checker").or(smtp),
+            log_failures: nodes.on("checker_log_all_failures"),
             priority_changes: nodes.on("vrrp_notify_priority_changes"),
             default_interface: nodes.text("default_interface").map(str::to_owned),
             vmac_addr_prefix: nodes.text("vmac_addr_prefix").map_or_else(|| vmac_prefix.clone(), str::to_owned),

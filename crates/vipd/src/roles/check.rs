@@ -488,6 +488,7 @@ impl Role {
         check.last_run = Some(unix_time() - check.took.as_secs_f64());
         let before = (check.health.state(), check.health.weight(), check.health.has_run());
         let was_up = check.health.up();
+        let failed = matches!(outcome, Outcome::Fail { .. });
         let turn = check.health.handle(check.started, now, outcome);
         let after = (check.health.state(), check.health.weight(), check.health.has_run());
         self.due.insert((check.health.wake(), serial));
@@ -496,6 +497,10 @@ impl Role {
         match (was_up, check.health.up()) {
             (true, false) => warn!("{kind} of {address} for {id} failed: {why}"),
             (false, true) => info!("{kind} of {address} for {id} succeeded: {why}"),
+            // It still counts as passing, and why it failed is what was just found.
+            (true, true) if failed && check.health.settings().log_all_failures => {
+                info!("{kind} of {address} for {id} failed, and is tried again before that counts: {why}");
+            }
             (true, true) | (false, false) => debug!("{kind} of {address} for {id}: {why}"),
         }
         if before != after {
