@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+#[path = "vm_director/kinds.rs"]
+mod kinds;
 #[path = "vm_director/life.rs"]
 mod life;
 #[path = "vm_director/machine.rs"]
@@ -89,6 +91,12 @@ fn the_sync_daemon_follows_the_instance_that_says_so() {
 fn the_sync_daemon_follows_its_instance() {
     machine::needed();
     sync::follows();
+}
+
+#[test]
+fn every_kind_of_check_judges_a_real_server_of_its_kind() {
+    machine::needed();
+    kinds::judge_their_servers();
 }
 
 #[test]
