@@ -30,11 +30,8 @@ fn lines(port: &str, flag: &str, weight: u8) -> [String; 2] {
 }
 
 fn mail_server(host: &Host) -> Proc {
-    let conf = host.write(
-        "smtpd.conf",
-        "listen on 10.77.0.11 port 25 hostname mail.example\naction nowhere mda \"/bin/true\"\nmatch for local action nowhere\n",
-    );
-    host.spawn("smtpd", host.command("smtpd").args(["-d", "-f"]).arg(conf))
+    let arguments = ["-n", "-l", "10.77.0.11:25", "-c", "aiosmtpd.handlers.Sink"];
+    host.spawn("aiosmtpd", host.command("/usr/bin/aiosmtpd").args(arguments))
 }
 
 fn name_server(host: &Host, port: &str) -> Proc {
@@ -58,7 +55,7 @@ pub(crate) fn judge_their_servers() {
     for kind in [Kind::Vipd, Kind::Keepalived] {
         let whole = Whole::new();
         let [server, _] = &whole.web;
-        // OpenSMTPD asks for the name of whoever connects before it greets: without a way it does not wait for an answer.
+        // The mail server asks for its own name before it greets: without a way it does not wait for an answer.
         server.ip("route del default");
         let director = Director::start_with(kind, &whole.director, &conf("", &text), &[]);
         let becomes = |mail: u8, name: u8, datagrams: u8, host: u8| {
