@@ -7,7 +7,6 @@ pub mod announce;
 pub mod carrier;
 pub mod clock;
 pub mod connector;
-pub mod echo;
 pub mod lease;
 pub mod netlink;
 pub mod netns;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tracing::info;
+use vipd_check::Target;
 use vipd_config::model::{Takeover, TimedCommand};
 use vipd_vrrp::router::Question;
 
@@ -97,10 +98,10 @@ async fn answers(address: IpAddr, port: Option<u16>, patience: Duration) -> Resu
             Ok(connected) => connected.map(drop),
             Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         },
-        None => {
-            let ping = tokio::task::spawn_blocking(move || vipd_sys::echo::ping(address, patience));
-            ping.await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
-        }
+        None => match vipd_check::ping::probe(&Target::new(SocketAddr::new(address, 0), patience)).await {
+            vipd_check::Verdict::Pass { .. } => Ok(()),
+            vipd_check::Verdict::Fail(why) => Err(std::io::Error::other(why)),
+        },
     };
     let port = port.map_or_else(String::new, |port| format!(" port {port}"));
     answer.map_err(|e| format!("witness {address}{port}: {e}"))
