@@ -693,6 +693,36 @@ fn a_last_word_is_told_once_as_one() {
     }
 }
 
+/// Words with silence between them are no master that goes on, also while nothing is told so soon after the last one.
+#[test]
+fn last_words_one_after_another_are_no_second_master() {
+    const START: Instant = Instant(1_000_000_000);
+    let patience = master_down(Version::V3, Priority(100), Centis(100), 3);
+    let mut node = node(START, instance(Version::V3, 51, 100, 100), OWN);
+    let mut now = START + patience;
+    node.handle(now, Input::Tick);
+    let weaker = heard(&node, 50, LOWER, 100);
+    let mut told = Vec::new();
+    let mut pass = |node: &mut Node, seconds: u64| {
+        for _ in 0..seconds * 2 {
+            now = now + Micros(SECOND / 2);
+            node.handle(now, Input::Tick);
+            assert_eq!(node.routers()[0].second_master(now), None);
+            told.extend(does(node));
+        }
+        now
+    };
+    for _ in 0..4 {
+        let now = pass(&mut node, 5);
+        node.handle(now, weaker.clone());
+    }
+    assert_eq!(node.routers()[0].counters.two_masters, 4);
+    pass(&mut node, 40);
+    assert!(!told.contains(&Does::TellsTwo), "{told:?}");
+    // The first, and what came in the half minute behind it.
+    assert_eq!(told.iter().filter(|does| **does == Does::Heals).count(), 2, "{told:?}");
+}
+
 /// Another master that sends more rarely than this one goes on all the same.
 #[test]
 fn a_slow_second_master_is_no_last_word() {

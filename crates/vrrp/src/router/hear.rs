@@ -291,10 +291,13 @@ impl Router {
     fn contest(&mut self, now: Instant, heard: Heard) {
         let interval = self.settings.advert_int.micros();
         let settled = now >= self.since + interval;
+        let State::Master(Master { contest, .. }) = &self.state else { return };
+        let ended = contest.is_some_and(|contest| now > self.contest_end(&contest));
         let State::Master(master) = &mut self.state else { return };
         let peace = now < master.peace_until;
         match &mut master.contest {
-            Some(contest) => {
+            // Two last words with silence between them are two, and neither is one that goes on.
+            Some(contest) if contest.goes_on || !ended => {
                 contest.other = heard;
                 contest.adverts = contest.adverts.saturating_add(1);
                 contest.goes_on |= now - contest.since >= Micros(interval.0 / 2);
@@ -303,11 +306,11 @@ impl Router {
                     self.edges.push_back(Edge::TwoMasters { contest: *contest });
                 }
             }
-            None if settled => {
+            Some(_) | None if settled => {
                 master.contest = Some(Contest { other: heard, since: now, adverts: 1, goes_on: false, told: false });
                 self.counters.two_masters += 1;
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
 
