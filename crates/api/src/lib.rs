@@ -27,6 +27,8 @@ pub enum Request {
     },
     /// Give what this host is MASTER of to its peers, or take it back.
     Steer(Order),
+    /// Drain, stop, weigh, add or remove real servers; answered by `Reply::Ordered`.
+    Server(ServerOrder),
     /// What has happened; answered by `Reply::Events`.
     Events {
         /// What comes after that number; `None`: everything that is kept.
@@ -61,6 +63,68 @@ pub enum Order {
     Serve,
 }
 
+/// What an operator wants of real servers, beside what the file says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerOrder {
+    /// The virtual server: its name as the status has it, or `ADDRESS:PORT`, or `all`.
+    pub service: String,
+    /// The real server: `ADDRESS:PORT`, or `ADDRESS` for all that it has.
+    pub server: String,
+    /// What is wanted.
+    #[serde(flatten)]
+    pub wish: ServerWish,
+    /// Whether the next reload ends it.
+    #[serde(default)]
+    pub until_reload: bool,
+}
+
+/// What is wanted of a real server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case")]
+pub enum ServerWish {
+    /// What the file says again.
+    Ready,
+    /// It keeps the connections that it has, and gets no new ones.
+    Drain {
+        /// After so many seconds it gets nothing any more.
+        #[serde(default)]
+        deadline: Option<u64>,
+    },
+    /// It gets nothing.
+    Down,
+    /// Another weight.
+    Weight {
+        /// 0 to 65535.
+        weight: u32,
+    },
+    /// It is one of the virtual server's, too.
+    Add {
+        /// 0 to 65535; `None`: that of the one it is like.
+        #[serde(default)]
+        weight: Option<u32>,
+        /// The real server that it is checked and reached like; `None`: the first.
+        #[serde(default)]
+        like: Option<String>,
+    },
+    /// It is none of the virtual server's any more.
+    Remove,
+}
+
+/// An operator's order in force for a real server.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct OrderStatus {
+    /// `drain`, `down`, `weight 5`, `removed`, `added`, or `added, drain`.
+    pub what: String,
+    /// Whose it is.
+    pub by: String,
+    /// Since when.
+    pub since: UnixTime,
+    /// When a server that drains goes down, at the latest.
+    pub deadline: Option<UnixTime>,
+    /// Whether the next reload ends it.
+    pub until_reload: bool,
+}
+
 /// The answer to a `Request`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
@@ -73,6 +137,8 @@ pub enum Reply {
     Config {
         /// JSON of the daemon's own types, which change from version to version: for the same program alone.
         config: String,
+        /// What operators want beside its file, in the same manner: it is in `config` already.
+        orders: String,
         /// How the daemon reads its file.
         reading: Reading,
     },
@@ -80,6 +146,13 @@ pub enum Reply {
     Steered {
         /// What was done, a sentence each.
         done: Vec<String>,
+    },
+    /// To `Request::Server`.
+    Ordered {
+        /// What was done, a sentence each.
+        done: Vec<String>,
+        /// Of which servers: service and address, as the status has them.
+        servers: Vec<(String, String)>,
     },
     /// To `Request::Events`: the first begins with `Item::Boot`, as does any after the numbers have begun anew.
     Events {
@@ -657,6 +730,9 @@ pub struct ServiceStatus {
     /// Its real servers while the state is `unknown`.
     #[serde(default)]
     pub unknown_servers: Vec<UnknownServerStatus>,
+    /// Those that an operator has removed.
+    #[serde(default)]
+    pub removed_servers: Vec<RemovedServerStatus>,
 }
 
 /// One `real_server`.
@@ -682,8 +758,20 @@ pub struct RealServerStatus {
     pub inactive_connections: u64,
     /// Connections since the server was added.
     pub connections: u64,
+    /// What an operator wants of it beside what the file says.
+    #[serde(default)]
+    pub order: Option<OrderStatus>,
     /// Its checks.
     pub checks: Vec<CheckStatus>,
+}
+
+/// A real server that the file has and an operator has removed.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct RemovedServerStatus {
+    /// Address and port.
+    pub address: String,
+    /// By whom, and since when.
+    pub order: OrderStatus,
 }
 
 /// One `real_server` of which nobody can say now whether it is in use.

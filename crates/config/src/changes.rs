@@ -685,6 +685,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
                 lower_threshold,
                 inhibit_on_failure,
                 checkers,
+                duty,
             } = new;
             let thresholds = (*upper_threshold, *lower_threshold);
             vec![
@@ -694,6 +695,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
                 ("checks", Felt::Quorum, old.checkers != *checkers),
                 ("inhibit_on_failure", Felt::Nothing, old.inhibit_on_failure != *inhibit_on_failure),
                 ("notify", Felt::Nothing, told_before != told),
+                ("drain or down by an operator", Felt::Quorum, old.duty != *duty),
             ]
         },
     );

@@ -288,6 +288,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "Plain",
                 "Mii",
                 "Made",
+                "Draining",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

@@ -246,6 +246,36 @@ pub struct RealServer {
     pub inhibit_on_failure: bool,
     /// Its checks; none: always alive.
     pub checkers: Vec<Checker>,
+    /// What an operator leaves to it.
+    pub duty: Duty,
+}
+
+impl RealServer {
+    /// Another server that is checked and reached as this one. Checks that went to this one's address go to the other's; it
+    /// gets nothing before they have passed.
+    pub fn like(&self, address: SocketAddr) -> RealServer {
+        let one = |checker: &Checker| {
+            let target = match checker.target {
+                target if target == self.address => address,
+                target if target.ip() == self.address.ip() => SocketAddr::new(address.ip(), target.port()),
+                elsewhere => elsewhere,
+            };
+            Checker { target, alpha: true, ..checker.clone() }
+        };
+        RealServer { address, checkers: self.checkers.iter().map(one).collect(), duty: Duty::Serving, ..self.clone() }
+    }
+}
+
+/// What an operator leaves to a real server, whatever its checks say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Duty {
+    /// Everything.
+    #[default]
+    Serving,
+    /// The connections that it has: weight 0, also where a sorry server serves.
+    Draining,
+    /// Nothing: it leaves the table.
+    Down,
 }
 
 /// One check of a real server: when, how often, how patient, and of which kind.

@@ -1,7 +1,7 @@
 //! The table that the plane should hold, computed from scratch: settings, who is alive, who has a quorum.
 
 use crate::quorum::Quorum;
-use crate::settings::{Forwarding, Persistence, Scheduler, ServiceFlags, ServiceKey, VirtualServer};
+use crate::settings::{Duty, Forwarding, Persistence, Scheduler, ServiceFlags, ServiceKey, VirtualServer};
 use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 
@@ -51,9 +51,9 @@ pub fn effective_weight(configured: u32, asked: Option<u32>) -> u32 {
     asked.unwrap_or(configured).min(MAX_WEIGHT)
 }
 
-/// The weight of those that are alive, in all.
+/// The weight of those that are alive and get new connections, in all.
 pub fn live_weight(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>) -> u64 {
-    let servers = settings.real_servers.iter();
+    let servers = settings.real_servers.iter().filter(|s| s.duty == Duty::Serving);
     let live = servers.filter_map(|s| health.get(&s.address).filter(|h| h.alive).map(|h| (s, h)));
     live.map(|(s, h)| u64::from(effective_weight(s.weight, h.weight))).sum()
 }
@@ -64,11 +64,17 @@ pub fn services(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, 
     let mut servers = BTreeMap::new();
     for server in &settings.real_servers {
         let known = health.get(&server.address);
-        let alive = known.is_some_and(|h| h.alive) && !sorry_serves;
-        if !alive && !server.inhibit_on_failure {
+        let alive = known.is_some_and(|h| h.alive);
+        let serves = alive && !sorry_serves && server.duty == Duty::Serving;
+        let stays = match server.duty {
+            Duty::Serving => serves || server.inhibit_on_failure,
+            Duty::Draining => alive || server.inhibit_on_failure,
+            Duty::Down => false,
+        };
+        if !stays {
             continue;
         }
-        let weight = if alive { effective_weight(server.weight, known.and_then(|h| h.weight)) } else { 0 };
+        let weight = if serves { effective_weight(server.weight, known.and_then(|h| h.weight)) } else { 0 };
         let entry = Server {
             forwarding: server.forwarding,
             weight,

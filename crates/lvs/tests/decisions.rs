@@ -24,6 +24,7 @@ fn server(n: u8, weight: u32) -> RealServer {
         lower_threshold: 0,
         inhibit_on_failure: false,
         checkers: vec![],
+        duty: Duty::Serving,
     }
 }
 
@@ -88,6 +89,56 @@ fn the_dead_leave_the_inhibited_stay_with_weight_0_and_the_last_brings_the_sorry
     assert_eq!(weights(&[(1, true), (2, true)], Quorum::Up, &settings), [(1, 1), (2, 2)]);
     settings.sorry.as_mut().unwrap().inhibit = true;
     assert_eq!(weights(&[(1, true), (2, true)], Quorum::Up, &settings), [(1, 1), (2, 2), (99, 0)]);
+}
+
+#[test]
+fn a_server_drains_beside_a_sorry_server_and_one_that_is_down_has_no_place() {
+    let mut settings = service(vec![server(1, 1), server(2, 1)]);
+    settings.sorry = Some(SorryServer { address: address(99), forwarding: Forwarding::Nat, inhibit: false });
+    let all = health(&[(1, true), (2, true)]);
+    let weights = |settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, quorum| -> Vec<(u16, u32)> {
+        let table = services(settings, health, quorum);
+        table[&key(80)]
+            .servers
+            .iter()
+            .map(|(a, s)| (a.to_string().split(['.', ':']).nth(3).unwrap().parse().unwrap(), s.weight))
+            .collect()
+    };
+    settings.real_servers[0].duty = Duty::Draining;
+    assert_eq!((live_weight(&settings, &all), weights(&settings, &all, Quorum::Up)), (1, vec![(1, 0), (2, 1)]));
+    // What it has goes on, whoever else serves; but not if it is dead.
+    assert_eq!(weights(&settings, &all, Quorum::Down), [(1, 0), (99, 1)]);
+    assert_eq!(weights(&settings, &health(&[(1, false), (2, true)]), Quorum::Up), [(2, 1)]);
+    settings.real_servers[0].duty = Duty::Down;
+    settings.real_servers[0].inhibit_on_failure = true;
+    assert_eq!((live_weight(&settings, &all), weights(&settings, &all, Quorum::Up)), (1, vec![(2, 1)]));
+    settings.real_servers[1].duty = Duty::Draining;
+    assert_eq!(live_weight(&settings, &all), 0);
+}
+
+#[test]
+fn a_server_like_another_is_asked_where_it_is_and_proves_itself_first() {
+    let checker = |target: &str| Checker {
+        probe: Probe::Tcp,
+        target: target.parse().unwrap(),
+        bind: None,
+        bind_device: None,
+        fwmark: 0,
+        timeout: Duration::from_secs(1),
+        delay_loop: Duration::from_secs(1),
+        retry: 1,
+        delay_before_retry: Duration::from_secs(1),
+        warmup: Duration::ZERO,
+        alpha: false,
+        log_all_failures: false,
+    };
+    let checkers = ["10.0.0.1:80", "10.0.0.1:8080", "10.9.9.9:80"].map(checker).to_vec();
+    let one = RealServer { checkers, duty: Duty::Down, ..server(1, 7) };
+    let other = one.like("10.0.0.5:8000".parse().unwrap());
+    let targets: Vec<String> = other.checkers.iter().map(|c| c.target.to_string()).collect();
+    assert_eq!(targets, ["10.0.0.5:8000", "10.0.0.5:8080", "10.9.9.9:80"]);
+    assert!(other.checkers.iter().all(|c| c.alpha));
+    assert_eq!((other.address.port(), other.weight, other.duty), (8000, 7, Duty::Serving));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Keeps virtual IPs alive and balances what arrives on them, from a keepalived.conf.
 #[derive(Parser, Debug)]
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Switchover(Switchover),
     /// Take this host out of all virtual routers, or back in.
     Maintenance(Maintenance),
+    /// Drain real servers, take them out, give them another weight, add and remove them while the daemon runs.
+    #[command(subcommand)]
+    Server(ServerCommand),
     /// Lay out configuration files: exit status 0 done, 1 some would change (with --check), 2 not possible.
     Fmt(Fmt),
     /// Explain the words of the configuration language.
@@ -214,6 +218,78 @@ pub(crate) struct Maintenance {
     /// On: every instance gives up and takes nothing over. Off: they take part again.
     #[arg(value_enum)]
     pub(crate) switch: OnOff,
+    /// The daemon's control socket.
+    #[arg(long, default_value = vipd_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+}
+
+/// `vipd server`
+#[derive(Subcommand, Debug)]
+pub(crate) enum ServerCommand {
+    /// Give it no new connections, keep those that it has, and wait until none is left: exit status 0 none, 1 some were cut
+    /// off by the deadline.
+    Drain {
+        /// Of which.
+        #[command(flatten)]
+        target: ServerTarget,
+        /// After so long it is taken out, whatever it still has: 60s, 5m, 1h 30m.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        deadline: Option<Duration>,
+        /// Return at once.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// End every order for it: it is as the file says again.
+    Ready {
+        /// Of which.
+        #[command(flatten)]
+        target: ServerTarget,
+    },
+    /// Take it out at once: connections that it has are cut off. It is still checked.
+    Down {
+        /// Of which.
+        #[command(flatten)]
+        target: ServerTarget,
+    },
+    /// Give it another weight than the file's.
+    Weight {
+        /// Of which.
+        #[command(flatten)]
+        target: ServerTarget,
+        /// 0 to 65535.
+        weight: u32,
+    },
+    /// Add one that the file doesn't have, reached and checked like one that it has.
+    Add {
+        /// Which.
+        #[command(flatten)]
+        target: ServerTarget,
+        /// 0 to 65535; else that of the one it is like.
+        #[arg(long)]
+        weight: Option<u32>,
+        /// The real server that it is like; else the first.
+        #[arg(long, value_name = "SERVER")]
+        like: Option<String>,
+    },
+    /// Remove it altogether, one of the file's, too: it is not checked any more.
+    Remove {
+        /// Which.
+        #[command(flatten)]
+        target: ServerTarget,
+    },
+}
+
+/// Of which real servers something is wanted. Orders last until `vipd server ready`, and over reloads and restarts of the
+/// daemon, but not of the host.
+#[derive(Args, Debug)]
+pub(crate) struct ServerTarget {
+    /// The virtual server: its name in `vipd status`, or ADDRESS:PORT, or all.
+    pub(crate) service: String,
+    /// The real server: ADDRESS:PORT, or ADDRESS for every port of it.
+    pub(crate) server: String,
+    /// The next reload ends it.
+    #[arg(long)]
+    pub(crate) until_reload: bool,
     /// The daemon's control socket.
     #[arg(long, default_value = vipd_api::SOCKET)]
     pub(crate) socket: PathBuf,
@@ -408,6 +484,15 @@ fn facility(text: &str) -> Result<i32, String> {
             .and_then(vipd_sys::syslog::local)
             .ok_or_else(|| "not a facility: 0 to 7, local0 to local7, user or daemon".to_owned()),
     }
+}
+
+/// A time: `60s`, `1h 30m`, or seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let time: jiff::SignedDuration = text.parse().map_err(|e| format!("not a time such as 60s or 1h 30m: {e}"))?;
+    Duration::try_from(time).map_err(|_| "not a time that is yet to come".to_owned())
 }
 
 /// A number as C writes it: 022 octal, 18 decimal, 0x12 hexadecimal.

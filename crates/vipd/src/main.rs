@@ -11,6 +11,7 @@ mod events;
 mod fmt;
 mod log;
 mod message;
+mod orders;
 mod output;
 mod part;
 mod plan;
@@ -20,6 +21,7 @@ mod record;
 mod reload;
 mod roles;
 mod schedule;
+mod server;
 mod status;
 mod steer;
 mod supervisor;
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Reload(arguments)) => reload::run(&arguments.socket, arguments.json),
         Some(Command::Switchover(arguments)) => steer::switchover(&arguments),
         Some(Command::Maintenance(arguments)) => steer::maintenance(&arguments),
+        Some(Command::Server(command)) => server::run(&command),
         Some(Command::Plan(arguments)) => plan::run(&arguments),
         Some(Command::Fmt(arguments)) => fmt::run(&arguments),
         Some(Command::Doc(arguments)) => doc(&arguments),

@@ -237,6 +237,8 @@ pub(crate) enum FromRole {
         id: u64,
         /// What.
         request: Request,
+        /// Whose the client is, if that is known.
+        uid: Option<u32>,
     },
     /// `Stop` was carried out; the role ends now.
     Done,

@@ -5,6 +5,7 @@ mod forecast;
 mod kernel;
 
 use crate::control::{Silence, ask};
+use crate::orders::{Ended, Orders, Outlived};
 use crate::output::{counted, print, print_json};
 use crate::status::shown;
 use crate::veil::veil;
@@ -66,6 +67,16 @@ struct Planned {
     warnings: usize,
     /// Why it is not known what will be in FAULT, if so.
     blind: Option<String>,
+    orders: Ordered,
+}
+
+/// What becomes of the orders of operators for real servers.
+#[derive(Default)]
+struct Ordered {
+    /// Those that the reload would end.
+    ended: Vec<Ended>,
+    /// Those that stay.
+    kept: Orders,
 }
 
 fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
@@ -80,10 +91,15 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
     };
     let loaded = vipd_config::load(&arguments.file, &options);
     let warnings = warnings(&loaded);
-    let Some(mut new) = loaded.config.clone() else {
+    let Some(file) = loaded.config.clone() else {
         eprint!("{}", vipd_config::render_text(&loaded, vipd_config::Color::Never));
         return Err(format!("{} is not usable: a reload would be refused", arguments.file.display()));
     };
+    // What a reload puts on top of the file.
+    let mut orders = running.as_ref().map(|running| running.orders.clone()).unwrap_or_default();
+    let ended = orders.outlive(&file, Outlived::Reload);
+    let mut new = orders.on_top_of(&file);
+    let orders = Ordered { ended, kept: orders };
     let (old, namespace) = match &running {
         Some(running) => (&running.config, Namespace::of(&running.status)),
         None => (&Config::default(), Namespace::to_be(&new)),
@@ -93,14 +109,14 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
         Err(why) => (BTreeMap::new(), Some(why)),
     };
     let Some(Running { status, config: old, nonce, .. }) = running else {
-        return Ok(Planned { plan: kernel::plan(&new, faults)?, against: Against::Kernel, warnings, blind });
+        return Ok(Planned { plan: kernel::plan(&new, faults)?, against: Against::Kernel, warnings, blind, orders });
     };
     veil(&mut new, nonce.as_bytes());
     match forbidden(&old, &new) {
         Some(why) => Err(format!("a reload would be refused: {why}")),
         None => {
             let plan = plan(&old, &new, &Facts { faults, ..facts(&status) });
-            Ok(Planned { plan, against: Against::Daemon(status.pid), warnings, blind })
+            Ok(Planned { plan, against: Against::Daemon(status.pid), warnings, blind, orders })
         }
     }
 }
@@ -114,6 +130,8 @@ struct Running {
     status: Box<Status>,
     /// Its configuration. Secrets stay where they are: the two sides compare what a key that is used once makes of them.
     config: Config,
+    /// What operators want of real servers, which is in it already.
+    orders: Orders,
     nonce: String,
     reading: Reading,
 }
@@ -132,14 +150,15 @@ fn running(socket: &Path) -> Result<Option<Running>, String> {
         Err(e) => return Err(e.to_string()),
     };
     let nonce = format!("{:016x}{:016x}", random(), random());
-    let (config, reading) = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
-        Ok(Reply::Config { config, reading }) => (config, reading),
+    let (config, orders, reading) = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
+        Ok(Reply::Config { config, orders, reading }) => (config, orders, reading),
         Ok(_) => return Err("the daemon answered something else".to_owned()),
         Err(e) => return Err(e.to_string()),
     };
-    let config = serde_json::from_str(&config)
-        .map_err(|e| format!("the daemon's configuration can't be read: {e}; is it another version of vipd?"))?;
-    Ok(Some(Running { status, config, nonce, reading }))
+    let strange = |e| format!("the daemon's configuration can't be read: {e}; is it another version of vipd?");
+    let config = serde_json::from_str(&config).map_err(strange)?;
+    let orders = serde_json::from_str(&orders).map_err(strange)?;
+    Ok(Some(Running { status, config, orders, nonce, reading }))
 }
 
 fn random() -> u64 {
@@ -171,7 +190,7 @@ fn verb(verb: Verb) -> (&'static str, char) {
     }
 }
 
-fn text(Planned { plan, against, blind, .. }: &Planned) -> String {
+fn text(Planned { plan, against, blind, orders, .. }: &Planned) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
     for (number, step) in plan.steps.iter().enumerate() {
@@ -201,6 +220,15 @@ fn text(Planned { plan, against, blind, .. }: &Planned) -> String {
     for faulty in &plan.faults {
         let _ = writeln!(text, "{}", shown(&foretold(faulty)));
     }
+    for Ended { server: (service, address), what, why } in &orders.ended {
+        let line = format!("ends an operator's order: {what} of real_server {address} of {service}: {why}");
+        let _ = writeln!(text, "{}", shown(&line));
+    }
+    for order in orders.kept.all() {
+        let ((service, address), what) = (order.server(), order.what());
+        let line = format!("stays an operator's order: {what} of real_server {address} of {service}");
+        let _ = writeln!(text, "{}", shown(&line));
+    }
     if let Some(why) = blind {
         let _ = writeln!(text, "whether an instance will be in FAULT is not known: {}", shown(why));
     }
@@ -222,7 +250,7 @@ fn foretold(Faulty { instance, why, group, masters }: &Faulty) -> String {
     format!("{instance}: will be FAULT: {}{with}{lost}", why.join(", "))
 }
 
-fn document(Planned { plan, against, warnings, blind }: &Planned, file: &Path) -> serde_json::Value {
+fn document(Planned { plan, against, warnings, blind, orders }: &Planned, file: &Path) -> serde_json::Value {
     let steps = plan.steps.iter().map(|step| {
         json!({
             "verb": verb(step.verb).0,
@@ -247,6 +275,12 @@ fn document(Planned { plan, against, warnings, blind }: &Planned, file: &Path) -
             "masters": faulty.masters,
         })).collect::<Vec<_>>(),
         "faults_unknown": blind,
+        "orders_ended": orders.ended.iter().map(|Ended { server: (service, address), what, why }| json!({
+            "service": service, "server": address, "order": what, "why": why,
+        })).collect::<Vec<_>>(),
+        "orders_kept": orders.kept.all().iter().map(|order| json!({
+            "service": order.server().0, "server": order.server().1, "order": order.what(),
+        })).collect::<Vec<_>>(),
         "kept": plan.kept.iter().map(|(kind, what)| json!({ "kind": kind.keyword(), "what": what })).collect::<Vec<_>>(),
     })
 }
@@ -270,7 +304,8 @@ mod tests {
             step(Verb::Removed, "192.0.2.2 dev eth\n0", vec![]),
         ];
         let kept = vec![(Kind::Instance, "vrrp_instance A".to_owned())];
-        let printed = |plan, against, blind| text(&Planned { plan, against, warnings: 0, blind });
+        let printed =
+            |plan, against, blind| text(&Planned { plan, against, warnings: 0, blind, orders: Ordered::default() });
         assert_eq!(
             printed(Plan { steps, kept, ..Plan::default() }, Against::Daemon(7), None),
             "   1. + 192.0.2.1 dev eth0 (to A)\n        traffic: none\n   2. - 192.0.2.2 dev eth 0\n        traffic: none\n\

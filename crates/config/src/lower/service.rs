@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use vipd_lvs::settings::{
-    Checker, Family, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey,
+    Checker, Duty, Family, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey,
     SorryServer, VirtualServer, VirtualServerId,
 };
 
@@ -499,6 +499,7 @@ impl Lower<'_> {
             lower_threshold: lower,
             inhibit_on_failure: inhibit,
             checkers,
+            duty: Duty::Serving,
         };
         Some((server, told))
     }

@@ -242,7 +242,7 @@ impl Console {
         self.waiting.retain(|_, session| !session.is_closed());
         self.last_id += 1;
         self.waiting.insert(self.last_id, ask.answer);
-        self.sender.send(&FromRole::Request { id: self.last_id, request: ask.request }).await?;
+        self.sender.send(&FromRole::Request { id: self.last_id, request: ask.request, uid: ask.uid }).await?;
         Ok(Turn::Again)
     }
 }

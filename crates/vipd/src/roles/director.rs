@@ -671,6 +671,7 @@ impl Director {
                 active_connections: places.iter().map(|c| c.active).sum(),
                 inactive_connections: places.iter().map(|c| c.inactive).sum(),
                 connections: places.iter().map(|c| c.connections).sum(),
+                order: None,
                 checks: Vec::new(),
             }
         });

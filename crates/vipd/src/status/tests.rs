@@ -9,9 +9,9 @@ use std::thread;
 use text::{fine, large, span};
 use vipd_api::{
     AddressStatus, BfdCounters, BfdStatus, CheckStatus, ConfigStatus, Counters, GroupStatus, HeartbeatStatus, HookRun,
-    HookRunning, HookStatus, InstanceStatus, NextStatus, PathStatus, PlaneStatus, RealServerStatus, Refused,
-    RoleStatus, ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus, TransitionStatus,
-    UnknownServerStatus, UnsentStatus, VERSION,
+    HookRunning, HookStatus, InstanceStatus, NextStatus, OrderStatus, PathStatus, PlaneStatus, RealServerStatus,
+    Refused, RemovedServerStatus, RoleStatus, ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus,
+    TransitionStatus, UnknownServerStatus, UnsentStatus, VERSION,
 };
 
 /// A Monday morning.
@@ -175,6 +175,7 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
         active_connections: 12,
         inactive_connections: 48_211,
         connections: 1_204_007,
+        order: None,
         checks: vec![CheckStatus {
             kind: "HTTP_GET".to_owned(),
             up: alive,
@@ -183,6 +184,28 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
             took: 0.001_31,
             retries_left: 2,
         }],
+    }
+}
+
+#[test]
+fn what_an_operator_wants_of_a_server_stands_under_it() {
+    let order = |what: &str| OrderStatus {
+        what: what.to_owned(),
+        by: "an operator (uid 0)".to_owned(),
+        since: NOW - 12.0,
+        deadline: (what == "drain").then_some(NOW + 48.0),
+        until_reload: what != "drain",
+    };
+    let mut status = status();
+    status.services[0].real_servers[0].order = Some(order("drain"));
+    let removed = RemovedServerStatus { address: "10.0.0.9:80".to_owned(), order: order("removed") };
+    status.services[0].removed_servers.push(removed);
+    let page = page(&status, Depth::Brief);
+    for line in [
+        "drain, as an operator (uid 0) wants it since 12 s; down in 48 s at the latest\n",
+        "10.0.0.9:80 is left out: removed, as an operator (uid 0) wants it since 12 s, until a reload\n",
+    ] {
+        assert!(page.contains(line), "{page}");
     }
 }
 

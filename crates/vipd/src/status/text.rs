@@ -3,7 +3,7 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, HeartbeatStatus, HookStatus, InstanceStatus, PathStatus, RealServerStatus,
+    AddressStatus, CheckStatus, HeartbeatStatus, HookStatus, InstanceStatus, OrderStatus, PathStatus, RealServerStatus,
     ServiceStatus, StaticStatus, Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, UnsentStatus,
     VERSION,
 };
@@ -507,6 +507,10 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
         large(service.bytes.1)
     );
     page.line(4, &[Cell::new(traffic, Tint::Faint)]);
+    for removed in &service.removed_servers {
+        let line = format!("{} is left out: {}", removed.address, order(&removed.order, now));
+        page.line(4, &[Cell::new(line, Tint::Warn)]);
+    }
     if service.real_servers.is_empty() {
         page.line(4, &[Cell::new("no real servers", Tint::Warn)]);
         return;
@@ -526,9 +530,20 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
             last_check(&server.checks, now).into(),
             (&server.why).into(),
         ]);
+        if let Some(ordered) = &server.order {
+            table.note(vec![Cell::new(order(ordered, now), Tint::Warn)]);
+        }
         probes(&mut table, &server.checks, now, depth);
     }
     page.table(table);
+}
+
+/// What an operator wants of a real server: `drain, as an operator (uid 0) wants it since 12 s; down in 48 s`.
+fn order(order: &OrderStatus, now: UnixTime) -> String {
+    let OrderStatus { what, by, since, deadline, until_reload } = order;
+    let until = if *until_reload { ", until a reload" } else { "" };
+    let deadline = deadline.map(|at| format!("; down in {} at the latest", span(at - now))).unwrap_or_default();
+    format!("{what}, as {by} wants it since {}{until}{deadline}", span(now - since))
 }
 
 /// A virtual server of which the director says nothing: the checks may know something all the same.

@@ -149,13 +149,14 @@ impl Supervisor {
                 }
             }
             FromRole::Steered { id, done } => self.steered(id, done),
-            FromRole::Request { id, request } => {
+            FromRole::Request { id, request, uid } => {
                 let caller = Caller { console: generation, id };
                 match request {
                     Request::Status => self.ask(Asker::Operator(caller)),
                     Request::Reload => self.reload_for(caller),
                     Request::Config { nonce } => self.show_config(caller, nonce),
-                    Request::Steer(order) => self.steer(caller, order),
+                    Request::Steer(order) => self.steer(caller, uid, order),
+                    Request::Server(order) => self.order(caller, uid, &order),
                     Request::Events { .. } => {
                         let message = "the console answers that itself".to_owned();
                         self.reply(caller, Reply::Error { message });

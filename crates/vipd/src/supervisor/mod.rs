@@ -9,6 +9,7 @@
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
 //!                                   +--> absence: what is taken off the host when the vrrp role is not there to do it
 //!                                   +--> reload: another configuration; timed: at a time that a file says
+//!                                   +--> servers: what operators want of real servers beside it
 //! ```
 
 mod absence;
@@ -26,11 +27,13 @@ mod reading;
 mod reload;
 mod role;
 mod scripts;
+mod servers;
 mod takeover;
 mod timed;
 mod view;
 
 use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
+use crate::orders::Orders;
 use crate::part;
 use crate::posture;
 use crate::rate::Limit;
@@ -134,6 +137,11 @@ pub(crate) enum Event {
 
 struct Supervisor {
     plan: Plan,
+    /// What the file says.
+    file: Arc<Config>,
+    /// What operators want of real servers.
+    orders_on_servers: Orders,
+    /// What is in force: the file, and the orders on top of it.
     config: Arc<Config>,
     /// What makes the next reading a short one.
     memory: Arc<Memory>,
@@ -244,6 +252,8 @@ impl Supervisor {
         let started = unix_time();
         Supervisor {
             plan,
+            file: config.clone(),
+            orders_on_servers: Orders::default(),
             old: config.clone(),
             config,
             memory: Arc::new(memory),
@@ -314,6 +324,7 @@ impl Supervisor {
             with += &format!("; {died}");
         }
         self.note("daemon", "vipd".to_owned(), "started".to_owned(), with);
+        self.inherit_orders();
         self.call_myself();
         self.mask_files();
         run_around(self.config.global.startup.as_ref(), "startup_script").await;
@@ -335,7 +346,8 @@ impl Supervisor {
         let code = loop {
             let again = self.roles.values().filter_map(|r| r.again).min();
             let query = self.queries.values().map(|q| q.deadline).min();
-            let wake = [again, query, self.reloading.deadline(), self.timed.wake()].into_iter().flatten().min();
+            let late = self.reloading.deadline();
+            let wake = [again, query, late, self.timed.wake(), self.orders_wake()].into_iter().flatten().min();
             let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             let pulse = last_pulse + self.pulse_period();
             tokio::select! {
@@ -509,6 +521,7 @@ impl Supervisor {
         for id in late {
             self.answer(id);
         }
+        self.orders_in_time();
         self.reload_is_late(now);
         self.reload_in_time();
     }

@@ -64,6 +64,7 @@ impl Supervisor {
     /// Tells an operator the configuration in force, with its secrets veiled. It may be large: that happens off to the side.
     pub(super) fn show_config(&self, caller: Caller, nonce: String) {
         let (config, events) = (Arc::clone(&self.config), self.events.clone());
+        let orders = self.orders_on_servers.clone();
         let options = &self.plan.options;
         let reading = Reading {
             config_id: options.config_id.clone(),
@@ -73,8 +74,9 @@ impl Supervisor {
         tokio::task::spawn_blocking(move || {
             let mut config = (*config).clone();
             crate::veil::veil(&mut config, nonce.as_bytes());
-            let reply = match serde_json::to_string(&config) {
-                Ok(config) => sendable(caller.id, Reply::Config { config, reading }),
+            let json = serde_json::to_string(&config).and_then(|config| Ok((config, serde_json::to_string(&orders)?)));
+            let reply = match json {
+                Ok((config, orders)) => sendable(caller.id, Reply::Config { config, orders, reading }),
                 Err(e) => Reply::Error { message: format!("the configuration can't be written as JSON: {e}") },
             };
             let _ = events.blocking_send(Event::Answer { caller, reply: Box::new(reply) });
@@ -82,15 +84,16 @@ impl Supervisor {
     }
 
     /// Passes an operator's order on to the role that can carry it out.
-    pub(super) fn steer(&mut self, caller: Caller, order: Order) {
+    pub(super) fn steer(&mut self, caller: Caller, uid: Option<u32>, order: Order) {
         let (subject, what) = match &order {
             Order::HandOver { name } => (name.clone(), "hand over"),
             Order::TakeBack { name } => (name.clone(), "take back"),
             Order::Maintenance => ("vipd".to_owned(), "maintenance on"),
             Order::Serve => ("vipd".to_owned(), "maintenance off"),
         };
-        info!("an operator orders: {what} ({subject})");
-        self.note("order", subject.clone(), what.to_owned(), "an operator wants it".to_owned());
+        let by = who(uid);
+        info!("{by} orders: {what} ({subject})");
+        self.note("order", subject.clone(), what.to_owned(), format!("{by} wants it"));
         self.next_query += 1;
         let id = self.next_query;
         self.orders.insert(id, (caller, subject));
@@ -147,6 +150,7 @@ impl Supervisor {
         query.status.roles = self.role_statuses();
         query.status.hooks = self.hooks.status();
         view::fill(&mut query.status, &self.config, &self.plan.roles, &self.plan.role_options);
+        view::fill_in_orders(&mut query.status, self.orders_on_servers.all());
         match query.asker {
             Asker::Operator(caller) => self.reply(caller, Reply::Status(Box::new(query.status))),
             Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
@@ -170,6 +174,11 @@ impl Supervisor {
         });
         std::iter::once(own).chain(roles).collect()
     }
+}
+
+/// Whoever gave an order, as events tell it.
+pub(super) fn who(uid: Option<u32>) -> String {
+    uid.map_or_else(|| "an operator".to_owned(), |uid| format!("an operator (uid {uid})"))
 }
 
 /// A reply, or why it can't be sent: it may be too long.
@@ -208,7 +217,7 @@ mod tests {
     fn a_configuration_that_is_too_large_is_not_shown() {
         let reply = |length| {
             let config = "\"".repeat(length);
-            sendable(1, Reply::Config { config, reading: Reading::default() })
+            sendable(1, Reply::Config { config, orders: String::new(), reading: Reading::default() })
         };
         assert!(matches!(reply(10), Reply::Config { .. }));
         // Each mark of quotation takes two bytes.

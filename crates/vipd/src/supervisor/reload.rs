@@ -5,6 +5,7 @@ use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
 use crate::message::{Configure, Known, ToRole};
+use crate::orders::{Ended, Orders, Outlived};
 use crate::output::counted;
 use crate::part::{self, Difference};
 use crate::posture;
@@ -66,10 +67,32 @@ pub(super) struct Reading {
 /// A configuration that was read.
 pub(crate) struct Read {
     loaded: Loaded,
-    /// With the one in force.
-    compared: Compared,
+    /// `None`: it is not usable.
+    taking: Option<Taking>,
     /// What was found in it, located.
     findings: String,
+}
+
+/// A configuration that may take the place of the one in force.
+struct Taking {
+    file: Arc<Config>,
+    /// What operators want that still means something.
+    orders: Orders,
+    ended: Vec<Ended>,
+    /// What would be in force.
+    config: Config,
+    /// With this one.
+    against: Arc<Config>,
+    compared: Compared,
+}
+
+impl Taking {
+    fn new(file: Arc<Config>, mut orders: Orders, against: Arc<Config>) -> Taking {
+        let ended = orders.outlive(&file, Outlived::Reload);
+        let config = orders.on_top_of(&file);
+        let compared = Compared::between(&against, &config);
+        Taking { file, orders, ended, config, against, compared }
+    }
 }
 
 /// A configuration that was handed to the roles.
@@ -126,17 +149,18 @@ impl Supervisor {
                 info!("reading {} again", self.plan.file.display());
                 let (file, options, events) = (self.plan.file.clone(), self.plan.options.clone(), self.events.clone());
                 let (known, mark) = (self.sources.clone(), self.mark());
-                let (old, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
+                let (before, memory) = (Arc::clone(&self.file), Arc::clone(&self.memory));
+                let (old, orders) = (Arc::clone(&self.config), self.orders_on_servers.clone());
                 let read = tokio::task::spawn_blocking(move || {
-                    let loaded = reading::read(&file, &options, Some((&old, &memory)), &known, mark.as_deref())?;
-                    let compared = loaded.config.as_ref().map(|new| Compared::between(&old, new)).unwrap_or_default();
+                    let mut loaded = reading::read(&file, &options, Some((&before, &memory)), &known, mark.as_deref())?;
                     let findings = vipd_config::render_text(&loaded, Color::Never);
+                    let taking = loaded.config.take().map(|new| Taking::new(Arc::new(new), orders, Arc::clone(&old)));
                     if let Some(file) = &old.global.reload_findings
                         && let Err(e) = reading::write_findings(file, &findings)
                     {
                         warn!("the findings can't be written to {}: {e}", file.display());
                     }
-                    Ok(Box::new(Read { loaded, compared, findings }))
+                    Ok(Box::new(Read { loaded, taking, findings }))
                 });
                 tokio::spawn(async move {
                     // Were a file to make the reader panic, the next one would be read all the same.
@@ -157,7 +181,7 @@ impl Supervisor {
             }
         };
         let mut reloaded = Reloaded { file: self.config_status.file.clone(), ..Reloaded::default() };
-        let Read { loaded, compared, findings } = match read {
+        let Read { loaded, taking, findings } = match read {
             Ok(read) => *read,
             Err(why) => {
                 reloaded.findings.clone_from(&why);
@@ -168,15 +192,20 @@ impl Supervisor {
         };
         let warnings = warnings(&loaded);
         self.sources.clone_from(&loaded.files);
-        match loaded.config {
-            Some(config) if let Some(why) = vipd_config::plan::forbidden(&self.config, &config) => {
+        match taking {
+            Some(taking) if let Some(why) = vipd_config::plan::forbidden(&self.config, &taking.config) => {
                 reloaded.findings = format!("{}: {why}", reloaded.file);
                 self.refuse(reloaded.findings.clone(), reloaded.findings.clone());
             }
-            Some(config) => {
+            Some(mut taking) => {
                 for line in findings.lines() {
                     warn!("{line}");
                 }
+                if !Arc::ptr_eq(&taking.against, &self.config) {
+                    // An operator has ordered something while the file was being read.
+                    taking = Taking::new(taking.file, self.orders_on_servers.clone(), Arc::clone(&self.config));
+                }
+                let Taking { file, orders, ended, config, compared, .. } = taking;
                 for change in compared.changes.iter().take(LOGGED) {
                     info!("{change}");
                 }
@@ -185,6 +214,12 @@ impl Supervisor {
                     info!("and {more} more changes");
                 }
                 self.memory = Arc::new(loaded.memory);
+                self.file = file;
+                self.tell_ended(&ended);
+                if self.orders_on_servers != orders {
+                    self.orders_on_servers = orders;
+                    self.keep_orders();
+                }
                 self.take(config, &compared, warnings);
                 (reloaded.changes, reloaded.more_changes) = (compared.changes, compared.more);
                 (reloaded.taken, reloaded.warnings, reloaded.findings) = (true, warnings, findings);
@@ -351,22 +386,7 @@ impl Supervisor {
         self.old = std::mem::replace(&mut self.config, Arc::new(config));
         self.call_myself();
         self.mask_files();
-        self.forget(&compared.services);
-        self.hooks.configure(&self.config, &self.old);
-        for (name, role) in &mut self.roles {
-            let Some(running) = &mut role.running else { continue };
-            running.impose(*name, posture::of(*name, &self.config));
-            for part in part::next(*name, &self.old, &self.config, &compared.services) {
-                let options = self.plan.role_options.clone();
-                let (known, last_seen) = (Known::new(), monotonic_micros());
-                let configure = Configure { part, snapshot: None, known, last_seen, options };
-                if running.tell(&ToRole::Configure(Box::new(configure))) == Told::No {
-                    error!("the {name} role takes no more messages: it is started anew with the new configuration");
-                    let _ = vipd_sys::process::signal_process(running.pid, 9); // gone already: as well
-                    break;
-                }
-            }
-        }
+        self.hand_over(&compared.services);
         self.tell_mastership();
         self.start_roles();
         self.start_scripts();
@@ -376,6 +396,26 @@ impl Supervisor {
         self.follow_time_file();
         if self.config.global.reload_file != self.old.global.reload_file {
             self.end_marking();
+        }
+    }
+
+    /// Hands what differs between the configuration in force and the one before it to the roles.
+    pub(super) fn hand_over(&mut self, services: &Difference) {
+        self.forget(services);
+        self.hooks.configure(&self.config, &self.old);
+        for (name, role) in &mut self.roles {
+            let Some(running) = &mut role.running else { continue };
+            running.impose(*name, posture::of(*name, &self.config));
+            for part in part::next(*name, &self.old, &self.config, services) {
+                let options = self.plan.role_options.clone();
+                let (known, last_seen) = (Known::new(), monotonic_micros());
+                let configure = Configure { part, snapshot: None, known, last_seen, options };
+                if running.tell(&ToRole::Configure(Box::new(configure))) == Told::No {
+                    error!("the {name} role takes no more messages: it is started anew with the new configuration");
+                    let _ = vipd_sys::process::signal_process(running.pid, 9); // gone already: as well
+                    break;
+                }
+            }
         }
     }
 }

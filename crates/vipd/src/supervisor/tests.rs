@@ -78,7 +78,9 @@ async fn an_answer_for_a_console_that_is_gone_reaches_nobody() {
     let _gone = play(&mut supervisor, RoleName::Console, 8);
     let before = Caller { console: 1, id: 1 };
     let mut console = play(&mut supervisor, RoleName::Console, 8);
-    let reply = || Box::new(Reply::Config { config: String::new(), reading: vipd_api::Reading::default() });
+    let reply = || {
+        Box::new(Reply::Config { config: String::new(), orders: String::new(), reading: vipd_api::Reading::default() })
+    };
     supervisor.handle(Event::Answer { caller: before, reply: reply() });
     supervisor.reloaded(vec![(before, Instant::now())], &vipd_api::Reloaded::default(), reload::Next::Nothing);
     assert!(told(&mut console).is_empty());

@@ -2,9 +2,10 @@
 
 use super::RoleName;
 use crate::message::{RoleOptions, StatusPart};
+use crate::orders::Order;
 use crate::roles::director::forwarding;
 use std::collections::HashMap;
-use vipd_api::{CheckStatus, ServiceStatus, Status, UnknownServerStatus};
+use vipd_api::{CheckStatus, RemovedServerStatus, ServiceStatus, Status, UnknownServerStatus};
 use vipd_config::model::Config;
 use vipd_lvs::settings::VirtualServer;
 
@@ -97,6 +98,25 @@ pub(crate) fn fill(status: &mut Status, config: &Config, roles: &[RoleName], opt
         unknown => unknown_service(&service.lvs, unknown.unwrap_or_default()),
     });
     status.services = services.collect();
+}
+
+/// What operators want of real servers beside what the file says.
+pub(crate) fn fill_in_orders(status: &mut Status, orders: &[Order]) {
+    if orders.is_empty() {
+        return;
+    }
+    let names = status.services.iter().enumerate();
+    let places: HashMap<String, usize> = names.map(|(at, service)| (service.name.clone(), at)).collect();
+    for order in orders {
+        let (service, address) = order.server();
+        let Some(service) = places.get(&service.0).and_then(|at| status.services.get_mut(*at)) else { continue };
+        let address = address.to_string();
+        if order.removes() {
+            service.removed_servers.push(RemovedServerStatus { address, order: order.status() });
+        } else if let Some(server) = service.real_servers.iter_mut().find(|server| server.address == address) {
+            server.order = Some(order.status());
+        }
+    }
 }
 
 /// A virtual server that the director says nothing of: what the configuration says, and what the checks found.

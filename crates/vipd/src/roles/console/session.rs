@@ -21,7 +21,7 @@ pub(super) const SEND: Duration = Duration::from_secs(5);
 /// How long the supervisor has to answer it: a configuration may be large.
 fn patience(request: &Request) -> Duration {
     match request {
-        Request::Status | Request::Steer(_) => Duration::from_secs(10),
+        Request::Status | Request::Steer(_) | Request::Server(_) => Duration::from_secs(10),
         Request::Reload => Duration::from_secs(120),
         // Answered here.
         Request::Events { .. } => Duration::ZERO,
@@ -36,12 +36,15 @@ const TAKE: Duration = Duration::from_secs(10);
 pub(super) struct Ask {
     /// What.
     pub(super) request: Request,
+    /// Whose the client is.
+    pub(super) uid: Option<u32>,
     /// The session that waits.
     pub(super) answer: oneshot::Sender<Reply>,
 }
 
 /// Serves a connection until the client leaves or breaks a bound.
 pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>, events: Arc<Stream>) {
+    let uid = stream.peer_cred().ok().map(|peer| peer.uid());
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     loop {
@@ -53,7 +56,7 @@ pub(super) async fn serve(mut stream: UnixStream, asks: mpsc::Sender<Ask>, event
                         Taken::No => return,
                     }
                 }
-                Ok(request) => (answer(request, &asks).await, true),
+                Ok(request) => (answer(request, uid, &asks).await, true),
                 Err(why) => (error(why), true),
             },
             Ok(Ok(Line::TooLong)) => (error(format!("a request has at most {LONGEST} bytes in one line")), false),
@@ -134,10 +137,10 @@ fn request(line: &[u8]) -> Result<Request, String> {
     })
 }
 
-async fn answer(request: Request, asks: &mpsc::Sender<Ask>) -> Reply {
+async fn answer(request: Request, uid: Option<u32>, asks: &mpsc::Sender<Ask>) -> Reply {
     let patience = patience(&request);
     let (answer, answered) = oneshot::channel();
-    if asks.send(Ask { request, answer }).await.is_err() {
+    if asks.send(Ask { request, uid, answer }).await.is_err() {
         return error("the daemon is stopping".to_owned());
     }
     match timeout(patience, answered).await {

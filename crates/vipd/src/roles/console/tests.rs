@@ -85,7 +85,7 @@ impl Rig {
         loop {
             match self.hear().await {
                 FromRole::Snapshot(_) => {}
-                FromRole::Request { id, request } => return (id, request),
+                FromRole::Request { id, request, .. } => return (id, request),
                 other => panic!("{other:?}"),
             }
         }

@@ -1,0 +1,173 @@
+use super::*;
+
+const FILE: &str = "virtual_server 192.0.2.1 80 {\n protocol TCP\n quorum 2\n persistence_timeout 50\n real_server 10.0.0.1 80 {\n \
+    weight 3\n TCP_CHECK {\n }\n }\n real_server 10.0.0.2 80 {\n weight 1\n notify_up /bin/true\n }\n}\n\
+    virtual_server 192.0.2.1 443 {\n protocol TCP\n real_server 10.0.0.1 443 {\n weight 1\n }\n}\n\
+    virtual_server fwmark 7 {\n protocol TCP\n real_server 10.0.0.8 0 {\n weight 1\n }\n}\n";
+
+fn config(text: &str) -> Config {
+    vipd_config::load_str("test", text, &vipd_config::Options::default()).config.unwrap()
+}
+
+fn order(service: &str, server: &str, wish: ServerWish) -> ServerOrder {
+    ServerOrder { service: service.to_owned(), server: server.to_owned(), wish, until_reload: false }
+}
+
+/// Gives one: what came of it, as it is answered.
+fn give(
+    orders: &mut Orders,
+    file: &Config,
+    service: &str,
+    server: &str,
+    wish: ServerWish,
+) -> Result<Vec<String>, String> {
+    let done = orders.take(file, &order(service, server, wish), "root", 1000.0)?;
+    Ok(done.into_iter().map(|d| format!("{} {}: {}{}", d.server.0, d.server.1, d.what, d.beside)).collect())
+}
+
+/// The real servers in force: `10.0.0.1:80 3 Serving`.
+fn in_force(orders: &Orders, file: &Config, at: usize) -> Vec<String> {
+    let config = orders.on_top_of(file);
+    let shown = |real: &RealServer| format!("{} {} {:?}", real.address, real.weight, real.duty);
+    config.services[at].lvs.real_servers.iter().map(shown).collect()
+}
+
+const DRAIN: ServerWish = ServerWish::Drain { deadline: None };
+
+#[test]
+fn one_order_for_a_server_at_a_time_and_ready_ends_it() {
+    let (file, mut orders) = (config(FILE), Orders::default());
+    let id = "[192.0.2.1]:tcp:80";
+    let done = give(&mut orders, &file, id, "10.0.0.2:80", DRAIN).unwrap();
+    assert!(done[0].starts_with("[192.0.2.1]:tcp:80 10.0.0.2:80: drain: clients that stick to it"), "{done:?}");
+    assert!(done[0].contains("50 s") && !done[0].contains("WARNING"), "{done:?}");
+    assert_eq!(in_force(&orders, &file, 0), ["10.0.0.1:80 3 Serving", "10.0.0.2:80 1 Draining"]);
+    for (wish, what) in [
+        (ServerWish::Down, "10.0.0.2:80 1 Down"),
+        (ServerWish::Weight { weight: 9 }, "10.0.0.2:80 9 Serving"),
+        (ServerWish::Ready, "10.0.0.2:80 1 Serving"),
+    ] {
+        give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", wish).unwrap();
+        assert_eq!(in_force(&orders, &file, 0)[1], what);
+    }
+    assert_eq!(orders, Orders::default());
+    let again = give(&mut orders, &file, id, "10.0.0.2", ServerWish::Ready).unwrap();
+    assert!(again[0].ends_with("it was as the file says already"), "{again:?}");
+    // What is left is told if it is too little.
+    let little = give(&mut orders, &file, id, "10.0.0.1", ServerWish::Down).unwrap();
+    assert!(little[0].contains("WARNING: what is left weighs 1, less than the quorum 2"), "{little:?}");
+    let nothing = give(&mut orders, &file, "192.0.2.1:443", "10.0.0.1", DRAIN).unwrap();
+    assert!(nothing[0].contains("WARNING: nothing is left"), "{nothing:?}");
+}
+
+#[test]
+fn a_host_is_drained_of_all_its_services_and_what_names_nothing_is_refused() {
+    let (mut file, mut orders) = (config(FILE), Orders::default());
+    Arc::make_mut(&mut file.services[2]).lvs.real_servers.clear();
+    assert_eq!(give(&mut orders, &file, "all", "10.0.0.1", DRAIN).unwrap().len(), 2);
+    assert_eq!(in_force(&orders, &file, 1), ["10.0.0.1:443 1 Draining"]);
+    let before = orders.clone();
+    for (service, server, wish, why) in [
+        (
+            "[192.0.2.9]:tcp:80",
+            "10.0.0.1",
+            DRAIN,
+            "there is no virtual server [192.0.2.9]:tcp:80; there is [192.0.2.1]:tcp:80,",
+        ),
+        ("192.0.2.1:80", "10.0.0.9", DRAIN, "has no real server 10.0.0.9; there is 10.0.0.1:80, 10.0.0.2:80"),
+        ("192.0.2.1:80", "web1", DRAIN, "web1 is no address"),
+        ("FWM 7", "10.0.0.1", DRAIN, "FWM 7 has no real server 10.0.0.1"),
+        ("192.0.2.1:80", "10.0.0.1", ServerWish::Weight { weight: 65536 }, "more than 65535"),
+        ("192.0.2.1:80", "10.0.0.1", ServerWish::Drain { deadline: Some(u64::MAX) }, "longer than a month"),
+        ("all", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "name one"),
+        ("FWM 7", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "has no real server"),
+        ("192.0.2.1:80", "10.0.0.1", ServerWish::Add { weight: None, like: None }, "already"),
+        ("192.0.2.1:80", "fe80::1", ServerWish::Add { weight: None, like: None }, "another family"),
+        ("192.0.2.1:80", "0.0.0.0", ServerWish::Add { weight: None, like: None }, "no address of a server"),
+        (
+            "192.0.2.1:80",
+            "10.0.0.5",
+            ServerWish::Add { weight: None, like: Some("10.0.0.7".into()) },
+            "no one real server 10.0.0.7",
+        ),
+    ] {
+        let refused = give(&mut orders, &file, service, server, wish).unwrap_err();
+        assert!(refused.contains(why), "{service} {server}: {refused}");
+        assert_eq!(orders, before);
+    }
+    assert_eq!(give(&mut orders, &file, "all", "10.0.0.1", ServerWish::Ready).unwrap().len(), 2);
+    assert_eq!(orders, Orders::default());
+}
+
+#[test]
+fn servers_are_added_like_others_and_removed() {
+    let (file, mut orders) = (config(FILE), Orders::default());
+    let add = |like: Option<&str>| ServerWish::Add { weight: Some(5), like: like.map(str::to_owned) };
+    let done = give(&mut orders, &file, "192.0.2.1:80", "10.0.0.3", add(None)).unwrap();
+    assert!(done[0].contains("10.0.0.3:80: added: reached and checked like 10.0.0.1:80"), "{done:?}");
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.4:8080", add(Some("10.0.0.2"))).unwrap();
+    let effective = orders.on_top_of(&file);
+    let [_, _, third, fourth] = &effective.services[0].lvs.real_servers[..] else { panic!("{effective:?}") };
+    assert_eq!((third.weight, third.checkers.len(), third.checkers[0].target), (5, 1, third.address));
+    assert!(third.checkers[0].alpha && fourth.checkers.is_empty());
+    assert!(effective.services[0].told_of(fourth.address).up.is_some());
+    // It drains like any other; ready is to serve, remove is to be gone.
+    give(&mut orders, &file, "all", "10.0.0.3", DRAIN).unwrap();
+    assert_eq!(orders.all()[0].what(), "added, drain");
+    assert_eq!(in_force(&orders, &file, 0)[2], "10.0.0.3:80 5 Draining");
+    give(&mut orders, &file, "all", "10.0.0.3", ServerWish::Ready).unwrap();
+    assert_eq!(in_force(&orders, &file, 0)[2], "10.0.0.3:80 5 Serving");
+    give(&mut orders, &file, "all", "10.0.0.3", ServerWish::Remove).unwrap();
+    give(&mut orders, &file, "all", "10.0.0.4", ServerWish::Remove).unwrap();
+    assert_eq!(orders, Orders::default());
+    // One of the file's is kept in mind, and can come back.
+    give(&mut orders, &file, "all", "10.0.0.2", ServerWish::Remove).unwrap();
+    assert_eq!(in_force(&orders, &file, 0), ["10.0.0.1:80 3 Serving"]);
+    assert!(orders.all()[0].removes());
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Add { weight: None, like: None }).unwrap();
+    assert_eq!(in_force(&orders, &file, 0).len(), 2);
+    assert_eq!(orders, Orders::default());
+}
+
+#[test]
+fn a_deadline_makes_of_a_drain_a_down() {
+    let (file, mut orders) = (config(FILE), Orders::default());
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Drain { deadline: Some(60) }).unwrap();
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.1", DRAIN).unwrap();
+    assert_eq!((orders.deadline(), orders.expire(1059.9)), (Some(1060.0), vec![]));
+    let due = orders.expire(1060.0);
+    assert_eq!(due.iter().map(|(_, address)| address.to_string()).collect::<Vec<_>>(), ["10.0.0.2:80"]);
+    assert_eq!(in_force(&orders, &file, 0)[1], "10.0.0.2:80 1 Down");
+    assert_eq!((orders.deadline(), orders.expire(9e9)), (None, vec![]));
+}
+
+#[test]
+fn what_a_reload_ends_and_what_outlives_it() {
+    let (file, mut orders) = (config(FILE), Orders::default());
+    let short = ServerOrder { until_reload: true, ..order("192.0.2.1:443", "10.0.0.1", ServerWish::Down) };
+    orders.take(&file, &short, "root", 1.0).unwrap();
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.1", ServerWish::Drain { deadline: Some(60) }).unwrap();
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Down).unwrap();
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.3", ServerWish::Add { weight: Some(5), like: None }).unwrap();
+    // A daemon that follows finds all of it.
+    let mut read: Orders = serde_json::from_str(&serde_json::to_string(&orders).unwrap()).unwrap();
+    assert_eq!((read.outlive(&file, Outlived::Start), &read), (vec![], &orders));
+    let next = config(&FILE.replace("real_server 10.0.0.2 80", "real_server 10.0.0.3 80"));
+    let ended = read.outlive(&next, Outlived::Reload);
+    let told: Vec<String> = ended.iter().map(|e| format!("{} {}: {}", e.server.1, e.what, e.why)).collect();
+    assert_eq!(
+        told,
+        [
+            "10.0.0.1:443 down: it was to last until a reload",
+            "10.0.0.2:80 down: the real server is no longer configured",
+            "10.0.0.3:80 added: the file has the server now",
+        ]
+    );
+    assert_eq!(in_force(&read, &next, 0), ["10.0.0.1:80 3 Draining", "10.0.0.3:80 1 Serving"]);
+    assert_eq!(in_force(&read, &next, 1), ["10.0.0.1:443 1 Serving"]);
+    let mut bare = config(FILE);
+    Arc::make_mut(&mut bare.services[0]).lvs.real_servers.clear();
+    bare.services.truncate(1);
+    let ended = orders.outlive(&bare, Outlived::Start);
+    assert_eq!((ended.len(), &orders), (4, &Orders::default()), "{ended:?}");
+}

@@ -1,0 +1,173 @@
+//! `vipd server`: what an operator wants of real servers while the daemon runs.
+
+use crate::cli::{ServerCommand, ServerTarget};
+use crate::control::ask;
+use crate::output::{counted, print};
+use crate::status::shown;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use vipd_api::{RealServerStatus, Reply, Request, ServerOrder, ServerWish, Status};
+
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long from one look at the connections to the next, at least; and how many times what a look takes.
+const PAUSE: Duration = Duration::from_millis(500);
+const REST: u32 = 10;
+
+/// What does not go to a terminal is told this often.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// 0: done, and drained if that was awaited; 1: not, and why.
+pub(crate) fn run(command: &ServerCommand) -> ExitCode {
+    let (target, wish, waits) = match command {
+        ServerCommand::Drain { target, deadline, no_wait } => {
+            (target, ServerWish::Drain { deadline: deadline.map(|d| d.as_secs()) }, !no_wait)
+        }
+        ServerCommand::Ready { target } => (target, ServerWish::Ready, false),
+        ServerCommand::Down { target } => (target, ServerWish::Down, false),
+        ServerCommand::Weight { target, weight } => (target, ServerWish::Weight { weight: *weight }, false),
+        ServerCommand::Add { target, weight, like } => {
+            (target, ServerWish::Add { weight: *weight, like: like.clone() }, false)
+        }
+        ServerCommand::Remove { target } => (target, ServerWish::Remove, false),
+    };
+    let ServerTarget { service, server, until_reload, socket } = target;
+    let order = ServerOrder { service: service.clone(), server: server.clone(), wish, until_reload: *until_reload };
+    let (done, servers) = match ask(socket, &Request::Server(order), PATIENCE) {
+        Ok(Reply::Ordered { done, servers }) => (done, servers),
+        Ok(_) => return failed("the daemon answered something else"),
+        Err(e) => return failed(&e.to_string()),
+    };
+    let text: String = done.iter().map(|line| shown(line) + "\n").collect();
+    let code = print("server", &text, ExitCode::SUCCESS);
+    if !waits || code != ExitCode::SUCCESS {
+        return code;
+    }
+    match drained(socket, &servers) {
+        Ok(Drained::Empty { took }) => {
+            print("server", &format!("drained: no connection is left after {:.1} s\n", took.as_secs_f64()), code)
+        }
+        Ok(Drained::CutOff { left }) => failed(&format!(
+            "the deadline is over: down with {} cut off",
+            counted(usize::try_from(left).unwrap_or(usize::MAX), "connection")
+        )),
+        Ok(Drained::Otherwise) => failed("somebody else has ordered otherwise meanwhile: see `vipd status`"),
+        Err(why) => failed(&format!("it drains; how far is not known: {why}")),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("vipd server: {why}");
+    ExitCode::FAILURE
+}
+
+/// How draining has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Drained {
+    /// Nothing is left.
+    Empty { took: Duration },
+    /// The deadline came first: so many were left when that was last looked at.
+    CutOff { left: u64 },
+    /// The servers drain no more.
+    Otherwise,
+}
+
+/// Where servers that drain stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    /// So many connections are left: those that are established, and all.
+    Left { active: u64, all: u64 },
+    /// They went down.
+    Down,
+    /// They do something else.
+    Otherwise,
+}
+
+/// Waits until servers that drain have no connection left, and shows how many have.
+fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, String> {
+    let (start, terminal) = (Instant::now(), std::io::stderr().is_terminal());
+    let (mut last, mut told) = (0, None::<(Instant, u64)>);
+    loop {
+        let asked = Instant::now();
+        let status = match ask(socket, &Request::Status, PATIENCE) {
+            Ok(Reply::Status(status)) => status,
+            Ok(_) => return Err("the daemon answered something else than its status".to_owned()),
+            Err(e) => return Err(e.to_string()),
+        };
+        let standing = standing(&status, servers);
+        if terminal && !matches!(standing, Standing::Left { all: 1.., .. }) {
+            eprint!("\r\x1b[K");
+        }
+        match standing {
+            Standing::Left { all: 0, .. } => return Ok(Drained::Empty { took: start.elapsed() }),
+            Standing::Left { active, all } => {
+                last = all;
+                let line = format!("{active} established and {} closing connections are left", all - active);
+                if terminal {
+                    eprint!("\r\x1b[K{line}");
+                    let _ = std::io::stderr().flush(); // nobody looks: as well
+                } else if told.is_none_or(|(at, before)| at.elapsed() >= TOLD && before != all) {
+                    eprintln!("{line}");
+                    told = Some((Instant::now(), all));
+                }
+            }
+            Standing::Down => return Ok(Drained::CutOff { left: last }),
+            Standing::Otherwise => return Ok(Drained::Otherwise),
+        }
+        std::thread::sleep(PAUSE.max(asked.elapsed().saturating_mul(REST)));
+    }
+}
+
+fn standing(status: &Status, servers: &[(String, String)]) -> Standing {
+    let (mut active, mut all, mut down) = (0, 0, false);
+    for (service, address) in servers {
+        let service = status.services.iter().find(|s| s.name == *service);
+        let server = service.and_then(|s| s.real_servers.iter().find(|r| r.address == *address));
+        let Some(RealServerStatus { active_connections, inactive_connections, order, .. }) = server else {
+            return Standing::Otherwise;
+        };
+        match order.as_ref().map(|order| order.what.rsplit(", ").next().unwrap_or_default()) {
+            Some("drain") => {}
+            Some("down") => down = true,
+            _ => return Standing::Otherwise,
+        }
+        active += active_connections;
+        all += active_connections + inactive_connections;
+    }
+    if down { Standing::Down } else { Standing::Left { active, all } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vipd_api::{OrderStatus, ServiceStatus};
+
+    #[test]
+    fn what_is_left_is_counted_over_all_that_drain() {
+        let server = |address: &str, what: &str, active, inactive| RealServerStatus {
+            address: address.to_owned(),
+            active_connections: active,
+            inactive_connections: inactive,
+            order: (!what.is_empty()).then(|| OrderStatus { what: what.to_owned(), ..OrderStatus::default() }),
+            ..RealServerStatus::default()
+        };
+        let stands = |one: RealServerStatus, two: RealServerStatus| {
+            let service = |name: &str, server| ServiceStatus {
+                name: name.to_owned(),
+                real_servers: vec![server],
+                ..ServiceStatus::default()
+            };
+            let status = Status { services: vec![service("A", one), service("B", two)], ..Status::default() };
+            standing(&status, &[("A".to_owned(), "x:1".to_owned()), ("B".to_owned(), "x:2".to_owned())])
+        };
+        let both = stands(server("x:1", "drain", 3, 1), server("x:2", "added, drain", 1, 0));
+        assert_eq!(both, Standing::Left { active: 4, all: 5 });
+        assert_eq!(stands(server("x:1", "drain", 3, 1), server("x:2", "down", 0, 0)), Standing::Down);
+        assert_eq!(stands(server("x:1", "drain", 3, 1), server("x:2", "", 0, 0)), Standing::Otherwise);
+        assert_eq!(stands(server("x:1", "weight 2", 0, 0), server("x:2", "drain", 0, 0)), Standing::Otherwise);
+        assert_eq!(stands(server("x:9", "drain", 0, 0), server("x:2", "drain", 0, 0)), Standing::Otherwise);
+    }
+}
