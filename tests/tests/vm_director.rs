@@ -17,6 +17,8 @@ mod misc;
 mod reloads;
 #[path = "vm_director/samples.rs"]
 mod samples;
+#[path = "vm_director/servers.rs"]
+mod servers;
 #[path = "vm_director/sessions.rs"]
 mod sessions;
 #[path = "vm_director/site.rs"]
@@ -115,4 +117,10 @@ fn a_file_says_the_weight() {
 fn servers_follow_their_bfd_sessions() {
     machine::needed();
     sessions::servers_follow();
+}
+
+#[test]
+fn twenty_servers_are_replaced_and_no_client_notices() {
+    machine::needed();
+    servers::are_replaced_under_traffic();
 }

@@ -3,7 +3,7 @@
 use crate::cli::{ServerCommand, ServerTarget};
 use crate::control::ask;
 use crate::output::{counted, print};
-use crate::status::shown;
+use crate::status::{large, shown};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,8 +47,13 @@ pub(crate) fn run(command: &ServerCommand) -> ExitCode {
         return code;
     }
     match drained(socket, &servers) {
-        Ok(Drained::Empty { took }) => {
-            print("server", &format!("drained: no connection is left after {:.1} s\n", took.as_secs_f64()), code)
+        Ok(Drained::Empty { took, closing }) => {
+            let closing = match closing {
+                0 => String::new(),
+                n => format!(" ({} of the plane's time out: those are closed, or closing)", large(n)),
+            };
+            let text = format!("drained: no connection is left after {:.1} s{closing}\n", took.as_secs_f64());
+            print("server", &text, code)
         }
         Ok(Drained::CutOff { left }) => failed(&format!(
             "the deadline is over: down with {} cut off",
@@ -67,9 +72,9 @@ fn failed(why: &str) -> ExitCode {
 /// How draining has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Drained {
-    /// Nothing is left.
-    Empty { took: Duration },
-    /// The deadline came first: so many were left when that was last looked at.
+    /// Nothing is left that is open; so many the plane has not forgotten yet.
+    Empty { took: Duration, closing: u64 },
+    /// The deadline came first: so many were open when that was last looked at.
     CutOff { left: u64 },
     /// The servers drain no more.
     Otherwise,
@@ -78,8 +83,8 @@ enum Drained {
 /// Where servers that drain stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Standing {
-    /// So many connections are left: those that are established, and all.
-    Left { active: u64, all: u64 },
+    /// So many connections are left: those that are open, and those that are closing or closed, which time out.
+    Left { open: u64, closing: u64 },
     /// They went down.
     Down,
     /// They do something else.
@@ -98,20 +103,20 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
             Err(e) => return Err(e.to_string()),
         };
         let standing = standing(&status, servers);
-        if terminal && !matches!(standing, Standing::Left { all: 1.., .. }) {
+        if terminal && !matches!(standing, Standing::Left { open: 1.., .. }) {
             eprint!("\r\x1b[K");
         }
         match standing {
-            Standing::Left { all: 0, .. } => return Ok(Drained::Empty { took: start.elapsed() }),
-            Standing::Left { active, all } => {
-                last = all;
-                let line = format!("{active} established and {} closing connections are left", all - active);
+            Standing::Left { open: 0, closing } => return Ok(Drained::Empty { took: start.elapsed(), closing }),
+            Standing::Left { open, closing } => {
+                last = open;
+                let line = format!("connections left: {} open, {} closing", large(open), large(closing));
                 if terminal {
                     eprint!("\r\x1b[K{line}");
                     let _ = std::io::stderr().flush(); // nobody looks: as well
-                } else if told.is_none_or(|(at, before)| at.elapsed() >= TOLD && before != all) {
+                } else if told.is_none_or(|(at, before)| at.elapsed() >= TOLD && before != open) {
                     eprintln!("{line}");
-                    told = Some((Instant::now(), all));
+                    told = Some((Instant::now(), open));
                 }
             }
             Standing::Down => return Ok(Drained::CutOff { left: last }),
@@ -122,9 +127,9 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
 }
 
 fn standing(status: &Status, servers: &[(String, String)]) -> Standing {
-    let (mut active, mut all, mut down) = (0, 0, false);
-    for (service, address) in servers {
-        let service = status.services.iter().find(|s| s.name == *service);
+    let (mut open, mut closing, mut down) = (0, 0, false);
+    for (name, address) in servers {
+        let service = status.services.iter().find(|s| s.name == *name);
         let server = service.and_then(|s| s.real_servers.iter().find(|r| r.address == *address));
         let Some(RealServerStatus { active_connections, inactive_connections, order, .. }) = server else {
             return Standing::Otherwise;
@@ -134,10 +139,16 @@ fn standing(status: &Status, servers: &[(String, String)]) -> Standing {
             Some("down") => down = true,
             _ => return Standing::Otherwise,
         }
-        active += active_connections;
-        all += active_connections + inactive_connections;
+        // IPVS calls no UDP connection active: what it knows of is in use until it times out.
+        let (active, inactive) = if name.contains(":udp:") {
+            (active_connections + inactive_connections, 0)
+        } else {
+            (*active_connections, *inactive_connections)
+        };
+        open += active;
+        closing += inactive;
     }
-    if down { Standing::Down } else { Standing::Left { active, all } }
+    if down { Standing::Down } else { Standing::Left { open, closing } }
 }
 
 #[cfg(test)]
@@ -164,10 +175,19 @@ mod tests {
             standing(&status, &[("A".to_owned(), "x:1".to_owned()), ("B".to_owned(), "x:2".to_owned())])
         };
         let both = stands(server("x:1", "drain", 3, 1), server("x:2", "added, drain", 1, 0));
-        assert_eq!(both, Standing::Left { active: 4, all: 5 });
+        assert_eq!(both, Standing::Left { open: 4, closing: 1 });
         assert_eq!(stands(server("x:1", "drain", 3, 1), server("x:2", "down", 0, 0)), Standing::Down);
         assert_eq!(stands(server("x:1", "drain", 3, 1), server("x:2", "", 0, 0)), Standing::Otherwise);
         assert_eq!(stands(server("x:1", "weight 2", 0, 0), server("x:2", "drain", 0, 0)), Standing::Otherwise);
         assert_eq!(stands(server("x:9", "drain", 0, 0), server("x:2", "drain", 0, 0)), Standing::Otherwise);
+        // Datagrams are never active.
+        let service = ServiceStatus {
+            name: "[192.0.2.1]:udp:53".to_owned(),
+            real_servers: vec![server("x:1", "drain", 0, 9)],
+            ..ServiceStatus::default()
+        };
+        let status = Status { services: vec![service], ..Status::default() };
+        let one = [("[192.0.2.1]:udp:53".to_owned(), "x:1".to_owned())];
+        assert_eq!(standing(&status, &one), Standing::Left { open: 9, closing: 0 });
     }
 }

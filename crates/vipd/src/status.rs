@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use table::Colour;
 pub(crate) use table::{in_place, shown};
 use text::Depth;
-pub(crate) use text::fine;
+pub(crate) use text::{fine, large};
 use vipd_api::{Reply, Request, Status, UnixTime};
 
 /// How long to wait for the daemon. It gives up on its own parts after ten seconds and says so.

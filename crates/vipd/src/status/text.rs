@@ -638,7 +638,7 @@ fn date(at: UnixTime) -> String {
 }
 
 /// A counter in at most five places: `1234`, `12.3 k`, `4.6 G`.
-pub(super) fn large(n: u64) -> String {
+pub(crate) fn large(n: u64) -> String {
     if n < 10_000 {
         return n.to_string();
     }
