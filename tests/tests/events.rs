@@ -120,8 +120,9 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     assert_eq!(boots(&items).len(), 1);
 
     // What is asked for later is the same; from a number on, what came after it.
+    let followed = follower.output();
     let all = ask(&one, &["--json"]);
-    assert!(all.starts_with(follower.output().trim_end()), "{all}");
+    assert!(all.starts_with(followed.trim_end()), "{all}");
     let since = ask(&one, &["--since", &back.to_string()]);
     println!("{since}");
     assert!(since.lines().nth(1).unwrap().trim_start().starts_with(&(back + 1).to_string()), "{since}");

@@ -1,3 +1,5 @@
+//! Orders for real servers on top of a file: one server, one host, added, removed, at their ends.
+
 use super::*;
 
 const FILE: &str = "virtual_server 192.0.2.1 80 {\n protocol TCP\n quorum 2\n persistence_timeout 50\n real_server 10.0.0.1 80 {\n \

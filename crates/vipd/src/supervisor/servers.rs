@@ -2,6 +2,7 @@
 //! for a daemon that follows, and ended when their time is over.
 
 use super::Supervisor;
+use super::hooks::name_of_service;
 use super::query::{Caller, who};
 use crate::orders::{Done, Ended, Orders, Outlived, Server};
 use crate::part::Difference;
@@ -55,9 +56,9 @@ fn write(path: &Path, orders: &Orders) -> io::Result<()> {
     std::fs::rename(&temporary, path)
 }
 
-/// `real_server 10.0.0.1:80 of [192.0.2.1]:tcp:80`
+/// `real_server 10.0.0.1:80 of virtual_server [192.0.2.1]:tcp:80`, as other events have it.
 fn subject((service, address): &Server) -> String {
-    format!("real_server {address} of {service}")
+    format!("real_server {address} of {}", name_of_service(service))
 }
 
 impl Supervisor {
