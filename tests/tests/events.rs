@@ -105,6 +105,7 @@ fn everything_that_happens_is_told_once_in_order_and_survives_the_death_of_roles
     let console = seen(&follower, gone, "role", "console", "gone");
     one.ip("link set eth0 down");
     let fault = seen(&follower, console, "transition", vi, "FAULT");
+    seen(&follower, back, "hook", vi, "success"); // whose transition was the last that has one
     let items = items(&follower.output());
     let events = events(&items);
     let numbers: Vec<u64> = events.iter().map(|e| e.seq).collect();
