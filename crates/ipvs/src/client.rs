@@ -1,7 +1,8 @@
 //! The socket to the kernel's IPVS: finds the family, asks, and sends changes many at a time.
 //!
-//! The kernel works off a datagram of requests before `send` returns and queues one acknowledgement for each. A batch is
-//! therefore bounded such that its acknowledgements fit the socket's receive buffer; they are matched by sequence number.
+//! The kernel works off a datagram of requests before `send` returns, and queues an acknowledgement for each that it refuses and
+//! for the last one. A batch is therefore bounded such that these fit the socket's receive buffer; they are matched by sequence
+//! number. One that finds no room is an error of the socket (`ENOBUFS`): no refusal is ever taken for a success.
 
 use crate::attr::{Attributes, Reason, put_text};
 use crate::codec::{self, cmd};
@@ -123,6 +124,7 @@ impl Client {
     fn send_batch(&mut self, commands: &[Command]) -> Vec<Result<(), Error>> {
         let mut out = Vec::with_capacity(BATCH_BYTES);
         let mut batch = Batch::starting_at(self.sequence.wrapping_add(1));
+        let mut last = None;
         for command in commands.iter().take(BATCH_COMMANDS) {
             if out.len() > BATCH_BYTES - 1024 {
                 break;
@@ -130,12 +132,17 @@ impl Client {
             let sequence = self.next_sequence();
             match codec::usable(command) {
                 Ok(()) => {
-                    let head = Head { family: self.family, command: codec::number(command), kind: Kind::One, sequence };
+                    let command_number = codec::number(command);
+                    let head = Head { family: self.family, command: command_number, kind: Kind::Quiet, sequence };
+                    last = Some(out.len());
                     message::put(&mut out, head, |out| codec::put_command(out, command));
                     batch.expect();
                 }
                 Err(why) => batch.refuse(Error::Unusable(why)),
             }
+        }
+        if let Some(last) = last {
+            message::acknowledge(&mut out[last..]);
         }
         if batch.is_open()
             && let Err(e) = self.send(&out)

@@ -36,6 +36,8 @@ const LONGEST_TEXT: usize = 512;
 pub(crate) enum Kind {
     /// One thing: an answer if there is one, and an acknowledgement.
     One,
+    /// A change that another one follows: an acknowledgement if it is refused.
+    Quiet,
     /// A table: many answers and an end.
     Table,
 }
@@ -54,6 +56,7 @@ pub(crate) fn put(out: &mut Vec<u8>, head: Head, fill: impl FnOnce(&mut Vec<u8>)
     let start = out.len();
     let flags = match head.kind {
         Kind::One => REQUEST | ACK,
+        Kind::Quiet => REQUEST,
         Kind::Table => REQUEST | DUMP,
     };
     out.extend_from_slice(&[0; 4]);
@@ -66,6 +69,13 @@ pub(crate) fn put(out: &mut Vec<u8>, head: Head, fill: impl FnOnce(&mut Vec<u8>)
     fill(out);
     let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_ne_bytes());
+}
+
+/// Makes the request at the head of these bytes one that is acknowledged in any case.
+pub(crate) fn acknowledge(request: &mut [u8]) {
+    if let Some(flags) = request.get_mut(6..8) {
+        flags.copy_from_slice(&(REQUEST | ACK).to_ne_bytes());
+    }
 }
 
 /// One message of the kernel.

@@ -57,23 +57,25 @@ impl<T> Collected<T> {
     }
 }
 
-/// Commands that were sent together, and what became of each.
+/// Commands that were sent together, and what became of each. The kernel works them off in their order; it acknowledges the last
+/// one, and of those before it the ones that it refuses.
 pub(super) struct Batch {
     /// Sequence number of the first command; the others follow without a gap.
     first: u32,
     results: Vec<Option<Result<(), Error>>>,
-    open: usize,
+    /// The place of the last one that was sent, until it is acknowledged.
+    last: Option<usize>,
 }
 
 impl Batch {
     pub(super) fn starting_at(first: u32) -> Self {
-        Batch { first, results: Vec::new(), open: 0 }
+        Batch { first, results: Vec::new(), last: None }
     }
 
-    /// The next command is sent, an acknowledgement will come.
+    /// The next command is sent.
     pub(super) fn expect(&mut self) {
+        self.last = Some(self.results.len());
         self.results.push(None);
-        self.open += 1;
     }
 
     /// The next command isn't sent.
@@ -81,9 +83,9 @@ impl Batch {
         self.results.push(Some(Err(why)));
     }
 
-    /// Whether acknowledgements are missing.
+    /// Whether the last acknowledgement is missing.
     pub(super) fn is_open(&self) -> bool {
-        self.open > 0
+        self.last.is_some()
     }
 
     /// Takes the acknowledgements in a datagram. Whether there was one; the rest of a broken datagram is lost.
@@ -99,8 +101,12 @@ impl Batch {
                 continue;
             };
             *result = Some(if errno == 0 { Ok(()) } else { Err(Error::Kernel { errno, text }) });
-            self.open -= 1;
             answered = true;
+            if self.last == Some(position) {
+                // What was said of those before it has come by now.
+                self.results[..position].iter_mut().filter(|r| r.is_none()).for_each(|r| *r = Some(Ok(())));
+                self.last = None;
+            }
         }
         answered
     }

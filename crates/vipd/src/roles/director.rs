@@ -208,8 +208,14 @@ impl Director {
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
                     Some(message) => {
+                        let (before, changes) = (self.configured, matches!(message, ToRole::Configure(_)));
                         if self.handle(message).await? == Go::Leave {
                             return Ok(());
+                        }
+                        if changes {
+                            // What was written at the start need not be read at once.
+                            let next = Instant::now() + reconcile_period(self.services.values());
+                            reconcile = if before { reconcile.min(next) } else { next };
                         }
                     }
                     None => return Err(io::ErrorKind::BrokenPipe.into()),

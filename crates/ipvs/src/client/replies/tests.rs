@@ -51,13 +51,26 @@ fn acknowledgements_find_their_commands_by_number() {
     batch.refuse(Error::Unusable("a test"));
     batch.expect();
     batch.expect();
-    assert!(batch.take(&[ack(2, 17), ack(u32::MAX, 0)].concat()));
-    assert!(!batch.take(&ack(2, 3)), "the second answer to the same command");
+    assert!(batch.take(&[ack(u32::MAX, 17), ack(1, 2)].concat()));
+    assert!(!batch.take(&ack(1, 3)), "the second answer to the same command");
     assert!(!batch.take(&[ack(3, 5), ack(0, 5), ack(u32::MAX - 1, 5)].concat()), "no command waits for these");
     assert!(batch.is_open());
-    assert!(batch.take(&ack(1, 2)));
+    assert!(batch.take(&ack(2, 0)));
     assert!(!batch.is_open());
-    assert_eq!(said(&batch.broken(Error::Unanswered)), [0, -2, 2, 17]);
+    assert_eq!(said(&batch.broken(Error::Unanswered)), [17, -2, 2, 0]);
+}
+
+#[test]
+fn with_the_last_one_it_is_known_that_nothing_was_refused_before() {
+    for errno in [0, 17] {
+        let mut batch = Batch::starting_at(1);
+        (0..3).for_each(|_| batch.expect());
+        batch.refuse(Error::Unusable("a test"));
+        assert!(batch.take(&ack(2, 5)) && batch.is_open());
+        assert!(batch.take(&ack(3, errno)) && !batch.is_open());
+        assert_eq!(said(&batch.broken(Error::Unanswered)), [0, 5, errno, -2]);
+    }
+    assert!(!Batch::starting_at(1).is_open());
 }
 
 #[test]
@@ -65,8 +78,8 @@ fn what_stays_open_is_told() {
     let io = || Error::Io(std::io::ErrorKind::Other.into());
     let mut batch = Batch::starting_at(1);
     (0..3).for_each(|_| batch.expect());
-    batch.take(&[ack(1, 0), vec![1, 2, 3]].concat());
-    assert_eq!(said(&batch.broken(io())), [0, -4, -1]);
+    batch.take(&[ack(1, 9), vec![1, 2, 3]].concat());
+    assert_eq!(said(&batch.broken(io())), [9, -4, -1]);
     let mut batch = Batch::starting_at(1);
     (0..3).for_each(|_| batch.expect());
     assert_eq!(said(&batch.not_sent(io())), [-4, -3, -3]);
@@ -119,15 +132,19 @@ proptest! {
         let mut first = std::collections::BTreeMap::new();
         for (sequence, errno) in acks {
             batch.take(&ack(sequence, errno));
-            first.entry(sequence).or_insert(errno);
+            // With the last one everything is known.
+            if !first.contains_key(&u32::try_from(sent).unwrap()) {
+                first.entry(sequence).or_insert(errno);
+            }
         }
+        let missing = if first.contains_key(&u32::try_from(sent).unwrap()) { 0 } else { -1 };
         let waiting = batch.is_open();
         let results = said(&batch.broken(Error::Unanswered));
         prop_assert_eq!(results.len(), sent);
         prop_assert_eq!(waiting, results.contains(&-1));
         if datagrams.is_empty() {
             for (sequence, result) in (1u32..).zip(results) {
-                prop_assert_eq!(result, first.get(&sequence).copied().unwrap_or(-1));
+                prop_assert_eq!(result, first.get(&sequence).copied().unwrap_or(missing));
             }
         }
     }
