@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Where the instructions of an advert go, by function of the kernel and of the daemon.
+"""Where the instructions go, by function of the kernel and of the daemon.
 
     VIPD_BIN=target/release/vipd tools/bench-vm/profile.py send|receive [INSTANCES]
+    VIPD_BIN=target/release/vipd tools/bench-vm/profile.py program
 
-The guest runs twice, for 10 and for 60 seconds of its time; what it did more in the
-second run, divided by the adverts of those 50 seconds, is printed: K a function of the
-kernel (what it does for others included), U one of the daemon, L its libraries.
+The guest runs twice. Adverts: for 10 and for 60 seconds of its time; what it did more in
+the second run is divided by the adverts of those 50 seconds. Starting with IPVS services:
+with 1000 and with 4000; what it did more is divided by the objects, two a service. Printed
+are K a function of the kernel (what it does for others included), U one of the daemon, L
+its libraries.
 """
 
 import bisect
@@ -20,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "scenarios")]
 import adverts
 import guest
+import program as services
 
 SHORT, LONG = 10, 60
 # Where the kernel puts the daemon when addresses are not random (ELF_ET_DYN_BASE).
@@ -27,6 +31,15 @@ BASE = 0x555555554000
 
 SCRIPT = r"""
 . /bench/lib.sh
+if [ $WHAT = program ]; then
+	ip netns add t; ip -n t link set lo up
+	start vipd t /conf/services
+	settle vipd
+	alive vipd
+	end vipd
+	mkdir -p /out; cat /proc/kallsyms >/out/symbols
+	exit
+fi
 lab_up
 if [ $WHAT = receive ]; then
 	flood $COUNT $((50 + LENGTH)) & sleep 1
@@ -53,6 +66,7 @@ def profile(what, count, binary, length, plugin, tmp):
     texts = {
         "/bench/lib.sh": (HERE / "lib.sh").read_text(), "/bench/script": SCRIPT,
         "/bench/daemon.vipd": 'exec /opt/vipd -n -f "$CONF"\n',
+        "/conf/services": services.config(length),
         "/conf/master": adverts.config(count, "MASTER", 200), "/conf/backup": adverts.config(count, "BACKUP", 100),
     }
     env = {"WHAT": what, "COUNT": str(count), "LENGTH": str(length)}
@@ -81,7 +95,7 @@ def profile(what, count, binary, length, plugin, tmp):
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[1] not in ("send", "receive") or "VIPD_BIN" not in os.environ:
+    if len(sys.argv) < 2 or sys.argv[1] not in ("send", "receive", "program") or "VIPD_BIN" not in os.environ:
         sys.exit(__doc__)
     what, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
     guest.need("gcc")
@@ -90,8 +104,10 @@ def main():
         subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", tmp / "flood", HERE / "src/flood.c"], check=True)
         subprocess.run(["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", tmp / "profile.so", HERE / "src/profile.c"], check=True)
         of = lambda length: profile(what, count, os.environ["VIPD_BIN"], length, tmp / "profile.so", tmp)
-        short, long = of(SHORT), of(LONG)
-    each = {place: (n - short[place]) / (count * (LONG - SHORT)) for place, n in long.items()}
+        few, many = (1000, 4000) if what == "program" else (SHORT, LONG)
+        short, long = of(few), of(many)
+    per = 2 if what == "program" else count
+    each = {place: (n - short[place]) / (per * (many - few)) for place, n in long.items()}
     for sort, of in ("U", "the daemon"), ("L", "libraries"), ("K", "the kernel"):
         print(f"{sum(n for place, n in each.items() if place[0] == sort):8.0f} {sort} all of {of}")
     for (sort, name), n in sorted(each.items(), key=lambda item: -item[1]):
