@@ -46,24 +46,27 @@ pub struct Alive {
     pub weight: Option<u32>,
 }
 
+/// What is known of the real servers of a virtual server, by their addresses.
+pub type Health<'a> = &'a dyn Fn(&SocketAddr) -> Option<Alive>;
+
 /// Weight in force of a server that is alive.
 pub fn effective_weight(configured: u32, asked: Option<u32>) -> u32 {
     asked.unwrap_or(configured).min(MAX_WEIGHT)
 }
 
 /// The weight of those that are alive and get new connections, in all.
-pub fn live_weight(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>) -> u64 {
+pub fn live_weight(settings: &VirtualServer, health: Health<'_>) -> u64 {
     let servers = settings.real_servers.iter().filter(|s| s.duty == Duty::Serving);
-    let live = servers.filter_map(|s| health.get(&s.address).filter(|h| h.alive).map(|h| (s, h)));
+    let live = servers.filter_map(|s| health(&s.address).filter(|h| h.alive).map(|h| (s, h)));
     live.map(|(s, h)| u64::from(effective_weight(s.weight, h.weight))).sum()
 }
 
 /// The services of one virtual server. A server that `health` doesn't know counts as dead.
-pub fn services(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, quorum: Quorum) -> Table {
+pub fn services(settings: &VirtualServer, health: Health<'_>, quorum: Quorum) -> Table {
     let sorry_serves = quorum == Quorum::Down && settings.sorry.is_some();
     let mut servers = BTreeMap::new();
     for server in &settings.real_servers {
-        let known = health.get(&server.address);
+        let known = health(&server.address);
         let alive = known.is_some_and(|h| h.alive);
         let serves = alive && !sorry_serves && server.duty == Duty::Serving;
         let stays = match server.duty {

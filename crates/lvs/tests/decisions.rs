@@ -9,7 +9,8 @@ use vipd_lvs::health::{Health, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::plan::{Edit, clear, plan};
 use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::*;
-use vipd_lvs::table::{Alive, Table, live_weight, services};
+use vipd_lvs::table as decided;
+use vipd_lvs::table::{Alive, Table};
 
 fn address(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, n], 80))
@@ -51,6 +52,14 @@ fn service(servers: Vec<RealServer>) -> VirtualServer {
 
 fn health(alive: &[(u8, bool)]) -> BTreeMap<SocketAddr, Alive> {
     alive.iter().map(|(n, alive)| (address(*n), Alive { alive: *alive, weight: None })).collect()
+}
+
+fn live_weight(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>) -> u64 {
+    decided::live_weight(settings, &|address| health.get(address).copied())
+}
+
+fn services(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, quorum: Quorum) -> Table {
+    decided::services(settings, &|address| health.get(address).copied(), quorum)
 }
 
 #[test]

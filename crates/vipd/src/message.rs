@@ -178,7 +178,7 @@ pub(crate) enum FromRole {
     Beat(u64),
     /// What the role's successor needs to go on. Opaque to the supervisor, which keeps the last one.
     Snapshot(Box<RawValue>),
-    /// The same of some virtual servers, each in place of what was said of it before. From check.
+    /// The same of some virtual servers, each in place of what was said of it before. From check and director.
     Known(Known),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
@@ -254,7 +254,8 @@ impl FromRole {
             | FromRole::Steered { .. }
             | FromRole::Sessions(_)
             | FromRole::Happened(_) => role == RoleName::Vrrp,
-            FromRole::Known(_) | FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
+            FromRole::Known(_) => matches!(role, RoleName::Check | RoleName::Director),
+            FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
             FromRole::Status { part, .. } => match **part {

@@ -8,14 +8,14 @@
 //!
 //! Without IPVS in the kernel everything goes on but the last step: that is said once and shown in the status.
 //!
-//! Whatever changes is told to the supervisor as a `Memory` before anybody hears the news, so that a successor goes on from
-//! there and tells nothing twice.
+//! Whatever changes is told to the supervisor, as a `Memory` and a `State` of each virtual server, before anybody hears the news,
+//! so that a successor goes on from there and tells nothing twice. A verdict costs as much as its virtual server is large.
 
 mod sync;
 
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
-use crate::message::{Configure, FromRole, Part, RoleOptions, StatusPart, ToRole, Verdict};
+use crate::message::{self, Configure, FromRole, Part, RoleOptions, StatusPart, ToRole, Verdict};
 use crate::posture::Own;
 use crate::rate::Limit;
 use crate::supervisor::RoleName;
@@ -45,6 +45,8 @@ const RECONCILE: Duration = Duration::from_secs(5);
 const RECONCILE_OBJECTS: usize = 80;
 /// And at the longest.
 const RECONCILE_LONGEST: Duration = Duration::from_secs(300);
+/// Virtual servers that a successor is told of in one message.
+const PIECE: usize = 64;
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -96,19 +98,35 @@ struct Known {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct State {
     quorum: Quorum,
-    servers: BTreeMap<SocketAddr, Known>,
+    /// In the order of the addresses.
+    servers: Vec<(SocketAddr, Known)>,
 }
 
 impl State {
-    fn alive(&self) -> BTreeMap<SocketAddr, Alive> {
-        self.servers.iter().map(|(a, k)| (*a, Alive { alive: k.alive, weight: k.weight })).collect()
+    fn place(&self, address: &SocketAddr) -> Option<usize> {
+        self.servers.binary_search_by_key(address, |(address, _)| *address).ok()
+    }
+
+    fn server(&self, address: &SocketAddr) -> Option<&Known> {
+        self.servers.get(self.place(address)?).map(|(_, known)| known)
+    }
+
+    fn alive(&self, address: &SocketAddr) -> Option<Alive> {
+        self.server(address).map(|known| Alive { alive: known.alive, weight: known.weight })
+    }
+
+    fn live_weight(&self, settings: &VirtualServer) -> u64 {
+        table::live_weight(settings, &|address| self.alive(address))
+    }
+
+    fn services(&self, settings: &VirtualServer) -> Table {
+        table::services(settings, &|address| self.alive(address), self.quorum)
     }
 }
 
-/// What a successor needs to go on.
+/// What a successor needs to go on, besides the states of the virtual servers.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Memory {
-    states: BTreeMap<VirtualServerId, State>,
     /// The services that are ours to edit.
     ours: BTreeSet<ServiceKey>,
     /// Whether the time for `lvs_flush` is over: it is when the daemon meets the kernel's table for the first time.
@@ -127,6 +145,9 @@ struct Director {
     sender: Sender,
     global: Global,
     services: BTreeMap<VirtualServerId, VirtualServer>,
+    states: BTreeMap<VirtualServerId, State>,
+    /// Virtual servers of which a successor needs other things than it was told.
+    unkept: BTreeSet<VirtualServerId>,
     /// Services whose quorum a configuration in pieces has changed so far.
     turned: BTreeSet<VirtualServerId>,
     /// What else is to be told of it with its last piece.
@@ -186,6 +207,8 @@ impl Director {
             sender,
             global: Global::default(),
             services: BTreeMap::new(),
+            states: BTreeMap::new(),
+            unkept: BTreeSet::new(),
             turned: BTreeSet::new(),
             news: Vec::new(),
             options: RoleOptions::default(),
@@ -281,43 +304,52 @@ impl Director {
                 Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
             }
         }
+        for (id, value) in configure.known {
+            match serde_json::from_str::<State>(value.get()) {
+                Ok(state) => drop(self.states.insert(id, state)),
+                Err(e) => warn!("what the predecessor knew of {id} can't be read ({e}): starting anew"),
+            }
+        }
         for id in removed {
             self.services.remove(&id);
-            if let Some(state) = self.memory.states.remove(&id) {
+            if let Some(state) = self.states.remove(&id) {
                 self.tell_gone(&id, &state);
             }
         }
         for service in config.services {
             let lvs = Arc::unwrap_or_clone(service).lvs;
-            let before = self.memory.states.remove(&lvs.id);
+            let before = self.states.remove(&lvs.id);
             let had = before.as_ref().map(|state| state.quorum);
             if let Some(before) = &before {
                 let kept: BTreeSet<SocketAddr> = lvs.real_servers.iter().map(|r| r.address).collect();
                 self.news.extend(gone(&lvs.id, before, |address| !kept.contains(address)));
             }
-            let state = state_of(&lvs, before);
+            let state = state_of(&lvs, before.clone());
+            if before.as_ref() != Some(&state) {
+                self.unkept.insert(lvs.id.clone());
+            }
             if had.is_some_and(|had| had != state.quorum) {
                 self.turned.insert(lvs.id.clone());
             }
             self.memory.ours.extend(lvs.keys.iter().copied());
-            self.memory.states.insert(lvs.id.clone(), state);
+            self.states.insert(lvs.id.clone(), state);
             self.services.insert(lvs.id.clone(), lvs);
         }
         if more {
             return Ok(());
         }
         // What a predecessor knew of services that a reload has removed since.
-        let states = std::mem::take(&mut self.memory.states);
-        let (states, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            states.into_iter().partition(|(id, _)| self.services.contains_key(id));
-        self.memory.states = states;
-        for (id, state) in &left {
-            self.tell_gone(id, state);
+        let left: Vec<VirtualServerId> =
+            self.states.keys().filter(|id| !self.services.contains_key(*id)).cloned().collect();
+        for id in left {
+            if let Some(state) = self.states.remove(&id) {
+                self.tell_gone(&id, &state);
+            }
         }
         self.ready_plane().await?;
         self.write(if first { Compare::Kernel } else { Compare::Remembered });
         let turned = std::mem::take(&mut self.turned);
-        let turned = turned.iter().filter_map(|id| Some((self.services.get(id)?, self.memory.states.get(id)?)));
+        let turned = turned.iter().filter_map(|id| Some((self.services.get(id)?, self.states.get(id)?)));
         let turned: Vec<FromRole> = turned.map(|(settings, state)| quorum_news(settings, state)).collect();
         let mut news = std::mem::take(&mut self.news);
         news.extend(turned);
@@ -340,15 +372,30 @@ impl Director {
 
     /// Tells the supervisor what a successor needs, if that is not what it was told last.
     async fn remember(&mut self) -> io::Result<()> {
-        if self.told.as_ref() == Some(&self.memory) {
-            return Ok(());
+        if self.told.as_ref() != Some(&self.memory) {
+            match serde_json::value::to_raw_value(&self.memory) {
+                Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
+                Err(e) => warn!("the state can't be kept for a successor: {e}"),
+            }
+            self.told = Some(self.memory.clone());
         }
-        match serde_json::value::to_raw_value(&self.memory) {
-            Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
-            Err(e) => warn!("the state can't be kept for a successor: {e}"),
+        while !self.unkept.is_empty() {
+            let piece = std::iter::from_fn(|| self.unkept.pop_first()).take(PIECE).collect();
+            self.remember_these(piece).await?;
         }
-        self.told = Some(self.memory.clone());
         Ok(())
+    }
+
+    async fn remember_these(&mut self, ids: Vec<VirtualServerId>) -> io::Result<()> {
+        let mut known = message::Known::new();
+        for id in ids {
+            let Some(state) = self.states.get(&id) else { continue };
+            match serde_json::value::to_raw_value(state) {
+                Ok(value) => known.push((id, value)),
+                Err(e) => warn!("the state of {id} can't be kept for a successor: {e}"),
+            }
+        }
+        self.sender.send(&FromRole::Known(known)).await
     }
 
     /// Tells the news; what they rest on first, so that a successor doesn't tell them again.
@@ -463,13 +510,8 @@ impl Director {
     }
 
     fn desired(&self) -> Table {
-        let mut desired = Table::new();
-        for (id, service) in &self.services {
-            if let Some(state) = self.memory.states.get(id) {
-                desired.extend(table::services(service, &state.alive(), state.quorum));
-            }
-        }
-        desired
+        let states = self.services.iter().filter_map(|(id, service)| Some((service, self.states.get(id)?)));
+        states.flat_map(|(service, state)| state.services(service)).collect()
     }
 
     /// Whether the kernel holds something else than we left there, or nobody knows what we left.
@@ -522,6 +564,23 @@ impl Director {
         self.left = refused.is_empty().then_some(desired);
     }
 
+    /// Writes what differs in these virtual servers alone, if it is known what was left in the kernel.
+    fn write_these(&mut self, ids: &BTreeSet<VirtualServerId>) {
+        if self.plane.is_none() {
+            return;
+        }
+        let Some(mut left) = self.left.take() else { return self.write(Compare::Kernel) };
+        let states = ids.iter().filter_map(|id| Some((self.services.get(id)?, self.states.get(id)?)));
+        let desired: Table = states.flat_map(|(service, state)| state.services(service)).collect();
+        let present: Table = desired.keys().filter_map(|key| left.remove_entry(key)).collect();
+        let refused = self.carry_out(&plan::plan(&present, &desired));
+        // After a refused write nobody knows what is there: it is read the next time.
+        self.left = refused.is_empty().then(|| {
+            left.extend(desired);
+            left
+        });
+    }
+
     fn note_foreign_edits(&mut self, left: &Table, present: &Table) {
         let edits = plan::plan(left, present).len() as u64;
         if edits == 0 {
@@ -556,8 +615,12 @@ impl Director {
         let (mut touched, mut weighs) = (BTreeSet::new(), Weighs::Same);
         for verdict in verdicts {
             let Verdict { service: id, address, alive, weight, why, at } = verdict;
-            let state = self.memory.states.get_mut(&id);
-            let Some(known) = state.and_then(|s| s.servers.get_mut(&address)) else { continue };
+            let Some(state) = self.states.get_mut(&id) else { continue };
+            let Some(place) = state.place(&address) else { continue };
+            let Some((_, known)) = state.servers.get_mut(place) else { continue };
+            if (known.alive, known.weight, &known.why) == (alive, weight, &why) {
+                continue;
+            }
             if known.alive != alive {
                 known.since = at;
                 let verb = if alive { "Adding" } else { "Removing" };
@@ -572,20 +635,21 @@ impl Director {
             (known.alive, known.weight, known.why) = (alive, weight, why);
             touched.insert(id);
         }
-        for id in touched {
-            news.extend(self.settle_quorum(&id));
+        for id in &touched {
+            news.extend(self.settle_quorum(id));
         }
         // At the start all are told of that they are what they were taken for.
         if weighs == Weighs::Otherwise || !news.is_empty() {
-            self.write(Compare::Remembered);
+            self.write_these(&touched);
         }
+        self.unkept.append(&mut touched);
         self.tell(news).await
     }
 
     fn settle_quorum(&mut self, id: &VirtualServerId) -> Option<FromRole> {
         let settings = self.services.get(id)?;
-        let state = self.memory.states.get_mut(id)?;
-        let live = table::live_weight(settings, &state.alive());
+        let state = self.states.get_mut(id)?;
+        let live = state.live_weight(settings);
         let next = state.quorum.next(settings, live);
         if next == state.quorum {
             return None;
@@ -598,7 +662,7 @@ impl Director {
     async fn say_good_bye(&mut self) -> io::Result<()> {
         let mut news = Vec::new();
         for id in self.services.values().filter(|s| s.omega).map(|s| &s.id) {
-            let Some(state) = self.memory.states.get(id) else { continue };
+            let Some(state) = self.states.get(id) else { continue };
             let why = "the daemon stops".to_owned();
             for (address, _) in state.servers.iter().filter(|(_, known)| known.alive) {
                 let (service, address, why) = (id.clone(), *address, why.clone());
@@ -657,11 +721,11 @@ impl Director {
     }
 
     fn service_status(&self, settings: &VirtualServer, counted: &BTreeMap<ServiceKey, Counted>) -> ServiceStatus {
-        let Some(state) = self.memory.states.get(&settings.id) else { return ServiceStatus::default() };
+        let Some(state) = self.states.get(&settings.id) else { return ServiceStatus::default() };
         let counted: Vec<_> = settings.keys.iter().filter_map(|key| Some((key, counted.get(key)?))).collect();
         let total = |of: fn(&Counted) -> u64| counted.iter().map(|(_, c)| of(c)).sum();
         let real_servers = settings.real_servers.iter().map(|real| {
-            let known = state.servers.get(&real.address);
+            let known = state.server(&real.address);
             // It may be in several services, in each under the port that it has there.
             let places = counted.iter();
             let places = places.filter_map(|(k, c)| c.servers.get(&table::place(k, real.address, real.forwarding)));
@@ -685,7 +749,7 @@ impl Director {
             name: settings.id.to_string(),
             scheduler: settings.scheduler.name().to_owned(),
             state: if state.quorum == Quorum::Up { "up" } else { "down" }.to_owned(),
-            live_weight: table::live_weight(settings, &state.alive()),
+            live_weight: state.live_weight(settings),
             quorum: settings.quorum,
             sorry_active: self.plane.is_some() && state.quorum == Quorum::Down && settings.sorry.is_some(),
             sorry: settings.sorry.as_ref().map(|s| s.address),
@@ -731,7 +795,7 @@ fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> boo
 fn quorum_news(settings: &VirtualServer, state: &State) -> FromRole {
     let up = state.quorum == Quorum::Up;
     let verb = if up { "Gained" } else { "Lost" };
-    let live = table::live_weight(settings, &state.alive());
+    let live = state.live_weight(settings);
     let why =
         format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
     info!("{why} for VS {}", settings.id);
@@ -741,21 +805,23 @@ fn quorum_news(settings: &VirtualServer, state: &State) -> FromRole {
 /// What the kernel's table is to be at a start, before any check has run.
 pub(crate) fn at_start(config: &Config) -> Table {
     let services = config.services.iter().map(|s| (&s.lvs, state_of(&s.lvs, None)));
-    services.flat_map(|(settings, state)| table::services(settings, &state.alive(), state.quorum)).collect()
+    services.flat_map(|(settings, state)| state.services(settings)).collect()
 }
 
 /// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
 fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
-    let (quorum, mut known) = before.map_or((None, BTreeMap::new()), |s| (Some(s.quorum), s.servers));
     let fresh =
         |alpha: bool| Known { alive: !alpha, weight: None, why: "not checked yet".to_owned(), since: unix_time() };
     let servers = settings.real_servers.iter().map(|real| {
         let alpha = settings.alpha || real.checkers.iter().any(|c| c.alpha);
-        (real.address, known.remove(&real.address).unwrap_or_else(|| fresh(alpha)))
+        let known = before.as_ref().and_then(|before| before.server(&real.address));
+        (real.address, known.cloned().unwrap_or_else(|| fresh(alpha)))
     });
-    let mut state = State { quorum: Quorum::Up, servers: servers.collect() };
-    let live = table::live_weight(settings, &state.alive());
-    state.quorum = match quorum {
+    let mut servers: Vec<(SocketAddr, Known)> = servers.collect();
+    servers.sort_by_key(|(address, _)| *address);
+    let mut state = State { quorum: Quorum::Up, servers };
+    let live = state.live_weight(settings);
+    state.quorum = match before.map(|before| before.quorum) {
         Some(quorum) => quorum.next(settings, live),
         None => Quorum::at_start(settings, live),
     };

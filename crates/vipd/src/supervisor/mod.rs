@@ -442,9 +442,11 @@ impl Supervisor {
                     }
                 }
                 let mut snapshot = role.snapshot.clone();
+                let mut gone = role.take_gone(&self.config.services);
                 for part in part::first(name, &self.config) {
                     let (snapshot, options) = (snapshot.take(), self.plan.role_options.clone());
-                    let known = role.known(&part.config.services);
+                    let known =
+                        role.known(&part.config.services).into_iter().chain(std::mem::take(&mut gone)).collect();
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }

@@ -357,8 +357,11 @@ impl Supervisor {
         });
         // Also what came on the way after an earlier reload.
         let there: HashSet<&VirtualServerId> = self.config.services.iter().map(|s| &s.lvs.id).collect();
-        for role in self.roles.values_mut() {
-            role.known.retain(|id, _| there.contains(id));
+        for (name, role) in &mut self.roles {
+            // A director that is not there has yet to tell that they are gone.
+            if *name != RoleName::Director || role.running.is_some() {
+                role.known.retain(|id, _| there.contains(id));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::channel;
 use crate::message::{FromRole, Known, ToRole};
 use crate::posture::{self, Posture};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -218,6 +218,13 @@ impl Role {
     pub(crate) fn known(&self, services: &[Arc<Service>]) -> Known {
         let known = |id: &VirtualServerId| Some((id.clone(), self.known.get(id)?.clone()));
         services.iter().filter_map(|service| known(&service.lvs.id)).collect()
+    }
+
+    /// What its predecessor knew of virtual servers that are no longer there, once.
+    pub(crate) fn take_gone(&mut self, services: &[Arc<Service>]) -> Known {
+        let there: HashSet<&VirtualServerId> = services.iter().map(|service| &service.lvs.id).collect();
+        let gone: Vec<VirtualServerId> = self.known.keys().filter(|id| !there.contains(id)).cloned().collect();
+        gone.into_iter().filter_map(|id| self.known.remove_entry(&id)).collect()
     }
 
     /// It answered.

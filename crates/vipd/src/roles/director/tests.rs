@@ -23,28 +23,44 @@ struct Stage {
     director: Director,
     config: Config,
     told: Receiver,
+    kept: Kept,
 }
 
-/// What was told of servers and quorums, in short, and the last snapshot, which must come before all that.
-type Told = (Vec<String>, Option<Box<RawValue>>);
+/// What a supervisor keeps for a successor.
+#[derive(Clone, Default)]
+struct Kept {
+    snapshot: Option<Box<RawValue>>,
+    known: BTreeMap<VirtualServerId, Box<RawValue>>,
+}
+
+/// Whether a successor was told of something new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Keeps {
+    Something,
+    Nothing,
+}
 
 impl Stage {
-    async fn new(text: &str, snapshot: Option<Box<RawValue>>) -> Stage {
+    async fn new(text: &str, kept: &Kept) -> Stage {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut director = Director::new(channel::split(ours).1);
         // The table of the machine that tests are run on is nobody's to edit.
         director.ask_again = Some(Instant::now() + Duration::from_secs(100_000));
-        let mut stage = Stage { director, config: Config::default(), told: channel::split(theirs).0 };
-        stage.configure(text, snapshot).await;
+        let kept = kept.clone();
+        let mut stage = Stage { director, config: Config::default(), told: channel::split(theirs).0, kept };
+        stage.configure(text).await;
         stage
     }
 
-    async fn configure(&mut self, text: &str, snapshot: Option<Box<RawValue>>) {
+    async fn configure(&mut self, text: &str) {
         let loaded = vipd_config::load_str("test", text, &vipd_config::Options::default());
         let old = std::mem::replace(&mut self.config, loaded.config.unwrap());
         for part in part::next(RoleName::Director, &old, &self.config, &Difference::between(&old, &self.config)) {
             let options = RoleOptions { keep_ipvs: true, ..RoleOptions::default() };
-            let configure = Configure { part, snapshot: snapshot.clone(), known: Vec::new(), last_seen: 0, options };
+            let first = !self.director.configured;
+            let snapshot = self.kept.snapshot.clone().filter(|_| first);
+            let known = self.kept.known.clone().into_iter().filter(|_| first).collect();
+            let configure = Configure { part, snapshot, known, last_seen: 0, options };
             self.director.configure(configure).await.unwrap();
         }
     }
@@ -61,18 +77,24 @@ impl Stage {
         self.director.judge(verdicts.collect()).await.unwrap();
     }
 
-    async fn told(&mut self) -> Told {
+    /// What was told of servers and quorums, in short, and whether a successor was told something, which must come before.
+    async fn told(&mut self) -> (Vec<String>, Keeps) {
         self.director.sender.send(&FromRole::Beat(0)).await.unwrap();
-        let (mut news, mut snapshot) = (Vec::new(), None);
+        let (mut news, mut keeps) = (Vec::new(), Keeps::Nothing);
         loop {
             match self.told.next().await.unwrap().unwrap() {
                 FromRole::RealServer { address, up, .. } => news.push(format!("{address} {up}")),
                 FromRole::Quorum { up, .. } => news.push(format!("quorum {up}")),
                 FromRole::Snapshot(value) => {
                     assert!(news.is_empty(), "news before what they rest on: {news:?}");
-                    snapshot = Some(value);
+                    (self.kept.snapshot, keeps) = (Some(value), Keeps::Something);
                 }
-                FromRole::Beat(0) => return (news, snapshot),
+                FromRole::Known(known) => {
+                    assert!(news.is_empty(), "news before what they rest on: {news:?}");
+                    self.kept.known.extend(known);
+                    keeps = Keeps::Something;
+                }
+                FromRole::Beat(0) => return (news, keeps),
                 FromRole::Ready => {}
                 other => panic!("{other:?}"),
             }
@@ -87,27 +109,27 @@ fn run(test: impl Future<Output = ()>) {
 #[test]
 fn a_successor_goes_on_in_silence() {
     run(async {
-        let mut stage = Stage::new(TWO, None).await;
-        let (news, snapshot) = stage.told().await;
-        assert!(news.is_empty() && snapshot.is_some());
+        let mut stage = Stage::new(TWO, &Kept::default()).await;
+        assert_eq!(stage.told().await, (vec![], Keeps::Something));
         stage.judge(&[(1, true), (2, false)]).await;
-        let (news, snapshot) = stage.told().await;
-        assert_eq!(news, ["10.0.0.2:80 false"]);
-        let mut successor = Stage::new(TWO, snapshot.clone()).await;
+        assert_eq!(stage.told().await, (vec!["10.0.0.2:80 false".to_owned()], Keeps::Something));
+        let kept = stage.kept.clone();
+        let mut successor = Stage::new(TWO, &kept).await;
         successor.judge(&[(1, true), (2, false)]).await;
         assert_eq!(successor.told().await.0, [""; 0], "old news");
-        assert_eq!(successor.director.memory.states, stage.director.memory.states);
+        assert_eq!(successor.director.states, stage.director.states);
         assert_eq!(successor.director.desired(), stage.director.desired());
         // What happened meanwhile is news.
-        let mut successor = Stage::new(TWO, snapshot).await;
+        let mut successor = Stage::new(TWO, &kept).await;
         successor.judge(&[(1, false), (2, false)]).await;
-        let (news, snapshot) = successor.told().await;
-        assert_eq!(news, ["10.0.0.1:80 false", "quorum false"]);
-        let mut third = Stage::new(TWO, snapshot).await;
+        assert_eq!(successor.told().await.0, ["10.0.0.1:80 false", "quorum false"]);
+        let mut third = Stage::new(TWO, &successor.kept).await;
         third.judge(&[(1, false), (2, false)]).await;
         assert_eq!(third.told().await.0, [""; 0]);
         // One that can't read its predecessor's memory starts like the first.
-        let mut anew = Stage::new(TWO, serde_json::value::to_raw_value(&serde_json::json!({"states": 7})).ok()).await;
+        let unreadable = || serde_json::value::to_raw_value(&serde_json::json!({"servers": 7})).unwrap();
+        let known = kept.known.keys().map(|id| (id.clone(), unreadable())).collect();
+        let mut anew = Stage::new(TWO, &Kept { snapshot: Some(unreadable()), known }).await;
         anew.judge(&[(2, false)]).await;
         assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
     });
@@ -116,18 +138,17 @@ fn a_successor_goes_on_in_silence() {
 #[test]
 fn a_reload_that_changes_the_quorum_says_so() {
     run(async {
-        let mut stage = Stage::new(TWO, None).await;
+        let mut stage = Stage::new(TWO, &Kept::default()).await;
         stage.judge(&[(2, false)]).await;
         stage.told().await;
         let more = TWO.replace("protocol TCP", "protocol TCP\n quorum 2");
-        stage.configure(&more, None).await;
-        let (news, snapshot) = stage.told().await;
-        assert_eq!(news, ["quorum false"]);
-        let mut successor = Stage::new(&more, snapshot).await;
+        stage.configure(&more).await;
+        assert_eq!(stage.told().await.0, ["quorum false"]);
+        let mut successor = Stage::new(&more, &stage.kept).await;
         assert_eq!(successor.told().await.0, [""; 0]);
-        stage.configure(TWO, None).await;
+        stage.configure(TWO).await;
         assert_eq!(stage.told().await.0, ["quorum true"]);
-        stage.configure(TWO, None).await;
+        stage.configure(TWO).await;
         assert_eq!(stage.told().await.0, [""; 0]);
     });
 }
@@ -135,32 +156,51 @@ fn a_reload_that_changes_the_quorum_says_so() {
 #[test]
 fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
     run(async {
-        let mut stage = Stage::new(TWO, None).await;
+        let mut stage = Stage::new(TWO, &Kept::default()).await;
         stage.judge(&[(2, false)]).await;
         stage.told().await;
         let third = "real_server 10.0.0.3 80 {\n}\n";
         let at = TWO.find("real_server").unwrap();
         let more = format!("{}{third}{}", &TWO[..at], &TWO[at..]);
-        stage.configure(&more, None).await;
+        stage.configure(&more).await;
         assert_eq!(stage.told().await.0, [""; 0], "what a reload adds is no event");
-        stage.configure(TWO, None).await;
+        stage.configure(TWO).await;
         assert_eq!(stage.told().await.0, ["10.0.0.3:80 false"]);
-        stage.configure("virtual_server 192.0.2.9 80 {\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n", None).await;
-        assert_eq!(stage.told().await.0, ["10.0.0.1:80 false", "quorum false"], "the second was down before");
+        let other = "virtual_server 192.0.2.9 80 {\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n";
+        let kept = stage.kept.clone();
+        stage.configure(other).await;
+        let gone = ["10.0.0.1:80 false", "quorum false"];
+        assert_eq!(stage.told().await.0, gone, "the second was down before");
+        // The same if nobody was there to tell it when the reload was.
+        assert_eq!(Stage::new(other, &kept).await.told().await.0, gone);
     });
 }
 
 #[test]
 fn a_memory_is_told_only_when_it_is_new() {
     run(async {
-        let mut stage = Stage::new(TWO, None).await;
-        assert!(stage.told().await.1.is_some());
-        stage.configure(TWO, None).await;
-        assert!(stage.told().await.1.is_none());
+        let mut stage = Stage::new(TWO, &Kept::default()).await;
+        assert_eq!(stage.told().await.1, Keeps::Something);
+        stage.configure(TWO).await;
+        assert_eq!(stage.told().await.1, Keeps::Nothing);
         stage.judge(&[(1, true)]).await;
-        assert!(stage.told().await.1.is_some(), "why it is alive is new");
+        assert_eq!(stage.told().await.1, Keeps::Something, "why it is alive is new");
         stage.judge(&[(1, true)]).await;
-        assert!(stage.told().await.1.is_none());
+        assert_eq!(stage.told().await.1, Keeps::Nothing);
+    });
+}
+
+#[test]
+fn of_many_virtual_servers_a_verdict_touches_one() {
+    run(async {
+        let other = TWO.replace("192.0.2.1", "192.0.2.7");
+        let mut stage = Stage::new(&(TWO.to_owned() + &other), &Kept::default()).await;
+        stage.told().await;
+        stage.kept = Kept::default();
+        stage.judge(&[(1, false)]).await;
+        stage.told().await;
+        assert_eq!(stage.kept.known.into_keys().map(|id| id.0).collect::<Vec<_>>(), ["[192.0.2.1]:tcp:80"]);
+        assert!(stage.kept.snapshot.is_none());
     });
 }
 
@@ -169,8 +209,8 @@ fn both_families_of_a_mark_have_states_of_their_own() {
     run(async {
         let both = "virtual_server fwmark 3 {\nip_family inet\nreal_server 10.0.0.1 {\n}\n}\n\
                     virtual_server fwmark 3 {\nip_family inet6\nreal_server 2001:db8::1 {\n}\n}\n";
-        let stage = Stage::new(both, None).await;
-        assert_eq!(stage.director.memory.states.len(), 2);
+        let stage = Stage::new(both, &Kept::default()).await;
+        assert_eq!(stage.director.states.len(), 2);
         let servers: Vec<usize> = stage.director.desired().values().map(|s| s.servers.len()).collect();
         assert_eq!(servers, [1, 1]);
     });
@@ -187,7 +227,7 @@ fn a_server_of_a_group_of_ports_is_counted_under_each() {
             (key, Counted { connections: 5, servers: servers.into(), ..Counted::default() })
         };
         for (kind, ports) in [("DR", [80, 8080]), ("TUN", [80, 8080]), ("NAT", [80, 80])] {
-            let stage = Stage::new(&text.replace("KIND", kind), None).await;
+            let stage = Stage::new(&text.replace("KIND", kind), &Kept::default()).await;
             let all = BTreeMap::from([counted(80, ports[0]), counted(8080, ports[1])]);
             let status = stage.director.service_status(&stage.config.services[0].lvs, &all);
             let server = &status.real_servers[0];
