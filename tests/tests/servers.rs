@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+use rustix::process::Signal;
 use std::time::Duration;
 use vipd_api::{RealServerStatus, ServiceStatus};
 use vipd_tests::director::{Director, Kind, vipd};
 use vipd_tests::lab::{Host, Lab};
+use vipd_tests::process::signal_pid;
 use vipd_tests::wait_for;
 use vipd_tests::web::{Site, serve};
 
@@ -73,10 +75,21 @@ fn what_an_operator_wants_of_a_server_outlives_reloads_and_the_daemon() {
     assert!(told.starts_with("real_server 10.77.0.12:80 of virtual_server [10.77.0.100]:tcp:80: drain\n"), "{told}");
     let drains = server(&director, "10.77.0.12:80").unwrap().order.unwrap();
     assert_eq!((drains.what.as_str(), drains.by.as_str()), ("drain", "an operator (uid 0)"));
-    assert_eq!(service(&director, NAME).unwrap().live_weight, 2, "it still counts");
+    assert_eq!(service(&director, NAME).unwrap().live_weight, 2, "one that drains does not count");
     let events = done(&host, "events");
     let drained = "real_server 10.77.0.12:80 of virtual_server [10.77.0.100]:tcp:80";
     assert!(events.lines().any(|l| l.contains(drained) && l.contains("drain") && l.contains("uid 0")), "{events}");
+
+    // Nor does the death of those who act on it.
+    for role in ["director", "check"] {
+        let before = director.role(role);
+        signal_pid(before, Signal::KILL);
+        wait_for("another one runs", LONG, || ![0, before].contains(&director.role(role)));
+    }
+    wait_for("it is as before", LONG, || {
+        let service = service(&director, NAME).unwrap_or_default();
+        service.live_weight == 2 && service.real_servers.iter().all(|real| real.alive && !real.checks.is_empty())
+    });
 
     // A reload does not end it, but for one that is to end then. Its checks go on.
     done(&host, "server weight all 10.77.0.11 7 --until-reload");
@@ -135,6 +148,6 @@ fn what_an_operator_wants_of_a_server_outlives_reloads_and_the_daemon() {
     done(&host, "server ready all 10.77.0.13");
     done(&host, "server ready all 10.77.0.11");
     assert!(service(&director, "[10.77.0.100]:tcp:81").unwrap().removed_servers.is_empty());
-    assert!(!host.path("socket").with_extension("orders").exists(), "nothing is wanted any more");
+    assert!(!host.path("socket.orders").exists(), "nothing is wanted any more");
     director.stop();
 }

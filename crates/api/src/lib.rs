@@ -113,15 +113,17 @@ pub enum ServerWish {
 /// An operator's order in force for a real server.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct OrderStatus {
-    /// `drain`, `down`, `weight 5`, `removed`, `added`, or `added, drain`.
+    /// `drain`, `down`, `weight 5`, `removed`, `added`, or several: `added, weight 5, drain`.
     pub what: String,
+    /// `drain`, `down`, `removed`, if it is one of these.
+    pub duty: Option<String>,
     /// Whose it is.
     pub by: String,
     /// Since when.
     pub since: UnixTime,
     /// When a server that drains goes down, at the latest.
     pub deadline: Option<UnixTime>,
-    /// Whether the next reload ends it.
+    /// Whether the next reload ends all of it.
     pub until_reload: bool,
 }
 
@@ -707,6 +709,9 @@ pub struct PlaneStatus {
 pub struct ServiceStatus {
     /// Its name: `[192.0.2.1]:tcp:80`.
     pub name: String,
+    /// `tcp`, `udp`, `sctp`; `any` where marks decide.
+    #[serde(default)]
+    pub protocol: String,
     /// Scheduler.
     pub scheduler: String,
     /// `up` while it has its quorum, `down` while it hasn't; `unknown` while the director role doesn't answer.

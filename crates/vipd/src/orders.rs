@@ -1,6 +1,8 @@
 //! What operators want of real servers beside what the file says: `vipd server`. What is in force is the file and the orders
 //! on top of it, and everything that acts on a configuration acts on that.
 
+pub(crate) mod kept;
+
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -8,8 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use vipd_api::{OrderStatus, ServerOrder, ServerWish, UnixTime};
 use vipd_config::model::{Config, Service};
-use vipd_lvs::settings::{Duty, Protocol, RealServer, ServiceKey, VirtualServerId};
-use vipd_lvs::table::MAX_WEIGHT;
+use vipd_lvs::settings::{Checker, Duty, Probe, Protocol, RealServer, ServiceKey, VirtualServerId};
+use vipd_lvs::table::{MAX_WEIGHT, effective_weight};
 
 /// Orders at once: more are refused.
 const MOST: usize = 4096;
@@ -33,30 +35,51 @@ pub(crate) struct Order {
     service: VirtualServerId,
     server: SocketAddr,
     /// Of a server that the file doesn't have.
-    added: Option<Added>,
-    wish: Option<Wish>,
-    /// The next reload ends it.
-    until_reload: bool,
-    /// Whose it is.
+    added: Option<Lasting<Added>>,
+    weight: Option<Lasting<u32>>,
+    duty: Option<Lasting<Wanted>>,
+    /// Whose the last word on it is, and since when.
     by: String,
     since: UnixTime,
+}
+
+/// For how long something is wanted.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Lasting<T> {
+    what: T,
+    /// The next reload ends it.
+    until_reload: bool,
 }
 
 /// How a server that the file doesn't have is.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Added {
     weight: Option<u32>,
-    /// Whom it is like; `None`, or no longer there: the first of the file's.
-    like: Option<SocketAddr>,
+    /// The file's server that it is like.
+    like: SocketAddr,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-enum Wish {
-    Drain { deadline: Option<UnixTime> },
+enum Wanted {
+    /// `deadline`: `CLOCK_MONOTONIC`, microseconds; a clock that is set cuts nothing off.
+    Drain {
+        deadline: Option<u64>,
+    },
     Down,
-    Weight(u32),
     Remove,
 }
+
+/// Who gives an order, and when.
+pub(crate) struct Giver<'a> {
+    pub(crate) by: &'a str,
+    /// `CLOCK_REALTIME`
+    pub(crate) at: UnixTime,
+    /// `CLOCK_MONOTONIC`, microseconds
+    pub(crate) now: u64,
+}
+
+/// What the checks say of a server: whether it is alive, and the weight that they ask for.
+pub(crate) type Verdicts<'a> = &'a dyn Fn(&Server) -> Option<(bool, Option<u32>)>;
 
 /// What came of an order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,67 +109,92 @@ impl Order {
         (self.service.clone(), self.server)
     }
 
-    /// `drain`, `down`, `weight 5`, `removed`, `added`, or `added, drain`.
+    /// `drain`, `down`, `weight 5`, `removed`, `added`, or several: `added, weight 5, drain`.
     pub(crate) fn what(&self) -> String {
-        let wish = self.wish.map(|wish| match wish {
-            Wish::Drain { .. } => "drain".to_owned(),
-            Wish::Down => "down".to_owned(),
-            Wish::Weight(weight) => format!("weight {weight}"),
-            Wish::Remove => "removed".to_owned(),
-        });
         let added = self.added.as_ref().map(|_| "added".to_owned());
-        added.into_iter().chain(wish).collect::<Vec<_>>().join(", ")
+        let weight = self.weight.as_ref().map(|weight| format!("weight {}", weight.what));
+        let duty = self.duty.as_ref().map(|duty| duty.what.word().to_owned());
+        [added, weight, duty].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    /// As the status tells it.
-    pub(crate) fn status(&self) -> OrderStatus {
-        let deadline = match self.wish {
-            Some(Wish::Drain { deadline }) => deadline,
-            Some(Wish::Down | Wish::Weight(_) | Wish::Remove) | None => None,
-        };
+    /// As the status tells it. `now`: as in `Giver`.
+    pub(crate) fn status(&self, at: UnixTime, now: u64) -> OrderStatus {
+        let left = |deadline: u64| deadline.saturating_sub(now) as f64 / 1e6;
+        let ends = [
+            self.added.as_ref().map(|added| added.until_reload),
+            self.weight.as_ref().map(|weight| weight.until_reload),
+            self.duty.as_ref().map(|duty| duty.until_reload),
+        ];
         OrderStatus {
             what: self.what(),
+            duty: self.duty.as_ref().map(|duty| duty.what.word().to_owned()),
             by: self.by.clone(),
             since: self.since,
-            deadline,
-            until_reload: self.until_reload,
+            deadline: self.deadline().map(|deadline| at + left(deadline)),
+            until_reload: ends.into_iter().flatten().all(|ends| ends),
+        }
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        match self.duty.as_ref().map(|duty| duty.what) {
+            Some(Wanted::Drain { deadline }) => deadline,
+            Some(Wanted::Down | Wanted::Remove) | None => None,
         }
     }
 
     /// Whether the virtual server has the real server no more by it.
     pub(crate) fn removes(&self) -> bool {
-        self.wish == Some(Wish::Remove)
+        self.duty.as_ref().is_some_and(|duty| duty.what == Wanted::Remove)
     }
 
-    /// Puts it on top of what there is.
-    fn put_on(&self, service: &mut Service) {
-        let servers = &mut service.lvs.real_servers;
-        if let Some(Added { weight, like }) = &self.added {
-            let there = servers.iter().any(|real| real.address == self.server);
-            let named = servers.iter().find(|real| Some(real.address) == *like);
-            if let Some(model) = named.or(servers.first()).filter(|_| !there) {
-                let weight = weight.unwrap_or(model.weight);
-                let told = service.servers.get(&model.address).cloned();
-                servers.push(RealServer { weight, ..model.like(self.server) });
-                service.servers.extend(told.map(|told| (self.server, told)));
-            }
+    fn asks_for_nothing(&self) -> bool {
+        self.added.is_none() && self.weight.is_none() && self.duty.is_none()
+    }
+
+    /// What the file's virtual server is to have besides.
+    fn add_to(&self, service: &mut Service, file: &Service) {
+        let Some(Lasting { what: Added { weight, like }, .. }) = &self.added else { return };
+        let servers = &file.lvs.real_servers;
+        if service.lvs.real_servers.iter().any(|real| real.address == self.server) {
+            return;
         }
-        let real = service.lvs.real_servers.iter_mut().find(|real| real.address == self.server);
-        match (self.wish, real) {
-            (Some(Wish::Drain { .. }), Some(real)) => real.duty = Duty::Draining,
-            (Some(Wish::Down), Some(real)) => real.duty = Duty::Down,
-            (Some(Wish::Weight(weight)), Some(real)) => real.weight = weight,
-            (Some(Wish::Remove), Some(_)) => {
+        let Some(model) = servers.iter().find(|real| real.address == *like) else { return };
+        let weight = weight.unwrap_or(model.weight);
+        service.lvs.real_servers.push(RealServer { weight, ..model.like(self.server) });
+        let told = file.servers.get(&model.address).cloned();
+        service.servers.extend(told.map(|told| (self.server, told)));
+    }
+
+    /// What is to be otherwise.
+    fn change(&self, service: &mut Service) {
+        let Some(real) = service.lvs.real_servers.iter_mut().find(|real| real.address == self.server) else { return };
+        if let Some(weight) = &self.weight {
+            real.weight = weight.what;
+        }
+        match self.duty.as_ref().map(|duty| duty.what) {
+            None => {}
+            Some(Wanted::Drain { .. }) => real.duty = Duty::Draining,
+            Some(Wanted::Down) => real.duty = Duty::Down,
+            Some(Wanted::Remove) => {
                 service.lvs.real_servers.retain(|real| real.address != self.server);
                 service.servers.remove(&self.server);
             }
-            (None, _) | (_, None) => {}
+        }
+    }
+}
+
+impl Wanted {
+    fn word(self) -> &'static str {
+        match self {
+            Wanted::Drain { .. } => "drain",
+            Wanted::Down => "down",
+            Wanted::Remove => "removed",
         }
     }
 }
 
 impl Orders {
-    /// In the order in which they were given.
+    /// In the order in which they were given first.
     pub(crate) fn all(&self) -> &[Order] {
         &self.0
     }
@@ -164,9 +212,9 @@ impl Orders {
     /// The same of one virtual server.
     pub(crate) fn on_service(&self, file: &Arc<Service>) -> Arc<Service> {
         let mut service = Service::clone(file);
-        for order in self.0.iter().filter(|order| order.service == file.lvs.id) {
-            order.put_on(&mut service);
-        }
+        let orders = || self.0.iter().filter(|order| order.service == file.lvs.id);
+        orders().for_each(|order| order.add_to(&mut service, file));
+        orders().for_each(|order| order.change(&mut service));
         Arc::new(service)
     }
 
@@ -175,8 +223,8 @@ impl Orders {
         &mut self,
         file: &Config,
         order: &ServerOrder,
-        by: &str,
-        now: UnixTime,
+        giver: &Giver<'_>,
+        verdicts: Verdicts<'_>,
     ) -> Result<Vec<Done>, String> {
         let mut orders = self.clone();
         let services = named(file, &order.service)?;
@@ -185,11 +233,11 @@ impl Orders {
             let [service] = &services[..] else {
                 return Err(format!("{} virtual servers are meant: name one to add a server to", services.len()));
             };
-            done.push(orders.add(service, order, (*weight, like.as_deref()), by, now)?);
+            done.push(orders.add(service, order, (*weight, like.as_deref()), giver)?);
         } else {
             for service in &services {
                 for server in orders.servers(service, &order.server)? {
-                    done.push(orders.wish(service, server, order, by, now)?);
+                    done.push(orders.wish(service, server, order, giver)?);
                 }
             }
         }
@@ -203,7 +251,7 @@ impl Orders {
         }
         for one in &mut done {
             if let Some(service) = services.iter().find(|service| service.lvs.id == one.server.0) {
-                let missing = missing(&orders.on_service(service));
+                let missing = missing(&orders.on_service(service), verdicts);
                 one.beside.push_str(&missing);
             }
         }
@@ -216,23 +264,22 @@ impl Orders {
         service: &Arc<Service>,
         order: &ServerOrder,
         (weight, like): (Option<u32>, Option<&str>),
-        by: &str,
-        now: UnixTime,
+        giver: &Giver<'_>,
     ) -> Result<Done, String> {
         let effective = self.on_service(service);
         let servers = &effective.lvs.real_servers;
-        let id = &service.lvs.id;
+        let (id, file) = (&service.lvs.id, &service.lvs.real_servers);
         let like = match like {
-            None => None,
+            None => file.first().map(|real| real.address),
             Some(like) => match matching(servers.iter().map(|real| real.address), like)?[..] {
-                [address] => Some(address),
+                // One that was added is like one of the file's itself.
+                [address] => Some(self.model(id, address).unwrap_or(address)),
                 _ => return Err(format!("{id} has no one real server {like} to be like{}", list_of(servers))),
             },
         };
-        let model = servers.iter().find(|real| like.is_none_or(|like| real.address == like));
-        let Some(model) = model else {
+        let Some(model) = file.iter().find(|real| Some(real.address) == like) else {
             return Err(format!(
-                "{id} has no real server: there is nothing to say how another one is reached and checked"
+                "the file gives {id} no real server: there is nothing to say how another one is reached and checked"
             ));
         };
         let address = match order.server.parse::<SocketAddr>() {
@@ -248,27 +295,27 @@ impl Orders {
         if servers.iter().any(|real| real.address == address) {
             return Err(format!("{address} is a real server of {id} already"));
         }
-        let (model, weight) = (model.address, bounded(weight)?);
-        let until_reload = order.until_reload;
-        let server = (id.clone(), address);
-        let configured = service.lvs.real_servers.iter().any(|real| real.address == address);
-        self.0.retain(|order| order.server() != server);
-        let beside = if configured {
-            ": it is as the file says again".to_owned()
-        } else {
-            self.0.push(Order {
-                service: id.clone(),
-                server: address,
-                // What is known of it now is what it is like later, too.
-                added: Some(Added { weight, like: Some(model) }),
-                wish: None,
-                until_reload,
-                by: by.to_owned(),
-                since: now,
-            });
-            format!(": reached and checked like {model}; it gets connections once its checks have passed")
-        };
-        Ok(Done { server, what: "added".to_owned(), beside })
+        if file.iter().any(|real| real.address == address) {
+            return Err(format!("the file has {address}, and it was removed by an order: `ready` ends that"));
+        }
+        let weight = bounded(weight)?;
+        self.0.push(Order {
+            service: id.clone(),
+            server: address,
+            added: Some(Lasting { what: Added { weight, like: model.address }, until_reload: order.until_reload }),
+            weight: None,
+            duty: None,
+            by: giver.by.to_owned(),
+            since: giver.at,
+        });
+        let beside = format!(": reached and checked like {}{}", model.address, proves(model));
+        Ok(Done { server: (id.clone(), address), what: "added".to_owned(), beside })
+    }
+
+    /// The file's server that an added one is like.
+    fn model(&self, id: &VirtualServerId, address: SocketAddr) -> Option<SocketAddr> {
+        let order = self.0.iter().find(|order| order.service == *id && order.server == address)?;
+        order.added.as_ref().map(|added| added.what.like)
     }
 
     fn wish(
@@ -276,15 +323,38 @@ impl Orders {
         service: &Arc<Service>,
         address: SocketAddr,
         order: &ServerOrder,
-        by: &str,
-        now: UnixTime,
+        giver: &Giver<'_>,
     ) -> Result<Done, String> {
         let id = &service.lvs.id;
+        let server = (id.clone(), address);
         let at = self.0.iter().position(|order| order.service == *id && order.server == address);
+        let before = at.and_then(|at| self.0.get(at)).cloned();
+        let mut next = before.clone().unwrap_or_else(|| Order {
+            service: id.clone(),
+            server: address,
+            added: None,
+            weight: None,
+            duty: None,
+            by: String::new(),
+            since: giver.at,
+        });
+        (next.by, next.since) = (giver.by.to_owned(), giver.at);
+        if next.removes() && order.wish != ServerWish::Ready {
+            return Err(format!("{address} of {id} was removed by an order: `ready` ends that"));
+        }
+        let until_reload = order.until_reload;
         let mut beside = String::new();
-        let (wish, what) = match order.wish {
-            ServerWish::Ready => (None, "ready".to_owned()),
-            ServerWish::Down => (Some(Wish::Down), "down".to_owned()),
+        let what = match order.wish {
+            ServerWish::Ready => {
+                if until_reload {
+                    return Err("ready ends what was ordered: it can't be until a reload itself".to_owned());
+                }
+                if before.is_none() {
+                    beside.push_str(": it was as the file says already");
+                }
+                (next.weight, next.duty) = (None, None);
+                "ready".to_owned()
+            }
             ServerWish::Drain { deadline } => {
                 if let Some(seconds) = deadline.filter(|seconds| *seconds > LONGEST) {
                     return Err(format!("a deadline of {seconds} s is longer than a month"));
@@ -297,39 +367,43 @@ impl Orders {
                         persistence.timeout
                     );
                 }
-                (Some(Wish::Drain { deadline: deadline.map(|seconds| now + seconds as f64) }), "drain".to_owned())
+                let deadline = deadline.map(|seconds| giver.now.saturating_add(seconds.saturating_mul(1_000_000)));
+                next.duty = Some(Lasting { what: Wanted::Drain { deadline }, until_reload });
+                "drain".to_owned()
+            }
+            ServerWish::Down => {
+                next.duty = Some(Lasting { what: Wanted::Down, until_reload });
+                "down".to_owned()
             }
             ServerWish::Weight { weight } => {
                 bounded(Some(weight))?;
-                (Some(Wish::Weight(weight)), format!("weight {weight}"))
+                next.weight = Some(Lasting { what: weight, until_reload });
+                if let Some(duty) = &next.duty {
+                    let _ =
+                        write!(beside, ": once it is ready; until then the order to be \"{}\" stays", duty.what.word());
+                }
+                format!("weight {weight}")
             }
-            ServerWish::Remove => (Some(Wish::Remove), "removed".to_owned()),
+            ServerWish::Remove => {
+                if next.added.is_some() {
+                    // One that only an order made is gone with it.
+                    (next.added, next.weight, next.duty) = (None, None, None);
+                } else {
+                    next.duty = Some(Lasting { what: Wanted::Remove, until_reload });
+                }
+                "removed".to_owned()
+            }
             ServerWish::Add { .. } => return Err("adding names no server that is there".to_owned()),
         };
-        let added = at.and_then(|at| self.0.get(at)).and_then(|order| order.added.clone());
-        // One that only an order made is gone with it.
-        let gone = wish.is_none() && added.is_none() || order.wish == ServerWish::Remove && added.is_some();
-        if gone {
-            if wish.is_none() && at.is_none() {
-                beside.push_str(": it was as the file says already");
-            }
-            self.0.retain(|order| !(order.service == *id && order.server == address));
-        } else {
-            let next = Order {
-                service: id.clone(),
-                server: address,
-                added,
-                wish,
-                until_reload: order.until_reload,
-                by: by.to_owned(),
-                since: now,
-            };
-            match at.and_then(|at| self.0.get_mut(at)) {
+        match (at, next.asks_for_nothing()) {
+            (Some(at), true) => drop(self.0.remove(at)),
+            (None, true) => {}
+            (at, false) => match at.and_then(|at| self.0.get_mut(at)) {
                 Some(order) => *order = next,
                 None => self.0.push(next),
-            }
+            },
         }
-        Ok(Done { server: (id.clone(), address), what, beside })
+        Ok(Done { server, what, beside })
     }
 
     /// The real servers of a virtual server that a name means: the file's, and those that were added.
@@ -339,54 +413,86 @@ impl Orders {
         matching(file.chain(added.map(|order| order.server)), name)
     }
 
-    /// When the first deadline is over.
-    pub(crate) fn deadline(&self) -> Option<UnixTime> {
-        self.0.iter().filter_map(|order| order.status().deadline).reduce(f64::min)
+    /// When the first deadline is over: `CLOCK_MONOTONIC`, microseconds.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.0.iter().filter_map(Order::deadline).min()
     }
 
     /// Servers that have drained long enough go down: which.
-    pub(crate) fn expire(&mut self, now: UnixTime) -> Vec<Server> {
+    pub(crate) fn expire(&mut self, now: u64) -> Vec<Server> {
         let mut due = Vec::new();
-        for order in &mut self.0 {
-            if matches!(order.wish, Some(Wish::Drain { deadline: Some(deadline) }) if deadline <= now) {
-                order.wish = Some(Wish::Down);
-                due.push(order.server());
+        for order in self.0.iter_mut().filter(|order| order.deadline().is_some_and(|deadline| deadline <= now)) {
+            if let Some(duty) = &mut order.duty {
+                duty.what = Wanted::Down;
             }
+            due.push(order.server());
         }
         due
     }
 
-    /// What of them still means something with another file, at a reload or a start.
+    /// What of them still means something with another file, at a reload or a start; and whether all of them are such that they
+    /// could have been given: those that a predecessor left may be anything.
     pub(crate) fn outlive(&mut self, file: &Config, event: Outlived) -> Vec<Ended> {
         let services: HashMap<&VirtualServerId, &Service> =
             file.services.iter().map(|service| (&service.lvs.id, &**service)).collect();
         let mut ended = Vec::new();
+        self.0.truncate(MOST);
         self.0.retain_mut(|order| {
-            let what = order.what();
-            let mut end =
-                |why: &str| ended.push(Ended { server: order.server(), what: what.clone(), why: why.to_owned() });
+            let server = order.server();
+            let mut end = |what: String, why: String| ended.push(Ended { server: server.clone(), what, why });
             let Some(service) = services.get(&order.service) else {
-                end("the virtual server is no longer configured");
+                end(order.what(), "the virtual server is no longer configured".to_owned());
                 return false;
             };
-            if order.until_reload && event == Outlived::Reload {
-                end("it was to last until a reload");
-                return false;
+            let before = order.clone();
+            if event == Outlived::Reload {
+                order.added.take_if(|added| added.until_reload);
+                order.weight.take_if(|weight| weight.until_reload);
+                order.duty.take_if(|duty| duty.until_reload);
             }
-            let configured = service.lvs.real_servers.iter().any(|real| real.address == order.server);
-            match (configured, &order.added) {
+            order.weight.take_if(|weight| weight.what > MAX_WEIGHT);
+            let has = |address| service.lvs.real_servers.iter().any(|real| real.address == address);
+            if before.added.is_some() && order.added.is_none() && !has(order.server) {
+                // What else was wanted of it goes with it.
+                (order.weight, order.duty) = (None, None);
+            }
+            let ends = |kept: &Order| {
+                let was = [
+                    before.added.as_ref().filter(|_| kept.added.is_none()).map(|_| "added".to_owned()),
+                    before.weight.as_ref().filter(|_| kept.weight.is_none()).map(|w| format!("weight {}", w.what)),
+                    before.duty.as_ref().filter(|_| kept.duty.is_none()).map(|d| d.what.word().to_owned()),
+                ];
+                was.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            };
+            let lasted = ends(order);
+            if !lasted.is_empty() {
+                end(lasted, "it was to last until a reload".to_owned());
+            }
+            let nothing = order.asks_for_nothing();
+            match (has(order.server), &mut order.added) {
                 (true, Some(_)) => {
-                    end("the file has the server now");
+                    end("added".to_owned(), "the file has the server now".to_owned());
                     order.added = None;
                 }
-                (false, None) => end("the real server is no longer configured"),
-                (false, Some(_)) if service.lvs.real_servers.is_empty() => {
-                    end("the virtual server has no real server left that it could be like");
+                (false, None) if !nothing => {
+                    end(order.what(), "the real server is no longer configured".to_owned());
                     return false;
                 }
-                (true, None) | (false, Some(_)) => {}
+                (false, Some(added)) if !has(added.what.like) => {
+                    let lost = added.what.like;
+                    let Some(first) =
+                        service.lvs.real_servers.first().filter(|f| f.address.is_ipv4() == lost.is_ipv4())
+                    else {
+                        end(order.what(), "the file has no real server left that it could be like".to_owned());
+                        return false;
+                    };
+                    added.what.like = first.address;
+                    let why = format!("the file no longer has it: it is like {} now", first.address);
+                    end(format!("added like {lost}"), why);
+                }
+                _ => {}
             }
-            order.added.is_some() || (configured && order.wish.is_some())
+            !order.asks_for_nothing()
         });
         ended
     }
@@ -473,11 +579,36 @@ fn list(mut all: Vec<String>) -> String {
     }
 }
 
-/// That what is left is too little for the quorum, if so, were it all alive.
-fn missing(service: &Service) -> String {
+/// What a server like this one proves before it gets connections.
+fn proves(model: &RealServer) -> String {
+    let kinds = |elsewhere| {
+        let of = model.checkers.iter().filter(move |checker| looks_elsewhere(checker, model) == elsewhere);
+        of.map(Checker::kind).collect::<Vec<_>>().join(", ")
+    };
+    match (kinds(false).as_str(), kinds(true).as_str()) {
+        ("", "") => "; it has no checks, and gets connections at once".to_owned(),
+        (_, "") => "; it gets connections once its checks have passed".to_owned(),
+        (_, elsewhere) => format!(
+            "; it gets connections once its checks have passed, of which {elsewhere} asks what it asks for {} (not the new one)",
+            model.address
+        ),
+    }
+}
+
+/// Whether a check of a server asks something else than the server itself: a copy of it does the same.
+fn looks_elsewhere(checker: &Checker, of: &RealServer) -> bool {
+    matches!(checker.probe, Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_)) || checker.target.ip() != of.address.ip()
+}
+
+/// That what is left is too little for the quorum, if so. A server of which nothing is known yet counts as alive.
+fn missing(service: &Service, verdicts: Verdicts<'_>) -> String {
     let lvs = &service.lvs;
-    let serving = lvs.real_servers.iter().filter(|real| real.duty == Duty::Serving);
-    let weight: u64 = serving.map(|real| u64::from(real.weight)).sum();
+    let weight = |real: &RealServer| match verdicts(&(lvs.id.clone(), real.address)) {
+        Some((false, _)) => 0,
+        Some((true, asked)) => u64::from(effective_weight(real.weight, asked)),
+        None => u64::from(real.weight),
+    };
+    let weight: u64 = lvs.real_servers.iter().filter(|real| real.duty == Duty::Serving).map(weight).sum();
     let sorry = lvs.sorry.as_ref().map(|sorry| format!(": the sorry server {} serves", sorry.address));
     match weight {
         0 => format!("; WARNING: nothing is left that gets connections{}", sorry.unwrap_or_default()),

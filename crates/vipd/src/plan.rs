@@ -5,7 +5,7 @@ mod forecast;
 mod kernel;
 
 use crate::control::{Silence, ask};
-use crate::orders::{Ended, Orders, Outlived};
+use crate::orders::{Ended, Orders, Outlived, kept};
 use crate::output::{counted, print, print_json};
 use crate::status::shown;
 use crate::veil::veil;
@@ -96,8 +96,13 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
         return Err(format!("{} is not usable: a reload would be refused", arguments.file.display()));
     };
     // What a reload puts on top of the file.
-    let mut orders = running.as_ref().map(|running| running.orders.clone()).unwrap_or_default();
-    let ended = orders.outlive(&file, Outlived::Reload);
+    let mut orders = match &running {
+        Some(running) => running.orders.clone(),
+        // What a daemon finds that starts.
+        None => kept::read(&kept::place(&arguments.socket)).unwrap_or_default(),
+    };
+    let event = if running.is_some() { Outlived::Reload } else { Outlived::Start };
+    let ended = orders.outlive(&file, event);
     let mut new = orders.on_top_of(&file);
     let orders = Ordered { ended, kept: orders };
     let (old, namespace) = match &running {

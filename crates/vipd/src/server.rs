@@ -17,15 +17,20 @@ const PATIENCE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(500);
 const REST: u32 = 10;
 
+/// So long it may be unknown how many connections are left.
+const BLIND: Duration = Duration::from_secs(30);
+
 /// What does not go to a terminal is told this often.
 const TOLD: Duration = Duration::from_secs(5);
 
 /// 0: done, and drained if that was awaited; 1: not, and why.
 pub(crate) fn run(command: &ServerCommand) -> ExitCode {
     let (target, wish, waits) = match command {
-        ServerCommand::Drain { target, deadline, no_wait } => {
-            (target, ServerWish::Drain { deadline: deadline.map(|d| d.as_secs()) }, !no_wait)
-        }
+        ServerCommand::Drain { target, deadline, no_wait } => (
+            target,
+            ServerWish::Drain { deadline: deadline.map(|d| d.as_secs() + u64::from(d.subsec_nanos() > 0)) },
+            !no_wait,
+        ),
         ServerCommand::Ready { target } => (target, ServerWish::Ready, false),
         ServerCommand::Down { target } => (target, ServerWish::Down, false),
         ServerCommand::Weight { target, weight } => (target, ServerWish::Weight { weight: *weight }, false),
@@ -89,12 +94,14 @@ enum Standing {
     Down,
     /// They do something else.
     Otherwise,
+    /// Nobody can say now, and why.
+    Unknown(&'static str),
 }
 
 /// Waits until servers that drain have no connection left, and shows how many have.
 fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, String> {
     let (start, terminal) = (Instant::now(), std::io::stderr().is_terminal());
-    let (mut last, mut told) = (0, None::<(Instant, u64)>);
+    let (mut last, mut told, mut unknown_since) = (0, None::<(Instant, u64)>, None::<Instant>);
     loop {
         let asked = Instant::now();
         let status = match ask(socket, &Request::Status, PATIENCE) {
@@ -107,6 +114,21 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
             eprint!("\r\x1b[K");
         }
         match standing {
+            Standing::Unknown(why) => {
+                let since = *unknown_since.get_or_insert_with(|| {
+                    eprintln!("vipd server: how many connections are left is not known now: {why}; asking on");
+                    Instant::now()
+                });
+                if since.elapsed() > BLIND {
+                    return Err(why.to_owned());
+                }
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            Standing::Left { .. } | Standing::Down | Standing::Otherwise => unknown_since = None,
+        }
+        match standing {
+            Standing::Unknown(_) => {}
             Standing::Left { open: 0, closing } => return Ok(Drained::Empty { took: start.elapsed(), closing }),
             Standing::Left { open, closing } => {
                 last = open;
@@ -129,18 +151,29 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
 fn standing(status: &Status, servers: &[(String, String)]) -> Standing {
     let (mut open, mut closing, mut down) = (0, 0, false);
     for (name, address) in servers {
-        let service = status.services.iter().find(|s| s.name == *name);
-        let server = service.and_then(|s| s.real_servers.iter().find(|r| r.address == *address));
-        let Some(RealServerStatus { active_connections, inactive_connections, order, .. }) = server else {
+        let Some(service) = status.services.iter().find(|s| s.name == *name) else { return Standing::Otherwise };
+        if service.state == "unknown" {
+            return Standing::Unknown("the director role doesn't answer");
+        }
+        let server = service.real_servers.iter().find(|r| r.address == *address);
+        let Some(RealServerStatus { active_connections, inactive_connections, order, alive, weight, .. }) = server
+        else {
             return Standing::Otherwise;
         };
-        match order.as_ref().map(|order| order.what.rsplit(", ").next().unwrap_or_default()) {
+        match order.as_ref().and_then(|order| order.duty.as_deref()) {
             Some("drain") => {}
             Some("down") => down = true,
             _ => return Standing::Otherwise,
         }
+        // One that is dead may have left the table, and what it had with it.
+        match weight {
+            Some(0) => {}
+            None if !alive || down => {}
+            None => return Standing::Unknown("the data plane doesn't have it: see `vipd status`"),
+            Some(_) => return Standing::Unknown("the data plane still gives it new ones: see `vipd status`"),
+        }
         // IPVS calls no UDP connection active: what it knows of is in use until it times out.
-        let (active, inactive) = if name.contains(":udp:") {
+        let (active, inactive) = if ["udp", "any"].contains(&service.protocol.as_str()) {
             (active_connections + inactive_connections, 0)
         } else {
             (*active_connections, *inactive_connections)
@@ -156,38 +189,57 @@ mod tests {
     use super::*;
     use vipd_api::{OrderStatus, ServiceStatus};
 
-    #[test]
-    fn what_is_left_is_counted_over_all_that_drain() {
-        let server = |address: &str, what: &str, active, inactive| RealServerStatus {
+    fn server(address: &str, duty: &str, active: u64, inactive: u64) -> RealServerStatus {
+        let order = OrderStatus { duty: Some(duty.to_owned()), ..OrderStatus::default() };
+        RealServerStatus {
             address: address.to_owned(),
+            alive: true,
+            weight: (duty != "down").then_some(0),
             active_connections: active,
             inactive_connections: inactive,
-            order: (!what.is_empty()).then(|| OrderStatus { what: what.to_owned(), ..OrderStatus::default() }),
+            order: (!duty.is_empty()).then_some(order),
             ..RealServerStatus::default()
-        };
-        let stands = |one: RealServerStatus, two: RealServerStatus| {
-            let service = |name: &str, server| ServiceStatus {
-                name: name.to_owned(),
-                real_servers: vec![server],
-                ..ServiceStatus::default()
-            };
-            let status = Status { services: vec![service("A", one), service("B", two)], ..Status::default() };
-            standing(&status, &[("A".to_owned(), "x:1".to_owned()), ("B".to_owned(), "x:2".to_owned())])
-        };
-        let both = stands(server("x:1", "drain", 3, 1), server("x:2", "added, drain", 1, 0));
-        assert_eq!(both, Standing::Left { open: 4, closing: 1 });
-        assert_eq!(stands(server("x:1", "drain", 3, 1), server("x:2", "down", 0, 0)), Standing::Down);
-        assert_eq!(stands(server("x:1", "drain", 3, 1), server("x:2", "", 0, 0)), Standing::Otherwise);
-        assert_eq!(stands(server("x:1", "weight 2", 0, 0), server("x:2", "drain", 0, 0)), Standing::Otherwise);
-        assert_eq!(stands(server("x:9", "drain", 0, 0), server("x:2", "drain", 0, 0)), Standing::Otherwise);
-        // Datagrams are never active.
-        let service = ServiceStatus {
-            name: "[192.0.2.1]:udp:53".to_owned(),
-            real_servers: vec![server("x:1", "drain", 0, 9)],
+        }
+    }
+
+    fn stands(protocol: &str, servers: &[RealServerStatus]) -> Standing {
+        let service = |(n, server): (usize, &RealServerStatus)| ServiceStatus {
+            name: n.to_string(),
+            protocol: protocol.to_owned(),
+            real_servers: vec![server.clone()],
             ..ServiceStatus::default()
         };
+        let services = servers.iter().enumerate().map(service).collect();
+        let names: Vec<(String, String)> = (0..servers.len()).map(|n| (n.to_string(), format!("x:{n}"))).collect();
+        standing(&Status { services, ..Status::default() }, &names)
+    }
+
+    #[test]
+    fn what_is_left_is_counted_over_all_that_drain() {
+        let drains = |n: usize, active, inactive| server(&format!("x:{n}"), "drain", active, inactive);
+        assert_eq!(stands("tcp", &[drains(0, 3, 1), drains(1, 1, 0)]), Standing::Left { open: 4, closing: 1 });
+        assert_eq!(stands("tcp", &[drains(0, 3, 1), server("x:1", "down", 0, 0)]), Standing::Down);
+        assert_eq!(stands("tcp", &[drains(0, 3, 1), server("x:1", "", 0, 0)]), Standing::Otherwise);
+        assert_eq!(stands("tcp", &[drains(9, 0, 0)]), Standing::Otherwise);
+        // Datagrams are never active; nor is it known what marked packets are.
+        for protocol in ["udp", "any"] {
+            assert_eq!(stands(protocol, &[drains(0, 0, 9)]), Standing::Left { open: 9, closing: 0 });
+        }
+    }
+
+    #[test]
+    fn what_nobody_counts_is_not_drained() {
+        let drains = || server("x:0", "drain", 0, 0);
+        assert_eq!(stands("tcp", &[drains()]), Standing::Left { open: 0, closing: 0 });
+        for weight in [None, Some(1)] {
+            let told = stands("tcp", &[RealServerStatus { weight, ..drains() }]);
+            assert!(matches!(told, Standing::Unknown(_)), "{told:?}");
+        }
+        let dead = RealServerStatus { weight: None, alive: false, ..drains() };
+        assert_eq!(stands("tcp", &[dead]), Standing::Left { open: 0, closing: 0 });
+        let service = ServiceStatus { name: "0".to_owned(), state: "unknown".to_owned(), ..ServiceStatus::default() };
         let status = Status { services: vec![service], ..Status::default() };
-        let one = [("[192.0.2.1]:udp:53".to_owned(), "x:1".to_owned())];
-        assert_eq!(standing(&status, &one), Standing::Left { open: 9, closing: 0 });
+        let told = standing(&status, &[("0".to_owned(), "x:0".to_owned())]);
+        assert!(matches!(told, Standing::Unknown(_)), "{told:?}");
     }
 }

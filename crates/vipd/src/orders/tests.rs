@@ -15,7 +15,9 @@ fn order(service: &str, server: &str, wish: ServerWish) -> ServerOrder {
     ServerOrder { service: service.to_owned(), server: server.to_owned(), wish, until_reload: false }
 }
 
-/// Gives one: what came of it, as it is answered.
+const GIVER: Giver<'static> = Giver { by: "root", at: 1000.0, now: 5_000_000 };
+
+/// Gives one, with nothing known of the servers: what came of it, as it is answered.
 fn give(
     orders: &mut Orders,
     file: &Config,
@@ -23,7 +25,7 @@ fn give(
     server: &str,
     wish: ServerWish,
 ) -> Result<Vec<String>, String> {
-    let done = orders.take(file, &order(service, server, wish), "root", 1000.0)?;
+    let done = orders.take(file, &order(service, server, wish), &GIVER, &|_| None)?;
     Ok(done.into_iter().map(|d| format!("{} {}: {}{}", d.server.0, d.server.1, d.what, d.beside)).collect())
 }
 
@@ -46,11 +48,13 @@ fn one_order_for_a_server_at_a_time_and_ready_ends_it() {
     assert_eq!(in_force(&orders, &file, 0), ["10.0.0.1:80 3 Serving", "10.0.0.2:80 1 Draining"]);
     for (wish, what) in [
         (ServerWish::Down, "10.0.0.2:80 1 Down"),
-        (ServerWish::Weight { weight: 9 }, "10.0.0.2:80 9 Serving"),
+        (ServerWish::Weight { weight: 9 }, "10.0.0.2:80 9 Down"),
+        (DRAIN, "10.0.0.2:80 9 Draining"),
         (ServerWish::Ready, "10.0.0.2:80 1 Serving"),
     ] {
-        give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", wish).unwrap();
+        let told = give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", wish).unwrap();
         assert_eq!(in_force(&orders, &file, 0)[1], what);
+        assert_eq!(told[0].contains("until then the order to be \"down\" stays"), what.ends_with("9 Down"), "{told:?}");
     }
     assert_eq!(orders, Orders::default());
     let again = give(&mut orders, &file, id, "10.0.0.2", ServerWish::Ready).unwrap();
@@ -60,6 +64,15 @@ fn one_order_for_a_server_at_a_time_and_ready_ends_it() {
     assert!(little[0].contains("WARNING: what is left weighs 1, less than the quorum 2"), "{little:?}");
     let nothing = give(&mut orders, &file, "192.0.2.1:443", "10.0.0.1", DRAIN).unwrap();
     assert!(nothing[0].contains("WARNING: nothing is left"), "{nothing:?}");
+    // The dead count for nothing, and a check's weight for what it is.
+    let mut orders = Orders::default();
+    let mut with = |verdicts: Verdicts<'_>| {
+        let done = orders.take(&file, &order("192.0.2.1:80", "10.0.0.2", DRAIN), &GIVER, verdicts).unwrap();
+        done[0].beside.clone()
+    };
+    assert!(!with(&|_| Some((true, None))).contains("WARNING"));
+    assert!(with(&|_| Some((true, Some(1)))).contains("what is left weighs 1, less than the quorum 2"));
+    assert!(with(&|(_, address)| Some((address.ip().to_string() != "10.0.0.1", None))).contains("nothing is left"));
 }
 
 #[test]
@@ -82,7 +95,7 @@ fn a_host_is_drained_of_all_its_services_and_what_names_nothing_is_refused() {
         ("192.0.2.1:80", "10.0.0.1", ServerWish::Weight { weight: 65536 }, "more than 65535"),
         ("192.0.2.1:80", "10.0.0.1", ServerWish::Drain { deadline: Some(u64::MAX) }, "longer than a month"),
         ("all", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "name one"),
-        ("FWM 7", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "has no real server"),
+        ("FWM 7", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "gives FWM 7 no real server"),
         ("192.0.2.1:80", "10.0.0.1", ServerWish::Add { weight: None, like: None }, "already"),
         ("192.0.2.1:80", "fe80::1", ServerWish::Add { weight: None, like: None }, "another family"),
         ("192.0.2.1:80", "0.0.0.0", ServerWish::Add { weight: None, like: None }, "no address of a server"),
@@ -126,9 +139,47 @@ fn servers_are_added_like_others_and_removed() {
     give(&mut orders, &file, "all", "10.0.0.2", ServerWish::Remove).unwrap();
     assert_eq!(in_force(&orders, &file, 0), ["10.0.0.1:80 3 Serving"]);
     assert!(orders.all()[0].removes());
-    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Add { weight: None, like: None }).unwrap();
+    for wish in [DRAIN, ServerWish::Weight { weight: 5 }, ServerWish::Add { weight: None, like: None }] {
+        let refused = give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", wish).unwrap_err();
+        assert!(refused.contains("removed by an order: `ready` ends that"), "{refused}");
+    }
+    give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Ready).unwrap();
     assert_eq!(in_force(&orders, &file, 0).len(), 2);
     assert_eq!(orders, Orders::default());
+}
+
+#[test]
+fn an_added_server_stays_when_the_one_it_is_like_is_removed() {
+    let (file, mut orders) = (config(FILE), Orders::default());
+    give(&mut orders, &file, "192.0.2.1:443", "10.0.0.1", DRAIN).unwrap();
+    let add = |like: Option<&str>| ServerWish::Add { weight: None, like: like.map(str::to_owned) };
+    let none = give(&mut orders, &file, "192.0.2.1:443", "10.0.0.5", add(None)).unwrap();
+    assert!(none[0].ends_with("it has no checks, and gets connections at once"), "{none:?}");
+    give(&mut orders, &file, "192.0.2.1:443", "10.0.0.6", add(Some("10.0.0.5"))).unwrap();
+    give(&mut orders, &file, "192.0.2.1:443", "10.0.0.1", ServerWish::Remove).unwrap();
+    assert_eq!(in_force(&orders, &file, 1), ["10.0.0.5:443 1 Serving", "10.0.0.6:443 1 Serving"]);
+    give(&mut orders, &file, "192.0.2.1:443", "10.0.0.5", ServerWish::Remove).unwrap();
+    assert_eq!(in_force(&orders, &file, 1), ["10.0.0.6:443 1 Serving"]);
+    // The file lets go of the model: like another one then, which is told.
+    let next = config(&FILE.replace("real_server 10.0.0.1 443", "real_server 10.0.0.9 443"));
+    let ended = orders.outlive(&next, Outlived::Reload);
+    let told: Vec<String> = ended.iter().map(|e| format!("{} {}: {}", e.server.1, e.what, e.why)).collect();
+    assert!(
+        told.contains(
+            &"10.0.0.6:443 added like 10.0.0.1:443: the file no longer has it: it is like 10.0.0.9:443 now".to_owned()
+        ),
+        "{told:?}"
+    );
+    assert_eq!(in_force(&orders, &next, 1), ["10.0.0.9:443 1 Serving", "10.0.0.6:443 1 Serving"]);
+}
+
+#[test]
+fn what_is_copied_though_it_asks_for_another_server_is_told() {
+    let text = FILE.replace("TCP_CHECK {\n }", "TCP_CHECK {\n }\n MISC_CHECK {\n misc_path \"/bin/true 10.0.0.1\"\n }");
+    let (file, mut orders) = (config(&text), Orders::default());
+    let add = ServerWish::Add { weight: None, like: None };
+    let told = give(&mut orders, &file, "192.0.2.1:80", "10.0.0.3", add).unwrap();
+    assert!(told[0].contains("of which MISC_CHECK asks what it asks for 10.0.0.1:80 (not the new one)"), "{told:?}");
 }
 
 #[test]
@@ -136,18 +187,21 @@ fn a_deadline_makes_of_a_drain_a_down() {
     let (file, mut orders) = (config(FILE), Orders::default());
     give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Drain { deadline: Some(60) }).unwrap();
     give(&mut orders, &file, "192.0.2.1:80", "10.0.0.1", DRAIN).unwrap();
-    assert_eq!((orders.deadline(), orders.expire(1059.9)), (Some(1060.0), vec![]));
-    let due = orders.expire(1060.0);
+    let over = 65_000_000;
+    assert_eq!((orders.deadline(), orders.expire(over - 1)), (Some(over), vec![]));
+    let status = orders.all()[0].status(2000.0, 35_000_000);
+    assert_eq!((status.deadline, status.duty.as_deref()), (Some(2030.0), Some("drain")));
+    let due = orders.expire(over);
     assert_eq!(due.iter().map(|(_, address)| address.to_string()).collect::<Vec<_>>(), ["10.0.0.2:80"]);
     assert_eq!(in_force(&orders, &file, 0)[1], "10.0.0.2:80 1 Down");
-    assert_eq!((orders.deadline(), orders.expire(9e9)), (None, vec![]));
+    assert_eq!((orders.deadline(), orders.expire(u64::MAX)), (None, vec![]));
 }
 
 #[test]
 fn what_a_reload_ends_and_what_outlives_it() {
     let (file, mut orders) = (config(FILE), Orders::default());
     let short = ServerOrder { until_reload: true, ..order("192.0.2.1:443", "10.0.0.1", ServerWish::Down) };
-    orders.take(&file, &short, "root", 1.0).unwrap();
+    orders.take(&file, &short, &GIVER, &|_| None).unwrap();
     give(&mut orders, &file, "192.0.2.1:80", "10.0.0.1", ServerWish::Drain { deadline: Some(60) }).unwrap();
     give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", ServerWish::Down).unwrap();
     give(&mut orders, &file, "192.0.2.1:80", "10.0.0.3", ServerWish::Add { weight: Some(5), like: None }).unwrap();
@@ -172,4 +226,56 @@ fn what_a_reload_ends_and_what_outlives_it() {
     bare.services.truncate(1);
     let ended = orders.outlive(&bare, Outlived::Start);
     assert_eq!((ended.len(), &orders), (4, &Orders::default()), "{ended:?}");
+}
+
+#[test]
+fn what_ends_with_a_reload_takes_nothing_else_with_it() {
+    let (file, mut orders) = (config(FILE), Orders::default());
+    let until = |server: &str, wish| ServerOrder { until_reload: true, ..order("192.0.2.1:80", server, wish) };
+    let mut given = |order: &ServerOrder| orders.take(&file, order, &GIVER, &|_| None).map(|_| ());
+    let add = || ServerWish::Add { weight: None, like: None };
+    given(&order("192.0.2.1:80", "10.0.0.3", add())).unwrap();
+    given(&until("10.0.0.3", DRAIN)).unwrap();
+    given(&until("10.0.0.4", add())).unwrap();
+    given(&order("192.0.2.1:80", "10.0.0.4", ServerWish::Weight { weight: 2 })).unwrap();
+    given(&until("10.0.0.1", ServerWish::Weight { weight: 8 })).unwrap();
+    given(&order("192.0.2.1:80", "10.0.0.1", DRAIN)).unwrap();
+    assert!(given(&until("10.0.0.1", ServerWish::Ready)).unwrap_err().contains("can't be until a reload"));
+    assert!(!orders.all()[2].status(0.0, 0).until_reload, "some of it stays");
+    let ended = orders.outlive(&file, Outlived::Reload);
+    let told: Vec<String> = ended.iter().map(|e| format!("{} {}: {}", e.server.1, e.what, e.why)).collect();
+    let lasted = "it was to last until a reload";
+    assert_eq!(
+        told,
+        [
+            format!("10.0.0.3:80 drain: {lasted}"),
+            format!("10.0.0.4:80 added, weight 2: {lasted}"),
+            format!("10.0.0.1:80 weight 8: {lasted}")
+        ]
+    );
+    assert_eq!(
+        in_force(&orders, &file, 0),
+        ["10.0.0.1:80 3 Draining", "10.0.0.2:80 1 Serving", "10.0.0.3:80 3 Serving"]
+    );
+}
+
+#[test]
+fn a_file_of_orders_that_is_not_root_s_own_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = kept::place(&directory.path().join("x.sock"));
+    assert!(path.ends_with("x.sock.orders"));
+    assert_eq!(kept::read(&path).unwrap(), Orders::default());
+    let (file, mut orders) = (config(FILE), Orders::default());
+    give(&mut orders, &file, "all", "10.0.0.1", DRAIN).unwrap();
+    kept::write(&path, &orders).unwrap();
+    assert_eq!(kept::read(&path).unwrap(), orders);
+    kept::write(&path, &Orders::default()).unwrap();
+    assert!(!path.exists());
+    std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+    assert!(kept::read(&path).is_err());
+    std::fs::remove_file(&path).unwrap();
+    for text in ["", "[]x", "{\"a\":1}", "[{\"service\":7}]"] {
+        std::fs::write(&path, text).unwrap();
+        assert!(kept::read(&path).is_err(), "{text}");
+    }
 }

@@ -236,8 +236,10 @@ impl Director {
                             return Ok(());
                         }
                         if changes {
-                            // What was written at the start need not be read at once.
-                            let next = Instant::now() + reconcile_period(self.services.values());
+                            // What was written need not be read at once, unless some of it was refused.
+                            let written = self.plane.is_none() || self.left.is_some();
+                            let period = reconcile_period(self.services.values());
+                            let next = Instant::now() + if written { period } else { RECONCILE };
                             reconcile = if before { reconcile.min(next) } else { next };
                         }
                     }
@@ -747,6 +749,7 @@ impl Director {
         });
         ServiceStatus {
             name: settings.id.to_string(),
+            protocol: protocol(settings),
             scheduler: settings.scheduler.name().to_owned(),
             state: if state.quorum == Quorum::Up { "up" } else { "down" }.to_owned(),
             live_weight: state.live_weight(settings),
@@ -769,6 +772,12 @@ pub(crate) fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::Dr => "DR",
         Forwarding::Tun(_) => "TUN",
     }
+}
+
+/// What the connections of a virtual server are: `tcp`, or `any` where marks decide.
+fn protocol(settings: &VirtualServer) -> String {
+    let marks = settings.keys.iter().any(|key| matches!(key, ServiceKey::Fwmark { .. }));
+    if marks { "any".to_owned() } else { settings.protocol.to_string() }
 }
 
 /// Why what a reload has removed is down.

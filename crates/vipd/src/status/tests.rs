@@ -191,6 +191,7 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
 fn what_an_operator_wants_of_a_server_stands_under_it() {
     let order = |what: &str| OrderStatus {
         what: what.to_owned(),
+        duty: None,
         by: "an operator (uid 0)".to_owned(),
         since: NOW - 12.0,
         deadline: (what == "drain").then_some(NOW + 48.0),

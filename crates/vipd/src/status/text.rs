@@ -540,7 +540,7 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
 
 /// What an operator wants of a real server: `drain, as an operator (uid 0) wants it since 12 s; down in 48 s`.
 fn order(order: &OrderStatus, now: UnixTime) -> String {
-    let OrderStatus { what, by, since, deadline, until_reload } = order;
+    let OrderStatus { what, duty: _, by, since, deadline, until_reload } = order;
     let until = if *until_reload { ", until a reload" } else { "" };
     let deadline = deadline.map(|at| format!("; down in {} at the latest", span(at - now))).unwrap_or_default();
     format!("{what}, as {by} wants it since {}{until}{deadline}", span(now - since))

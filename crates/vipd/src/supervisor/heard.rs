@@ -110,7 +110,10 @@ impl Supervisor {
                 debug!("the {name} role is ready");
                 self.announce();
             }
-            FromRole::Beat(pulse) => self.reload_answered(name, pulse),
+            FromRole::Beat(pulse) => {
+                self.order_answered(name, pulse);
+                self.reload_answered(name, pulse);
+            }
             FromRole::Snapshot(value) => role.snapshot = Some(value),
             FromRole::Known(known) => role.known.extend(known),
             FromRole::Transition(transition) => self.transition(&transition),

@@ -141,6 +141,8 @@ struct Supervisor {
     file: Arc<Config>,
     /// What operators want of real servers.
     orders_on_servers: Orders,
+    /// The ping behind the last of them that the director has not answered.
+    order_pulse: Option<u64>,
     /// What is in force: the file, and the orders on top of it.
     config: Arc<Config>,
     /// What makes the next reading a short one.
@@ -254,6 +256,7 @@ impl Supervisor {
             plan,
             file: config.clone(),
             orders_on_servers: Orders::default(),
+            order_pulse: None,
             old: config.clone(),
             config,
             memory: Arc::new(memory),

@@ -218,7 +218,7 @@ impl Supervisor {
                 self.tell_ended(&ended);
                 if self.orders_on_servers != orders {
                     self.orders_on_servers = orders;
-                    self.keep_orders();
+                    let _ = self.keep_orders(); // it says so itself
                 }
                 self.take(config, &compared, warnings);
                 (reloaded.changes, reloaded.more_changes) = (compared.changes, compared.more);
@@ -386,10 +386,11 @@ impl Supervisor {
             self.hooks.configure(&self.config, &self.old);
             return;
         }
-        self.old = std::mem::replace(&mut self.config, Arc::new(config));
+        let before = std::mem::replace(&mut self.config, Arc::new(config));
+        self.old = Arc::clone(&before);
         self.call_myself();
         self.mask_files();
-        self.hand_over(&compared.services);
+        self.hand_over(&before, &compared.services);
         self.tell_mastership();
         self.start_roles();
         self.start_scripts();
@@ -403,13 +404,13 @@ impl Supervisor {
     }
 
     /// Hands what differs between the configuration in force and the one before it to the roles.
-    pub(super) fn hand_over(&mut self, services: &Difference) {
+    pub(super) fn hand_over(&mut self, before: &Config, services: &Difference) {
         self.forget(services);
         self.hooks.configure(&self.config, &self.old);
         for (name, role) in &mut self.roles {
             let Some(running) = &mut role.running else { continue };
             running.impose(*name, posture::of(*name, &self.config));
-            for part in part::next(*name, &self.old, &self.config, services) {
+            for part in part::next(*name, before, &self.config, services) {
                 let options = self.plan.role_options.clone();
                 let (known, last_seen) = (Known::new(), monotonic_micros());
                 let configure = Configure { part, snapshot: None, known, last_seen, options };

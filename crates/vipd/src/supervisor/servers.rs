@@ -1,15 +1,14 @@
 //! Orders of operators for real servers: taken, put on top of the file, handed to the roles as a reload's differences are, kept
 //! for a daemon that follows, and ended when their time is over.
 
-use super::Supervisor;
 use super::hooks::name_of_service;
 use super::query::{Caller, who};
-use crate::orders::{Done, Ended, Orders, Outlived, Server};
+use super::{RoleName, Supervisor};
+use crate::message::ToRole;
+use crate::orders::{Done, Ended, Giver, Outlived, Server, kept};
 use crate::part::Difference;
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,44 +16,10 @@ use tracing::{info, warn};
 use vipd_api::{Reply, ServerOrder};
 use vipd_config::model::Config;
 use vipd_lvs::settings::VirtualServerId;
-use vipd_sys::clock::unix_time;
+use vipd_sys::clock::{monotonic_micros, unix_time};
 
-/// Bytes of the file of orders at most: more than any daemon writes.
-const LONGEST: u64 = 16 << 20;
-
-/// `O_NOFOLLOW` (asm-generic/fcntl.h)
-const NOFOLLOW: i32 = 0o400_000;
-
-/// Where orders are kept: beside the control socket, in a directory that is root's own and empty after a boot.
-fn place(socket: &str) -> PathBuf {
-    Path::new(socket).with_extension("orders")
-}
-
-/// The orders that a daemon before this one has left.
-fn read(path: &Path) -> io::Result<Orders> {
-    let mut text = String::new();
-    let file = match std::fs::OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Orders::default()),
-        file => file?,
-    };
-    file.take(LONGEST).read_to_string(&mut text)?;
-    serde_json::from_str(&text).map_err(io::Error::other)
-}
-
-/// Keeps them, in one step.
-fn write(path: &Path, orders: &Orders) -> io::Result<()> {
-    if orders.all().is_empty() {
-        return match std::fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            Ok(()) | Err(_) => Ok(()),
-        };
-    }
-    let temporary = path.with_extension("orders.new");
-    let _ = std::fs::remove_file(&temporary); // there is none, mostly
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(&serde_json::to_vec(orders)?)?;
-    std::fs::rename(&temporary, path)
-}
+/// Servers that an order is told of one by one; an event of more tells how many.
+const TOLD: usize = 64;
 
 /// `real_server 10.0.0.1:80 of virtual_server [192.0.2.1]:tcp:80`, as other events have it.
 fn subject((service, address): &Server) -> String {
@@ -64,16 +29,17 @@ fn subject((service, address): &Server) -> String {
 impl Supervisor {
     /// Takes what a daemon before this one has left, before anything runs.
     pub(super) fn inherit_orders(&mut self) {
-        let path = place(&self.plan.role_options.socket);
-        match read(&path) {
+        let path = kept::place(Path::new(&self.plan.role_options.socket));
+        match kept::read(&path) {
             Ok(orders) => self.orders_on_servers = orders,
             Err(e) => warn!("the orders of operators in {} can't be read, and are forgotten: {e}", path.display()),
         }
+        let before = self.orders_on_servers.clone();
         let ended = self.orders_on_servers.outlive(&self.file, Outlived::Start);
         self.config = Arc::new(self.orders_on_servers.on_top_of(&self.file));
         self.tell_ended(&ended);
-        if !ended.is_empty() {
-            self.keep_orders();
+        if self.orders_on_servers != before {
+            let _ = self.keep_orders(); // it says so itself
         }
         for order in self.orders_on_servers.all() {
             info!("an operator's order is still in force: {}: {}", subject(&order.server()), order.what());
@@ -83,7 +49,9 @@ impl Supervisor {
     /// An operator orders something of real servers. `uid`: whose the client is.
     pub(super) fn order(&mut self, caller: Caller, uid: Option<u32>, order: &ServerOrder) {
         let by = who(uid);
-        let done = match self.orders_on_servers.take(&self.file, order, &by, unix_time()) {
+        let giver = Giver { by: &by, at: unix_time(), now: monotonic_micros() };
+        let verdicts = |server: &Server| self.verdicts.get(server).map(|verdict| (verdict.alive, verdict.weight));
+        let done = match self.orders_on_servers.take(&self.file, order, &giver, &verdicts) {
             Ok(done) => done,
             Err(message) => {
                 info!("the order of {by} is refused: {message}");
@@ -99,19 +67,26 @@ impl Supervisor {
         };
         for Done { server, what, .. } in &done {
             info!("{}: {what}: {cause}", subject(server));
+        }
+        for Done { server, what, .. } in done.iter().take(TOLD) {
             self.note("order", subject(server), what.clone(), cause.clone());
         }
-        self.enforce(done.iter().map(|done| done.server.0.clone()).collect());
+        if let Some(more) = done.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            let subject = format!("real_server {} of {}", order.server, order.service);
+            self.note("order", subject, format!("the same of {more} more"), cause);
+        }
+        let unkept = self.enforce(done.iter().map(|done| done.server.0.clone()).collect()).err();
+        let told = done.iter().map(|done| format!("{}: {}{}", subject(&done.server), done.what, done.beside));
         let reply = Reply::Ordered {
-            done: done.iter().map(|done| format!("{}: {}{}", subject(&done.server), done.what, done.beside)).collect(),
+            done: told.chain(unkept).collect(),
             servers: done.iter().map(|done| (done.server.0.to_string(), done.server.1.to_string())).collect(),
         };
         self.reply(caller, reply);
     }
 
-    /// Hands what is in force now of these virtual servers to the roles.
-    fn enforce(&mut self, ids: BTreeSet<VirtualServerId>) {
-        self.keep_orders();
+    /// Hands what is in force now of these virtual servers to the roles. An error: it can't be kept for a daemon that follows.
+    fn enforce(&mut self, ids: BTreeSet<VirtualServerId>) -> Result<(), String> {
+        let kept = self.keep_orders();
         let mut config = Config::clone(&self.config);
         let mut touched = Vec::new();
         for (at, (file, effective)) in self.file.services.iter().zip(&mut config.services).enumerate() {
@@ -120,19 +95,41 @@ impl Supervisor {
                 touched.push(at);
             }
         }
-        self.old = std::mem::replace(&mut self.config, Arc::new(config));
-        self.hand_over(&Difference { removed: Vec::new(), touched });
+        let before = std::mem::replace(&mut self.config, Arc::new(config));
+        if self.old_is_told() {
+            self.old = Arc::clone(&before);
+        }
+        self.hand_over(&before, &Difference { removed: Vec::new(), touched });
+        self.pulse += 1;
+        self.order_pulse = Some(self.pulse);
+        self.tell(RoleName::Director, &ToRole::Ping(self.pulse));
+        kept
+    }
+
+    /// Whether everything was told of what the last change has removed: until then its notify scripts are looked up in the
+    /// configuration before it.
+    fn old_is_told(&self) -> bool {
+        let director = self.roles.get(&RoleName::Director).is_some_and(|role| role.running.is_some());
+        director && self.order_pulse.is_none() && !RoleName::ALL.iter().any(|name| self.reloading.awaits(*name))
+    }
+
+    /// The director has answered a ping.
+    pub(super) fn order_answered(&mut self, name: RoleName, pulse: u64) {
+        if name == RoleName::Director && self.order_pulse.is_some_and(|asked| asked <= pulse) {
+            self.order_pulse = None;
+        }
     }
 
     /// When the next order ends.
     pub(super) fn orders_wake(&self) -> Option<Instant> {
-        let left = self.orders_on_servers.deadline()? - unix_time();
-        Some(Instant::now() + Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
+        let left = self.orders_on_servers.deadline()?.saturating_sub(monotonic_micros());
+        // What a predecessor left may be anything: it is looked at again.
+        Some(Instant::now() + Duration::from_micros(left).min(Duration::from_secs(3600)))
     }
 
     /// Servers that have drained for as long as they may go down.
     pub(super) fn orders_in_time(&mut self) {
-        let due = self.orders_on_servers.expire(unix_time());
+        let due = self.orders_on_servers.expire(monotonic_micros());
         if due.is_empty() {
             return;
         }
@@ -141,7 +138,7 @@ impl Supervisor {
             info!("{}: down: {cause}", subject(server));
             self.note("order", subject(server), "down".to_owned(), cause);
         }
-        self.enforce(due.into_iter().map(|(service, _)| service).collect());
+        let _ = self.enforce(due.into_iter().map(|(service, _)| service).collect()); // it says so itself
     }
 
     /// Tells of orders that a reload or a start has ended.
@@ -152,11 +149,13 @@ impl Supervisor {
         }
     }
 
-    /// Keeps the orders for a daemon that follows.
-    pub(super) fn keep_orders(&self) {
-        let path = place(&self.plan.role_options.socket);
-        if let Err(e) = write(&path, &self.orders_on_servers) {
-            warn!("the orders of operators can't be kept in {} for a daemon that follows: {e}", path.display());
-        }
+    /// Keeps the orders for a daemon that follows. An error is logged, and told to whoever gave one.
+    pub(super) fn keep_orders(&self) -> Result<(), String> {
+        let path = kept::place(Path::new(&self.plan.role_options.socket));
+        kept::write(&path, &self.orders_on_servers).map_err(|e| {
+            let why = format!("WARNING: it can't be kept for a daemon that follows: {}: {e}", path.display());
+            warn!("orders of operators: {why}");
+            why
+        })
     }
 }

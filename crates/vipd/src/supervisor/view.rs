@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use vipd_api::{CheckStatus, RemovedServerStatus, ServiceStatus, Status, UnknownServerStatus};
 use vipd_config::model::Config;
 use vipd_lvs::settings::VirtualServer;
+use vipd_sys::clock::{monotonic_micros, unix_time};
 
 /// Adds the part of one role to the status.
 pub(crate) fn add(status: &mut Status, part: StatusPart) {
@@ -107,14 +108,15 @@ pub(crate) fn fill_in_orders(status: &mut Status, orders: &[Order]) {
     }
     let names = status.services.iter().enumerate();
     let places: HashMap<String, usize> = names.map(|(at, service)| (service.name.clone(), at)).collect();
+    let now = monotonic_micros();
     for order in orders {
         let (service, address) = order.server();
         let Some(service) = places.get(&service.0).and_then(|at| status.services.get_mut(*at)) else { continue };
         let address = address.to_string();
         if order.removes() {
-            service.removed_servers.push(RemovedServerStatus { address, order: order.status() });
+            service.removed_servers.push(RemovedServerStatus { address, order: order.status(unix_time(), now) });
         } else if let Some(server) = service.real_servers.iter_mut().find(|server| server.address == address) {
-            server.order = Some(order.status());
+            server.order = Some(order.status(unix_time(), now));
         }
     }
 }
