@@ -89,7 +89,8 @@ fn a_successor_goes_on_in_silence() {
     run(async {
         let mut stage = Stage::new(TWO, None).await;
         let (news, snapshot) = stage.told().await;
-        assert!(news.is_empty() && snapshot.is_some());
+        assert_eq!(news, ["quorum true"], "a script may be what brings the traffic here");
+        assert!(snapshot.is_some());
         stage.judge(&[(1, true), (2, false)]).await;
         let (news, snapshot) = stage.told().await;
         assert_eq!(news, ["10.0.0.2:80 false"]);
@@ -109,7 +110,37 @@ fn a_successor_goes_on_in_silence() {
         // One that can't read its predecessor's memory starts like the first.
         let mut anew = Stage::new(TWO, serde_json::value::to_raw_value(&serde_json::json!({"states": 7})).ok()).await;
         anew.judge(&[(2, false)]).await;
-        assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
+        assert_eq!(anew.told().await.0, ["quorum true", "10.0.0.2:80 false"]);
+    });
+}
+
+#[test]
+fn a_service_without_a_quorum_yet_says_nothing() {
+    run(async {
+        let mut stage = Stage::new(&TWO.replace("protocol TCP", "protocol TCP\n alpha"), None).await;
+        assert_eq!(stage.told().await.0, [""; 0]);
+        stage.judge(&[(1, true)]).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.1:80 true", "quorum true"]);
+    });
+}
+
+#[test]
+fn omega_tells_of_what_goes() {
+    run(async {
+        let omega = TWO.replace("protocol TCP", "protocol TCP\n omega");
+        let servers = ["10.0.0.1:80 false", "10.0.0.2:80 false", "quorum false"];
+        for (words, goes, expected) in [
+            ("", true, &servers[..]),
+            ("lvs_flush_on_stop VS", true, &servers[2..]),
+            ("lvs_flush_on_stop", true, &servers[2..]),
+            ("", false, &[]),
+        ] {
+            let mut stage = Stage::new(&format!("global_defs {{\n{words}\n}}\n{omega}"), None).await;
+            stage.told().await;
+            stage.director.options.keep_ipvs = !goes;
+            stage.director.say_good_bye().await.unwrap();
+            assert_eq!(stage.told().await.0, expected, "{words}");
+        }
     });
 }
 
@@ -146,7 +177,8 @@ fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
         stage.configure(TWO, None).await;
         assert_eq!(stage.told().await.0, ["10.0.0.3:80 false"]);
         stage.configure("virtual_server 192.0.2.9 80 {\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n", None).await;
-        assert_eq!(stage.told().await.0, ["10.0.0.1:80 false", "quorum false"], "the second was down before");
+        let news = ["10.0.0.1:80 false", "quorum false", "quorum true"];
+        assert_eq!(stage.told().await.0, news, "the second was down before, and the new service has what it needs");
     });
 }
 
