@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+#[path = "vm_director/globals.rs"]
+mod globals;
 #[path = "vm_director/kinds.rs"]
 mod kinds;
 #[path = "vm_director/life.rs"]
@@ -23,6 +25,8 @@ mod sessions;
 mod site;
 #[path = "vm_director/sync.rs"]
 mod sync;
+#[path = "vm_director/tables.rs"]
+mod tables;
 #[path = "vm_director/traffic.rs"]
 mod traffic;
 
@@ -31,6 +35,24 @@ fn every_sample_makes_the_table_that_keepalived_makes() {
     machine::needed();
     let only = std::env::var("SAMPLE").ok();
     samples::same_table(|name| only.as_ref().is_none_or(|o| o == name));
+}
+
+#[test]
+fn dozens_of_configurations_make_the_tables_that_keepalived_makes() {
+    machine::needed();
+    tables::compare();
+}
+
+#[test]
+fn words_of_all_services_do_what_they_do_for_keepalived() {
+    machine::needed();
+    globals::hold();
+}
+
+#[test]
+fn the_table_may_be_in_another_namespace() {
+    machine::needed();
+    globals::elsewhere();
 }
 
 #[test]
