@@ -5,8 +5,8 @@ use crate::settings::{Forwarding, Persistence, Scheduler, ServiceFlags, ServiceK
 use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 
-/// The largest weight: the kernel's is signed, of 32 bits. (`ipvsadm` takes 65535 at the most; for `ovf`, whose weights are
-/// numbers of connections, that would be few.)
+/// The largest weight: the kernel's is signed, of 32 bits. (`ipvsadm` takes 65535 at the most; for `ovf`, whose weights
+/// are numbers of connections, that would be few.)
 pub const MAX_WEIGHT: u32 = 0x7fff_ffff;
 
 /// What the plane knows a service by besides its key.
