@@ -5,6 +5,8 @@
 
 #[path = "vm_director/globals.rs"]
 mod globals;
+#[path = "vm_director/kills.rs"]
+mod kills;
 #[path = "vm_director/kinds.rs"]
 mod kinds;
 #[path = "vm_director/life.rs"]
@@ -77,6 +79,12 @@ fn servers_leave_the_table_and_return_and_the_sorry_server_serves_meanwhile() {
 fn a_role_that_is_killed_leaves_the_table_alone() {
     machine::needed();
     life::roles_die();
+}
+
+#[test]
+fn clients_do_not_see_that_processes_are_killed() {
+    machine::needed();
+    kills::under_load();
 }
 
 #[test]

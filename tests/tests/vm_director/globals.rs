@@ -1,5 +1,5 @@
-//! The words of `global_defs` about IPVS: what is there at a start, what is told meanwhile, what a stop leaves; and where the table
-//! is. keepalived does the same.
+//! The words of `global_defs` about IPVS: what is there at a start, what is told meanwhile, what a stop leaves; and
+//! where the table is. keepalived does the same.
 
 use crate::life::calls;
 use crate::machine::{LONG, ipvsadm, rules, settle};

@@ -1,8 +1,9 @@
-//! Many configurations at once: what the kernel's table holds under keepalived and under vipd at a start, when servers fail and
-//! return, after reloads, and at a stop.
+//! Many configurations at once: what the kernel's table holds under keepalived and under vipd at a start, when servers
+//! fail and return, after reloads, and at a stop.
 //!
-//! Both daemons get all configurations in one file, each in a namespace of its own. The rules of a configuration are known by
-//! their addresses and marks. A table is what `ipvsadm` says and what our own client reads, as neither shows everything.
+//! Both daemons get all configurations in one file, each in a namespace of its own. The rules of a configuration are
+//! known by their addresses and marks. A table is what `ipvsadm` says and what our own client reads, as neither shows
+//! everything.
 
 #[path = "tables/cases.rs"]
 mod cases;
@@ -309,8 +310,8 @@ fn stop(stages: &mut [Stage; 2], cases: &[Case], run: &[Phase], reports: &mut [R
     problems
 }
 
-/// Waits until keepalived's table is another one than the last and stays, and vipd's is what it should be; both, if it does not
-/// come to that.
+/// Waits until keepalived's table is another one than the last and stays, and vipd's is what it should be; both, if it
+/// does not come to that.
 fn settle(stages: &[Stage; 2], cases: &[Case], phase: &Phase, last: &Rules) -> [Tables; 2] {
     let start = Instant::now();
     let mut before = Rules::new();

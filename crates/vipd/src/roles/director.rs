@@ -63,8 +63,8 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     match director.turn(&mut receiver).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) if channel::is_gone(&e) => {
-            warn!("the supervisor is gone; the IPVS table is given up");
-            director.leave();
+            warn!("the supervisor is gone; the IPVS table stays as it is until another vipd takes it over");
+            director.leave(Fate::Stays);
             ExitCode::SUCCESS
         }
         Err(e) => {
@@ -172,6 +172,15 @@ enum Weighs {
     Otherwise,
 }
 
+/// What becomes of our services at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// They go: somebody wants it so.
+    Goes,
+    /// They stay: nobody asked for an end, and what they carry goes on.
+    Stays,
+}
+
 /// Whether to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Go {
@@ -243,7 +252,7 @@ impl Director {
             ToRole::Ping(n) => self.sender.send(&FromRole::Beat(n)).await?,
             ToRole::Stop => {
                 self.say_good_bye().await?;
-                self.leave();
+                self.leave(Fate::Goes);
                 self.sender.send(&FromRole::Done).await?;
                 return Ok(Go::Leave);
             }
@@ -585,8 +594,8 @@ impl Director {
         Some(quorum_news(settings, state))
     }
 
-    /// `omega`: at a stop the scripts hear that everything goes; of services that go as they are, not of each server. Where the
-    /// table stays nothing goes.
+    /// `omega`: at a stop the scripts hear that everything goes; of services that go as they are, not of each server. Where
+    /// the table stays nothing goes.
     async fn say_good_bye(&mut self) -> io::Result<()> {
         let mut news = Vec::new();
         if self.options.keep_ipvs {
@@ -610,8 +619,9 @@ impl Director {
         Ok(())
     }
 
-    /// Clears away what is ours, unless told to leave it.
-    fn leave(&mut self) {
+    /// Clears away what is ours, unless told to leave it. What is not the table goes in any case: a successor that knows
+    /// nothing of us could not tell our timeouts from those before.
+    fn leave(&mut self, fate: Fate) {
         if self.options.keep_ipvs {
             info!("leaving the IPVS table as it is, as told (-I)");
             return;
@@ -630,13 +640,13 @@ impl Director {
         }
         self.end_synchronising();
         let Some(client) = &mut self.plane else { return };
-        if all {
-            flush(client);
-        } else {
-            match plane::read(client, &self.memory.ours, &Table::new()) {
+        match fate {
+            Fate::Stays => {}
+            Fate::Goes if all => flush(client),
+            Fate::Goes => match plane::read(client, &self.memory.ours, &Table::new()) {
                 Ok(present) => drop(self.carry_out(&plan::clear(&present))),
                 Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
-            }
+            },
         }
         // Nobody asks for timeouts any more: those before come back.
         self.global.lvs_timeouts = None;

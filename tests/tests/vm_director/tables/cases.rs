@@ -1,8 +1,9 @@
-//! The configurations: each a virtual server or a few, with addresses, marks and groups of its own, and what a reload makes of
-//! it.
+//! The configurations: each a virtual server or a few, with addresses, marks and groups of its own, and what a reload
+//! makes of it.
 //!
-//! A text has `$V.N` for an address of its own (10.80.CASE.N), `$6::N` for one of IPv6, `$MN` for a mark, `$G` for the name of
-//! a group. The real servers are 10.77.0.11 to .13 and 2001:db8:77::11 to ::13: all of one number live and die together.
+//! A text has `$V.N` for an address of its own (10.80.CASE.N), `$6::N` for one of IPv6, `$MN` for a mark, `$G` for the
+//! name of a group. The real servers are 10.77.0.11 to .13 and 2001:db8:77::11 to ::13: all of one number live and die
+//! together.
 
 use std::fmt::Write as _;
 
@@ -38,8 +39,8 @@ impl Case {
 /// Where keepalived 2.2.7 makes another table than vipd does on purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Otherwise {
-    /// The services of a group know too many users after a reload: that of an entry that is taken out stays without servers,
-    /// so that what is sent there is refused, and at a stop all of them stay.
+    /// The services of a group know too many users after a reload: that of an entry that is taken out stays without
+    /// servers, so that what is sent there is refused, and at a stop all of them stay.
     Group,
     /// And a mark that a reload adds to a group is not seen.
     GroupOfMarks,
