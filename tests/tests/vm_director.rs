@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+#[path = "vm_director/globals.rs"]
+mod globals;
+#[path = "vm_director/kills.rs"]
+mod kills;
 #[path = "vm_director/kinds.rs"]
 mod kinds;
 #[path = "vm_director/life.rs"]
@@ -25,6 +29,8 @@ mod sessions;
 mod site;
 #[path = "vm_director/sync.rs"]
 mod sync;
+#[path = "vm_director/tables.rs"]
+mod tables;
 #[path = "vm_director/traffic.rs"]
 mod traffic;
 
@@ -33,6 +39,24 @@ fn every_sample_makes_the_table_that_keepalived_makes() {
     machine::needed();
     let only = std::env::var("SAMPLE").ok();
     samples::same_table(|name| only.as_ref().is_none_or(|o| o == name));
+}
+
+#[test]
+fn dozens_of_configurations_make_the_tables_that_keepalived_makes() {
+    machine::needed();
+    tables::compare();
+}
+
+#[test]
+fn words_of_all_services_do_what_they_do_for_keepalived() {
+    machine::needed();
+    globals::hold();
+}
+
+#[test]
+fn the_table_may_be_in_another_namespace() {
+    machine::needed();
+    globals::elsewhere();
 }
 
 #[test]
@@ -57,6 +81,12 @@ fn servers_leave_the_table_and_return_and_the_sorry_server_serves_meanwhile() {
 fn a_role_that_is_killed_leaves_the_table_alone() {
     machine::needed();
     life::roles_die();
+}
+
+#[test]
+fn clients_do_not_see_that_processes_are_killed() {
+    machine::needed();
+    kills::under_load();
 }
 
 #[test]

@@ -94,12 +94,12 @@ pub enum ServerWish {
     Down,
     /// Another weight.
     Weight {
-        /// 0 to 65535.
+        /// 0 to 2147483647.
         weight: u32,
     },
     /// It is one of the virtual server's, too.
     Add {
-        /// 0 to 65535; `None`: that of the one it is like.
+        /// 0 to 2147483647; `None`: that of the one it is like.
         #[serde(default)]
         weight: Option<u32>,
         /// The real server that it is checked and reached like; `None`: the first.

@@ -70,6 +70,8 @@ pub struct Global {
     pub ipvs_namespace: Option<Namespace>,
     /// `lvs_flush`: clear the kernel's table at start.
     pub lvs_flush: bool,
+    /// `lvs_flush_on_stop`: what a stop takes out of the kernel's table.
+    pub lvs_flush_on_stop: Leaving,
     /// `lvs_timeouts`: TCP, TCP FIN, UDP, in seconds; 0 leaves the kernel's value.
     pub lvs_timeouts: Option<(u32, u32, u32)>,
     /// `lvs_sync_daemon`
@@ -126,6 +128,18 @@ pub struct Process {
     pub cpus: BTreeSet<u16>,
     /// `*_rlimit_rttime`: microseconds that it may run in real time without waiting for anything.
     pub real_time_limit: Option<u32>,
+}
+
+/// What a stop takes out of the kernel's table, and so what `omega` tells of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Leaving {
+    /// Our own services, server by server.
+    #[default]
+    Servers,
+    /// Our own services as they are: nobody is told of their servers.
+    Services,
+    /// Everything, whoever put it there: nobody is told of servers.
+    Everything,
 }
 
 /// The kernel's daemon that tells other directors of connections, or hears of theirs.

@@ -40,6 +40,7 @@ global_defs {
     startup_script /bin/true root
     shutdown_script /bin/true root
     notify_timeout 7
+    lvs_flush_on_stop VS
     lvs_timeouts tcp 1 tcpfin 2 udp 3
     lvs_sync_daemon eth0 inst A id 3 maxlen 1000 port 8849 ttl 2 group 224.0.0.82
 }
@@ -289,6 +290,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "Mii",
                 "Made",
                 "Draining",
+                "Everything",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

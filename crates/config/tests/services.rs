@@ -5,7 +5,7 @@ mod common;
 
 use common::{config, found, said, service};
 use std::time::Duration;
-use vipd_config::model::Service;
+use vipd_config::model::{Leaving, Service};
 use vipd_lvs::settings::{
     Checker, Family, Forwarding, HttpVersion, Probe, Protocol, Scheduler, ServiceKey, Tunnel, TunnelChecksum,
 };
@@ -323,12 +323,22 @@ fn quorum_and_hysteresis() {
 }
 
 #[test]
+fn what_a_stop_takes_out_of_the_table() {
+    let with = |word: &str| config(&format!("global_defs {{\n{word}\n}}\n")).global.lvs_flush_on_stop;
+    assert_eq!(with(""), Leaving::Servers);
+    assert_eq!(with("lvs_flush_on_stop"), Leaving::Everything);
+    assert_eq!(with("lvs_flush_on_stop VS"), Leaving::Services);
+    assert_eq!(with("lvs_flush_onstop VS"), Leaving::Services);
+    assert_eq!(found("global_defs {\nlvs_flush_on_stop RS\n}\n").len(), 1);
+}
+
+#[test]
 fn weights_and_thresholds() {
     let with = |lines: &str| service("").replace("{ }", &format!("{{\n{lines}\n}}"));
     assert_eq!(config(&with("weight 0")).services[0].lvs.real_servers[0].weight, 0);
     assert_eq!(
         (config(&with("weight 70000")).services[0].lvs.real_servers[0].weight, found(&with("weight 70000"))),
-        (65_535, vec!["V0404:4".to_owned()])
+        (70_000, vec![])
     );
     assert_eq!(found(&with("uthreshold 5\nlthreshold 6")), ["V0302:5"]);
 }

@@ -236,7 +236,7 @@ pub struct RealServer {
     pub address: SocketAddr,
     /// `lvs_method`
     pub forwarding: Forwarding,
-    /// `weight`, 0..=65535 (larger ones upset the kernel's schedulers).
+    /// `weight`, 0..=2147483647.
     pub weight: u32,
     /// `uthreshold`: connections above which nothing new is sent; 0: none.
     pub upper_threshold: u32,

@@ -5,8 +5,9 @@ use crate::settings::{Duty, Forwarding, Persistence, Scheduler, ServiceFlags, Se
 use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 
-/// The largest weight given to the plane: more upsets the kernel's schedulers.
-pub const MAX_WEIGHT: u32 = 65535;
+/// The largest weight: the kernel's is signed, of 32 bits. (`ipvsadm` takes 65535 at the most; for `ovf`, whose weights
+/// are numbers of connections, that would be few.)
+pub const MAX_WEIGHT: u32 = 0x7fff_ffff;
 
 /// What the plane knows a service by besides its key.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -162,10 +162,10 @@ fn in_a_group_of_ports_direct_routing_keeps_each_services_port() {
 
 #[test]
 fn weights_asked_for_by_a_check_count_and_are_bounded() {
-    let settings = service(vec![server(1, 10), server(2, 70_000)]);
+    let settings = service(vec![server(1, 10), server(2, u32::MAX)]);
     let mut known = health(&[(1, true), (2, true)]);
     known.get_mut(&address(1)).unwrap().weight = Some(3);
-    assert_eq!(live_weight(&settings, &known), 3 + 65535);
+    assert_eq!(live_weight(&settings, &known), 3 + 0x7fff_ffff);
 }
 
 /// What the kernel would hold after some edits; panics on an edit the kernel would refuse.
@@ -341,7 +341,13 @@ fn checks_that_ask_for_weights_add_their_differences() {
     assert_eq!(weight(&[ask(Some(7)), ask(None)]), Some(7));
     assert_eq!(weight(&[ask(Some(7)), ask(Some(12))]), Some(9));
     assert_eq!(weight(&[ask(Some(2)), ask(Some(1))]), Some(0), "never below 0");
-    assert_eq!(weight(&[ask(Some(40_000)), ask(Some(40_000))]), Some(65535));
+    assert_eq!(
+        weight(&[ask(Some(40_000)), ask(Some(40_000))]),
+        Some(79_990),
+        "ipvsadm stops at 65535, the kernel does not"
+    );
+    let most = i64::from(i32::MAX);
+    assert_eq!(weight(&[ask(Some(most)), ask(Some(most))]), Some(0x7fff_ffff));
 }
 
 fn fail() -> Outcome {

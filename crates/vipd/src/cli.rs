@@ -256,7 +256,7 @@ pub(crate) enum ServerCommand {
         /// Of which.
         #[command(flatten)]
         target: ServerTarget,
-        /// 0 to 65535.
+        /// 0 to 2147483647.
         weight: u32,
     },
     /// Add one that the file doesn't have, reached and checked like one that it has.
@@ -264,7 +264,7 @@ pub(crate) enum ServerCommand {
         /// Which.
         #[command(flatten)]
         target: ServerTarget,
-        /// 0 to 65535; else that of the one it is like.
+        /// 0 to 2147483647; else that of the one it is like.
         #[arg(long)]
         weight: Option<u32>,
         /// The real server that it is like; else the first.

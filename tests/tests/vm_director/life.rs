@@ -61,7 +61,7 @@ pub(crate) fn servers_die_and_return() {
     let mut director = whole.start(&watched(&whole.director, ""), &[]);
     becomes(&whole, &director, &[FIRST, SECOND]);
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(calls(&whole.director), [""; 0], "at the start nothing has changed");
+    assert_eq!(calls(&whole.director), ["2 quorum up"], "a start gains the quorum; of the servers nothing has changed");
 
     whole.kill(1);
     becomes(&whole, &director, &[FIRST]);
@@ -87,7 +87,15 @@ pub(crate) fn servers_die_and_return() {
     assert_eq!(both.values().sum::<u32>(), 9);
     assert!(both.get("web 11").is_some_and(|n| *n >= 2) && both.get("web 12").is_some_and(|n| *n >= 5), "{both:?}");
 
-    let expected = ["2 down 12", "2 down 11", "2 quorum down", "3 up 11 two words", "2 quorum up", "3 up 12 two words"];
+    let expected = [
+        "2 quorum up",
+        "2 down 12",
+        "2 down 11",
+        "2 quorum down",
+        "3 up 11 two words",
+        "2 quorum up",
+        "3 up 12 two words",
+    ];
     wait_for("every script has run", LONG, || calls(&whole.director).len() >= expected.len());
     assert_eq!(calls(&whole.director), expected);
     director.stop();
@@ -199,7 +207,7 @@ pub(crate) fn roles_die() {
     // One server is dead before: a role that comes back must know.
     whole.kill(1);
     becomes(&whole, &director, &[FIRST]);
-    wait_for("the script has run", LONG, || calls(&whole.director) == ["2 down 12"]);
+    wait_for("the script has run", LONG, || calls(&whole.director) == ["2 quorum up", "2 down 12"]);
     let mut held = Held::new(&whole);
     assert_eq!(held.works(), "web 11");
     assert_eq!(active(&whole.director), 1);
@@ -221,7 +229,7 @@ pub(crate) fn roles_die() {
     becomes(&whole, &director, &[FIRST, SECOND]);
     whole.kill(0);
     becomes(&whole, &director, &[SECOND]);
-    let expected = ["2 down 12", "3 up 12 two words", "2 down 11"];
+    let expected = ["2 quorum up", "2 down 12", "3 up 12 two words", "2 down 11"];
     wait_for("every script has run", LONG, || calls(&whole.director).len() >= expected.len());
     assert_eq!(calls(&whole.director), expected);
     // What the first of three directors found is what the last one leaves.
@@ -249,7 +257,7 @@ pub(crate) fn reloads() {
     becomes(&whole, &director, &[FIRST, SECOND]);
     whole.kill(1);
     becomes(&whole, &director, &[FIRST]);
-    wait_for("the script has run", LONG, || calls(&whole.director) == ["2 down 12"]);
+    wait_for("the script has run", LONG, || calls(&whole.director) == ["2 quorum up", "2 down 12"]);
     // Whatever changes in a check, the dead stay dead and the living in the table, and nobody hears of it.
     let told = Told::now(&whole, &director);
     for (from, to) in [
@@ -268,10 +276,10 @@ pub(crate) fn reloads() {
     // A quorum that a reload puts out of reach is lost, and gained by the next.
     reload(&director, &conf("", &watched(&whole.director, "    quorum 2")));
     becomes(&whole, &director, &[SORRY]);
-    wait_for("the script has run", LONG, || calls(&whole.director) == ["2 down 12", "2 quorum down"]);
+    wait_for("the script has run", LONG, || calls(&whole.director) == ["2 quorum up", "2 down 12", "2 quorum down"]);
     reload(&director, &conf("", &services));
     becomes(&whole, &director, &[FIRST]);
-    let expected = ["2 down 12", "2 quorum down", "2 quorum up"];
+    let expected = ["2 quorum up", "2 down 12", "2 quorum down", "2 quorum up"];
     wait_for("the script has run", LONG, || calls(&whole.director) == expected);
     whole.revive(1);
     becomes(&whole, &director, &[FIRST, SECOND]);

@@ -141,8 +141,9 @@ GLOBAL_ROWS:
         "IPVS connection timeouts."
     "lvs_flush" Flag, "", "flag", "off", Acts;
         "Clear all IPVS state at start (not at reload)."
-    "lvs_flush_on_stop" OptOneOf(&["VS"]), "[VS]", "", "off", NotYet("services are removed one by one at stop");
-        "Clear IPVS at stop: everything, or each managed service with VS."
+    "lvs_flush_on_stop" OptOneOf(&["VS"]), "[VS]", "", "off", Acts;
+        "Clear all of IPVS at stop, with what others put there; with VS the managed services as they are. omega tells of \
+         no servers then. Without this word the managed services go server by server."
     "lvs_flush_onstop" Custom, "[VS]", "", "", OldName("lvs_flush_on_stop");
         "Another name of lvs_flush_on_stop."
     "lvs_sync_daemon" Options(1), "IFNAME [[inst] VRRP_NAME] [id N] [maxlen N] [port N] [ttl N] [group IPADDR]", "",

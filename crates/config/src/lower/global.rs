@@ -4,7 +4,9 @@ use super::users::Supplementary;
 use super::{Lower, narrow};
 use crate::diag::{Code, Report};
 use crate::lex::words::Word;
-use crate::model::{AfterUse, Config, Fifo, Firewall, Global, Mail, Namespace, SyncDaemon, TimeFile, TimedCommand};
+use crate::model::{
+    AfterUse, Config, Fifo, Firewall, Global, Leaving, Mail, Namespace, SyncDaemon, TimeFile, TimedCommand,
+};
 use crate::options::{Strictness, host_name};
 use crate::setting;
 use crate::tree::{Nodes, Value};
@@ -248,6 +250,11 @@ impl Lower<'_> {
                 None => Namespace::Default,
             }),
             lvs_flush: nodes.on("lvs_flush"),
+            lvs_flush_on_stop: match nodes.find("lvs_flush_on_stop") {
+                None => Leaving::Servers,
+                Some(node) if node.words.is_empty() => Leaving::Everything,
+                Some(_) => Leaving::Services,
+            },
             lvs_timeouts: self.timeouts(nodes),
             sync_daemon: sync_daemon(nodes),
             firewall: firewall(nodes),

@@ -20,8 +20,6 @@ use vipd_lvs::settings::{
 
 /// Persistence that a service without a port gets, as the kernel asks for some.
 const PORTLESS_PERSISTENCE: u32 = 360;
-/// Weights above this upset the kernel's schedulers.
-const MAX_WEIGHT: i64 = 65_535;
 
 /// What a `virtual_server` names.
 pub(super) enum Target {
@@ -468,13 +466,7 @@ impl Lower<'_> {
         self.fits(given, node.argument(), family, by)?;
         let port = self.port(given, node.argument(), target, port, by);
         let address = SocketAddr::new(given.ip(), port);
-        let weigh =
-            |nodes: &Nodes| nodes.int("weight").map(|w| (w, nodes.find("weight").map_or(node.at, Node::argument)));
-        let (weight, weight_at) = weigh(nodes).or_else(|| weigh(above)).unwrap_or((1, node.at));
-        if weight > MAX_WEIGHT {
-            let message = format!("weights above {MAX_WEIGHT} upset the kernel's schedulers");
-            self.push(Report::warning(Code::Adjusted, weight_at, message).label(format!("taken for {MAX_WEIGHT}")));
-        }
+        let weight = nodes.int("weight").or_else(|| above.int("weight")).unwrap_or(1);
         let upper: u32 = nodes.int("uthreshold").map_or(0, narrow);
         let lower: u32 = nodes.int("lthreshold").map_or(0, narrow);
         if upper > 0 && lower > upper {
@@ -494,7 +486,7 @@ impl Lower<'_> {
         let server = RealServer {
             address,
             forwarding: by,
-            weight: narrow(weight.min(MAX_WEIGHT)),
+            weight: narrow(weight),
             upper_threshold: upper,
             lower_threshold: lower,
             inhibit_on_failure: inhibit,

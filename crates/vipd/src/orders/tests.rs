@@ -92,7 +92,7 @@ fn a_host_is_drained_of_all_its_services_and_what_names_nothing_is_refused() {
         ("192.0.2.1:80", "10.0.0.9", DRAIN, "has no real server 10.0.0.9; there is 10.0.0.1:80, 10.0.0.2:80"),
         ("192.0.2.1:80", "web1", DRAIN, "web1 is no address"),
         ("FWM 7", "10.0.0.1", DRAIN, "FWM 7 has no real server 10.0.0.1"),
-        ("192.0.2.1:80", "10.0.0.1", ServerWish::Weight { weight: 65536 }, "more than 65535"),
+        ("192.0.2.1:80", "10.0.0.1", ServerWish::Weight { weight: 1 << 31 }, "more than 2147483647"),
         ("192.0.2.1:80", "10.0.0.1", ServerWish::Drain { deadline: Some(u64::MAX) }, "longer than a month"),
         ("all", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "name one"),
         ("FWM 7", "10.0.0.5", ServerWish::Add { weight: None, like: None }, "gives FWM 7 no real server"),

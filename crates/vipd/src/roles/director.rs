@@ -30,7 +30,7 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{PlaneStatus, RealServerStatus, ServiceStatus};
-use vipd_config::model::{Config, Global};
+use vipd_config::model::{Config, Global, Leaving};
 use vipd_ipvs::{Client, Error};
 use vipd_lvs::plan::{self, Edit};
 use vipd_lvs::quorum::Quorum;
@@ -65,8 +65,8 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     match director.turn(&mut receiver).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) if channel::is_gone(&e) => {
-            warn!("the supervisor is gone; the IPVS table is given up");
-            director.leave();
+            warn!("the supervisor is gone; the IPVS table stays as it is until another vipd takes it over");
+            director.leave(Fate::Stays);
             ExitCode::SUCCESS
         }
         Err(e) => {
@@ -148,7 +148,7 @@ struct Director {
     states: BTreeMap<VirtualServerId, State>,
     /// Virtual servers of which a successor needs other things than it was told.
     unkept: BTreeSet<VirtualServerId>,
-    /// Services whose quorum a configuration in pieces has changed so far.
+    /// Services that a configuration in pieces has given a quorum, or taken it from, so far.
     turned: BTreeSet<VirtualServerId>,
     /// What else is to be told of it with its last piece.
     news: Vec<FromRole>,
@@ -191,6 +191,15 @@ enum Found {
 enum Weighs {
     Same,
     Otherwise,
+}
+
+/// What becomes of our services at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// They go: somebody wants it so.
+    Goes,
+    /// They stay: nobody asked for an end, and what they carry goes on.
+    Stays,
 }
 
 /// Whether to go on.
@@ -274,7 +283,7 @@ impl Director {
             ToRole::Ping(n) => self.sender.send(&FromRole::Beat(n)).await?,
             ToRole::Stop => {
                 self.say_good_bye().await?;
-                self.leave();
+                self.leave(Fate::Goes);
                 self.sender.send(&FromRole::Done).await?;
                 return Ok(Go::Leave);
             }
@@ -330,7 +339,8 @@ impl Director {
             if before.as_ref() != Some(&state) {
                 self.unkept.insert(lvs.id.clone());
             }
-            if had.is_some_and(|had| had != state.quorum) {
+            // One that is new has gained what it begins with: a `quorum_up` may be what brings its traffic here.
+            if had.unwrap_or(Quorum::Down) != state.quorum {
                 self.turned.insert(lvs.id.clone());
             }
             self.memory.ours.extend(lvs.keys.iter().copied());
@@ -456,11 +466,7 @@ impl Director {
         if !self.global.lvs_flush {
             return;
         }
-        for result in client.execute(&[vipd_ipvs::Command::Flush]) {
-            if let Err(e) = result {
-                warn!("the kernel's IPVS table can't be flushed: {e}");
-            }
-        }
+        flush(client);
     }
 
     /// Reads the timeouts that `lvs_timeouts` is going to change, if they are not known; whether it did.
@@ -660,13 +666,18 @@ impl Director {
         Some(quorum_news(settings, state))
     }
 
-    /// `omega`: at a stop the scripts hear that everything goes.
+    /// `omega`: at a stop the scripts hear that everything goes; of services that go as they are, not of each server. Where
+    /// the table stays nothing goes.
     async fn say_good_bye(&mut self) -> io::Result<()> {
         let mut news = Vec::new();
+        if self.options.keep_ipvs {
+            return Ok(());
+        }
+        let by_server = self.global.lvs_flush_on_stop == Leaving::Servers;
         for id in self.services.values().filter(|s| s.omega).map(|s| &s.id) {
             let Some(state) = self.states.get(id) else { continue };
             let why = "the daemon stops".to_owned();
-            for (address, _) in state.servers.iter().filter(|(_, known)| known.alive) {
+            for (address, _) in state.servers.iter().filter(|(_, known)| known.alive && by_server) {
                 let (service, address, why) = (id.clone(), *address, why.clone());
                 news.push(FromRole::RealServer { service, address, up: false, why });
             }
@@ -680,13 +691,15 @@ impl Director {
         Ok(())
     }
 
-    /// Clears away what is ours, unless told to leave it.
-    fn leave(&mut self) {
+    /// Clears away what is ours, unless told to leave it. What is not the table goes in any case: a successor that knows
+    /// nothing of us could not tell our timeouts from those before.
+    fn leave(&mut self, fate: Fate) {
         if self.options.keep_ipvs {
             info!("leaving the IPVS table as it is, as told (-I)");
             return;
         }
-        if self.memory.ours.is_empty() && self.memory.timeouts_before.is_none() && !self.memory.syncs {
+        let all = self.global.lvs_flush_on_stop == Leaving::Everything;
+        if self.memory.ours.is_empty() && self.memory.timeouts_before.is_none() && !self.memory.syncs && !all {
             return;
         }
         if self.plane.is_none() {
@@ -699,9 +712,13 @@ impl Director {
         }
         self.end_synchronising();
         let Some(client) = &mut self.plane else { return };
-        match plane::read(client, &self.memory.ours, &Table::new()) {
-            Ok(present) => drop(self.carry_out(&plan::clear(&present))),
-            Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
+        match fate {
+            Fate::Stays => {}
+            Fate::Goes if all => flush(client),
+            Fate::Goes => match plane::read(client, &self.memory.ours, &Table::new()) {
+                Ok(present) => drop(self.carry_out(&plan::clear(&present))),
+                Err(e) => warn!("the kernel's IPVS table can't be cleared: {e}"),
+            },
         }
         // Nobody asks for timeouts any more: those before come back.
         self.global.lvs_timeouts = None;
@@ -761,6 +778,15 @@ impl Director {
             bytes: (total(|c| c.bytes.0), total(|c| c.bytes.1)),
             real_servers: real_servers.collect(),
             ..ServiceStatus::default()
+        }
+    }
+}
+
+/// `lvs_flush`, `lvs_flush_on_stop`: nothing stays in the kernel's table, whoever put it there.
+fn flush(client: &mut Client) {
+    for result in client.execute(&[vipd_ipvs::Command::Flush]) {
+        if let Err(e) = result {
+            warn!("the kernel's IPVS table can't be flushed: {e}");
         }
     }
 }

@@ -110,7 +110,8 @@ fn run(test: impl Future<Output = ()>) {
 fn a_successor_goes_on_in_silence() {
     run(async {
         let mut stage = Stage::new(TWO, &Kept::default()).await;
-        assert_eq!(stage.told().await, (vec![], Keeps::Something));
+        let begins = vec!["quorum true".to_owned()];
+        assert_eq!(stage.told().await, (begins, Keeps::Something), "a script may be what brings the traffic here");
         stage.judge(&[(1, true), (2, false)]).await;
         assert_eq!(stage.told().await, (vec!["10.0.0.2:80 false".to_owned()], Keeps::Something));
         let kept = stage.kept.clone();
@@ -130,8 +131,39 @@ fn a_successor_goes_on_in_silence() {
         let unreadable = || serde_json::value::to_raw_value(&serde_json::json!({"servers": 7})).unwrap();
         let known = kept.known.keys().map(|id| (id.clone(), unreadable())).collect();
         let mut anew = Stage::new(TWO, &Kept { snapshot: Some(unreadable()), known }).await;
+        assert_eq!(anew.told().await.0, ["quorum true"]);
         anew.judge(&[(2, false)]).await;
         assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
+    });
+}
+
+#[test]
+fn a_service_without_a_quorum_yet_says_nothing() {
+    run(async {
+        let mut stage = Stage::new(&TWO.replace("protocol TCP", "protocol TCP\n alpha"), &Kept::default()).await;
+        assert_eq!(stage.told().await.0, [""; 0]);
+        stage.judge(&[(1, true)]).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.1:80 true", "quorum true"]);
+    });
+}
+
+#[test]
+fn omega_tells_of_what_goes() {
+    run(async {
+        let omega = TWO.replace("protocol TCP", "protocol TCP\n omega");
+        let servers = ["10.0.0.1:80 false", "10.0.0.2:80 false", "quorum false"];
+        for (words, goes, expected) in [
+            ("", true, &servers[..]),
+            ("lvs_flush_on_stop VS", true, &servers[2..]),
+            ("lvs_flush_on_stop", true, &servers[2..]),
+            ("", false, &[]),
+        ] {
+            let mut stage = Stage::new(&format!("global_defs {{\n{words}\n}}\n{omega}"), &Kept::default()).await;
+            stage.told().await;
+            stage.director.options.keep_ipvs = !goes;
+            stage.director.say_good_bye().await.unwrap();
+            assert_eq!(stage.told().await.0, expected, "{words}");
+        }
     });
 }
 
@@ -139,6 +171,7 @@ fn a_successor_goes_on_in_silence() {
 fn a_reload_that_changes_the_quorum_says_so() {
     run(async {
         let mut stage = Stage::new(TWO, &Kept::default()).await;
+        stage.told().await;
         stage.judge(&[(2, false)]).await;
         stage.told().await;
         let more = TWO.replace("protocol TCP", "protocol TCP\n quorum 2");
@@ -157,6 +190,7 @@ fn a_reload_that_changes_the_quorum_says_so() {
 fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
     run(async {
         let mut stage = Stage::new(TWO, &Kept::default()).await;
+        stage.told().await;
         stage.judge(&[(2, false)]).await;
         stage.told().await;
         let third = "real_server 10.0.0.3 80 {\n}\n";
@@ -169,8 +203,8 @@ fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
         let other = "virtual_server 192.0.2.9 80 {\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n";
         let kept = stage.kept.clone();
         stage.configure(other).await;
-        let gone = ["10.0.0.1:80 false", "quorum false"];
-        assert_eq!(stage.told().await.0, gone, "the second was down before");
+        let gone = ["10.0.0.1:80 false", "quorum false", "quorum true"];
+        assert_eq!(stage.told().await.0, gone, "the second was down before, and the new service has what it needs");
         // The same if nobody was there to tell it when the reload was.
         assert_eq!(Stage::new(other, &kept).await.told().await.0, gone);
     });
