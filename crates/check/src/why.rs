@@ -14,6 +14,8 @@ pub enum Step {
     Header,
     /// The rest of the answer.
     Body,
+    /// Looking for a pattern in the body.
+    Search,
     /// Waiting for a reply that is one datagram or one line.
     Reply,
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Step {
             Step::Handshake => "the TLS handshake",
             Step::Header => "waiting for the answer",
             Step::Body => "reading the body",
+            Step::Search => "searching the body",
             Step::Reply => "waiting for a reply",
         })
     }
@@ -103,6 +106,23 @@ pub enum Why {
         /// The configured one.
         wanted: [u8; 16],
     },
+    /// The pattern is not in the body.
+    NotFound {
+        /// Bytes that were searched.
+        searched: usize,
+        /// Whether the body has more.
+        longer: bool,
+    },
+    /// The pattern that must not be in the body is there.
+    Found {
+        /// Bytes of the body in front of it.
+        at: usize,
+    },
+    /// The pattern was looked for, and given up: it tries too much with this body.
+    GaveUp {
+        /// Steps back that it may take.
+        steps: usize,
+    },
     /// A reply that is another one than it should be.
     Reply {
         /// What came; printable, short.
@@ -160,7 +180,7 @@ impl fmt::Display for Why {
             Why::PortUnreachable => f.write_str("nobody listens there (ICMP: port unreachable)"),
             Why::Unreachable(error) => write!(f, "unreachable: {error}"),
             Why::Reset(step) => write!(f, "connection reset by the server while {}", While(*step)),
-            Why::TimedOut { step: step @ (Step::Connect | Step::Handshake), after, .. } => {
+            Why::TimedOut { step: step @ (Step::Connect | Step::Handshake | Step::Search), after, .. } => {
                 write!(f, "timed out: {step} took longer than {after:?}")
             }
             Why::TimedOut { step: Step::Header, after, received: 0 } => {
@@ -190,6 +210,19 @@ impl fmt::Display for Why {
             }
             Why::BodyTooLarge { limit } => write!(f, "the body is larger than the {limit} bytes that are hashed"),
             Why::Digest { got, wanted } => write!(f, "digest {} instead of {}", hex(got), hex(wanted)),
+            Why::NotFound { searched, longer: false } => {
+                write!(f, "the body ({searched} bytes) has nothing that matches `regex`")
+            }
+            Why::NotFound { searched, longer: true } => {
+                write!(
+                    f,
+                    "nothing matches `regex` in the first {searched} bytes of the body, and the rest is not searched"
+                )
+            }
+            Why::Found { at } => write!(f, "the body has at byte {at} what `regex_no_match` says it must not have"),
+            Why::GaveUp { steps } => {
+                write!(f, "`regex` took more than {steps} steps back over this body: it needs a simpler pattern")
+            }
             Why::Reply { got, wanted } => write!(f, "replied {got} instead of {wanted}"),
             Why::Rcode(code) => write!(f, "the server answered {}", rcode(*code)),
             Why::Broken { step, error } => write!(f, "connection failed while {}: {error}", While(*step)),
@@ -206,7 +239,7 @@ impl fmt::Display for While {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Step::Handshake => f.write_str("shaking hands (TLS)"),
-            step @ (Step::Connect | Step::Header | Step::Body | Step::Reply) => step.fmt(f),
+            step @ (Step::Connect | Step::Header | Step::Body | Step::Search | Step::Reply) => step.fmt(f),
         }
     }
 }

@@ -101,6 +101,7 @@ codes! {
     BadAddress Error "V0305" "an address is malformed" -> "correct the address",
     WrongFamily Error "V0306" "an address is of the wrong family" -> "give it an address of the other family, or take it out",
     BadName Error "V0307" "a name is too long or malformed" -> "give it a shorter or simpler name",
+    BadPattern Error "V0308" "a pattern can't be used" -> "correct the pattern",
     Missing Error "V0401" "something needed is missing" -> "add it",
     DuplicateName Error "V0402" "a name is used twice" -> "give one of them another name, or take it out",
     DuplicateVrid Error "V0403" "a virtual router identifier is used twice on one interface" -> "give one of them another `virtual_router_id`",

@@ -40,7 +40,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use users::Identity;
-use vipd_lvs::settings::HttpProbe;
+use vipd_lvs::settings::{BodyPattern, HttpProbe};
 
 /// What all parts of the lowering share.
 struct Lower<'a> {
@@ -67,6 +67,8 @@ struct Lower<'a> {
     followed_files: BTreeMap<String, TrackedFile>,
     /// What the last `HTTP_GET` asks.
     http: Option<Arc<HttpProbe>>,
+    /// The last pattern, which compiles.
+    pattern: Option<BodyPattern>,
     /// Names of interfaces that are made.
     made: vmac::Names,
     /// What may still be made by copying: trackers of groups, entries of server groups.
@@ -106,6 +108,7 @@ pub(crate) fn lower(
         files: HashMap::new(),
         followed_files: BTreeMap::new(),
         http: None,
+        pattern: None,
         made: vmac::Names::default(),
         copies: MAX_COPIES,
     };

@@ -225,6 +225,13 @@ virtual_server 192.0.2.1 80 {
                 path /
                 status_code 200
             }
+            url {
+                path /status
+                regex up
+                regex_options caseless
+                regex_min_offset 1
+                regex_max_offset 9
+            }
         }
     }
 }
@@ -247,6 +254,7 @@ fn others(value: &Value) -> Vec<Value> {
             json!([1, 2, 3]),
             json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
             json!({ "sni": "x" }),
+            json!({ "regex": "x", "options": [], "absent": false, "min_offset": 0, "max_offset": null }),
             json!(true),
             json!(["192.0.2.77", 32]),
             json!([1, 2]),
@@ -288,6 +296,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "Plain",
                 "Mii",
                 "Made",
+                "Dotall",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));

@@ -57,6 +57,8 @@ pub enum Stopped {
 #[derive(Clone)]
 pub struct Pattern {
     settings: BodyPattern,
+    /// It in the engine's language.
+    text: String,
     regex: Regex,
     /// Whether the engine finds it in one pass over a body.
     plain: bool,
@@ -97,7 +99,7 @@ impl Pattern {
             .max_prog_size(COMPILED / 64)
             .build();
         let regex = regex.map_err(|error| Wrong(reason(&error)))?;
-        Ok(Pattern { settings, regex, plain })
+        Ok(Pattern { settings, text, regex, plain })
     }
 
     /// What it was made from.
@@ -123,7 +125,10 @@ impl Pattern {
             let line = body[first..end].iter().position(|b| *b == b'\n');
             last = line.map_or(last, |length| last.min(first + length));
         }
-        let input = RegexInput::new(body).range(0..end);
+        // A match that must give something back to end in time may not: then there is nothing to give back.
+        let ends = self.text.contains("\\z") || self.text.contains("(?m:$)");
+        let kept = if self.plain || ends { body } else { &body[..end] };
+        let input = RegexInput::new(kept).range(0..end);
         let found = |input: RegexInput<'_, [u8]>| match self.regex.find_input(input) {
             Ok(found) => Ok(found.map(|found| found.start())),
             Err(_) => Err(Stopped::Backtracking),

@@ -351,7 +351,8 @@ impl Translator<'_> {
     }
 
     fn refer_to(&mut self, group: u32) -> Result<(), Wrong> {
-        let text = if self.is(MatchUnsetBackref) { format!("(?:(?({group})\\{group}))") } else { format!("(?:\\{group})") };
+        let text =
+            if self.is(MatchUnsetBackref) { format!("(?:(?({group})\\{group}))") } else { format!("(?:\\{group})") };
         self.out.push_str(&text);
         Ok(())
     }

@@ -309,21 +309,18 @@ URL_ROWS:
         "Accepted status codes."
     "virtualhost" Word, "STRING", "", "checker setting", Acts;
         "Host header for this URL."
-    "regex" Words(1, 64), "STRING", "PCRE2", "none", NotYet("the body is not searched; digest and status_code still count");
-        "Pattern the body must match."
-    "regex_no_match" Flag, "", "flag", "off", NotYet("the body is not searched; digest and status_code still count");
-        "Invert the match."
-    "regex_options" EachOf(REGEX_OPTIONS), "OPTION...", "", "none",
-        NotYet("the body is not searched; digest and status_code still count");
+    "regex" Regex, "STRING", "PCRE2; a backslash is written twice", "none", Acts;
+        "Pattern that something in the body must match: in its first MiB, chunks joined."
+    "regex_no_match" Flag, "", "flag", "off", Acts;
+        "Invert the match: nothing in the body may match."
+    "regex_options" EachOf(REGEX_OPTIONS), "OPTION...", "", "none", Acts;
         "PCRE2 options."
-    "regex_min_offset" Int(0, 4_294_967_295), "INT", "", "0",
-        NotYet("the body is not searched; digest and status_code still count");
-        "First offset searched."
-    "regex_max_offset" Int(0, 4_294_967_295), "INT", "", "unlimited",
-        NotYet("the body is not searched; digest and status_code still count");
-        "Last start offset searched."
+    "regex_min_offset" Int(0, 4_294_967_295), "INT", "", "0", Acts;
+        "Bytes of the body in front of the first place where a match may begin."
+    "regex_max_offset" Int(0, 4_294_967_295), "INT", "", "unlimited", Acts;
+        "Bytes of the body in front of the last place where a match may begin."
     "regex_stack" Ints(2, 1, 1_073_741_824), "START MAX", "bytes, START<=MAX", "library default",
-        NotYet("the body is not searched; digest and status_code still count");
+        Obsolete("the search needs no stack; it is given up after a million steps back at one place");
         "JIT stack size; largest of all wins."
     "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
         NotYet("connections are closed without close_notify");

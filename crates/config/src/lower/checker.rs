@@ -12,8 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{
-    Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType, TlsProbe, UdpProbe, UdpReply,
-    UrlProbe,
+    BodyPattern, Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType, RegexOption,
+    TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// `delay_loop` unless one is given.
@@ -417,7 +417,58 @@ impl Lower<'_> {
             status.push((narrow(from), narrow(to)));
         }
         let host = self.host(nodes).or_else(|| inherited.map(str::to_owned));
-        Some(UrlProbe { path: path.to_owned(), host, digest, status })
+        let pattern = self.pattern(nodes);
+        Some(UrlProbe { path: path.to_owned(), host, digest, status, pattern })
+    }
+
+    /// What is looked for in the body.
+    fn pattern(&mut self, nodes: &Nodes) -> Option<BodyPattern> {
+        let Some(node) = nodes.find("regex") else {
+            let beside = ["regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset"];
+            if let Some(node) = beside.iter().find_map(|name| nodes.find(name)).filter(|_| !nodes.flawed) {
+                let message = format!("`{}` has no effect without `regex`", node.keyword.name);
+                self.push(Report::warning(Code::Unused, node.whole(), message).help("regex \"PATTERN\""));
+            }
+            return None;
+        };
+        let regex = nodes.text("regex")?.to_owned();
+        let named = |option: &&RegexOption| {
+            nodes.all("regex_options").flat_map(|n| &n.words).any(|word| word.text == option.name())
+        };
+        let options: Vec<RegexOption> =
+            RegexOption::ALL.iter().map(|(option, _)| option).filter(named).copied().collect();
+        let at = nodes.find("regex_options").map_or(node.at, Node::whole);
+        for option in &options {
+            let lonely = *option == RegexOption::Ucp && !options.contains(&RegexOption::Utf);
+            let lonely = lonely.then_some("without utf there are no letters but those of ASCII");
+            if let Some(why) = option.idle().or(lonely) {
+                let message = format!("`regex_options`: `{}` has no effect: {why}", option.name());
+                self.push(Report::warning(Code::Adjusted, at, message).label("ignored"));
+            }
+        }
+        let offset = |name: &str| nodes.int(name).map(narrow::<u32>);
+        let (min, max) = (offset("regex_min_offset").unwrap_or(0), offset("regex_max_offset"));
+        if let Some(max) = max.filter(|max| *max < min) {
+            let at = nodes.find("regex_max_offset").map_or(node.at, Node::argument);
+            let message = format!("no match begins behind {min} bytes at least and {max} at most");
+            self.push(Report::error(Code::OutOfRange, at, message).help("regex_max_offset not below regex_min_offset"));
+        }
+        let absent = nodes.on("regex_no_match");
+        let pattern = BodyPattern { regex, options, absent, min_offset: min, max_offset: max };
+        if self.pattern.as_ref() != Some(&pattern) {
+            if let Err(wrong) = vipd_pattern::Pattern::new(pattern.clone()) {
+                let at = node.words.first().map_or(node.at, |first| first.at.to(node.whole()));
+                self.push(Report::error(Code::BadPattern, at, format!("`regex`: {wrong}")));
+                return None;
+            }
+            if usize::try_from(min).is_ok_and(|min| min >= vipd_pattern::SEARCHED) {
+                let at = nodes.find("regex_min_offset").map_or(node.at, Node::argument);
+                let message = format!("only the first {} bytes of a body are searched", vipd_pattern::SEARCHED);
+                self.push(Report::error(Code::OutOfRange, at, message));
+            }
+        }
+        self.pattern = Some(pattern.clone());
+        Some(pattern)
     }
 }
 

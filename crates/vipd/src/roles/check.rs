@@ -12,7 +12,7 @@ use crate::message::{self, Configure, Exit, FromRole, Sessions, StatusPart, ToRo
 use crate::posture::Own;
 use crate::supervisor::RoleName;
 use serde_json::value::to_raw_value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
@@ -25,10 +25,11 @@ use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
 use vipd_check::http::{Request, Version};
 use vipd_check::tls::Tls;
-use vipd_check::{Target, dns, http, ping, smtp, tcp, tls, udp};
+use vipd_check::{Pattern, Target, dns, http, ping, smtp, tcp, tls, udp};
 use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::settings::{
-    Checker, FileProbe, HttpVersion, MiscProbe, Probe, RealServer, UdpProbe, UdpReply, VirtualServer, VirtualServerId,
+    BodyPattern, Checker, FileProbe, HttpVersion, MiscProbe, Probe, RealServer, UdpProbe, UdpReply, VirtualServer,
+    VirtualServerId,
 };
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
@@ -116,6 +117,8 @@ struct Role {
     serial: u64,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
+    /// What is looked for in bodies, compiled when it is first needed.
+    patterns: Patterns,
     /// Virtual servers of which a successor needs other things than it was told.
     unkept: BTreeSet<VirtualServerId>,
     /// When it is told; `None`: when something changes.
@@ -146,6 +149,7 @@ impl Role {
             serial: 0,
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
+            patterns: Patterns::default(),
             unkept: BTreeSet::new(),
             keep_at: None,
             kept: None,
@@ -251,6 +255,7 @@ impl Role {
         if part.more {
             return Ok(());
         }
+        self.patterns.keep(self.checks.values().map(|check| check.health.settings()));
         self.follow_all(); // another session, perhaps; and what is known already counts from the first word on
         if !self.configured {
             // Nothing is late yet, and the director judges all at once sooner than piece by piece.
@@ -435,10 +440,14 @@ impl Role {
             return self.sender.send(&FromRole::Run { id: serial, probe: MiscProbe::clone(&probe) }).await;
         }
         let (results, probes) = (self.results.clone(), self.probes.clone());
+        let patterns = self.patterns.of(&settings.probe);
         tokio::spawn(async move {
             // Closed only at the end of the process, when nobody waits for the result any more.
             let Ok(_permit) = probes.acquire().await else { return };
-            let outcome = probe(&settings).await;
+            let outcome = match patterns {
+                Ok(patterns) => probe(&settings, &patterns).await,
+                Err(why) => Outcome::Fail { why },
+            };
             let _ = results.send(Ran { serial, outcome }).await;
         });
         Ok(())
@@ -599,8 +608,46 @@ fn spread() -> u32 {
     u32::try_from(random % 1001).unwrap_or(0)
 }
 
-/// Runs a probe that needs no program: all its pages one after the other, the first that fails decides.
-async fn probe(settings: &Checker) -> Outcome {
+/// Patterns that many checks may have in common.
+#[derive(Default)]
+struct Patterns(HashMap<BodyPattern, Arc<Pattern>>);
+
+impl Patterns {
+    /// Those of a probe's pages, one for each.
+    fn of(&mut self, probe: &Probe) -> Result<Vec<Option<Arc<Pattern>>>, String> {
+        let Probe::Http(http) = probe else { return Ok(Vec::new()) };
+        http.urls.iter().map(|url| url.pattern.as_ref().map(|settings| self.one(settings)).transpose()).collect()
+    }
+
+    fn one(&mut self, settings: &BodyPattern) -> Result<Arc<Pattern>, String> {
+        if let Some(known) = self.0.get(settings) {
+            return Ok(Arc::clone(known));
+        }
+        // The configuration was not taken without it.
+        let made = Pattern::new(settings.clone()).map_err(|wrong| format!("regex {:?}: {wrong}", settings.regex))?;
+        let made = Arc::new(made);
+        self.0.insert(settings.clone(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Forgets those that no check has any more.
+    fn keep<'a>(&mut self, checks: impl Iterator<Item = &'a Checker>) {
+        if self.0.is_empty() {
+            return;
+        }
+        let urls = checks.filter_map(|check| match &check.probe {
+            Probe::Http(http) => Some(&http.urls),
+            _ => None,
+        });
+        let used: std::collections::HashSet<&BodyPattern> =
+            urls.flatten().filter_map(|url| url.pattern.as_ref()).collect();
+        self.0.retain(|settings, _| used.contains(settings));
+    }
+}
+
+/// Runs a probe that needs no program: all its pages one after the other, the first that fails decides. `patterns` are those of
+/// the pages.
+async fn probe(settings: &Checker, patterns: &[Option<Arc<Pattern>>]) -> Outcome {
     let target = Target {
         address: settings.target,
         bind: settings.bind,
@@ -628,13 +675,14 @@ async fn probe(settings: &Checker) -> Outcome {
                 HttpVersion::V10Close => Version::V10Close,
                 HttpVersion::V11 => Version::V11,
             };
-            for url in &settings.urls {
+            for (url, pattern) in settings.urls.iter().zip(patterns) {
                 let request = Request {
                     path: url.path.clone(),
                     host: url.host.clone(),
                     version,
                     digest: url.digest,
                     status: url.status.clone(),
+                    pattern: pattern.clone(),
                 };
                 let verdict = match &settings.tls {
                     None => http::probe(&target, &request).await,
