@@ -67,6 +67,8 @@ pub enum Verdict {
     Pass {
         /// What was seen: `connected`, `status 200, 612 bytes`.
         detail: String,
+        /// What an operator should see to before it does not any more.
+        notice: Option<String>,
     },
     /// It doesn't, or it could not be asked.
     Fail(Why),
@@ -75,7 +77,7 @@ pub enum Verdict {
 impl From<Result<String, Why>> for Verdict {
     fn from(found: Result<String, Why>) -> Verdict {
         match found {
-            Ok(detail) => Verdict::Pass { detail },
+            Ok(detail) => Verdict::Pass { detail, notice: None },
             Err(why) => Verdict::Fail(why),
         }
     }

@@ -64,6 +64,8 @@ pub enum Why {
     },
     /// The TLS handshake failed.
     Tls(String),
+    /// The server's certificate is not what it should be.
+    Certificate(String),
     /// The server's answer to the TLS handshake was not TLS: probably a plain port.
     NotTls,
     /// The server's answer to a plain request was TLS: probably an SSL_GET was meant.
@@ -194,6 +196,7 @@ impl fmt::Display for Why {
             Why::Closed(step) => write!(f, "the server closed the connection while {}", While(*step)),
             Why::Local { tried, error } => write!(f, "not asked, because of this host: {tried}: {error}"),
             Why::Tls(error) => write!(f, "TLS handshake failed: {error}"),
+            Why::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
             Why::NotTls => f.write_str("TLS handshake failed: the server's answer is not TLS (is it a plain port?)"),
             Why::IsTls => f.write_str("the server speaks TLS there, not plain HTTP (SSL_GET instead of HTTP_GET?)"),
             Why::Malformed { error, began } => write!(f, "not an HTTP answer: {error}; it began with \"{began}\""),

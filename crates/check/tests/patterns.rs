@@ -31,7 +31,7 @@ fn absent(regex: &str) -> BodyPattern {
 #[track_caller]
 fn passes_with(verdict: Verdict, detail: &str) {
     match verdict {
-        Verdict::Pass { detail: seen } => assert!(seen.contains(detail), "{seen:?} doesn't say {detail:?}"),
+        Verdict::Pass { detail: seen, .. } => assert!(seen.contains(detail), "{seen:?} doesn't say {detail:?}"),
         Verdict::Fail(why) => panic!("{why}"),
     }
 }

@@ -129,6 +129,7 @@ codes! {
     Unresolvable Warning "V0604" "a host name can't be resolved",
     SecretReadable Lint "V0605" "everybody can read a file with a password",
     BadKey Error "V0607" "a key can't be read" -> "correct it: 32 to 64 bytes",
+    BadCertificate Error "V0608" "a certificate or its key can't be read" -> "give it a file in PEM form",
     NotYet Warning "V0901" "a keyword is read but not acted on yet",
     Refused Error "V0902" "a keyword that would break the service if it were ignored is not supported yet" -> "take it out",
     Obsolete Lint "V0903" "a keyword has no use any more",

@@ -204,6 +204,10 @@ vrrp_sync_group G {
     }
     notify_master /bin/true root
 }
+SSL {
+    certificate CERTIFICATE
+    ca CERTIFICATE
+}
 virtual_server 192.0.2.1 80 {
     lvs_sched wlc
     persistence_timeout 60
@@ -217,6 +221,24 @@ virtual_server 192.0.2.1 80 {
         lthreshold 5
         notify_up /bin/true root
         TCP_CHECK {
+        }
+    }
+    real_server 10.0.0.3 80 {
+        SSL_GET {
+            enable_sni
+            tls_verify CERTIFICATE
+            tls_expiry_warning 14
+            url {
+                path /
+                virtualhost www.example.org
+                tls_compliant
+            }
+        }
+        SSL_GET {
+            tls_verify
+            url {
+                path /
+            }
         }
     }
     real_server 10.0.0.2 80 {
@@ -297,10 +319,12 @@ fn others(value: &Value) -> Vec<Value> {
                 "Mii",
                 "Made",
                 "Dotall",
+                "Usual",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));
             others.push(json!({ "After": 9 }));
+            others.push(json!({ "File": "/x" }));
             others.push(json!({ "Vrf": "x" }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });
@@ -339,7 +363,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 
 #[test]
 fn whatever_differs_is_told() {
-    let old = config(RICH);
+    let old = config(&RICH.replace("CERTIFICATE", common::pem_file()));
     let old = Config { written: Vec::new(), ..old };
     let document = serde_json::to_value(&old).unwrap();
     let mut all = Vec::new();

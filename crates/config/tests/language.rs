@@ -248,6 +248,9 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         }
         ("vrrp_track_process", "process") => (several(&["nginx", "nginx -g x"]), several(&[""])),
         (_, "status_code") => (several(&["200", "200-299 301"]), several(&["99", "600", "300-200", "x"])),
+        ("SSL", "ca" | "certificate") | (_, "tls_verify") => {
+            (vec![common::pem_file().to_owned()], several(&["/nonexistent/vipd.pem", "/etc/passwd"]))
+        }
         (_, "digest") => (vec!["0".repeat(32)], several(&["0", "zz"])),
         (p, "(address)") if p.ends_with("ipaddress:line") || p.ends_with("ipaddress_excluded:line") => address,
         (_, "weight") if path.ends_with(":line") => weights,

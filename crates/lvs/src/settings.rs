@@ -451,6 +451,19 @@ pub struct HttpProbe {
 pub struct TlsProbe {
     /// Name sent in the handshake (`enable_sni`); `None`: none.
     pub sni: Option<String>,
+    /// `tls_verify`; `None`: any certificate will do.
+    pub verify: Option<Authorities>,
+    /// `tls_expiry_warning`: days before the end of the certificate from which on that is told.
+    pub expiry_warning: Option<u32>,
+}
+
+/// Who may have signed a server's certificate.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Authorities {
+    /// `ca` of `SSL`, else those that the system trusts.
+    Usual,
+    /// Those in this file.
+    File(String),
 }
 
 /// `http_protocol`
@@ -478,6 +491,8 @@ pub struct UrlProbe {
     pub status: Vec<(u16, u16)>,
     /// `regex` and what goes with it.
     pub pattern: Option<BodyPattern>,
+    /// `tls_compliant`: the server is told of the end (`close_notify`).
+    pub close_notify: bool,
 }
 
 /// `regex`: what must be found in a body, or must not.

@@ -192,13 +192,14 @@ pub(super) static REAL_SERVER: Block = Block { path: "virtual_server/real_server
 rows! {
 /// Words of `SSL`.
 SSL_ROWS:
-    "password" Secret, "STRING", "", "none", Acts;
+    "password" Secret, "STRING", "", "none",
+        NotYet("a key with a password is refused: openssl pkey -in KEY -out FILE takes it off");
         "Private key password."
-    "ca" Word, "PATH", "", "none", Acts;
-        "CA file."
+    "ca" Word, "PATH", "", "the system's", Acts;
+        "File with the authorities that tls_verify believes (PEM); without tls_verify any certificate will do."
     "certificate" Word, "PATH", "", "none", Acts;
         "Certificate chain file (PEM)."
-    "key" Word, "PATH", "", "none", Acts;
+    "key" Word, "PATH", "", "in the file of certificate", Acts;
         "Private key file (PEM)."
 }
 
@@ -276,7 +277,7 @@ HTTP_ROWS:
     "sni_name" OptWord, "[NAME]", "", "virtualhost", Acts;
         "SNI to send; also enables SNI."
     "fast_recovery" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("URLs are fetched one delay apart");
+        Obsolete("each run fetches all URLs, one right after the other");
         "No delay between URLs while recovering."
     "url" Block(&URL), "{ }", "", "required", Acts;
         "One URL to fetch."
@@ -289,14 +290,15 @@ pub(super) static HTTP_GET: Block =
 rows! {
 /// Words of `SSL_GET` alone.
 SSL_GET_ROWS:
-    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("connections are closed without close_notify");
+    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Send close_notify when closing."
 }
 
 /// `virtual_server/real_server/SSL_GET`
-pub(super) static SSL_GET: Block =
-    Block { path: "virtual_server/real_server/SSL_GET", keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS] };
+pub(super) static SSL_GET: Block = Block {
+    path: "virtual_server/real_server/SSL_GET",
+    keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS, super::ours::SSL_GET],
+};
 
 rows! {
 /// Words of `url`.
@@ -322,9 +324,8 @@ URL_ROWS:
     "regex_stack" Ints(2, 1, 1_073_741_824), "START MAX", "bytes, START<=MAX", "library default",
         Obsolete("the search needs no stack; it is given up after a million steps back at one place");
         "JIT stack size; largest of all wins."
-    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("connections are closed without close_notify");
-        "Send close_notify when closing."
+    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "checker setting", Acts;
+        "Send close_notify when closing (SSL_GET)."
 }
 
 /// `virtual_server/real_server/HTTP_GET/url`

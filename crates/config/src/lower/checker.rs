@@ -12,8 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{
-    BodyPattern, Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType, RegexOption,
-    TlsProbe, UdpProbe, UdpReply, UrlProbe,
+    Authorities, BodyPattern, Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType,
+    RegexOption, TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// `delay_loop` unless one is given.
@@ -318,7 +318,7 @@ impl Lower<'_> {
         let inherited = self.host(own).or_else(|| self.host(chain.server)).or_else(|| self.host(chain.service));
         let mut urls = Vec::new();
         for url in own.all("url") {
-            urls.extend(self.url(url, inherited.as_deref()));
+            urls.extend(self.url(url, inherited.as_deref(), own));
         }
         urls.shrink_to_fit(); // mostly one
         if urls.is_empty() {
@@ -348,7 +348,21 @@ impl Lower<'_> {
             Some("1.1") => HttpVersion::V11,
             _ => HttpVersion::V10,
         };
-        let tls = tls.then_some(TlsProbe { sni: if wants_sni { sni } else { None } });
+        if !tls && let Some(node) = own.all("url").find_map(|url| url.nodes().find("tls_compliant")) {
+            let message = "`tls_compliant` has no effect in an `HTTP_GET`";
+            self.push(Report::warning(Code::Unused, node.whole(), message).help("SSL_GET speaks TLS"));
+        }
+        let tls = tls.then(|| TlsProbe {
+            sni: if wants_sni { sni } else { None },
+            verify: own.find("tls_verify").map(|node| match node.words.first() {
+                Some(file) => {
+                    self.authorities(file);
+                    Authorities::File(file.text.clone())
+                }
+                None => Authorities::Usual,
+            }),
+            expiry_warning: own.int("tls_expiry_warning").map(narrow),
+        });
         let probe = HttpProbe { tls, version, urls };
         // Mostly what the server before is asked, too.
         let probe = self.http.take().filter(|before| **before == probe).unwrap_or_else(|| Arc::new(probe));
@@ -370,7 +384,7 @@ impl Lower<'_> {
         Some(name.to_owned())
     }
 
-    fn url(&mut self, node: &Node, inherited: Option<&str>) -> Option<UrlProbe> {
+    fn url(&mut self, node: &Node, inherited: Option<&str>, checker: &Nodes) -> Option<UrlProbe> {
         let nodes = node.nodes();
         let Some(path) = nodes.text("path") else {
             if !nodes.flawed {
@@ -418,7 +432,8 @@ impl Lower<'_> {
         }
         let host = self.host(nodes).or_else(|| inherited.map(str::to_owned));
         let pattern = self.pattern(nodes);
-        Some(UrlProbe { path: path.to_owned(), host, digest, status, pattern })
+        let close_notify = nodes.switch("tls_compliant").unwrap_or_else(|| checker.on("tls_compliant"));
+        Some(UrlProbe { path: path.to_owned(), host, digest, status, pattern, close_notify })
     }
 
     /// What is looked for in the body.
