@@ -248,7 +248,11 @@ fn unfit(error: &CertificateError) -> String {
             let presented = match presented.as_slice() {
                 [] => "nobody (no subjectAltName)".to_owned(),
                 // `DnsName("www.example.org")`
-                names => names.iter().map(|n| n.split('"').nth(1).unwrap_or(n)).collect::<Vec<_>>().join(", "),
+                names => names
+                    .iter()
+                    .map(|name| name.split(['(', ')']).nth(1).unwrap_or(name).trim_matches('"'))
+                    .collect::<Vec<_>>()
+                    .join(", "),
             };
             format!("it is for {presented}, not for {}", expected.to_str())
         }

@@ -348,6 +348,9 @@ impl Lower<'_> {
             Some("1.1") => HttpVersion::V11,
             _ => HttpVersion::V10,
         };
+        if !tls {
+            urls.iter_mut().for_each(|url| url.close_notify = false);
+        }
         if !tls && let Some(node) = own.all("url").find_map(|url| url.nodes().find("tls_compliant")) {
             let message = "`tls_compliant` has no effect in an `HTTP_GET`";
             self.push(Report::warning(Code::Unused, node.whole(), message).help("SSL_GET speaks TLS"));
