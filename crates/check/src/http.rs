@@ -1,4 +1,4 @@
-//! `HTTP_GET`: one request, the answer's status and perhaps the MD5 of its body. No redirects, no content coding, no cookies.
+//! `HTTP_GET`: one request, the answer's status, perhaps the MD5 of its body and what stands in it. No redirects, no content coding, no cookies.
 //!
 //! The request, the lines in keepalived's order:
 //!
@@ -9,12 +9,14 @@
 //! Host: <host>
 //! ```
 //!
-//! What is judged, in this order: that it is an HTTP answer, its status, that it is complete, its digest.
+//! What is judged, in this order: that it is an HTTP answer, its status, that it is complete, its digest, its pattern.
 //!
 //! Where this differs from keepalived 2.2.7 and 2.4.3: the header may have 16 KiB instead of 4095 bytes; a status line without
 //! reason phrase is understood; the whole answer has one time limit instead of one for each read; an answer shorter than its
-//! `Content-Length` is a failure; a body is hashed up to [`HASHED`] bytes.
+//! `Content-Length` is a failure; a body is hashed up to [`HASHED`] bytes, and searched, without the framing of chunks, up to
+//! [`SEARCHED`](vipd_pattern::SEARCHED).
 
+use crate::body::{Kept, search};
 use crate::connect::connect;
 use crate::tap::{Ear, Tap};
 use crate::why::{hex, printable};
@@ -27,7 +29,9 @@ use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use vipd_pattern::Pattern;
 
 /// The largest header that is read, in bytes.
 pub const HEADER: usize = 16 << 10;
@@ -69,6 +73,8 @@ pub struct Request {
     pub digest: Option<[u8; 16]>,
     /// Wanted statuses, both ends included; empty: [`SUCCESS`].
     pub status: Vec<(u16, u16)>,
+    /// What the body must have, or must not.
+    pub pattern: Option<Arc<Pattern>>,
 }
 
 /// Connects, asks, judges the answer.
@@ -80,7 +86,8 @@ pub async fn probe(target: &Target, request: &Request) -> Verdict {
     found.await.into()
 }
 
-/// Asks over a connection and judges the answer, all of it within the target's timeout.
+/// Asks over a connection and judges the answer: all of it is there within the target's timeout, and its body is searched
+/// within another one.
 pub(crate) async fn exchange<S>(stream: S, target: &Target, request: &Request) -> Result<String, Why>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -112,13 +119,17 @@ where
         }
         judged.await
     };
-    match tokio::time::timeout(target.timeout, talk).await {
-        Ok(found) => found,
+    let (detail, kept) = match tokio::time::timeout(target.timeout, talk).await {
+        Ok(found) => found?,
         Err(_) => {
             let seen = ear.seen();
             let step = if seen.complete_header() { Step::Body } else { Step::Header };
-            Err(Why::TimedOut { step, after: target.timeout, received: seen.received })
+            return Err(Why::TimedOut { step, after: target.timeout, received: seen.received });
         }
+    };
+    match &request.pattern {
+        None => Ok(detail),
+        Some(pattern) => Ok(format!("{detail}, {}", search(pattern, kept, target.timeout).await?)),
     }
 }
 
@@ -176,7 +187,8 @@ fn encoded(path: &str) -> String {
     text
 }
 
-async fn judge(answer: Response<Incoming>, request: &Request, ear: &Ear) -> Result<String, Why> {
+/// What was seen of an answer that is as it should be but for its pattern, and the beginning of its body if there is one.
+async fn judge(answer: Response<Incoming>, request: &Request, ear: &Ear) -> Result<(String, Kept), Why> {
     let status = answer.status().as_u16();
     let wanted = if request.status.is_empty() { &[SUCCESS][..] } else { &request.status };
     if !wanted.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
@@ -185,31 +197,36 @@ async fn judge(answer: Response<Incoming>, request: &Request, ear: &Ear) -> Resu
         return Err(Why::Status { got: status, wanted: wanted.to_vec(), location });
     }
     let chunked = answer.headers().contains_key(TRANSFER_ENCODING);
-    let limit = if request.digest.is_some() { HASHED } else { SKIMMED };
+    let (digest, pattern) = (request.digest, request.pattern.is_some());
     let mut hash = Md5::new();
+    let mut kept = Kept::default();
     let mut length = 0_u64;
     let mut body = answer.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| explain(&e, Step::Body, ear))?;
         let Some(data) = frame.data_ref() else { continue }; // trailers
         length += data.len() as u64;
-        if length > limit {
-            return match request.digest {
-                Some(_) => Err(Why::BodyTooLarge { limit }),
-                None => Ok(format!("status {status}, body not read beyond {limit} bytes")),
-            };
+        if digest.is_some() && length > HASHED {
+            return Err(Why::BodyTooLarge { limit: HASHED });
         }
-        if request.digest.is_some() {
+        if pattern {
+            kept.take(data).await;
+        }
+        if digest.is_some() {
             hash.update(data);
+        } else if pattern && kept.is_full() {
+            return Ok((format!("status {status}, more than {} bytes", kept.searched()), kept));
+        } else if !pattern && length > SKIMMED {
+            return Ok((format!("status {status}, body not read beyond {SKIMMED} bytes"), kept));
         }
     }
-    let Some(digest) = request.digest else {
-        return Ok(format!("status {status}, {length} bytes"));
+    let Some(digest) = digest else {
+        return Ok((format!("status {status}, {length} bytes"), kept));
     };
     let got: [u8; 16] = hash.finalize().into();
     let raw = ear.seen().raw_digest().filter(|_| chunked);
     if got == digest || raw == Some(digest) {
-        Ok(format!("status {status}, {length} bytes, digest {}", hex(&digest)))
+        Ok((format!("status {status}, {length} bytes, digest {}", hex(&digest)), kept))
     } else {
         Err(Why::Digest { got, wanted: digest })
     }

@@ -13,11 +13,14 @@
 //!
 //! What every probe keeps to:
 //!
-//! - It ends. Connecting, the TLS handshake and the whole answer may take [`Target::timeout`] each, however the server drips.
-//! - It is small. Whatever a server sends, a probe holds tens of kilobytes; bodies are hashed as they come, up to a bound.
-//! - It leaves nothing behind. Dropping the future closes the socket; no task outlives it.
+//! - It ends. Connecting, the TLS handshake, the whole answer and the search of its body may take [`Target::timeout`] each,
+//!   however the server drips.
+//! - It is small. Whatever a server sends, a probe holds tens of kilobytes; bodies are hashed as they come, up to a bound. One
+//!   that looks for a pattern holds what it searches, up to another bound, and all of those together up to a third.
+//! - It leaves nothing behind. Dropping the future closes the socket; no task outlives it, but for a search, which soon ends.
 //! - It can't be hurt by its own host: no descriptors or a wrong `bindto` is a failure that says so ([`Why::Local`]).
 
+mod body;
 mod connect;
 pub mod dns;
 pub mod http;
@@ -29,6 +32,7 @@ pub mod tls;
 pub mod udp;
 mod why;
 
+pub use vipd_pattern::{BodyPattern, Pattern, RegexOption};
 pub use why::{Step, Why, ranges};
 
 use std::net::SocketAddr;
@@ -45,7 +49,7 @@ pub struct Target {
     pub bind_device: Option<String>,
     /// Firewall mark of the packets (`SO_MARK`; needs `CAP_NET_RAW` or `CAP_NET_ADMIN`); 0: none.
     pub fwmark: u32,
-    /// How long each step may take: connecting, the TLS handshake, the whole answer.
+    /// How long each step may take: connecting, the TLS handshake, the whole answer, the search of its body.
     pub timeout: Duration,
 }
 
@@ -63,6 +67,8 @@ pub enum Verdict {
     Pass {
         /// What was seen: `connected`, `status 200, 612 bytes`.
         detail: String,
+        /// What an operator should see to before it does not any more.
+        notice: Option<String>,
     },
     /// It doesn't, or it could not be asked.
     Fail(Why),
@@ -71,7 +77,7 @@ pub enum Verdict {
 impl From<Result<String, Why>> for Verdict {
     fn from(found: Result<String, Why>) -> Verdict {
         match found {
-            Ok(detail) => Verdict::Pass { detail },
+            Ok(detail) => Verdict::Pass { detail, notice: None },
             Err(why) => Verdict::Fail(why),
         }
     }

@@ -14,6 +14,8 @@ pub enum Step {
     Header,
     /// The rest of the answer.
     Body,
+    /// Looking for a pattern in the body.
+    Search,
     /// Waiting for a reply that is one datagram or one line.
     Reply,
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Step {
             Step::Handshake => "the TLS handshake",
             Step::Header => "waiting for the answer",
             Step::Body => "reading the body",
+            Step::Search => "searching the body",
             Step::Reply => "waiting for a reply",
         })
     }
@@ -61,6 +64,8 @@ pub enum Why {
     },
     /// The TLS handshake failed.
     Tls(String),
+    /// The server's certificate is not what it should be.
+    Certificate(String),
     /// The server's answer to the TLS handshake was not TLS: probably a plain port.
     NotTls,
     /// The server's answer to a plain request was TLS: probably an SSL_GET was meant.
@@ -102,6 +107,23 @@ pub enum Why {
         got: [u8; 16],
         /// The configured one.
         wanted: [u8; 16],
+    },
+    /// The pattern is not in the body.
+    NotFound {
+        /// Bytes that were searched.
+        searched: usize,
+        /// Whether the body has more.
+        longer: bool,
+    },
+    /// The pattern that must not be in the body is there.
+    Found {
+        /// Bytes of the body in front of it.
+        at: usize,
+    },
+    /// The pattern was looked for, and given up: it tries too much with this body.
+    GaveUp {
+        /// Steps back that it may take.
+        steps: usize,
     },
     /// A reply that is another one than it should be.
     Reply {
@@ -160,7 +182,7 @@ impl fmt::Display for Why {
             Why::PortUnreachable => f.write_str("nobody listens there (ICMP: port unreachable)"),
             Why::Unreachable(error) => write!(f, "unreachable: {error}"),
             Why::Reset(step) => write!(f, "connection reset by the server while {}", While(*step)),
-            Why::TimedOut { step: step @ (Step::Connect | Step::Handshake), after, .. } => {
+            Why::TimedOut { step: step @ (Step::Connect | Step::Handshake | Step::Search), after, .. } => {
                 write!(f, "timed out: {step} took longer than {after:?}")
             }
             Why::TimedOut { step: Step::Header, after, received: 0 } => {
@@ -174,6 +196,7 @@ impl fmt::Display for Why {
             Why::Closed(step) => write!(f, "the server closed the connection while {}", While(*step)),
             Why::Local { tried, error } => write!(f, "not asked, because of this host: {tried}: {error}"),
             Why::Tls(error) => write!(f, "TLS handshake failed: {error}"),
+            Why::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
             Why::NotTls => f.write_str("TLS handshake failed: the server's answer is not TLS (is it a plain port?)"),
             Why::IsTls => f.write_str("the server speaks TLS there, not plain HTTP (SSL_GET instead of HTTP_GET?)"),
             Why::Malformed { error, began } => write!(f, "not an HTTP answer: {error}; it began with \"{began}\""),
@@ -190,6 +213,19 @@ impl fmt::Display for Why {
             }
             Why::BodyTooLarge { limit } => write!(f, "the body is larger than the {limit} bytes that are hashed"),
             Why::Digest { got, wanted } => write!(f, "digest {} instead of {}", hex(got), hex(wanted)),
+            Why::NotFound { searched, longer: false } => {
+                write!(f, "the body ({searched} bytes) has nothing that matches `regex`")
+            }
+            Why::NotFound { searched, longer: true } => {
+                write!(
+                    f,
+                    "nothing matches `regex` in the first {searched} bytes of the body, and the rest is not searched"
+                )
+            }
+            Why::Found { at } => write!(f, "the body has at byte {at} what `regex_no_match` says it must not have"),
+            Why::GaveUp { steps } => {
+                write!(f, "`regex` took more than {steps} steps back over this body: it needs a simpler pattern")
+            }
             Why::Reply { got, wanted } => write!(f, "replied {got} instead of {wanted}"),
             Why::Rcode(code) => write!(f, "the server answered {}", rcode(*code)),
             Why::Broken { step, error } => write!(f, "connection failed while {}: {error}", While(*step)),
@@ -206,7 +242,7 @@ impl fmt::Display for While {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Step::Handshake => f.write_str("shaking hands (TLS)"),
-            step @ (Step::Connect | Step::Header | Step::Body | Step::Reply) => step.fmt(f),
+            step @ (Step::Connect | Step::Header | Step::Body | Step::Search | Step::Reply) => step.fmt(f),
         }
     }
 }

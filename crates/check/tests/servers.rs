@@ -101,7 +101,7 @@ async fn garbage_silence_and_half_answers_fail_with_their_reason() {
     let verdict = get_in_vain(slow, Request { digest: Some([0; 16]), ..page() }).await;
     fails(verdict, "timed out: the answer was not complete after 800ms");
     // TLS spoken to a server that doesn't.
-    let verdict = tls::probe(&target(says(b"HTTP/1.0 400 Bad\r\n\r\n").await), &Tls { sni: None }, &page()).await;
+    let verdict = tls::probe(&target(says(b"HTTP/1.0 400 Bad\r\n\r\n").await), &Tls::default(), &page()).await;
     fails(verdict, "not TLS");
     // Plain HTTP spoken to one that speaks TLS and says so: alert, fatal, unexpected_message.
     fails(get(says(b"\x15\x03\x01\x00\x02\x02\x0a").await, page()).await, "speaks TLS there, not plain HTTP");
@@ -225,10 +225,13 @@ async fn openssl_tls() {
         let request = |digest| Request { path: "/index.html".to_owned(), digest, ..page() };
         let body = digest_of(b"vipd sample page\n");
         let target = target(address);
-        passes(tls::probe(&target, &Tls { sni: None }, &request(Some(body))).await);
-        passes(tls::probe(&target, &Tls { sni: Some("www.example.org".to_owned()) }, &request(None)).await);
+        passes(tls::probe(&target, &Tls::default(), &request(Some(body))).await);
+        passes(
+            tls::probe(&target, &Tls { sni: Some("www.example.org".to_owned()), ..Tls::default() }, &request(None))
+                .await,
+        );
         assert_eq!(genhash(port, "/index.html", &["-S"]), hex(body), "keepalived's genhash agrees");
-        fails(tls::probe(&target, &Tls { sni: None }, &request(Some([1; 16]))).await, "digest");
+        fails(tls::probe(&target, &Tls::default(), &request(Some([1; 16]))).await, "digest");
         // Plain HTTP to a TLS port: this server knows a plain request when it sees one, and leaves without an alert.
         fails(probe(&target, &request(None)).await, "closed the connection without an answer");
     }
@@ -252,7 +255,7 @@ async fn only_modern_cipher_suites_are_spoken() {
         let wanted = hex(digest_of(b"vipd sample page\n"));
         assert_eq!(genhash(port, "/index.html", &["-S"]), wanted, "keepalived's genhash speaks {suite}");
         let request = Request { path: "/index.html".to_owned(), ..page() };
-        let verdict = tls::probe(&target(address), &Tls { sni: None }, &request).await;
+        let verdict = tls::probe(&target(address), &Tls::default(), &request).await;
         if what.is_empty() {
             passes(verdict);
         } else {

@@ -49,7 +49,7 @@ async fn a_real_mail_server() {
     let address = wait_port(port);
     // It asks for its own name before it greets, which takes long where nobody answers.
     let patient = Target::new(address, Duration::from_secs(30));
-    let Verdict::Pass { detail } = smtp::probe(&patient, NAME).await else { panic!("it is well") };
+    let Verdict::Pass { detail, .. } = smtp::probe(&patient, NAME).await else { panic!("it is well") };
     assert!(detail.contains("greeted with \"220 ") && detail.contains("SMTP"), "{detail}");
     fails(smtp::probe(&patient, "").await, "instead of 250 to HELO");
     drop(real);
@@ -120,7 +120,7 @@ async fn a_real_name_server() {
     ];
     let real = start("/usr/sbin/dnsmasq", "dnsmasq-base", &arguments, std::path::Path::new("/"));
     let address = wait_port(port);
-    let Verdict::Pass { detail } = dns::probe(&target(address), &question("up.example")).await else {
+    let Verdict::Pass { detail, .. } = dns::probe(&target(address), &question("up.example")).await else {
         panic!("it is well")
     };
     assert_eq!(detail, "answered, 1 records");

@@ -2,8 +2,8 @@
 //! what they are, not by what they are called: an instance keeps its identity when it is renamed.
 
 use crate::model::{
-    Config, Global, Instance, Interface, Process, Processes, ServerNotify, Service, Statics, SyncGroup, TrackedFile,
-    TrackedProcess, TrackedScript,
+    Config, Global, Instance, Interface, Process, Processes, ServerNotify, Service, Statics, SyncGroup, Tls,
+    TrackedFile, TrackedProcess, TrackedScript,
 };
 use crate::succession::{Place, Succession, from_to};
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,12 +132,14 @@ pub fn changes(old: &Config, new: &Config) -> Vec<Change> {
         statics: _,
         bfd: _,
         interfaces: _,
+        tls: _,
         garp_groups: _,
         services: _,
         written: _,
     } = new;
     changed(&mut changes, Kind::Global, "global_defs".to_owned(), &global(&old.global, &new.global), Vec::new());
     changed(&mut changes, Kind::Global, "interfaces".to_owned(), &interfaces(old, new), Vec::new());
+    changed(&mut changes, Kind::Global, "SSL".to_owned(), &tls(&old.tls, &new.tls), Vec::new());
     instances(old, new, &mut changes);
     statics(&old.statics, &new.statics, &mut changes);
     compare(
@@ -314,6 +316,11 @@ fn processes(old: &Processes, new: &Processes) -> Vec<Word> {
         ["bfd_process_name", "bfd_priority", "bfd_rt_priority", "bfd_cpu_affinity", "bfd_rlimit_rttime"],
     ));
     words
+}
+
+fn tls(old: &Tls, new: &Tls) -> Vec<Word> {
+    let Tls { identity, ca } = new;
+    vec![("certificate", Felt::Quorum, old.identity != *identity), ("ca", Felt::Quorum, old.ca != *ca)]
 }
 
 /// What differs in what the file says of interfaces of the host.

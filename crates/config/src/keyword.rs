@@ -124,6 +124,8 @@ pub enum Args {
     OptScript,
     /// A command alone.
     Program,
+    /// A pattern: one word, its escapes resolved.
+    Regex,
     /// A user and a group.
     User,
     /// Words that the meaning of the keyword decides on.

@@ -21,6 +21,7 @@ mod server_group;
 mod service;
 mod stays;
 mod takeover;
+mod tls;
 mod track;
 mod transport;
 mod users;
@@ -40,7 +41,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use users::Identity;
-use vipd_lvs::settings::HttpProbe;
+use vipd_lvs::settings::{BodyPattern, HttpProbe};
 
 /// What all parts of the lowering share.
 struct Lower<'a> {
@@ -67,6 +68,10 @@ struct Lower<'a> {
     followed_files: BTreeMap<String, TrackedFile>,
     /// What the last `HTTP_GET` asks.
     http: Option<Arc<HttpProbe>>,
+    /// Files with authorities that were seen already.
+    authorities: std::collections::HashSet<String>,
+    /// The last pattern, which compiles.
+    pattern: Option<BodyPattern>,
     /// Names of interfaces that are made.
     made: vmac::Names,
     /// What may still be made by copying: trackers of groups, entries of server groups.
@@ -106,11 +111,14 @@ pub(crate) fn lower(
         files: HashMap::new(),
         followed_files: BTreeMap::new(),
         http: None,
+        authorities: std::collections::HashSet::new(),
+        pattern: None,
         made: vmac::Names::default(),
         copies: MAX_COPIES,
     };
     lower.identity = lower.default_identity(&globals);
     let mut config = Config { global: lower.global(&globals, &root), written, ..Config::default() };
+    config.tls = lower.tls(&root);
     lower.vrrp(&root, &mut config);
     lower.interfaces(&root, &mut config);
     lower.followed(&globals, &mut config);

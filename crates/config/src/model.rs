@@ -34,6 +34,8 @@ pub struct Config {
     pub bfd: Vec<bfd::Instance>,
     /// What the file says of interfaces of the host, by their names.
     pub interfaces: BTreeMap<String, Interface>,
+    /// `SSL`
+    pub tls: Tls,
     /// `garp_group`s in the order of the file; an interface is in one at most.
     pub garp_groups: Vec<GarpGroup>,
     /// `virtual_server`s in the order of the file; ids unique. Those that a reload leaves alone are shared with the
@@ -43,6 +45,35 @@ pub struct Config {
     /// `vipd config` show. The roles don't get it.
     #[serde(skip)]
     pub written: Vec<Setting>,
+}
+
+/// `SSL`: how `SSL_GET` shows itself to servers, and whom it believes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Tls {
+    /// `certificate` and `key`
+    pub identity: Option<TlsIdentity>,
+    /// `ca`: the authorities that `tls_verify` believes; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+/// A client's certificate.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TlsIdentity {
+    /// The file with it, and with those that lead to its authority (PEM).
+    pub certificates: String,
+    /// Its private key.
+    pub key: TlsKey,
+}
+
+/// A file with a private key (PEM).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsKey(pub String);
+
+/// What is printed ends in logs.
+impl std::fmt::Debug for TlsKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsKey(<hidden>)")
+    }
 }
 
 /// `global_defs`, as far as it outlives the lowering (defaults for other blocks are already in them).

@@ -207,7 +207,7 @@ fn value(block: &Block, row: &Keyword) -> Json {
             let weight = json!({ "type": "integer", "minimum": low, "maximum": high });
             Json::Object(closed(pairs(&[("weight", weight), ("reverse", json!({ "type": "boolean" }))])))
         }
-        Args::Word | Args::Secret => json!({ "type": "string", "minLength": 1 }),
+        Args::Word | Args::Secret | Args::Regex => json!({ "type": "string", "minLength": 1 }),
         Args::OptWord => or_nothing(text()),
         Args::Device => json!({ "type": "string", "minLength": 1, "maxLength": 15 }),
         Args::Form(form) => of_form(form),

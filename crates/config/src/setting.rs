@@ -78,6 +78,8 @@ pub enum Value {
         /// `USER [[:]GROUP]`
         user: Vec<String>,
     },
+    /// A pattern, its escapes resolved.
+    Pattern(String),
     /// What must not be shown.
     Secret(Secret),
     /// Several values, one behind the other.

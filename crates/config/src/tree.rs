@@ -371,7 +371,9 @@ impl<'a> Parser<'a> {
             let message = format!("`{}` is now called `{to}`", written.name);
             self.findings.push(Report::lint(Code::OldSpelling, at, message));
         }
-        if let Some(quote) = line.unmatched.take().filter(|_| !keyword.args.is_command() && keyword.name != "regex") {
+        if let Some(quote) =
+            line.unmatched.take().filter(|_| !keyword.args.is_command() && !matches!(keyword.args, Args::Regex))
+        {
             let report = Report::error(Code::UnmatchedQuote, quote, "this quote is not closed on its line");
             self.findings.push(report.help("a quote inside a quoted word can't be escaped here"));
         }

@@ -205,6 +205,10 @@ vrrp_sync_group G {
     }
     notify_master /bin/true root
 }
+SSL {
+    certificate CERTIFICATE
+    ca CERTIFICATE
+}
 virtual_server 192.0.2.1 80 {
     lvs_sched wlc
     persistence_timeout 60
@@ -220,11 +224,36 @@ virtual_server 192.0.2.1 80 {
         TCP_CHECK {
         }
     }
+    real_server 10.0.0.3 80 {
+        SSL_GET {
+            enable_sni
+            tls_verify CERTIFICATE
+            tls_expiry_warning 14
+            url {
+                path /
+                virtualhost www.example.org
+                tls_compliant
+            }
+        }
+        SSL_GET {
+            tls_verify
+            url {
+                path /
+            }
+        }
+    }
     real_server 10.0.0.2 80 {
         HTTP_GET {
             url {
                 path /
                 status_code 200
+            }
+            url {
+                path /status
+                regex up
+                regex_options caseless
+                regex_min_offset 1
+                regex_max_offset 9
             }
         }
     }
@@ -248,6 +277,7 @@ fn others(value: &Value) -> Vec<Value> {
             json!([1, 2, 3]),
             json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
             json!({ "sni": "x" }),
+            json!({ "regex": "x", "options": [], "absent": false, "min_offset": 0, "max_offset": null }),
             json!(true),
             json!(["192.0.2.77", 32]),
             json!([1, 2]),
@@ -291,10 +321,13 @@ fn others(value: &Value) -> Vec<Value> {
                 "Made",
                 "Draining",
                 "Everything",
+                "Dotall",
+                "Usual",
             ];
             others.extend(words.map(|word| json!(word)));
             others.push(json!({ "Secs": 9 }));
             others.push(json!({ "After": 9 }));
+            others.push(json!({ "File": "/x" }));
             others.push(json!({ "Vrf": "x" }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });
@@ -333,7 +366,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 
 #[test]
 fn whatever_differs_is_told() {
-    let old = config(RICH);
+    let old = config(&RICH.replace("CERTIFICATE", common::pem_file()));
     let old = Config { written: Vec::new(), ..old };
     let document = serde_json::to_value(&old).unwrap();
     let mut all = Vec::new();

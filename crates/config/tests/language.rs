@@ -116,6 +116,7 @@ fn by_type(args: Args) -> Option<Examples> {
         Args::Script => (several(&["/bin/true", "\"/bin/true 'a b'\" root root"]), several(&["", "\"\""])),
         Args::OptScript => (several(&["/bin/true", ""]), several(&["\"\""])),
         Args::Program => (several(&["/bin/true", "\"/bin/true x\""]), several(&["", "\"\""])),
+        Args::Regex => (several(&["\"a.*b\"", "a\\\\.b"]), several(&["", "a(b", "a b"])),
         Args::User => (several(&["root", "root root"]), several(&["", "no-such-user-here"])),
         Args::Ints(most, low, high) => (vec![low.to_string(), format!("{low} {high}")], {
             let _ = most;
@@ -247,8 +248,10 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         }
         ("vrrp_track_process", "process") => (several(&["nginx", "nginx -g x"]), several(&[""])),
         (_, "status_code") => (several(&["200", "200-299 301"]), several(&["99", "600", "300-200", "x"])),
+        ("SSL", "ca" | "certificate") | (_, "tls_verify") => {
+            (vec![common::pem_file().to_owned()], several(&["/nonexistent/vipd.pem", "/etc/passwd"]))
+        }
         (_, "digest") => (vec!["0".repeat(32)], several(&["0", "zz"])),
-        (_, "regex") => (several(&["\"a.*b\""]), several(&[""])),
         (p, "(address)") if p.ends_with("ipaddress:line") || p.ends_with("ipaddress_excluded:line") => address,
         (_, "weight") if path.ends_with(":line") => weights,
         ("vrrp_instance/heartbeat_paths:line", "(interface)") => (

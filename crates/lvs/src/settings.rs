@@ -481,6 +481,19 @@ pub struct HttpProbe {
 pub struct TlsProbe {
     /// Name sent in the handshake (`enable_sni`); `None`: none.
     pub sni: Option<String>,
+    /// `tls_verify`; `None`: any certificate will do.
+    pub verify: Option<Authorities>,
+    /// `tls_expiry_warning`: days before the end of the certificate from which on that is told.
+    pub expiry_warning: Option<u32>,
+}
+
+/// Who may have signed a server's certificate.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Authorities {
+    /// `ca` of `SSL`, else those that the system trusts.
+    Usual,
+    /// Those in this file.
+    File(String),
 }
 
 /// `http_protocol`
@@ -506,6 +519,103 @@ pub struct UrlProbe {
     pub digest: Option<[u8; 16]>,
     /// `status_code`: accepted ranges, both ends included; empty: 200..=299.
     pub status: Vec<(u16, u16)>,
+    /// `regex` and what goes with it.
+    pub pattern: Option<BodyPattern>,
+    /// `tls_compliant`: the server is told of the end (`close_notify`).
+    pub close_notify: bool,
+}
+
+/// `regex`: what must be found in a body, or must not.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct BodyPattern {
+    /// `regex`, in the language of PCRE2; what the file escapes is resolved.
+    pub regex: String,
+    /// `regex_options`, each once, in the order of [`RegexOption::ALL`].
+    pub options: Vec<RegexOption>,
+    /// `regex_no_match`: the body must hold nothing like it.
+    pub absent: bool,
+    /// `regex_min_offset`: bytes of the body in front of the first place where it may begin.
+    pub min_offset: u32,
+    /// `regex_max_offset`: bytes of the body in front of the last one; `None`: anywhere behind the first.
+    pub max_offset: Option<u32>,
+}
+
+/// `regex_options`: options of PCRE2, by their names there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // PCRE2's own names
+pub enum RegexOption {
+    AllowEmptyClass,
+    AltBsux,
+    AltCircumflex,
+    AltVerbnames,
+    AutoCallout,
+    Caseless,
+    DollarEndonly,
+    Dotall,
+    Dupnames,
+    Extended,
+    Firstline,
+    MatchUnsetBackref,
+    Multiline,
+    NeverBackslashC,
+    NeverUcp,
+    NeverUtf,
+    NoAutoCapture,
+    NoAutoPossess,
+    NoDotstarAnchor,
+    NoStartOptimize,
+    Ucp,
+    Ungreedy,
+    UseOffsetLimit,
+    Utf,
+}
+
+impl RegexOption {
+    /// Every option and its name.
+    pub const ALL: [(RegexOption, &'static str); 24] = [
+        (RegexOption::AllowEmptyClass, "allow_empty_class"),
+        (RegexOption::AltBsux, "alt_bsux"),
+        (RegexOption::AltCircumflex, "alt_circumflex"),
+        (RegexOption::AltVerbnames, "alt_verbnames"),
+        (RegexOption::AutoCallout, "auto_callout"),
+        (RegexOption::Caseless, "caseless"),
+        (RegexOption::DollarEndonly, "dollar_endonly"),
+        (RegexOption::Dotall, "dotall"),
+        (RegexOption::Dupnames, "dupnames"),
+        (RegexOption::Extended, "extended"),
+        (RegexOption::Firstline, "firstline"),
+        (RegexOption::MatchUnsetBackref, "match_unset_backref"),
+        (RegexOption::Multiline, "multiline"),
+        (RegexOption::NeverBackslashC, "never_backslash_c"),
+        (RegexOption::NeverUcp, "never_ucp"),
+        (RegexOption::NeverUtf, "never_utf"),
+        (RegexOption::NoAutoCapture, "no_auto_capture"),
+        (RegexOption::NoAutoPossess, "no_auto_possess"),
+        (RegexOption::NoDotstarAnchor, "no_dotstar_anchor"),
+        (RegexOption::NoStartOptimize, "no_start_optimize"),
+        (RegexOption::Ucp, "ucp"),
+        (RegexOption::Ungreedy, "ungreedy"),
+        (RegexOption::UseOffsetLimit, "use_offset_limit"),
+        (RegexOption::Utf, "utf"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        RegexOption::ALL.iter().find(|(option, _)| *option == self).map_or("", |(_, name)| name)
+    }
+
+    /// Why it changes nothing in vipd, if it does not.
+    pub fn idle(self) -> Option<&'static str> {
+        match self {
+            RegexOption::AltCircumflex => Some("with multiline, `^` stands behind every line end anyway"),
+            RegexOption::AltVerbnames => Some("no verbs with names are known"),
+            RegexOption::AutoCallout => Some("there are no callouts"),
+            RegexOption::NoAutoPossess | RegexOption::NoDotstarAnchor | RegexOption::NoStartOptimize => {
+                Some("it turns off an optimisation of PCRE2, which is not used")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// `MISC_CHECK`: a program decides.

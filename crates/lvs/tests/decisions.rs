@@ -420,7 +420,14 @@ fn after_a_reload_each_check_finds_itself() {
     let slow = Checker { delay_loop: seconds(60), ..checker() };
     let elsewhere = Checker { target: address(9), ..checker() };
     let http = |path: &str| {
-        let url = UrlProbe { path: path.into(), host: None, digest: None, status: vec![] };
+        let url = UrlProbe {
+            path: path.into(),
+            host: None,
+            digest: None,
+            status: vec![],
+            pattern: None,
+            close_notify: false,
+        };
         let probe = HttpProbe { tls: None, version: HttpVersion::V10, urls: vec![url] };
         Checker { probe: Probe::Http(probe.into()), ..checker() }
     };

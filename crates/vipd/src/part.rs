@@ -79,7 +79,8 @@ fn own(role: RoleName, config: &Config) -> Config {
             garp_groups: config.garp_groups.clone(),
             ..Config::default()
         },
-        RoleName::Check | RoleName::Director | RoleName::Console => Config { global, ..Config::default() },
+        RoleName::Check => Config { global, tls: config.tls.clone(), ..Config::default() },
+        RoleName::Director | RoleName::Console => Config { global, ..Config::default() },
     }
 }
 

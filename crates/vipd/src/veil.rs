@@ -7,6 +7,10 @@ use vipd_vrrp::settings::Auth;
 
 /// Replaces every secret by what the key makes of it.
 pub(crate) fn veil(config: &mut Config, key: &[u8]) {
+    if let Some(identity) = &mut config.tls.identity {
+        let veiled = veiled(identity.key.0.as_bytes(), key);
+        identity.key.0 = veiled.iter().map(|byte| format!("{byte:02x}")).collect();
+    }
     for instance in &mut config.instances {
         match &mut instance.vrrp.auth {
             Auth::None => {}

@@ -52,7 +52,7 @@ pub(crate) fn fails(verdict: Verdict, reason: &str) {
             println!("  {why}");
             assert!(why.to_lowercase().contains(&reason.to_lowercase()), "{why:?} doesn't say {reason:?}");
         }
-        Verdict::Pass { detail } => panic!("passed ({detail}), should fail with {reason:?}"),
+        Verdict::Pass { detail, .. } => panic!("passed ({detail}), should fail with {reason:?}"),
     }
 }
 

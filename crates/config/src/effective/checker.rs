@@ -1,11 +1,25 @@
 //! What the checks of a real server come to.
 
 use super::vrrp::micros;
-use super::{block, inner, number, seconds, switch, text};
+use super::{block, flag, inner, number, seconds, switch, text};
 use crate::keyword::{Block, ROOT};
 use crate::setting::{Setting, Value};
 use std::fmt::Write;
-use vipd_lvs::settings::{Checker, HttpProbe, HttpVersion, Probe, RealServer, UdpProbe, UdpReply, UrlProbe};
+use vipd_lvs::settings::{
+    Authorities, Checker, HttpProbe, HttpVersion, Probe, RealServer, UdpProbe, UdpReply, UrlProbe,
+};
+
+/// Words of a URL that are there only where they say something.
+const SPOKEN: [&str; 8] = [
+    "tls_compliant",
+    "virtualhost",
+    "digest",
+    "regex",
+    "regex_no_match",
+    "regex_options",
+    "regex_min_offset",
+    "regex_max_offset",
+];
 
 /// The longest `misc_timeout`, in seconds.
 const MAX_MISC_TIMEOUT: u64 = 4294;
@@ -129,10 +143,19 @@ fn request(http: &HttpProbe, written: &Setting, words: &'static Block, made: &mu
     if let Some(tls) = &http.tls {
         made.push(switch("enable_sni", tls.sni.is_some()));
         made.extend(tls.sni.as_ref().map(|name| text("sni_name", name)));
+        made.extend(tls.verify.as_ref().map(|authorities| match authorities {
+            Authorities::Usual => flag("tls_verify", true),
+            Authorities::File(file) => text("tls_verify", file),
+        }));
+        made.extend(tls.expiry_warning.map(|days| number("tls_expiry_warning", days)));
     }
     let blocks = written.settings().iter().filter(|s| s.keyword == "url");
     for (probe, written) in http.urls.iter().zip(blocks) {
-        let settings = block(inner(words, "url"), written.settings(), url(probe), &["virtualhost", "digest"]);
+        let mut made_url = url(probe);
+        if http.tls.is_some() {
+            made_url.push(switch("tls_compliant", probe.close_notify));
+        }
+        let settings = block(inner(words, "url"), written.settings(), made_url, &SPOKEN);
         made.push(Setting::block("url", Value::Flag(true), settings));
     }
 }
@@ -152,5 +175,15 @@ fn url(probe: &UrlProbe) -> Vec<Setting> {
     let status =
         if probe.status.is_empty() { vec![range(&(200, 299))] } else { probe.status.iter().map(range).collect() };
     made.push(Setting::new("status_code", Value::List(status)));
+    if let Some(pattern) = &probe.pattern {
+        made.push(Setting::new("regex", Value::Pattern(pattern.regex.clone())));
+        made.push(flag("regex_no_match", pattern.absent));
+        if !pattern.options.is_empty() {
+            let names = pattern.options.iter().map(|option| Value::Text(option.name().to_owned()));
+            made.push(Setting::new("regex_options", Value::List(names.collect())));
+        }
+        made.push(number("regex_min_offset", pattern.min_offset));
+        made.extend(pattern.max_offset.map(|offset| number("regex_max_offset", offset)));
+    }
     made
 }

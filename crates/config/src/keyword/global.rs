@@ -58,7 +58,7 @@ ROOT_ROWS:
          The delay for down is less than the peers' patience."
     "bfd_instance" NamedBlock(&BFD_INSTANCE), "NAME { }", "NAME max 31 characters, unique", "", Acts;
         "One BFD neighbour monitor."
-    "SSL" Block(&SSL), "{ }", "", "auto-generated context", NotYet("SSL_GET sends no client certificate");
+    "SSL" Block(&SSL), "{ }", "", "no client certificate", Acts;
         "TLS client material for SSL_GET."
     "virtual_server_group" NamedLines(&SERVER_GROUP_LINE), "NAME { VSGLINE... }", "", "", Acts;
         "Set of addresses/ranges/fwmarks sharing one server pool."

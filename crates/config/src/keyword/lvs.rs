@@ -192,13 +192,14 @@ pub(super) static REAL_SERVER: Block = Block { path: "virtual_server/real_server
 rows! {
 /// Words of `SSL`.
 SSL_ROWS:
-    "password" Secret, "STRING", "", "none", Acts;
+    "password" Secret, "STRING", "", "none",
+        NotYet("a key with a password is refused: openssl pkey -in KEY -out FILE takes it off");
         "Private key password."
-    "ca" Word, "PATH", "", "none", Acts;
-        "CA file."
+    "ca" Word, "PATH", "", "the system's", Acts;
+        "File with the authorities that tls_verify believes (PEM); without tls_verify any certificate will do."
     "certificate" Word, "PATH", "", "none", Acts;
         "Certificate chain file (PEM)."
-    "key" Word, "PATH", "", "none", Acts;
+    "key" Word, "PATH", "", "in the file of certificate", Acts;
         "Private key file (PEM)."
 }
 
@@ -276,7 +277,7 @@ HTTP_ROWS:
     "sni_name" OptWord, "[NAME]", "", "virtualhost", Acts;
         "SNI to send; also enables SNI."
     "fast_recovery" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("URLs are fetched one delay apart");
+        Obsolete("each run fetches all URLs, one right after the other");
         "No delay between URLs while recovering."
     "url" Block(&URL), "{ }", "", "required", Acts;
         "One URL to fetch."
@@ -289,14 +290,15 @@ pub(super) static HTTP_GET: Block =
 rows! {
 /// Words of `SSL_GET` alone.
 SSL_GET_ROWS:
-    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("connections are closed without close_notify");
+    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Send close_notify when closing."
 }
 
 /// `virtual_server/real_server/SSL_GET`
-pub(super) static SSL_GET: Block =
-    Block { path: "virtual_server/real_server/SSL_GET", keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS] };
+pub(super) static SSL_GET: Block = Block {
+    path: "virtual_server/real_server/SSL_GET",
+    keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS, super::ours::SSL_GET],
+};
 
 rows! {
 /// Words of `url`.
@@ -309,25 +311,21 @@ URL_ROWS:
         "Accepted status codes."
     "virtualhost" Word, "STRING", "", "checker setting", Acts;
         "Host header for this URL."
-    "regex" Words(1, 64), "STRING", "PCRE2", "none", NotYet("the body is not searched; digest and status_code still count");
-        "Pattern the body must match."
-    "regex_no_match" Flag, "", "flag", "off", NotYet("the body is not searched; digest and status_code still count");
-        "Invert the match."
-    "regex_options" EachOf(REGEX_OPTIONS), "OPTION...", "", "none",
-        NotYet("the body is not searched; digest and status_code still count");
+    "regex" Regex, "STRING", "PCRE2; a backslash is written twice", "none", Acts;
+        "Pattern that something in the body must match: in its first MiB, chunks joined."
+    "regex_no_match" Flag, "", "flag", "off", Acts;
+        "Invert the match: nothing in the body may match."
+    "regex_options" EachOf(REGEX_OPTIONS), "OPTION...", "", "none", Acts;
         "PCRE2 options."
-    "regex_min_offset" Int(0, 4_294_967_295), "INT", "", "0",
-        NotYet("the body is not searched; digest and status_code still count");
-        "First offset searched."
-    "regex_max_offset" Int(0, 4_294_967_295), "INT", "", "unlimited",
-        NotYet("the body is not searched; digest and status_code still count");
-        "Last start offset searched."
+    "regex_min_offset" Int(0, 4_294_967_295), "INT", "", "0", Acts;
+        "Bytes of the body in front of the first place where a match may begin."
+    "regex_max_offset" Int(0, 4_294_967_295), "INT", "", "unlimited", Acts;
+        "Bytes of the body in front of the last place where a match may begin."
     "regex_stack" Ints(2, 1, 1_073_741_824), "START MAX", "bytes, START<=MAX", "library default",
-        NotYet("the body is not searched; digest and status_code still count");
+        Obsolete("the search needs no stack; it is given up after a million steps back at one place");
         "JIT stack size; largest of all wins."
-    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("connections are closed without close_notify");
-        "Send close_notify when closing."
+    "tls_compliant" Switch, "[on|off|true|false|yes|no]", "no argument = on", "checker setting", Acts;
+        "Send close_notify when closing (SSL_GET)."
 }
 
 /// `virtual_server/real_server/HTTP_GET/url`

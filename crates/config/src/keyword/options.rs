@@ -277,53 +277,53 @@ rows! {
 /// Options of `regex_options`.
 REGEX_OPTIONS_ROWS:
     "allow_empty_class" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "`[]` is a class that holds nothing."
     "alt_bsux" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
-    "auto_callout" Custom, "", "", "", Acts;
+        "`\\u`, `\\U` and `\\x` as JavaScript has them."
+    "auto_callout" Custom, "", "", "", Obsolete("there are no callouts");
         "PCRE2 compile option of that name."
     "caseless" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "Upper case or lower, it is the same."
     "dollar_endonly" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "`$` stands at the very end alone, not in front of a line end there."
     "dotall" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "`.` is any character, a line end too."
     "dupnames" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "Several groups may have one name."
     "extended" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "Blanks and `#` notes in the pattern are not part of it."
     "firstline" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "A match begins in the first line."
     "match_unset_backref" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "A reference to a group that matched nothing matches nothing."
     "multiline" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "`^` and `$` stand at the ends of lines."
     "never_ucp" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "The pattern must not turn on ucp."
     "never_utf" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "The pattern must not turn on utf."
     "no_auto_capture" Custom, "", "", "", Acts;
+        "Only groups with names are counted."
+    "no_auto_possess" Custom, "", "", "", Obsolete("it turns off an optimisation of PCRE2, which is not used");
         "PCRE2 compile option of that name."
-    "no_auto_possess" Custom, "", "", "", Acts;
+    "no_dotstar_anchor" Custom, "", "", "", Obsolete("it turns off an optimisation of PCRE2, which is not used");
         "PCRE2 compile option of that name."
-    "no_dotstar_anchor" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
-    "no_start_optimize" Custom, "", "", "", Acts;
+    "no_start_optimize" Custom, "", "", "", Obsolete("it turns off an optimisation of PCRE2, which is not used");
         "PCRE2 compile option of that name."
     "ucp" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "With utf: `\\w`, `\\d`, `\\s` and `\\b` know the letters and digits of every script."
     "ungreedy" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "Repetitions take as little as they can, with `?` as much."
     "utf" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "Pattern and body are UTF-8; without, each byte is a character."
     "never_backslash_c" Custom, "", "", "", Acts;
+        "`\\C` is an error."
+    "alt_circumflex" Custom, "", "", "", Obsolete("with multiline, `^` stands behind every line end anyway");
         "PCRE2 compile option of that name."
-    "alt_circumflex" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
-    "alt_verbnames" Custom, "", "", "", Acts;
+    "alt_verbnames" Custom, "", "", "", Obsolete("no verbs with names are known");
         "PCRE2 compile option of that name."
     "use_offset_limit" Custom, "", "", "", Acts;
-        "PCRE2 compile option of that name."
+        "Implied by regex_max_offset."
 }
 
 /// Options of `virtual_server/real_server/HTTP_GET/url/regex_options`

@@ -47,6 +47,18 @@ HEARTBEAT_ROWS:
 /// `vrrp_instance/heartbeat_paths`
 static HEARTBEAT_LINE: Block = Block { path: "vrrp_instance/heartbeat_paths", keywords: &[HEARTBEAT_ROWS] };
 
+rows! {
+/// Words of `SSL_GET`.
+SSL_GET_OWN_ROWS:
+    "tls_verify" OptWord, "[CAFILE]", "", "off; no argument = those of SSL's ca, else the system's", Acts;
+        "The server's certificate must be in force, be for the name that is sent or the virtualhost, else for the address, and be \
+         signed by one of these authorities or be one of these certificates itself."
+    "tls_expiry_warning" Int(1, 3_650), "DAYS", "1..3650", "none", Acts;
+        "Tell of a certificate that ends in fewer days; the server stays up."
+}
+
+/// Words of `SSL_GET`.
+pub(super) const SSL_GET: &[Keyword] = SSL_GET_OWN_ROWS;
 /// Words of `global_defs`.
 pub(super) const GLOBAL: &[Keyword] = GLOBAL_OWN_ROWS;
 /// Words of `vrrp_instance`.

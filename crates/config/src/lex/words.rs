@@ -96,6 +96,22 @@ impl Line {
     }
 }
 
+impl Line {
+    /// The words split like `shell_words`, with escapes resolved.
+    pub(crate) fn resolved_words(&self) -> Result<Vec<Word>, CommandError> {
+        match &self.raw {
+            Some(raw) => split(raw, Escapes::Resolve),
+            None => Ok(self.words.clone()),
+        }
+    }
+
+    /// The characters behind a backslash, as they are written.
+    pub(crate) fn escaped(&self) -> Vec<char> {
+        let mut chars = self.raw.iter().flatten().map(|c| c.c);
+        std::iter::from_fn(|| chars.find(|c| *c == '\\').and_then(|_| chars.next())).collect()
+    }
+}
+
 /// Why a command can't be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CommandError {

@@ -12,8 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{
-    Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType, TlsProbe, UdpProbe, UdpReply,
-    UrlProbe,
+    Authorities, BodyPattern, Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType,
+    RegexOption, TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// `delay_loop` unless one is given.
@@ -318,7 +318,7 @@ impl Lower<'_> {
         let inherited = self.host(own).or_else(|| self.host(chain.server)).or_else(|| self.host(chain.service));
         let mut urls = Vec::new();
         for url in own.all("url") {
-            urls.extend(self.url(url, inherited.as_deref()));
+            urls.extend(self.url(url, inherited.as_deref(), own));
         }
         urls.shrink_to_fit(); // mostly one
         if urls.is_empty() {
@@ -348,7 +348,24 @@ impl Lower<'_> {
             Some("1.1") => HttpVersion::V11,
             _ => HttpVersion::V10,
         };
-        let tls = tls.then_some(TlsProbe { sni: if wants_sni { sni } else { None } });
+        if !tls {
+            urls.iter_mut().for_each(|url| url.close_notify = false);
+        }
+        if !tls && let Some(node) = own.all("url").find_map(|url| url.nodes().find("tls_compliant")) {
+            let message = "`tls_compliant` has no effect in an `HTTP_GET`";
+            self.push(Report::warning(Code::Unused, node.whole(), message).help("SSL_GET speaks TLS"));
+        }
+        let tls = tls.then(|| TlsProbe {
+            sni: if wants_sni { sni } else { None },
+            verify: own.find("tls_verify").map(|node| match node.words.first() {
+                Some(file) => {
+                    self.authorities(file);
+                    Authorities::File(file.text.clone())
+                }
+                None => Authorities::Usual,
+            }),
+            expiry_warning: own.int("tls_expiry_warning").map(narrow),
+        });
         let probe = HttpProbe { tls, version, urls };
         // Mostly what the server before is asked, too.
         let probe = self.http.take().filter(|before| **before == probe).unwrap_or_else(|| Arc::new(probe));
@@ -370,7 +387,7 @@ impl Lower<'_> {
         Some(name.to_owned())
     }
 
-    fn url(&mut self, node: &Node, inherited: Option<&str>) -> Option<UrlProbe> {
+    fn url(&mut self, node: &Node, inherited: Option<&str>, checker: &Nodes) -> Option<UrlProbe> {
         let nodes = node.nodes();
         let Some(path) = nodes.text("path") else {
             if !nodes.flawed {
@@ -417,7 +434,59 @@ impl Lower<'_> {
             status.push((narrow(from), narrow(to)));
         }
         let host = self.host(nodes).or_else(|| inherited.map(str::to_owned));
-        Some(UrlProbe { path: path.to_owned(), host, digest, status })
+        let pattern = self.pattern(nodes);
+        let close_notify = nodes.switch("tls_compliant").unwrap_or_else(|| checker.on("tls_compliant"));
+        Some(UrlProbe { path: path.to_owned(), host, digest, status, pattern, close_notify })
+    }
+
+    /// What is looked for in the body.
+    fn pattern(&mut self, nodes: &Nodes) -> Option<BodyPattern> {
+        let Some(node) = nodes.find("regex") else {
+            let beside = ["regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset"];
+            if let Some(node) = beside.iter().find_map(|name| nodes.find(name)).filter(|_| !nodes.flawed) {
+                let message = format!("`{}` has no effect without `regex`", node.keyword.name);
+                self.push(Report::warning(Code::Unused, node.whole(), message).help("regex \"PATTERN\""));
+            }
+            return None;
+        };
+        let regex = nodes.text("regex")?.to_owned();
+        let named = |option: &&RegexOption| {
+            nodes.all("regex_options").flat_map(|n| &n.words).any(|word| word.text == option.name())
+        };
+        let options: Vec<RegexOption> =
+            RegexOption::ALL.iter().map(|(option, _)| option).filter(named).copied().collect();
+        let at = nodes.find("regex_options").map_or(node.at, Node::whole);
+        for option in &options {
+            let lonely = *option == RegexOption::Ucp && !options.contains(&RegexOption::Utf);
+            let lonely = lonely.then_some("without utf there are no letters but those of ASCII");
+            if let Some(why) = option.idle().or(lonely) {
+                let message = format!("`regex_options`: `{}` has no effect: {why}", option.name());
+                self.push(Report::warning(Code::Adjusted, at, message).label("ignored"));
+            }
+        }
+        let offset = |name: &str| nodes.int(name).map(narrow::<u32>);
+        let (min, max) = (offset("regex_min_offset").unwrap_or(0), offset("regex_max_offset"));
+        if let Some(max) = max.filter(|max| *max < min) {
+            let at = nodes.find("regex_max_offset").map_or(node.at, Node::argument);
+            let message = format!("no match begins behind {min} bytes at least and {max} at most");
+            self.push(Report::error(Code::OutOfRange, at, message).help("regex_max_offset not below regex_min_offset"));
+        }
+        let absent = nodes.on("regex_no_match");
+        let pattern = BodyPattern { regex, options, absent, min_offset: min, max_offset: max };
+        if self.pattern.as_ref() != Some(&pattern) {
+            if let Err(wrong) = vipd_pattern::Pattern::new(pattern.clone()) {
+                let at = node.words.first().map_or(node.at, |first| first.at.to(node.whole()));
+                self.push(Report::error(Code::BadPattern, at, format!("`regex`: {wrong}")));
+                return None;
+            }
+            if usize::try_from(min).is_ok_and(|min| min >= vipd_pattern::SEARCHED) {
+                let at = nodes.find("regex_min_offset").map_or(node.at, Node::argument);
+                let message = format!("only the first {} bytes of a body are searched", vipd_pattern::SEARCHED);
+                self.push(Report::error(Code::OutOfRange, at, message));
+            }
+        }
+        self.pattern = Some(pattern.clone());
+        Some(pattern)
     }
 }
 

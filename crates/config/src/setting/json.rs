@@ -108,7 +108,7 @@ fn value(value: &Value) -> Json {
         Value::Seconds(micros) => fraction(*micros, 1_000_000),
         Value::Millis(micros) => fraction(*micros, 1_000),
         Value::Mode(mode) => Json::from(*mode),
-        Value::Text(text) => Json::from(text.as_str()),
+        Value::Text(text) | Value::Pattern(text) => Json::from(text.as_str()),
         Value::Address(_) | Value::Network(..) => Json::from(value.to_string()),
         Value::Weight { weight, reverse } => serde_json::json!({ "weight": weight, "reverse": reverse }),
         Value::Command { text, user } => {

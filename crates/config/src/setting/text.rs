@@ -68,6 +68,7 @@ impl fmt::Display for Value {
                 f.write_str(&command(text))?;
                 user.iter().try_for_each(|w| write!(f, " {}", word(w)))
             }
+            Value::Pattern(text) => f.write_str(&pattern(text)),
             Value::Secret(secret) => f.write_str(&secret.mask()),
             Value::List(values) => joined(f, values.iter().map(ToString::to_string)),
             Value::Options(options) => joined(
@@ -108,6 +109,24 @@ fn decimal(micros: u64, decimals: u32) -> String {
 fn word(text: &str) -> String {
     let special = |c: char| c.is_whitespace() || matches!(c, '#' | '!' | '{' | '}' | '"' | '\\');
     if text.is_empty() || text.contains(special) { format!("\"{text}\"") } else { text.to_owned() }
+}
+
+/// A pattern in double quotes, with the escapes that are resolved when it is read; nothing in it is taken for the end of a
+/// quote or for a definition.
+fn pattern(text: &str) -> String {
+    let mut out = String::from("\"");
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let names = chars.peek().is_some_and(|next| next.is_ascii_alphanumeric() || matches!(next, '_' | '{'));
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' | '\'' | '\x01'..='\x1f' => push(&mut out, format_args!("\\x{:02x}", u32::from(c))),
+            '$' if names => out.push_str("\\x24"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// A command in double quotes. A quote in it gets a backslash; one that has a backslash already gets single quotes.

@@ -21,6 +21,9 @@ impl Parser<'_> {
         if keyword.args.is_command() {
             return self.command(keyword, line);
         }
+        if let Args::Regex = keyword.args {
+            return self.pattern(line);
+        }
         let words = &line.words[1..];
         let mut options = None;
         if let Args::Options(_) = keyword.args {
@@ -111,17 +114,41 @@ impl Parser<'_> {
         Value::Command(Command { text: first.text.clone(), argv, at: first.at, user })
     }
 
+    /// A pattern: a second, shell-like splitting takes its quotes and backslashes before it is read as one.
+    fn pattern(&mut self, line: &Line) -> Value {
+        let words = match line.resolved_words() {
+            Ok(words) => words,
+            Err(e) => return self.bad_command(e),
+        };
+        let Some(word) = words.get(1).filter(|word| !word.text.is_empty()) else {
+            self.findings.push(Report::error(Code::MissingValue, line.at(), "`regex` needs a pattern"));
+            return Value::Invalid;
+        };
+        if let Some(extra) = words.get(2) {
+            let place = word.at.to(words.last().map_or(extra.at, |last| last.at));
+            let report = Report::error(Code::BadPattern, place, "`regex` takes one pattern, and this is more than one");
+            self.findings.push(report.help("quote a pattern that has blanks"));
+            return Value::Invalid;
+        }
+        // What means something behind the backslash of a pattern, and lost it.
+        let lost = |c: &char| c.is_ascii_digit() || "dDwWsSbBAzZhHRQEpPkKgG.()[]{}*+?|^$".contains(*c);
+        if let Some(c) = line.escaped().into_iter().find(lost) {
+            let message = format!("the backslash of `\\{c}` is gone before the pattern is read: it is `{}`", word.text);
+            let report = Report::warning(Code::WeakCheck, word.at, message);
+            self.findings.push(report.help(format!("write it twice for the pattern to have it: \\\\{c}")));
+        }
+        Value::Text(word.text.clone())
+    }
+
     fn bad_command(&mut self, error: CommandError) -> Value {
         self.findings.push(match error {
-            CommandError::Unclosed(at) => {
-                Report::error(Code::UnmatchedQuote, at, "a quote in this command is not closed")
-                    .help("' and \" group words in a command; a backslash makes a character of either")
-            }
+            CommandError::Unclosed(at) => Report::error(Code::UnmatchedQuote, at, "a quote is not closed")
+                .help("' and \" group words here; a backslash makes a character of either"),
             CommandError::TrailingBackslash(at) => {
                 Report::error(Code::BadEscape, at, "a backslash at the end protects nothing")
             }
             CommandError::Byte(at) => {
-                Report::error(Code::BadEscape, at, "this command holds an escape that is no ASCII character")
+                Report::error(Code::BadEscape, at, "there is an escape that is no ASCII character")
                     .help("an argument can't hold NUL or a single byte above 127; write the character itself")
             }
         });
@@ -182,6 +209,7 @@ pub(super) fn typed(args: Args, value: &Value) -> setting::Value {
         Value::Text(text) => match args {
             Args::Form(form) | Args::OptForm(form) => form::typed(text, form),
             Args::Prefix => form::network(text),
+            Args::Regex => V::Pattern(text.clone()),
             Args::Secret => V::Secret(Secret(text.clone())),
             _ => V::Text(text.clone()),
         },
@@ -230,7 +258,7 @@ pub(super) fn counts(args: Args) -> (usize, usize) {
         Args::HeadedBlock(_) => (1, 2),
         Args::Words(least, most) => (least, most),
         Args::EachOf(set) => (1, set.len()),
-        Args::Script | Args::OptScript | Args::Program | Args::Custom => (0, usize::MAX),
+        Args::Script | Args::OptScript | Args::Program | Args::Regex | Args::Custom => (0, usize::MAX),
     }
 }
 
@@ -338,6 +366,7 @@ fn one(args: Args, name: &str, word: &Word, words: &[Word]) -> Judged {
         | Args::Script
         | Args::OptScript
         | Args::Program
+        | Args::Regex
         | Args::Block(_)
         | Args::HeadedBlock(_)
         | Args::Lines(_) => Value::None.fine(),

@@ -70,3 +70,17 @@ pub(crate) fn instance(lines: &str) -> String {
 pub(crate) fn service(lines: &str) -> String {
     format!("virtual_server 192.0.2.1 80 {{\nprotocol TCP\nreal_server 10.0.0.1 80 {{ }}\n{lines}\n}}\n")
 }
+
+/// A certificate and a key, as far as the configuration looks at them.
+pub(crate) const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n\
+                       -----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
+
+/// A file with both.
+pub(crate) fn pem_file() -> &'static str {
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/certificate-and-key.pem");
+    // Whole, whoever else writes it now.
+    let own = format!("{path}.{}.{:?}", std::process::id(), std::thread::current().id());
+    std::fs::write(&own, PEM).unwrap();
+    std::fs::rename(&own, path).unwrap();
+    path
+}

@@ -12,23 +12,25 @@ use crate::message::{self, Configure, Exit, FromRole, Sessions, StatusPart, ToRo
 use crate::posture::Own;
 use crate::supervisor::RoleName;
 use serde_json::value::to_raw_value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
 use vipd_check::http::{Request, Version};
-use vipd_check::tls::Tls;
-use vipd_check::{Target, dns, http, ping, smtp, tcp, tls, udp};
+use vipd_check::tls::{Client, Closing, Tls, Trust};
+use vipd_check::{Pattern, Target, dns, http, ping, smtp, tcp, tls, udp};
+use vipd_config::model;
 use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::settings::{
-    Checker, FileProbe, HttpVersion, MiscProbe, Probe, RealServer, UdpProbe, UdpReply, VirtualServer, VirtualServerId,
+    Authorities, BodyPattern, Checker, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RealServer, UdpProbe,
+    UdpReply, VirtualServer, VirtualServerId,
 };
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
@@ -83,6 +85,8 @@ struct Check {
     started: Duration,
     last_run: Option<f64>,
     took: Duration,
+    /// What was last told though it passed.
+    notice: Option<String>,
 }
 
 /// What the supervisor was told of a real server: whether it is alive, the weight asked for, and why.
@@ -101,6 +105,8 @@ type Inherited = Vec<(u64, Known)>;
 struct Ran {
     serial: u64,
     outcome: Outcome,
+    /// What an operator should see to, though the check passes.
+    notice: Option<String>,
 }
 
 struct Role {
@@ -116,6 +122,12 @@ struct Role {
     serial: u64,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
+    /// What is looked for in bodies, compiled when it is first needed.
+    patterns: Patterns,
+    /// `SSL` of the configuration.
+    tls: model::Tls,
+    /// Made from it when they are first needed, by whom they believe.
+    clients: HashMap<Trust, (Option<SystemTime>, Arc<Client>)>,
     /// Virtual servers of which a successor needs other things than it was told.
     unkept: BTreeSet<VirtualServerId>,
     /// When it is told; `None`: when something changes.
@@ -146,6 +158,9 @@ impl Role {
             serial: 0,
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
+            patterns: Patterns::default(),
+            tls: model::Tls::default(),
+            clients: HashMap::new(),
             unkept: BTreeSet::new(),
             keep_at: None,
             kept: None,
@@ -179,9 +194,9 @@ impl Role {
                 },
                 Some(first) = queue.recv() => {
                     // A switch that dies takes a thousand servers with it: what is known by now is told together.
-                    self.ran(first.serial, first.outcome);
+                    self.probed(first);
                     while let Ok(next) = queue.try_recv() {
-                        self.ran(next.serial, next.outcome);
+                        self.probed(next);
                     }
                     self.tell().await?;
                 }
@@ -251,6 +266,9 @@ impl Role {
         if part.more {
             return Ok(());
         }
+        self.clients.clear();
+        self.tls = part.config.tls;
+        self.patterns.keep(self.checks.values().map(|check| check.health.settings()));
         self.follow_all(); // another session, perhaps; and what is known already counts from the first word on
         if !self.configured {
             // Nothing is late yet, and the director judges all at once sooner than piece by piece.
@@ -435,13 +453,44 @@ impl Role {
             return self.sender.send(&FromRole::Run { id: serial, probe: MiscProbe::clone(&probe) }).await;
         }
         let (results, probes) = (self.results.clone(), self.probes.clone());
+        let patterns = self.patterns.of(&settings.probe);
+        let client = self.client(&settings.probe);
         tokio::spawn(async move {
             // Closed only at the end of the process, when nobody waits for the result any more.
             let Ok(_permit) = probes.acquire().await else { return };
-            let outcome = probe(&settings).await;
-            let _ = results.send(Ran { serial, outcome }).await;
+            let (outcome, notice) = match patterns {
+                Ok(patterns) => probe(&settings, &patterns, &client).await,
+                Err(why) => (Outcome::Fail { why }, None),
+            };
+            let _ = results.send(Ran { serial, outcome, notice }).await;
         });
         Ok(())
+    }
+
+    /// How an `SSL_GET` shows itself, and whom it believes.
+    fn client(&mut self, probe: &Probe) -> Arc<Client> {
+        let verify = match probe {
+            Probe::Http(http) => http.tls.as_ref().and_then(|tls| tls.verify.as_ref()),
+            _ => None,
+        };
+        let trust = match (verify, &self.tls.ca) {
+            (None, _) => Trust::Anyone,
+            (Some(Authorities::File(file)), _) => Trust::File(file.into()),
+            (Some(Authorities::Usual), Some(file)) => Trust::File(file.clone()),
+            (Some(Authorities::Usual), None) => Trust::System,
+        };
+        let identity = self.tls.identity.as_ref();
+        let identity = identity.map(|own| tls::Identity { certificates: &own.certificates, key: &own.key.0 });
+        // The file may have been written anew.
+        let written = trust.file().and_then(|file| file.metadata().ok()?.modified().ok());
+        match self.clients.get(&trust) {
+            Some((before, client)) if *before == written => Arc::clone(client),
+            _ => {
+                let client = Arc::new(Client::new(&trust, identity));
+                self.clients.insert(trust, (written, Arc::clone(&client)));
+                client
+            }
+        }
     }
 
     /// Every check that follows a BFD session or a file takes what is known of it.
@@ -477,6 +526,19 @@ impl Role {
         if let Some(outcome) = outcome {
             self.ran(serial, outcome);
         }
+    }
+
+    /// A probe has ended.
+    fn probed(&mut self, ran: Ran) {
+        let Ran { serial, outcome, notice } = ran;
+        if let Some(check) = self.checks.get_mut(&serial).filter(|check| check.running && check.notice != notice) {
+            if let Some(notice) = &notice {
+                let (id, address) = &check.server;
+                warn!("{} of {address} for {id}: {notice}", check.health.settings().kind());
+            }
+            check.notice = notice;
+        }
+        self.ran(serial, outcome);
     }
 
     /// A check has run; what changed by it is kept for `tell`.
@@ -570,7 +632,15 @@ impl Role {
 
 impl Check {
     fn new(server: Server, health: Health) -> Check {
-        Check { server, health, running: false, started: Duration::ZERO, last_run: None, took: Duration::ZERO }
+        Check {
+            server,
+            health,
+            running: false,
+            started: Duration::ZERO,
+            last_run: None,
+            took: Duration::ZERO,
+            notice: None,
+        }
     }
 }
 
@@ -599,8 +669,49 @@ fn spread() -> u32 {
     u32::try_from(random % 1001).unwrap_or(0)
 }
 
-/// Runs a probe that needs no program: all its pages one after the other, the first that fails decides.
-async fn probe(settings: &Checker) -> Outcome {
+/// Patterns that many checks may have in common.
+#[derive(Default)]
+struct Patterns(HashMap<BodyPattern, Arc<Pattern>>);
+
+impl Patterns {
+    /// Those of a probe's pages, one for each.
+    fn of(&mut self, probe: &Probe) -> Result<Vec<Option<Arc<Pattern>>>, String> {
+        let Probe::Http(http) = probe else { return Ok(Vec::new()) };
+        http.urls.iter().map(|url| url.pattern.as_ref().map(|settings| self.one(settings)).transpose()).collect()
+    }
+
+    fn one(&mut self, settings: &BodyPattern) -> Result<Arc<Pattern>, String> {
+        if let Some(known) = self.0.get(settings) {
+            return Ok(Arc::clone(known));
+        }
+        // The configuration was not taken without it.
+        let made = Pattern::new(settings.clone()).map_err(|wrong| format!("regex {:?}: {wrong}", settings.regex))?;
+        let made = Arc::new(made);
+        self.0.insert(settings.clone(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Forgets those that no check has any more.
+    fn keep<'a>(&mut self, checks: impl Iterator<Item = &'a Checker>) {
+        if self.0.is_empty() {
+            return;
+        }
+        let urls = checks.filter_map(|check| match &check.probe {
+            Probe::Http(http) => Some(&http.urls),
+            _ => None,
+        });
+        let used: std::collections::HashSet<&BodyPattern> =
+            urls.flatten().filter_map(|url| url.pattern.as_ref()).collect();
+        self.0.retain(|settings, _| used.contains(settings));
+    }
+}
+
+/// Runs a probe that needs no program; with what should be seen to though it passes. `patterns` are those of its pages.
+async fn probe(
+    settings: &Checker,
+    patterns: &[Option<Arc<Pattern>>],
+    client: &Arc<Client>,
+) -> (Outcome, Option<String>) {
     let target = Target {
         address: settings.target,
         bind: settings.bind,
@@ -608,51 +719,86 @@ async fn probe(settings: &Checker) -> Outcome {
         fwmark: settings.fwmark,
         timeout: settings.timeout,
     };
-    let outcome = |verdict| match verdict {
-        vipd_check::Verdict::Pass { detail } => Outcome::Pass { detail, weight: None },
-        vipd_check::Verdict::Fail(why) => Outcome::Fail { why: why.to_string() },
-    };
-    match &settings.probe {
-        Probe::Tcp => outcome(tcp::probe(&target).await),
-        Probe::Smtp(helo_name) => outcome(smtp::probe(&target, helo_name).await),
+    let verdict = match &settings.probe {
+        Probe::Tcp => tcp::probe(&target).await,
+        Probe::Smtp(helo_name) => smtp::probe(&target, helo_name).await,
         Probe::Dns(asked) => {
             let question = dns::Question { name: asked.name.clone(), kind: asked.kind.number() };
-            outcome(dns::probe(&target, &question).await)
+            dns::probe(&target, &question).await
         }
-        Probe::Udp(wanted) => outcome(udp::probe(&target, &datagram(wanted)).await),
-        Probe::Ping => outcome(ping::probe(&target).await),
-        Probe::Http(settings) => {
-            let mut detail = String::new();
-            let version = match settings.version {
-                HttpVersion::V10 => Version::V10,
-                HttpVersion::V10Close => Version::V10Close,
-                HttpVersion::V11 => Version::V11,
-            };
-            for url in &settings.urls {
-                let request = Request {
-                    path: url.path.clone(),
-                    host: url.host.clone(),
-                    version,
-                    digest: url.digest,
-                    status: url.status.clone(),
-                };
-                let verdict = match &settings.tls {
-                    None => http::probe(&target, &request).await,
-                    Some(t) => tls::probe(&target, &Tls { sni: t.sni.clone() }, &request).await,
-                };
-                match verdict {
-                    vipd_check::Verdict::Pass { detail: d } => detail = d,
-                    vipd_check::Verdict::Fail(why) => {
-                        return Outcome::Fail { why: format!("GET {}: {why}", request.path) };
-                    }
-                }
-            }
-            Outcome::Pass { detail, weight: None }
-        }
+        Probe::Udp(wanted) => udp::probe(&target, &datagram(wanted)).await,
+        Probe::Ping => ping::probe(&target).await,
+        Probe::Http(http) => return pages(http, &target, patterns, client).await,
         Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => {
-            Outcome::Fail { why: "nothing can be sent for it".to_owned() }
+            return (Outcome::Fail { why: "nothing can be sent for it".to_owned() }, None);
+        }
+    };
+    match verdict {
+        vipd_check::Verdict::Pass { detail, notice } => (Outcome::Pass { detail, weight: None }, notice),
+        vipd_check::Verdict::Fail(why) => (Outcome::Fail { why: why.to_string() }, None),
+    }
+}
+
+/// Fetches all pages one right after the other; the first that fails decides.
+async fn pages(
+    http: &HttpProbe,
+    target: &Target,
+    patterns: &[Option<Arc<Pattern>>],
+    client: &Arc<Client>,
+) -> (Outcome, Option<String>) {
+    let version = match http.version {
+        HttpVersion::V10 => Version::V10,
+        HttpVersion::V10Close => Version::V10Close,
+        HttpVersion::V11 => Version::V11,
+    };
+    let (mut last, mut told) = (String::new(), None);
+    for (url, pattern) in http.urls.iter().zip(patterns) {
+        let request = Request {
+            path: url.path.clone(),
+            host: url.host.clone(),
+            version,
+            digest: url.digest,
+            status: url.status.clone(),
+            pattern: pattern.clone(),
+        };
+        let verdict = match &http.tls {
+            None => http::probe(target, &request).await,
+            Some(settings) => {
+                let days = settings.expiry_warning.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+                let tls = Tls {
+                    sni: settings.sni.clone(),
+                    name: url.host.as_deref().map(|host| without_port(host).to_owned()),
+                    client: Arc::clone(client),
+                    closing: if url.close_notify { Closing::Told } else { Closing::Quiet },
+                    warning: days,
+                };
+                tls::probe(target, &tls, &request).await
+            }
+        };
+        match verdict {
+            vipd_check::Verdict::Pass { detail, notice } => {
+                last = detail;
+                told = told.or(notice);
+            }
+            vipd_check::Verdict::Fail(why) => {
+                return (Outcome::Fail { why: format!("GET {}: {why}", request.path) }, None);
+            }
         }
     }
+    let detail = match &told {
+        Some(notice) => format!("{last}; {notice}"),
+        None => last,
+    };
+    (Outcome::Pass { detail, weight: None }, told)
+}
+
+/// The name in a `virtualhost`, which may have a port.
+fn without_port(host: &str) -> &str {
+    let bare = host.rsplit_once(':').filter(|(name, port)| {
+        port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.starts_with('['))
+    });
+    let host = bare.map_or(host, |(name, _)| name);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// What a `UDP_CHECK` sends, and what must come back.

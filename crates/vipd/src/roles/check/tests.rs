@@ -368,3 +368,53 @@ fn a_server_follows_files() {
         assert_eq!(weight, Some(u32::try_from(configured + 9).unwrap()), "{why}");
     });
 }
+
+#[test]
+fn a_certificate_is_for_a_name_without_a_port() {
+    for (host, name) in [
+        ("www.example.org", "www.example.org"),
+        ("www.example.org:8443", "www.example.org"),
+        ("192.0.2.1:443", "192.0.2.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+    ] {
+        assert_eq!(without_port(host), name);
+    }
+}
+
+fn page(lines: &str) -> String {
+    ONE.replace("TCP_CHECK {", &format!("HTTP_GET {{\nurl {{\npath /\n{lines}\n}}"))
+}
+
+#[tokio::test]
+async fn a_pattern_is_compiled_once_and_forgotten_with_its_last_check() {
+    let mut stage = Stage::new(&page("regex up"), Known::new()).await;
+    let probe = |stage: &Stage| stage.role.checks.values().next().unwrap().health.settings().probe.clone();
+    let first = probe(&stage);
+    let made = stage.role.patterns.of(&first).unwrap();
+    let again = stage.role.patterns.of(&first).unwrap();
+    let (Some(made), Some(again)) = (&made[0], &again[0]) else { panic!("no pattern") };
+    assert!(Arc::ptr_eq(made, again));
+    stage.configure(&page("regex up\nregex_options caseless"), Known::new()).await;
+    assert!(stage.role.patterns.0.is_empty());
+    let second = probe(&stage);
+    assert!(second != first && stage.role.patterns.of(&second).unwrap()[0].is_some());
+    stage.configure(ONE, Known::new()).await;
+    assert!(stage.role.patterns.0.is_empty());
+}
+
+/// What is to be seen to is said of a server that stays up.
+#[tokio::test]
+async fn a_notice_leaves_a_server_up() {
+    let mut stage = Stage::new(ONE, Known::new()).await;
+    let serial = stage.serials()[0];
+    stage.begin(0);
+    let notice = Some("its certificate expires in 5 days".to_owned());
+    let outcome = Outcome::Pass { detail: "status 200; its certificate expires in 5 days".to_owned(), weight: None };
+    stage.role.probed(Ran { serial, outcome, notice: notice.clone() });
+    let StatusPart::Check(servers) = stage.role.status() else { panic!("another status") };
+    let check = &servers[0].2[0];
+    assert!(check.up && check.last.contains("expires in 5 days"), "{}", check.last);
+    assert_eq!(stage.role.checks[&serial].notice, notice);
+}

@@ -1,0 +1,108 @@
+//! `SSL`: the files that `SSL_GET` needs. Whether they are what they should be is seen here; the certificate and its key are
+//! handed on, as the role that probes may not read the key. The authorities that servers are judged by it reads itself.
+
+use super::Lower;
+use crate::diag::{Code, Report};
+use crate::lex::words::Word;
+use crate::model::{Tls, TlsIdentity, TlsKey};
+use crate::tree::{Node, Nodes};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a file that are looked at: all authorities of a system have some hundred KiB.
+const LONGEST: u64 = 4 << 20;
+
+/// What a file in PEM form may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Certificate,
+    Key,
+}
+
+impl Lower<'_> {
+    /// What the file says of how to show oneself, and whom to believe.
+    pub(super) fn tls(&mut self, root: &Nodes) -> Tls {
+        let Some(nodes) = root.find("SSL").map(Node::nodes) else { return Tls::default() };
+        let word = |name: &str| nodes.find(name).and_then(|node| node.words.first());
+        let ca = word("ca")
+            .filter(|word| self.pem(word, Holds::Certificate).is_some())
+            .map(|word| PathBuf::from(&word.text));
+        let identity = match (word("certificate"), word("key")) {
+            (None, None) => None,
+            (None, Some(key)) => {
+                let message = "`key` has no effect without `certificate`";
+                self.push(Report::warning(Code::Unused, key.at, message).help("certificate FILE"));
+                None
+            }
+            (Some(certificate), key) => {
+                let certificates = self.pem(certificate, Holds::Certificate);
+                // A file that can't be read is told once.
+                let there = key.is_some() || certificates.is_some();
+                let key = there.then(|| self.pem(key.unwrap_or(certificate), Holds::Key)).flatten();
+                certificates.zip(key).map(|(certificates, key)| TlsIdentity { certificates, key: TlsKey(key) })
+            }
+        };
+        Tls { identity, ca }
+    }
+
+    /// `CAFILE` of a `tls_verify`. Many checks name the same one.
+    pub(super) fn authorities(&mut self, word: &Word) {
+        if self.authorities.insert(word.text.clone()) && self.pem(word, Holds::Certificate).is_none() {
+            self.authorities.remove(&word.text);
+        }
+    }
+
+    /// The text of a file that holds what it should; `None` if it does not, which was told.
+    fn pem(&mut self, word: &Word, holds: Holds) -> Option<String> {
+        let path = Path::new(&word.text);
+        let found = read(path).and_then(|(text, mode)| judge(&text, holds).map(|()| (text, mode)));
+        match found {
+            Ok((text, mode)) => {
+                if holds == Holds::Key && mode & 0o077 != 0 {
+                    let report =
+                        Report::lint(Code::SecretReadable, word.at, "this file may be read by others than its owner");
+                    self.push(report.help("chmod 600"));
+                }
+                Some(text)
+            }
+            Err(why) => {
+                let what = match holds {
+                    Holds::Certificate => "certificate",
+                    Holds::Key => "key",
+                };
+                let message = format!("no {what} can be read from {}: {why}", path.display());
+                self.here(
+                    Report::error(Code::BadCertificate, word.at, message).help("a file in PEM form that root may read"),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<(String, u32), String> {
+    let about = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    if !about.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), about.mode()))
+}
+
+fn judge(text: &str, holds: Holds) -> Result<(), String> {
+    let labels: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")).collect();
+    let encrypted = labels.contains(&"ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED");
+    match holds {
+        Holds::Certificate if labels.contains(&"CERTIFICATE") => Ok(()),
+        Holds::Certificate => Err("it has no BEGIN CERTIFICATE".to_owned()),
+        Holds::Key if encrypted => {
+            Err("it needs a password, which is not known here: openssl pkey -in KEY -out FILE takes it off".to_owned())
+        }
+        Holds::Key if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) => Ok(()),
+        Holds::Key => Err("it has no BEGIN PRIVATE KEY".to_owned()),
+    }
+}
