@@ -239,7 +239,6 @@ pub(super) const LABELS: &[(&str, &[Label])] = &[
             ("Bind i/f", "bind_if", Text),
             ("Mark", "fwmark", Number),
             ("Virtualhost", "virtualhost", Text),
-            ("Fast recovery", "fast_recovery", Bool),
             ("Enable SNI", "enable_sni", Bool),
             ("script", "misc_path", Command),
             ("timeout", "misc_timeout", NotZero),
@@ -284,6 +283,8 @@ pub(super) const STATE: &[(&str, &[&str])] = &[
             "Current weight",
             "Default delay before retry",
             "Enabled",
+            // vipd fetches all URLs in each run: there is nothing to say.
+            "Fast recovery",
             "Has run",
             "Keepalive method",
             "Last ran",
