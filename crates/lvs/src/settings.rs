@@ -250,6 +250,13 @@ pub struct RealServer {
     pub duty: Duty,
 }
 
+impl VirtualServer {
+    /// Whether any real server is checked.
+    pub fn is_checked(&self) -> bool {
+        self.real_servers.iter().any(|real| !real.checkers.is_empty())
+    }
+}
+
 impl RealServer {
     /// Another server that is checked and reached as this one. Checks that went to this one's address go to the other's; it
     /// gets nothing before they have passed.

@@ -1,9 +1,11 @@
 //! What each role gets of a configuration: its own part, and of the virtual servers those that differ from before, in pieces
-//! small enough that a role which takes one over keeps nobody waiting.
+//! small enough that a role which takes one over keeps nobody waiting. Check gets those alone that have something to check.
 
-use crate::message::Part;
+use crate::message::{Known, Part};
 use crate::supervisor::RoleName;
+use serde_json::value::to_raw_value;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use vipd_config::model::{Config, Service};
 use vipd_lvs::settings::VirtualServerId;
@@ -58,6 +60,28 @@ pub(crate) fn next(role: RoleName, old: &Config, new: &Config, difference: &Diff
     pieces(role, new, difference)
 }
 
+/// What check is to know of virtual servers that had nothing to check until now: their real servers are in use, and stay so
+/// until a check has failed.
+pub(crate) fn newly_checked(idle: &Idle<'_>, services: &[Arc<Service>]) -> Known {
+    let mut known = Known::new();
+    for service in services {
+        let Some(was) = idle.get(&service.lvs.id) else { continue };
+        let servers: Vec<(SocketAddr, [(); 0])> = was.lvs.real_servers.iter().map(|real| (real.address, [])).collect();
+        // Addresses can be written.
+        known.extend(to_raw_value(&servers).ok().map(|value| (service.lvs.id.clone(), value)));
+    }
+    known
+}
+
+/// Virtual servers that have nothing to check.
+pub(crate) type Idle<'a> = HashMap<&'a VirtualServerId, &'a Service>;
+
+/// Those of a configuration.
+pub(crate) fn idle(config: &Config) -> Idle<'_> {
+    let idle = config.services.iter().filter(|service| !service.lvs.is_checked());
+    idle.map(|service| (&service.lvs.id, &**service)).collect()
+}
+
 /// Whether virtual servers are a role's business.
 fn serves(role: RoleName) -> bool {
     matches!(role, RoleName::Check | RoleName::Director)
@@ -86,10 +110,14 @@ fn own(role: RoleName, config: &Config) -> Config {
 
 fn pieces(role: RoleName, config: &Config, difference: &Difference) -> Vec<Part> {
     let touched: &[usize] = if serves(role) { &difference.touched } else { &[] };
-    let removed = if serves(role) { difference.removed.clone() } else { Vec::new() };
+    let mut removed = if serves(role) { difference.removed.clone() } else { Vec::new() };
+    let touched = touched.iter().filter_map(|at| config.services.get(*at));
+    let (touched, idle): (Vec<_>, Vec<_>) =
+        touched.partition(|service| role != RoleName::Check || service.lvs.is_checked());
+    removed.extend(idle.iter().map(|service| service.lvs.id.clone()));
     let mut pieces = vec![Part { config: own(role, config), removed, more: true }];
     let mut room = PIECE;
-    for service in touched.iter().filter_map(|at| config.services.get(*at)) {
+    for service in touched {
         let servers = service.lvs.real_servers.len();
         if servers > room && room < PIECE {
             pieces.push(Part { config: own(role, config), removed: Vec::new(), more: true });
@@ -138,9 +166,34 @@ mod tests {
     }
 
     #[test]
+    fn check_gets_what_has_something_to_check_and_knows_what_was_in_use_before() {
+        let (idle_before, checked) = (config(1..3, 1), {
+            let mut config = config(1..3, 1);
+            let checker = vipd_config::load_str(
+                "test",
+                "virtual_server 192.0.2.1 80 {\n protocol TCP\n real_server 10.0.0.1 80 {\n TCP_CHECK {\n }\n }\n}\n",
+                &vipd_config::Options::default(),
+            );
+            config.services[0] = checker.config.unwrap().services.remove(0);
+            config
+        });
+        let ids = |part: &Part| part.config.services.iter().map(|s| s.lvs.id.0.clone()).collect::<Vec<_>>();
+        let parts = first(RoleName::Check, &checked);
+        assert_eq!((parts.len(), ids(&parts[0])), (1, vec!["[192.0.2.1]:tcp:80".to_owned()]));
+        assert_eq!(ids(&first(RoleName::Director, &checked)[0]).len(), 2);
+        let known = newly_checked(&idle(&idle_before), &parts[0].config.services);
+        let [(id, value)] = &known[..] else { panic!("{known:?}") };
+        assert_eq!((id.0.as_str(), value.get()), ("[192.0.2.1]:tcp:80", "[[\"10.0.0.1:80\",[]]]"));
+        assert!(newly_checked(&idle(&checked), &parts[0].config.services).is_empty());
+        // What has nothing to check any more is gone for it.
+        let back = next(RoleName::Check, &checked, &idle_before, &Difference::between(&checked, &idle_before));
+        assert_eq!((ids(&back[0]).len(), back[0].removed.len()), (0, 1));
+    }
+
+    #[test]
     fn many_come_in_pieces() {
         let config = config(1..200, 1);
-        let parts = first(RoleName::Check, &config);
+        let parts = first(RoleName::Director, &config);
         let lengths: Vec<usize> = parts.iter().map(|p| p.config.services.len()).collect();
         assert_eq!(lengths, [64, 64, 64, 7]);
         assert!(parts.iter().rev().skip(1).all(|p| p.more) && !parts[3].more);

@@ -339,6 +339,7 @@ impl Director {
             if before.as_ref() != Some(&state) {
                 self.unkept.insert(lvs.id.clone());
             }
+            self.news.extend(before.iter().flat_map(|before| freed(&lvs.id, before, &state)));
             // One that is new has gained what it begins with: a `quorum_up` may be what brings its traffic here.
             if had.unwrap_or(Quorum::Down) != state.quorum {
                 self.turned.insert(lvs.id.clone());
@@ -806,6 +807,9 @@ fn protocol(settings: &VirtualServer) -> String {
     if marks { "any".to_owned() } else { settings.protocol.to_string() }
 }
 
+/// Why a server without checks is up.
+const UNCHECKED: &str = "no checks";
+
 /// Why what a reload has removed is down.
 const GONE: &str = "no longer configured";
 
@@ -822,6 +826,17 @@ fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> boo
     let news = servers.map(|(address, _)| {
         let (service, address, why) = (id.clone(), *address, GONE.to_owned());
         FromRole::RealServer { service, address, up: false, why }
+    });
+    news.collect()
+}
+
+/// That servers which were down are in use, as they are no longer checked.
+fn freed(id: &VirtualServerId, before: &State, after: &State) -> Vec<FromRole> {
+    let was_down = |address: &SocketAddr| before.server(address).is_some_and(|known| !known.alive);
+    let freed = after.servers.iter().filter(|(address, known)| known.alive && was_down(address));
+    let news = freed.map(|(address, known)| {
+        let (service, address, why) = (id.clone(), *address, known.why.clone());
+        FromRole::RealServer { service, address, up: true, why }
     });
     news.collect()
 }
@@ -845,12 +860,20 @@ pub(crate) fn at_start(config: &Config) -> Table {
 
 /// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
 fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
-    let fresh =
-        |alpha: bool| Known { alive: !alpha, weight: None, why: "not checked yet".to_owned(), since: unix_time() };
+    let fresh = |alive: bool, why: &str| Known { alive, weight: None, why: why.to_owned(), since: unix_time() };
     let servers = settings.real_servers.iter().map(|real| {
         let alpha = settings.alpha || real.checkers.iter().any(|c| c.alpha);
         let known = before.as_ref().and_then(|before| before.server(&real.address));
-        (real.address, known.cloned().unwrap_or_else(|| fresh(alpha)))
+        let known = match known {
+            // Whatever was found before: nobody looks any more.
+            _ if real.checkers.is_empty() => known.filter(|known| known.why == UNCHECKED).cloned(),
+            known => known.cloned(),
+        };
+        let known = known.unwrap_or_else(|| match real.checkers.is_empty() {
+            true => fresh(true, UNCHECKED),
+            false => fresh(!alpha, "not checked yet"),
+        });
+        (real.address, known)
     });
     let mut servers: Vec<(SocketAddr, Known)> = servers.collect();
     servers.sort_by_key(|(address, _)| *address);

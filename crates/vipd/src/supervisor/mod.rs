@@ -404,7 +404,7 @@ impl Supervisor {
             RoleName::Vrrp => {
                 !self.config.instances.is_empty() || !self.config.statics.is_empty() || self.has_sessions()
             }
-            RoleName::Check => !self.config.services.is_empty(),
+            RoleName::Check => self.config.services.iter().any(|service| service.lvs.is_checked()),
             RoleName::Director => !self.config.services.is_empty() || self.config.global.sync_daemon.is_some(),
             RoleName::Console => true,
         };
@@ -446,10 +446,15 @@ impl Supervisor {
                 }
                 let mut snapshot = role.snapshot.clone();
                 let mut gone = role.take_gone(&self.config.services);
+                let idle = part::idle(&self.old);
                 for part in part::first(name, &self.config) {
                     let (snapshot, options) = (snapshot.take(), self.plan.role_options.clone());
-                    let known =
-                        role.known(&part.config.services).into_iter().chain(std::mem::take(&mut gone)).collect();
+                    let mut known = match name {
+                        RoleName::Check => part::newly_checked(&idle, &part.config.services),
+                        RoleName::Vrrp | RoleName::Director | RoleName::Console => std::mem::take(&mut gone),
+                    };
+                    // What a predecessor knew goes before.
+                    known.extend(role.known(&part.config.services));
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }

@@ -20,7 +20,7 @@ use vipd_api::{Refused, Reloaded, Reply};
 use vipd_config::diag::{Diagnostic, Level};
 use vipd_config::model::Config;
 use vipd_config::{Color, Loaded};
-use vipd_lvs::settings::VirtualServerId;
+use vipd_lvs::settings::{RealServer, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
 /// How long a file may take to be read, before who asked is told; and the roles to take a configuration over, before the
@@ -346,11 +346,11 @@ impl Supervisor {
         }
     }
 
-    /// Drops what was said of virtual and real servers that are no longer there.
+    /// Drops what was said of virtual and real servers that are no longer there, or no longer checked.
     fn forget(&mut self, difference: &Difference) {
         let touched = difference.touched.iter().filter_map(|at| self.config.services.get(*at));
         let touched: HashMap<&VirtualServerId, Vec<SocketAddr>> =
-            touched.map(|s| (&s.lvs.id, s.lvs.real_servers.iter().map(|r| r.address).collect())).collect();
+            touched.map(|s| (&s.lvs.id, checked(&s.lvs.real_servers))).collect();
         let removed: HashSet<&VirtualServerId> = difference.removed.iter().collect();
         self.verdicts.retain(|(id, address), _| {
             !removed.contains(id) && touched.get(id).is_none_or(|servers| servers.contains(address))
@@ -407,12 +407,17 @@ impl Supervisor {
     pub(super) fn hand_over(&mut self, before: &Config, services: &Difference) {
         self.forget(services);
         self.hooks.configure(&self.config, &self.old);
+        let idle = part::idle(before);
         for (name, role) in &mut self.roles {
             let Some(running) = &mut role.running else { continue };
             running.impose(*name, posture::of(*name, &self.config));
             for part in part::next(*name, before, &self.config, services) {
                 let options = self.plan.role_options.clone();
-                let (known, last_seen) = (Known::new(), monotonic_micros());
+                let known = match name {
+                    RoleName::Check => part::newly_checked(&idle, &part.config.services),
+                    RoleName::Vrrp | RoleName::Director | RoleName::Console => Known::new(),
+                };
+                let last_seen = monotonic_micros();
                 let configure = Configure { part, snapshot: None, known, last_seen, options };
                 if running.tell(&ToRole::Configure(Box::new(configure))) == Told::No {
                     error!("the {name} role takes no more messages: it is started anew with the new configuration");
@@ -422,6 +427,11 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// The addresses of those that have checks.
+fn checked(servers: &[RealServer]) -> Vec<SocketAddr> {
+    servers.iter().filter(|real| !real.checkers.is_empty()).map(|real| real.address).collect()
 }
 
 /// What an event tells of a list, of which `more` are not here: as many as have room, and how many there are besides.

@@ -418,3 +418,18 @@ async fn a_notice_leaves_a_server_up() {
     assert!(check.up && check.last.contains("expires in 5 days"), "{}", check.last);
     assert_eq!(stage.role.checks[&serial].notice, notice);
 }
+
+/// A virtual server without checks is not this role's; with one it counts as in use until that has failed, `alpha` or not.
+#[test]
+fn what_was_not_checked_before_stays_in_use_until_a_check_fails() {
+    let idle =
+        vipd_config::load_str("test", &ONE.replace("TCP_CHECK {\n        }\n", ""), &vipd_config::Options::default());
+    let idle = idle.config.unwrap();
+    run(async {
+        let text = ONE.replace("TCP_CHECK {", "TCP_CHECK {\n alpha");
+        let checked = vipd_config::load_str("test", &text, &vipd_config::Options::default()).config.unwrap();
+        let known = part::newly_checked(&part::idle(&idle), &checked.services);
+        assert!(Stage::new(&text, known).await.verdict().await.0, "it was in use");
+        assert!(!Stage::new(&text, Known::new()).await.verdict().await.0, "alpha");
+    });
+}

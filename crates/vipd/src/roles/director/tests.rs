@@ -12,9 +12,13 @@ const TWO: &str = "virtual_server 192.0.2.1 80 {
     protocol TCP
     real_server 10.0.0.1 80 {
         weight 1
+        TCP_CHECK {
+        }
     }
     real_server 10.0.0.2 80 {
         weight 2
+        TCP_CHECK {
+        }
     }
 }
 ";
@@ -207,6 +211,28 @@ fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
         assert_eq!(stage.told().await.0, gone, "the second was down before, and the new service has what it needs");
         // The same if nobody was there to tell it when the reload was.
         assert_eq!(Stage::new(other, &kept).await.told().await.0, gone);
+    });
+}
+
+#[test]
+fn a_server_that_is_no_longer_checked_is_in_use() {
+    run(async {
+        let mut stage = Stage::new(TWO, &Kept::default()).await;
+        stage.told().await;
+        stage.judge(&[(1, true), (2, false)]).await;
+        stage.told().await;
+        let unchecked = TWO.replace("        TCP_CHECK {\n        }\n", "");
+        stage.configure(&unchecked).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.2:80 true"]);
+        let known = &stage.director.states.values().next().unwrap().servers;
+        assert!(known.iter().all(|(_, known)| known.alive && known.why == UNCHECKED), "{known:?}");
+        // And stays so when it is checked again, until that says otherwise.
+        stage.configure(TWO).await;
+        assert_eq!(stage.told().await.0, [""; 0]);
+        // Without checks `alpha` has nothing to wait for.
+        let alpha = unchecked.replace("protocol TCP", "protocol TCP\n alpha");
+        let stage = Stage::new(&alpha, &Kept::default()).await;
+        assert_eq!(stage.director.states.values().next().unwrap().quorum, Quorum::Up);
     });
 }
 
