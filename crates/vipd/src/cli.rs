@@ -226,13 +226,13 @@ pub(crate) struct Maintenance {
 /// `vipd server`
 #[derive(Subcommand, Debug)]
 pub(crate) enum ServerCommand {
-    /// Give it no new connections, keep those that it has, and wait until none is left: exit status 0 none, 1 some were cut
-    /// off by the deadline.
+    /// Give it no new connections, keep those that it has, and wait until none is left: exit status 0 none, 3 some were cut
+    /// off as it went down. Whoever stops waiting ends nothing: the same command waits on, with the same deadline.
     Drain {
         /// Of which.
         #[command(flatten)]
         target: ServerTarget,
-        /// After so long it is taken out, whatever it still has: 60s, 5m, 1h 30m.
+        /// After so long it is taken out, whatever it still has: 60s, 5m, 1h30m, 2d; 31 days at most.
         #[arg(long, value_name = "TIME", value_parser = time)]
         deadline: Option<Duration>,
         /// Return at once.
@@ -264,7 +264,7 @@ pub(crate) enum ServerCommand {
         /// Which.
         #[command(flatten)]
         target: ServerTarget,
-        /// 0 to 2147483647; else that of the one it is like.
+        /// 0 to 2147483647; else what the file gives the one it is like.
         #[arg(long)]
         weight: Option<u32>,
         /// The real server that it is like; else the first.
@@ -486,13 +486,15 @@ fn facility(text: &str) -> Result<i32, String> {
     }
 }
 
-/// A time: `60s`, `1h 30m`, or seconds.
+/// A time: `60s`, `1h30m`, `2d`, or seconds.
 fn time(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let time: jiff::SignedDuration = text.parse().map_err(|e| format!("not a time such as 60s or 1h 30m: {e}"))?;
-    Duration::try_from(time).map_err(|_| "not a time that is yet to come".to_owned())
+    let days = text.strip_suffix('d').map(str::parse::<u32>);
+    let time = match (text.parse(), days) {
+        (Ok(seconds), _) => Some(Duration::from_secs(seconds)),
+        (Err(_), Some(Ok(days))) => Some(Duration::from_secs(86400) * days),
+        (Err(_), _) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),
+    };
+    time.ok_or_else(|| "not a time such as 60s, 5m, 1h30m or 2d".to_owned())
 }
 
 /// A number as C writes it: 022 octal, 18 decimal, 0x12 hexadecimal.
@@ -532,6 +534,15 @@ mod tests {
     fn masks_are_written_as_in_c() {
         assert_eq!(["022", "18", "0x12", "0", "0777"].map(mask), [18, 18, 18, 0, 511].map(Ok));
         assert!(["", "0778", "1000", "x", "-1"].iter().all(|text| mask(text).is_err()));
+    }
+
+    #[test]
+    fn times_are_written_as_people_do() {
+        let seconds = |text: &str| time(text).map(|time| time.as_secs());
+        assert_eq!(["60", "60s", "1h30m", "1h 30m", "2d", "0"].map(seconds), [60, 60, 5400, 5400, 172_800, 0].map(Ok));
+        for text in ["", "d", "-1s", "soon", "1w", "99999999999999999999"] {
+            assert_eq!(seconds(text), Err("not a time such as 60s, 5m, 1h30m or 2d".to_owned()), "{text}");
+        }
     }
 
     #[test]

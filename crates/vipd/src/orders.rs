@@ -4,13 +4,14 @@
 pub(crate) mod kept;
 
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use vipd_api::{OrderStatus, ServerOrder, ServerWish, UnixTime};
 use vipd_config::model::{Config, Service};
-use vipd_lvs::settings::{Checker, Duty, Probe, Protocol, RealServer, ServiceKey, VirtualServerId};
+use vipd_lvs::settings::{Checker, Duty, Family, Probe, RealServer, ServiceKey, VirtualServerId};
 use vipd_lvs::table::{MAX_WEIGHT, effective_weight};
 
 /// Orders at once: more are refused.
@@ -21,6 +22,9 @@ const LONGEST: u64 = 31 * 86400;
 
 /// Names that an error lists at most.
 const LISTED: usize = 8;
+
+/// What is said of a server that stays as it is.
+pub(crate) const UNCHANGED: &str = "unchanged";
 
 /// A real server of a virtual server.
 pub(crate) type Server = (VirtualServerId, SocketAddr);
@@ -111,20 +115,22 @@ impl Order {
 
     /// `drain`, `down`, `weight 5`, `removed`, `added`, or several: `added, weight 5, drain`.
     pub(crate) fn what(&self) -> String {
-        let added = self.added.as_ref().map(|_| "added".to_owned());
-        let weight = self.weight.as_ref().map(|weight| format!("weight {}", weight.what));
-        let duty = self.duty.as_ref().map(|duty| duty.what.word().to_owned());
-        [added, weight, duty].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let words = |ends: &dyn Fn(bool) -> &'static str| {
+            let added = self.added.as_ref().map(|added| format!("added{}", ends(added.until_reload)));
+            let weight = self.weight.as_ref().map(|w| format!("weight {}{}", w.what, ends(w.until_reload)));
+            let duty = self.duty.as_ref().map(|duty| format!("{}{}", duty.what.word(), ends(duty.until_reload)));
+            [added, weight, duty].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        };
+        let ends = self.ends();
+        // Where all of it ends that is said once, by whoever shows it.
+        let mixed = ends.iter().flatten().any(|ends| *ends) && !ends.iter().flatten().all(|ends| *ends);
+        words(&|until_reload| if mixed && until_reload { " until a reload" } else { "" })
     }
 
     /// As the status tells it. `now`: as in `Giver`.
     pub(crate) fn status(&self, at: UnixTime, now: u64) -> OrderStatus {
         let left = |deadline: u64| deadline.saturating_sub(now) as f64 / 1e6;
-        let ends = [
-            self.added.as_ref().map(|added| added.until_reload),
-            self.weight.as_ref().map(|weight| weight.until_reload),
-            self.duty.as_ref().map(|duty| duty.until_reload),
-        ];
+        let ends = self.ends();
         OrderStatus {
             what: self.what(),
             duty: self.duty.as_ref().map(|duty| duty.what.word().to_owned()),
@@ -133,6 +139,15 @@ impl Order {
             deadline: self.deadline().map(|deadline| at + left(deadline)),
             until_reload: ends.into_iter().flatten().all(|ends| ends),
         }
+    }
+
+    /// Of each part that is there, whether the next reload ends it.
+    fn ends(&self) -> [Option<bool>; 3] {
+        [
+            self.added.as_ref().map(|added| added.until_reload),
+            self.weight.as_ref().map(|weight| weight.until_reload),
+            self.duty.as_ref().map(|duty| duty.until_reload),
+        ]
     }
 
     fn deadline(&self) -> Option<u64> {
@@ -237,8 +252,26 @@ impl Orders {
         } else {
             for service in &services {
                 for server in orders.servers(service, &order.server)? {
-                    done.push(orders.wish(service, server, order, giver)?);
+                    let removed = orders.of(&service.lvs.id, server).is_some_and(Order::removes);
+                    if removed && order.wish != ServerWish::Ready {
+                        // Nothing less can be wanted of it.
+                        let beside = ": it stays removed, as was ordered before".to_owned();
+                        done.push(Done {
+                            server: (service.lvs.id.clone(), server),
+                            what: UNCHANGED.to_owned(),
+                            beside,
+                        });
+                    } else {
+                        done.push(orders.wish(service, server, order, giver)?);
+                    }
                 }
+            }
+            if let [one] = &done[..]
+                && one.what == UNCHANGED
+                && order.wish != ServerWish::Remove
+            {
+                let (id, address) = &one.server;
+                return Err(format!("{address} of {id} was removed by an order: `ready` ends that"));
             }
         }
         if done.is_empty() {
@@ -312,10 +345,13 @@ impl Orders {
         Ok(Done { server: (id.clone(), address), what: "added".to_owned(), beside })
     }
 
+    fn of(&self, id: &VirtualServerId, address: SocketAddr) -> Option<&Order> {
+        self.0.iter().find(|order| order.service == *id && order.server == address)
+    }
+
     /// The file's server that an added one is like.
     fn model(&self, id: &VirtualServerId, address: SocketAddr) -> Option<SocketAddr> {
-        let order = self.0.iter().find(|order| order.service == *id && order.server == address)?;
-        order.added.as_ref().map(|added| added.what.like)
+        self.of(id, address)?.added.as_ref().map(|added| added.what.like)
     }
 
     fn wish(
@@ -339,9 +375,6 @@ impl Orders {
             since: giver.at,
         });
         (next.by, next.since) = (giver.by.to_owned(), giver.at);
-        if next.removes() && order.wish != ServerWish::Ready {
-            return Err(format!("{address} of {id} was removed by an order: `ready` ends that"));
-        }
         let until_reload = order.until_reload;
         let mut beside = String::new();
         let what = match order.wish {
@@ -367,7 +400,15 @@ impl Orders {
                         persistence.timeout
                     );
                 }
-                let deadline = deadline.map(|seconds| giver.now.saturating_add(seconds.saturating_mul(1_000_000)));
+                let given = deadline.map(|seconds| giver.now.saturating_add(seconds.saturating_mul(1_000_000)));
+                // Whoever looks on once more takes nothing back.
+                let deadline = given.or(next.deadline());
+                if given.is_none()
+                    && let Some(deadline) = deadline
+                {
+                    let left = Duration::from_micros(deadline.saturating_sub(giver.now)).as_secs();
+                    let _ = write!(beside, ": down in {left} s at the latest, as was ordered before");
+                }
                 next.duty = Some(Lasting { what: Wanted::Drain { deadline }, until_reload });
                 "drain".to_owned()
             }
@@ -514,8 +555,8 @@ fn bounded(weight: Option<u32>) -> Result<Option<u32>, String> {
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    bare.parse().map_err(|_| format!("{text} is no address: write ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or ADDRESS"))
+    address_of(text)
+        .ok_or_else(|| format!("{text} is no address: write ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or ADDRESS"))
 }
 
 /// Those of some addresses that a text means.
@@ -529,14 +570,19 @@ fn matching(all: impl Iterator<Item = SocketAddr>, text: &str) -> Result<Vec<Soc
 
 /// The virtual servers that a text means, at least one.
 fn named<'a>(file: &'a Config, text: &str) -> Result<Vec<&'a Arc<Service>>, String> {
-    if text == "all" && !file.services.is_empty() {
+    if text.eq_ignore_ascii_case("all") && !file.services.is_empty() {
         return Ok(file.services.iter().collect());
     }
     let exactly = file.services.iter().find(|service| service.lvs.id.0 == text);
     if let Some(service) = exactly {
         return Ok(vec![service]);
     }
-    let means = |service: &&Arc<Service>| service.lvs.keys.iter().any(|key| names(key).iter().any(|name| name == text));
+    let asked = text.to_ascii_lowercase();
+    let means = |service: &&Arc<Service>| {
+        let group = service.lvs.id.0.strip_prefix('[').and_then(|rest| rest.split_once("]:"));
+        let group = group.is_some_and(|(name, n)| name == text && n.parse::<u32>().is_ok());
+        group || service.lvs.keys.iter().any(|key| names(key, &asked))
+    };
     let found: Vec<&Arc<Service>> = file.services.iter().filter(means).collect();
     let ids = |services: &mut dyn Iterator<Item = &'a Arc<Service>>| {
         services.map(|service| service.lvs.id.to_string()).collect()
@@ -548,24 +594,43 @@ fn named<'a>(file: &'a Config, text: &str) -> Result<Vec<&'a Arc<Service>>, Stri
     }
 }
 
-/// What an operator may call a service of the kernel's: `192.0.2.1:80`, `192.0.2.1:80/tcp`.
-fn names(key: &ServiceKey) -> Vec<String> {
+/// Whether an operator may call a service of the kernel's so, in small letters: `192.0.2.1:80`, `192.0.2.1:80/tcp`,
+/// `[192.0.2.1]:tcp:80`, `192.0.2.1`; `fwm 7`, `fwmark 7`.
+fn names(key: &ServiceKey, text: &str) -> bool {
     match key {
         ServiceKey::Address { protocol, address, port } => {
-            let protocol = match protocol {
-                Protocol::Tcp => "tcp",
-                Protocol::Udp => "udp",
-                Protocol::Sctp => "sctp",
+            let protocol = protocol.to_string();
+            let text = match text.rsplit_once('/') {
+                Some((text, given)) if given == protocol => text,
+                Some(_) => return false,
+                None => text,
             };
-            let address = SocketAddr::new(*address, *port);
-            vec![address.to_string(), format!("{address}/{protocol}")]
+            let text = text.replace(&format!(":{protocol}:"), ":");
+            let bare = |text: &str| address_of(text).is_some_and(|ip| ip == *address);
+            text.parse::<SocketAddr>().is_ok_and(|at| (at.ip(), at.port()) == (*address, *port))
+                || bare(&text)
+                || text.rsplit_once(':').is_some_and(|(ip, given)| given.parse() == Ok(*port) && bare(ip))
         }
-        ServiceKey::Fwmark { .. } => vec![key.to_string()],
+        ServiceKey::Fwmark { mark, family } => {
+            let number = ["fwmark", "fwm"].iter().find_map(|word| text.strip_prefix(word)).map(str::trim_start);
+            let (number, wanted) = match number.and_then(|rest| rest.split_once(' ')) {
+                Some((number, "ipv6")) => (Some(number), Some(Family::Inet6)),
+                Some(_) => return false,
+                None => (number, None),
+            };
+            number.and_then(|n| n.parse().ok()) == Some(*mark) && wanted.is_none_or(|wanted| wanted == *family)
+        }
     }
 }
 
+/// An address that may stand in brackets.
+fn address_of(text: &str) -> Option<IpAddr> {
+    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse().ok()
+}
+
 fn list_of(servers: &[RealServer]) -> String {
-    list(servers.iter().map(|real| real.address.to_string()).collect())
+    let names: BTreeSet<SocketAddr> = servers.iter().map(|real| real.address).collect();
+    list(names.iter().map(SocketAddr::to_string).collect())
 }
 
 /// `; there is A, B and 3 more`

@@ -23,7 +23,10 @@ const BLIND: Duration = Duration::from_secs(30);
 /// What does not go to a terminal is told this often.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// 0: done, and drained if that was awaited; 1: not, and why.
+/// Exit status of a drain that has ended with connections cut off.
+const CUT_OFF: u8 = 3;
+
+/// 0: done, and drained if that was awaited; 1: not, and why; 3: drained until it went down, which cut connections off.
 pub(crate) fn run(command: &ServerCommand) -> ExitCode {
     let (target, wish, waits) = match command {
         ServerCommand::Drain { target, deadline, no_wait } => (
@@ -55,16 +58,17 @@ pub(crate) fn run(command: &ServerCommand) -> ExitCode {
         Ok(Drained::Empty { took, closing }) => {
             let closing = match closing {
                 0 => String::new(),
-                n => format!(" ({} of the plane's time out: those are closed, or closing)", large(n)),
+                n => format!(" ({} are closing, or closed, and time out)", large(n)),
             };
             let text = format!("drained: no connection is left after {:.1} s{closing}\n", took.as_secs_f64());
             print("server", &text, code)
         }
-        Ok(Drained::CutOff { left }) => failed(&format!(
-            "the deadline is over: down with {} cut off",
-            counted(usize::try_from(left).unwrap_or(usize::MAX), "connection")
-        )),
-        Ok(Drained::Otherwise) => failed("somebody else has ordered otherwise meanwhile: see `vipd status`"),
+        Ok(Drained::CutOff { left }) => {
+            let left = counted(usize::try_from(left).unwrap_or(usize::MAX), "connection");
+            eprintln!("vipd server: it went down with {left} cut off: see `vipd events`");
+            ExitCode::from(CUT_OFF)
+        }
+        Ok(Drained::Otherwise) => failed("the order has ended meanwhile: see `vipd events`"),
         Err(why) => failed(&format!("it drains; how far is not known: {why}")),
     }
 }
@@ -79,7 +83,7 @@ fn failed(why: &str) -> ExitCode {
 enum Drained {
     /// Nothing is left that is open; so many the plane has not forgotten yet.
     Empty { took: Duration, closing: u64 },
-    /// The deadline came first: so many were open when that was last looked at.
+    /// It went down before, by its deadline or another order: so many were open when that was last looked at.
     CutOff { left: u64 },
     /// The servers drain no more.
     Otherwise,
@@ -141,6 +145,7 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
                     told = Some((Instant::now(), open));
                 }
             }
+            Standing::Down if last == 0 => return Ok(Drained::Empty { took: start.elapsed(), closing: 0 }),
             Standing::Down => return Ok(Drained::CutOff { left: last }),
             Standing::Otherwise => return Ok(Drained::Otherwise),
         }

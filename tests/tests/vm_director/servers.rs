@@ -128,7 +128,10 @@ fn what_is_open_is_waited_for(whole: &Whole, director: &Director) {
         println!("  {}", told.trim_end().replace('\n', "\n  "));
         assert!(told.contains("connections left: 1 open"), "{told}");
         if cut {
-            assert!(output.status.code() == Some(1) && told.contains("down with 1 connection cut off"), "{told}");
+            assert!(
+                output.status.code() == Some(3) && told.contains("it went down with 1 connection cut off"),
+                "{told}"
+            );
             let line = format!("-r {server}");
             assert!(!rules(&whole.director).iter().any(|rule| rule.contains(&line)), "it has not left the table");
             held.as_ref().unwrap().set_read_timeout(Some(Duration::from_secs(2))).unwrap();

@@ -112,6 +112,52 @@ fn a_host_is_drained_of_all_its_services_and_what_names_nothing_is_refused() {
     }
     assert_eq!(give(&mut orders, &file, "all", "10.0.0.1", ServerWish::Ready).unwrap().len(), 2);
     assert_eq!(orders, Orders::default());
+    // Where it was removed before it stays so, and the rest is done; to remove twice is no error.
+    for again in [false, true] {
+        let told = give(&mut orders, &file, "192.0.2.1:443", "10.0.0.1", ServerWish::Remove).unwrap();
+        assert_eq!(told[0].contains("unchanged: it stays removed"), again, "{told:?}");
+    }
+    let told = give(&mut orders, &file, "all", "10.0.0.1", DRAIN).unwrap();
+    assert!(
+        told[0].contains("tcp:80 10.0.0.1:80: drain") && told[1].contains("tcp:443 10.0.0.1:443: unchanged"),
+        "{told:?}"
+    );
+    assert_eq!(
+        (in_force(&orders, &file, 0)[0].as_str(), in_force(&orders, &file, 1).len()),
+        ("10.0.0.1:80 3 Draining", 0)
+    );
+}
+
+#[test]
+fn virtual_servers_by_the_names_that_people_give_them() {
+    let text = "virtual_server_group WEB {\n 192.0.2.9 8080\n 192.0.2.9 8081\n}\nvirtual_server group WEB {\n protocol TCP\n \
+                real_server 10.0.0.1 80 {\n weight 1\n }\n}\nvirtual_server fd00::1 80 {\n protocol UDP\n \
+                real_server fd00::2 80 {\n weight 1\n }\n}\n";
+    let file = config(&(FILE.to_owned() + text));
+    for (name, id) in [
+        ("192.0.2.1:80", "[192.0.2.1]:tcp:80"),
+        ("192.0.2.1:80/tcp", "[192.0.2.1]:tcp:80"),
+        ("[192.0.2.1]:80", "[192.0.2.1]:tcp:80"),
+        ("192.0.2.1:tcp:443", "[192.0.2.1]:tcp:443"),
+        ("[192.0.2.1]:TCP:443", "[192.0.2.1]:tcp:443"),
+        ("fwm 7", "FWM 7"),
+        ("fwmark 7", "FWM 7"),
+        ("fwmark7", "FWM 7"),
+        ("WEB", "[WEB]:0"),
+        ("192.0.2.9:8081", "[WEB]:0"),
+        ("192.0.2.9", "[WEB]:0"),
+        ("[fd00:0::1]:80", "[fd00::1]:udp:80"),
+        ("fd00::1", "[fd00::1]:udp:80"),
+        ("[fd00::1]:80/udp", "[fd00::1]:udp:80"),
+    ] {
+        let found = named(&file, name).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(found.iter().map(|service| service.lvs.id.0.as_str()).collect::<Vec<_>>(), [id], "{name}");
+    }
+    for name in ["", "192.0.2.1:81", "192.0.2.1:80/udp", "[fd00::1]:80/tcp", "fwm", "fwm 8", "web", "7"] {
+        assert!(named(&file, name).unwrap_err().starts_with("there is no virtual server"), "{name}");
+    }
+    assert!(named(&file, "192.0.2.1").unwrap_err().starts_with("192.0.2.1 may be more than one"));
+    assert_eq!(named(&file, "ALL").unwrap().len(), 5);
 }
 
 #[test]
@@ -139,7 +185,9 @@ fn servers_are_added_like_others_and_removed() {
     give(&mut orders, &file, "all", "10.0.0.2", ServerWish::Remove).unwrap();
     assert_eq!(in_force(&orders, &file, 0), ["10.0.0.1:80 3 Serving"]);
     assert!(orders.all()[0].removes());
-    for wish in [DRAIN, ServerWish::Weight { weight: 5 }, ServerWish::Add { weight: None, like: None }] {
+    for wish in
+        [DRAIN, ServerWish::Down, ServerWish::Weight { weight: 5 }, ServerWish::Add { weight: None, like: None }]
+    {
         let refused = give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", wish).unwrap_err();
         assert!(refused.contains("removed by an order: `ready` ends that"), "{refused}");
     }
@@ -189,6 +237,9 @@ fn a_deadline_makes_of_a_drain_a_down() {
     give(&mut orders, &file, "192.0.2.1:80", "10.0.0.1", DRAIN).unwrap();
     let over = 65_000_000;
     assert_eq!((orders.deadline(), orders.expire(over - 1)), (Some(over), vec![]));
+    // Whoever looks on once more takes the deadline with him.
+    let again = give(&mut orders, &file, "192.0.2.1:80", "10.0.0.2", DRAIN).unwrap();
+    assert!(again[0].contains(": down in 60 s at the latest, as was ordered before"), "{again:?}");
     let status = orders.all()[0].status(2000.0, 35_000_000);
     assert_eq!((status.deadline, status.duty.as_deref()), (Some(2030.0), Some("drain")));
     let due = orders.expire(over);
@@ -242,6 +293,7 @@ fn what_ends_with_a_reload_takes_nothing_else_with_it() {
     given(&order("192.0.2.1:80", "10.0.0.1", DRAIN)).unwrap();
     assert!(given(&until("10.0.0.1", ServerWish::Ready)).unwrap_err().contains("can't be until a reload"));
     assert!(!orders.all()[2].status(0.0, 0).until_reload, "some of it stays");
+    assert_eq!(orders.all()[2].what(), "weight 8 until a reload, drain");
     let ended = orders.outlive(&file, Outlived::Reload);
     let told: Vec<String> = ended.iter().map(|e| format!("{} {}: {}", e.server.1, e.what, e.why)).collect();
     let lasted = "it was to last until a reload";

@@ -5,7 +5,7 @@ use super::hooks::name_of_service;
 use super::query::{Caller, who};
 use super::{RoleName, Supervisor};
 use crate::message::ToRole;
-use crate::orders::{Done, Ended, Giver, Outlived, Server, kept};
+use crate::orders::{Done, Ended, Giver, Outlived, Server, UNCHANGED, kept};
 use crate::part::Difference;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use vipd_api::{Reply, ServerOrder};
+use vipd_api::{Reply, ServerOrder, ServerWish};
 use vipd_config::model::Config;
 use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
@@ -61,17 +61,20 @@ impl Supervisor {
                 return;
             }
         };
-        let cause = match order.until_reload {
-            true => format!("{by} wants it until a reload"),
-            false => format!("{by} wants it"),
+        let until = if order.until_reload { " until a reload" } else { "" };
+        let deadline = match order.wish {
+            ServerWish::Drain { deadline: Some(seconds) } => format!("; down in {seconds} s at the latest"),
+            _ => String::new(),
         };
-        for Done { server, what, .. } in &done {
+        let cause = format!("{by} wants it{until}{deadline}");
+        let changed = || done.iter().filter(|done| done.what != UNCHANGED);
+        for Done { server, what, .. } in changed() {
             info!("{}: {what}: {cause}", subject(server));
         }
-        for Done { server, what, .. } in done.iter().take(TOLD) {
+        for Done { server, what, .. } in changed().take(TOLD) {
             self.note("order", subject(server), what.clone(), cause.clone());
         }
-        if let Some(more) = done.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        if let Some(more) = changed().count().checked_sub(TOLD).filter(|more| *more > 0) {
             let subject = format!("real_server {} of {}", order.server, order.service);
             self.note("order", subject, format!("the same of {more} more"), cause);
         }
