@@ -139,6 +139,11 @@ impl Client {
         Client { with_sni: config(Sni::Sent), without_sni: config(Sni::Left), roots }
     }
 
+    /// What is wrong with it, for which every probe fails.
+    pub fn flaw(&self) -> Option<&str> {
+        self.with_sni.as_ref().err().or(self.without_sni.as_ref().err()).map(String::as_str)
+    }
+
     /// How long the certificates are in force that a server showed, if they end within this time.
     fn left(&self, chain: &[CertificateDer<'_>], within: Duration) -> Option<Duration> {
         let (first, rest) = chain.split_first()?;
@@ -198,7 +203,8 @@ pub async fn probe(target: &Target, tls: &Tls, request: &Request) -> Verdict {
 fn ends_in(left: Duration) -> String {
     match left.as_secs() / 3600 {
         0 if left.is_zero() => "its certificate has expired".to_owned(),
-        hours @ 0..48 => format!("its certificate expires in {} hours", hours + 1),
+        0 => "its certificate expires within an hour".to_owned(),
+        hours @ 1..48 => format!("its certificate expires in {} hours", hours + 1),
         hours => format!("its certificate expires in {} days", hours / 24),
     }
 }
@@ -256,7 +262,17 @@ fn unfit(error: &CertificateError) -> String {
             };
             format!("it is for {presented}, not for {}", expected.to_str())
         }
-        error => error.to_string(),
+        error => match error.to_string() {
+            text if text.contains("CaUsedAsEndEntity") => {
+                "it is an authority's own certificate (a self-signed one, as openssl makes them); where that is meant, list \
+                 it itself in the file of tls_verify"
+                    .to_owned()
+            }
+            text if text.contains("UnsupportedCertVersion") => {
+                "it is of an old version of X.509 (1), which nobody verifies any more".to_owned()
+            }
+            text => text,
+        },
     }
 }
 

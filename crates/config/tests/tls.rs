@@ -35,6 +35,9 @@ fn files() -> tempfile::TempDir {
         ("old.pem", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nAA==\n-----END RSA PRIVATE KEY-----\n"),
         ("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n"),
         ("none.pem", "hello\n"),
+        ("other.key", include_str!("common/other.key")),
+        ("cut.pem", &certificate[..certificate.len() - 60]),
+        ("garbled.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"),
     ] {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -73,6 +76,9 @@ fn files_that_are_not_what_they_should_be_are_told() {
         ("key @key.pem", "V0409:2", "no effect without `certificate`"),
         ("ca @none.pem", "V0608:2", "it has no BEGIN CERTIFICATE"),
         ("certificate @", "V0608:2", "it is no regular file"),
+        ("certificate @cert.pem\nkey @other.key", "V0608:2", "the key is not that of the certificate"),
+        ("ca @cut.pem", "V0608:2", "it ends in the middle of a certificate"),
+        ("ca @garbled.pem", "V0608:2", "it is not in PEM form"),
     ] {
         let text = ssl(lines, files.path());
         let found: Vec<String> =
@@ -93,7 +99,7 @@ fn another_certificate_is_a_change() {
     assert_eq!(changed(&old), Vec::<String>::new());
     assert_eq!(changed(""), ["changed SSL: certificate"]);
     let before = config(&old);
-    std::fs::write(files.path().join("both.pem"), PEM.replace("AA==", "AB==")).unwrap();
+    std::fs::write(files.path().join("both.pem"), format!("# written anew\n{PEM}")).unwrap();
     let after: Vec<String> = changes(&before, &config(&old)).iter().map(ToString::to_string).collect();
     assert_eq!(after, ["changed SSL: certificate"], "the file was written anew");
 }

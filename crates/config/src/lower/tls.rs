@@ -6,6 +6,10 @@ use crate::diag::{Code, Report};
 use crate::lex::words::Word;
 use crate::model::{Tls, TlsIdentity, TlsKey};
 use crate::tree::{Node, Nodes};
+use rustls::InconsistentKeys;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -40,7 +44,15 @@ impl Lower<'_> {
                 // A file that can't be read is told once.
                 let there = key.is_some() || certificates.is_some();
                 let key = there.then(|| self.pem(key.unwrap_or(certificate), Holds::Key)).flatten();
-                certificates.zip(key).map(|(certificates, key)| TlsIdentity { certificates, key: TlsKey(key) })
+                let identity = certificates.zip(key);
+                let unlike = identity.as_ref().and_then(|(certificates, key)| match_up(certificates, key).err());
+                if let Some(why) = unlike {
+                    let report = Report::error(Code::BadCertificate, certificate.at, why);
+                    self.here(
+                        report.help("the certificate first, then those that lead to its authority; and its own key"),
+                    );
+                }
+                identity.map(|(certificates, key)| TlsIdentity { certificates, key: TlsKey(key) })
             }
         };
         Tls { identity, ca }
@@ -97,12 +109,37 @@ fn judge(text: &str, holds: Holds) -> Result<(), String> {
         text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")).collect();
     let encrypted = labels.contains(&"ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED");
     match holds {
-        Holds::Certificate if labels.contains(&"CERTIFICATE") => Ok(()),
+        Holds::Certificate if labels.contains(&"CERTIFICATE") => certificates(text).map(drop),
         Holds::Certificate => Err("it has no BEGIN CERTIFICATE".to_owned()),
         Holds::Key if encrypted => {
             Err("it needs a password, which is not known here: openssl pkey -in KEY -out FILE takes it off".to_owned())
         }
         Holds::Key if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) => Ok(()),
         Holds::Key => Err("it has no BEGIN PRIVATE KEY".to_owned()),
+    }
+}
+
+/// The certificates in a text, all of which must be whole.
+fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    all.map_err(|error| match error {
+        pem::Error::MissingSectionEnd { .. } => "it ends in the middle of a certificate: was it cut off?".to_owned(),
+        error => format!("it is not in PEM form: {error:?}"),
+    })
+}
+
+/// Whether a key is that of the first certificate.
+fn match_up(chain: &str, key: &str) -> Result<(), String> {
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| format!("the key can't be read: {e:?}"))?;
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(|_| {
+        "the key is of a kind that can't be used: RSA of 2048 bits or more, ECDSA or Ed25519".to_owned()
+    })?;
+    match CertifiedKey::new(certificates(chain)?, key).keys_match() {
+        // Of some keys it can't be known.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err("the key is not that of the certificate".to_owned())
+        }
+        Err(error) => Err(format!("the certificate can't be used: {error}")),
     }
 }

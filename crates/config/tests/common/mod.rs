@@ -71,9 +71,8 @@ pub(crate) fn service(lines: &str) -> String {
     format!("virtual_server 192.0.2.1 80 {{\nprotocol TCP\nreal_server 10.0.0.1 80 {{ }}\n{lines}\n}}\n")
 }
 
-/// A certificate and a key, as far as the configuration looks at them.
-pub(crate) const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n\
-                       -----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
+/// A certificate of a client and its key, for tests alone.
+pub(crate) const PEM: &str = include_str!("client.pem");
 
 /// A file with both.
 pub(crate) fn pem_file() -> &'static str {

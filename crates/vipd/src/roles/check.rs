@@ -483,14 +483,18 @@ impl Role {
         let identity = identity.map(|own| tls::Identity { certificates: &own.certificates, key: &own.key.0 });
         // The file may have been written anew.
         let written = trust.file().and_then(|file| file.metadata().ok()?.modified().ok());
-        match self.clients.get(&trust) {
-            Some((before, client)) if *before == written => Arc::clone(client),
-            _ => {
-                let client = Arc::new(Client::new(&trust, identity));
-                self.clients.insert(trust, (written, Arc::clone(&client)));
-                client
-            }
+        let before = match self.clients.get(&trust) {
+            Some((at, client)) if *at == written => return Arc::clone(client),
+            before => before.map(|(_, client)| Arc::clone(client)),
+        };
+        let mut client = Arc::new(Client::new(&trust, identity));
+        // A file that is being written, or was removed, takes no server down: who was trusted before is so still.
+        if let (Some(flaw), Some(before)) = (client.flaw(), before.filter(|before| before.flaw().is_none())) {
+            warn!("{flaw}; those that were in it before are trusted until it is whole again");
+            client = before;
         }
+        self.clients.insert(trust, (written, Arc::clone(&client)));
+        client
     }
 
     /// Every check that follows a BFD session or a file takes what is known of it.
