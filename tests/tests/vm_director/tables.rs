@@ -49,7 +49,7 @@ const STOP: usize = 3;
 /// A table that has not changed for so long is what it is to be,
 const STAYS: Duration = Duration::from_millis(1500);
 /// and one that should be another will not be.
-const DIFFERS: Duration = Duration::from_secs(6);
+const DIFFERS: Duration = Duration::from_secs(15);
 const SERVERS: [u8; 3] = [11, 12, 13];
 
 struct Phase {
