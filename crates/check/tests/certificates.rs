@@ -53,9 +53,10 @@ fn certificate(directory: &Path, name: &str, names: &str, dates: [&str; 2], usag
     openssl(directory, &[&signed[..], &dates[..], &["-in", &request, "-out", &pem]].concat());
 }
 
-/// A time so many days from now, as `openssl ca` has it.
+/// A time so many days from now, as `openssl ca` has it, less an hour: on no second hangs how many whole days are left.
 fn day(from_now: i64) -> String {
-    let date = Command::new("date").args(["-u", "-d", &format!("{from_now} days"), "+%y%m%d%H%M%SZ"]).output().unwrap();
+    let date = format!("{from_now} days -1 hour");
+    let date = Command::new("date").args(["-u", "-d", &date, "+%y%m%d%H%M%SZ"]).output().unwrap();
     String::from_utf8(date.stdout).unwrap().trim().to_owned()
 }
 
