@@ -11,7 +11,10 @@
 //! Whatever changes is told to the supervisor, as a `Memory` and a `State` of each virtual server, before anybody hears the news,
 //! so that a successor goes on from there and tells nothing twice. A verdict costs as much as its virtual server is large.
 
+mod state;
 mod sync;
+
+pub(crate) use state::at_start;
 
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
@@ -20,6 +23,7 @@ use crate::posture::Own;
 use crate::rate::Limit;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
+use state::{GONE, State, freed, gone, quorum_news, state_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -30,13 +34,13 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{PlaneStatus, RealServerStatus, ServiceStatus};
-use vipd_config::model::{Config, Global, Leaving};
+use vipd_config::model::{Global, Leaving};
 use vipd_ipvs::{Client, Error};
 use vipd_lvs::plan::{self, Edit};
 use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::{Forwarding, ServiceKey, VirtualServer, VirtualServerId};
-use vipd_lvs::table::{self, Alive, Table};
-use vipd_sys::clock::{monotonic_micros, unix_time};
+use vipd_lvs::table::{self, Table};
+use vipd_sys::clock::monotonic_micros;
 use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// How often the kernel's table is compared with the desired one.
@@ -82,45 +86,6 @@ async fn load_module() {
         Ok(Ok(status)) if status.success() => info!("loaded the kernel module ip_vs"),
         // Whether that matters is seen when the table is written.
         Ok(Ok(_) | Err(_)) | Err(_) => {}
-    }
-}
-
-/// What is known of a real server.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct Known {
-    alive: bool,
-    weight: Option<u32>,
-    why: String,
-    since: f64,
-}
-
-/// A virtual server at work.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct State {
-    quorum: Quorum,
-    /// In the order of the addresses.
-    servers: Vec<(SocketAddr, Known)>,
-}
-
-impl State {
-    fn place(&self, address: &SocketAddr) -> Option<usize> {
-        self.servers.binary_search_by_key(address, |(address, _)| *address).ok()
-    }
-
-    fn server(&self, address: &SocketAddr) -> Option<&Known> {
-        self.servers.get(self.place(address)?).map(|(_, known)| known)
-    }
-
-    fn alive(&self, address: &SocketAddr) -> Option<Alive> {
-        self.server(address).map(|known| Alive { alive: known.alive, weight: known.weight })
-    }
-
-    fn live_weight(&self, settings: &VirtualServer) -> u64 {
-        table::live_weight(settings, &|address| self.alive(address))
-    }
-
-    fn services(&self, settings: &VirtualServer) -> Table {
-        table::services(settings, &|address| self.alive(address), self.quorum)
     }
 }
 
@@ -807,83 +772,11 @@ fn protocol(settings: &VirtualServer) -> String {
     if marks { "any".to_owned() } else { settings.protocol.to_string() }
 }
 
-/// Why a server without checks is up.
-const UNCHECKED: &str = "no checks";
-
-/// Why what a reload has removed is down.
-const GONE: &str = "no longer configured";
-
 /// How long from one comparison with the kernel's table to the next.
 fn reconcile_period<'a>(services: impl Iterator<Item = &'a VirtualServer>) -> Duration {
     let objects: usize = services.map(|service| service.keys.len() * (1 + service.real_servers.len())).sum();
     let long = Duration::from_secs((objects / RECONCILE_OBJECTS) as u64);
     long.clamp(RECONCILE, RECONCILE_LONGEST)
-}
-
-/// That servers which were in use are so no longer, for whoever is told.
-fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> bool) -> Vec<FromRole> {
-    let servers = before.servers.iter().filter(|(address, known)| known.alive && which(address));
-    let news = servers.map(|(address, _)| {
-        let (service, address, why) = (id.clone(), *address, GONE.to_owned());
-        FromRole::RealServer { service, address, up: false, why }
-    });
-    news.collect()
-}
-
-/// That servers which were down are in use, as they are no longer checked.
-fn freed(id: &VirtualServerId, before: &State, after: &State) -> Vec<FromRole> {
-    let was_down = |address: &SocketAddr| before.server(address).is_some_and(|known| !known.alive);
-    let freed = after.servers.iter().filter(|(address, known)| known.alive && was_down(address));
-    let news = freed.map(|(address, known)| {
-        let (service, address, why) = (id.clone(), *address, known.why.clone());
-        FromRole::RealServer { service, address, up: true, why }
-    });
-    news.collect()
-}
-
-/// That a virtual server has gained or lost its quorum, for the log and for whoever is told.
-fn quorum_news(settings: &VirtualServer, state: &State) -> FromRole {
-    let up = state.quorum == Quorum::Up;
-    let verb = if up { "Gained" } else { "Lost" };
-    let live = state.live_weight(settings);
-    let why =
-        format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
-    info!("{why} for VS {}", settings.id);
-    FromRole::Quorum { service: settings.id.clone(), up, why }
-}
-
-/// What the kernel's table is to be at a start, before any check has run.
-pub(crate) fn at_start(config: &Config) -> Table {
-    let services = config.services.iter().map(|s| (&s.lvs, state_of(&s.lvs, None)));
-    services.flat_map(|(settings, state)| state.services(settings)).collect()
-}
-
-/// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
-fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
-    let fresh = |alive: bool, why: &str| Known { alive, weight: None, why: why.to_owned(), since: unix_time() };
-    let servers = settings.real_servers.iter().map(|real| {
-        let alpha = settings.alpha || real.checkers.iter().any(|c| c.alpha);
-        let known = before.as_ref().and_then(|before| before.server(&real.address));
-        let known = match known {
-            // Whatever was found before: nobody looks any more.
-            _ if real.checkers.is_empty() => known.filter(|known| known.why == UNCHECKED).cloned(),
-            known => known.cloned(),
-        };
-        let known = known.unwrap_or_else(|| match real.checkers.is_empty() {
-            true => fresh(true, UNCHECKED),
-            false => fresh(!alpha, "not checked yet"),
-        });
-        (real.address, known)
-    });
-    let mut servers: Vec<(SocketAddr, Known)> = servers.collect();
-    servers.sort_by_key(|(address, _)| *address);
-    let mut state = State { quorum: Quorum::Up, servers };
-    let live = state.live_weight(settings);
-    state.quorum = match before.map(|before| before.quorum) {
-        Some(quorum) => quorum.next(settings, live),
-        None => Quorum::at_start(settings, live),
-    };
-    state
 }
 
 #[cfg(test)]

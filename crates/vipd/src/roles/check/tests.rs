@@ -369,20 +369,6 @@ fn a_server_follows_files() {
     });
 }
 
-#[test]
-fn a_certificate_is_for_a_name_without_a_port() {
-    for (host, name) in [
-        ("www.example.org", "www.example.org"),
-        ("www.example.org:8443", "www.example.org"),
-        ("192.0.2.1:443", "192.0.2.1"),
-        ("[2001:db8::1]:443", "2001:db8::1"),
-        ("[2001:db8::1]", "2001:db8::1"),
-        ("2001:db8::1", "2001:db8::1"),
-    ] {
-        assert_eq!(without_port(host), name);
-    }
-}
-
 fn page(lines: &str) -> String {
     ONE.replace("TCP_CHECK {", &format!("HTTP_GET {{\nurl {{\npath /\n{lines}\n}}"))
 }
@@ -397,11 +383,11 @@ async fn a_pattern_is_compiled_once_and_forgotten_with_its_last_check() {
     let (Some(made), Some(again)) = (&made[0], &again[0]) else { panic!("no pattern") };
     assert!(Arc::ptr_eq(made, again));
     stage.configure(&page("regex up\nregex_options caseless"), Known::new()).await;
-    assert!(stage.role.patterns.0.is_empty());
+    assert!(stage.role.patterns.is_empty());
     let second = probe(&stage);
     assert!(second != first && stage.role.patterns.of(&second).unwrap()[0].is_some());
     stage.configure(ONE, Known::new()).await;
-    assert!(stage.role.patterns.0.is_empty());
+    assert!(stage.role.patterns.is_empty());
 }
 
 /// What is to be seen to is said of a server that stays up.

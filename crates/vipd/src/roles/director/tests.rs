@@ -1,6 +1,7 @@
 //! What the director tells, and what its successor goes on from. None of these has a plane: what the kernel gets is tested in
 //! the virtual machine.
 
+use super::state::UNCHECKED;
 use super::*;
 use crate::part::{self, Difference};
 use crate::supervisor::RoleName;
