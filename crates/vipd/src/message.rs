@@ -5,7 +5,7 @@
 //!              Configure, Script, File, Process, Ping, Query, Stop     Transition, Snapshot, Beat, Status
 //!   supervisor ------------------------------------------> vrrp   ----------------------------------------> supervisor
 //!              Configure, Ran, Ping, Query, Stop           check        Verdicts, Run, Known, ...
-//!              Configure, Verdicts, Ping, Query, Stop      director     RealServer, Quorum, Snapshot, ...
+//!              Configure, Verdicts, Ping, Query, Stop      director     News, Known, Snapshot, ...
 //!              Configure, Mail, Ping, Reply, Stop          console      Request
 //! ```
 
@@ -195,26 +195,8 @@ pub(crate) enum FromRole {
     },
     /// What the checks found, changes only; everything once at the start. From check.
     Verdicts(Vec<Verdict>),
-    /// A real server came or went. From director.
-    RealServer {
-        /// Whose.
-        service: VirtualServerId,
-        /// Which.
-        address: SocketAddr,
-        /// Whether it is in use now.
-        up: bool,
-        /// Why.
-        why: String,
-    },
-    /// A service gained or lost its quorum. From director.
-    Quorum {
-        /// Which.
-        service: VirtualServerId,
-        /// Whether it has it.
-        up: bool,
-        /// Why.
-        why: String,
-    },
+    /// What came and went, in order. From director.
+    News(Vec<News>),
     /// The answer to `Query`.
     Status {
         /// Its number.
@@ -256,7 +238,7 @@ impl FromRole {
             | FromRole::Happened(_) => role == RoleName::Vrrp,
             FromRole::Known(_) => matches!(role, RoleName::Check | RoleName::Director),
             FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
-            FromRole::RealServer { .. } | FromRole::Quorum { .. } => role == RoleName::Director,
+            FromRole::News(_) => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
             FromRole::Status { part, .. } => match **part {
                 StatusPart::Vrrp { .. } => role == RoleName::Vrrp,
@@ -313,6 +295,41 @@ pub(crate) struct Verdict {
     pub(crate) why: String,
     /// When it was found.
     pub(crate) at: UnixTime,
+}
+
+/// That a real server came or went, or a quorum.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct News {
+    /// Whose, or which.
+    pub(crate) service: VirtualServerId,
+    /// What came or went.
+    pub(crate) about: About,
+    /// Whether it is there now.
+    pub(crate) up: bool,
+    /// Why.
+    pub(crate) why: String,
+}
+
+impl News {
+    /// Virtual servers that begin together, each with an event and a line of its own: more of them would drive out of the record
+    /// what happened before, and are one event.
+    pub(crate) const BEGIN_ALONE: usize = 64;
+
+    /// Whether a virtual server begins well: nothing that anybody need be told one by one.
+    pub(crate) fn begins(&self) -> bool {
+        self.about == About::FirstQuorum && self.up
+    }
+}
+
+/// What news are about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum About {
+    /// A real server: whether it is in use.
+    RealServer(SocketAddr),
+    /// The quorum of a virtual server.
+    Quorum,
+    /// The quorum that a virtual server begins with, which is new.
+    FirstQuorum,
 }
 
 /// How a program ended.

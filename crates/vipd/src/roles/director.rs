@@ -18,12 +18,12 @@ pub(crate) use state::at_start;
 
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
-use crate::message::{self, Configure, FromRole, Part, RoleOptions, StatusPart, ToRole, Verdict};
+use crate::message::{self, About, Configure, FromRole, News, Part, RoleOptions, StatusPart, ToRole, Verdict};
 use crate::posture::Own;
 use crate::rate::Limit;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
-use state::{GONE, State, freed, gone, quorum_news, state_of};
+use state::{GONE, State, freed, gone, log_quorums, quorum_news, state_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +51,8 @@ const RECONCILE_OBJECTS: usize = 80;
 const RECONCILE_LONGEST: Duration = Duration::from_secs(300);
 /// Virtual servers that a successor is told of in one message.
 const PIECE: usize = 64;
+/// News in one message.
+const NEWS: usize = 16384;
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -113,10 +115,10 @@ struct Director {
     states: BTreeMap<VirtualServerId, State>,
     /// Virtual servers of which a successor needs other things than it was told.
     unkept: BTreeSet<VirtualServerId>,
-    /// Services that a configuration in pieces has given a quorum, or taken it from, so far.
-    turned: BTreeSet<VirtualServerId>,
+    /// Services that a configuration in pieces has given a quorum, or taken it from, so far; and whether they are new.
+    turned: BTreeMap<VirtualServerId, About>,
     /// What else is to be told of it with its last piece.
-    news: Vec<FromRole>,
+    news: Vec<News>,
     options: RoleOptions,
     memory: Memory,
     /// What the supervisor was told of it last.
@@ -183,7 +185,7 @@ impl Director {
             services: BTreeMap::new(),
             states: BTreeMap::new(),
             unkept: BTreeSet::new(),
-            turned: BTreeSet::new(),
+            turned: BTreeMap::new(),
             news: Vec::new(),
             options: RoleOptions::default(),
             memory: Memory::default(),
@@ -307,7 +309,8 @@ impl Director {
             self.news.extend(before.iter().flat_map(|before| freed(&lvs.id, before, &state)));
             // One that is new has gained what it begins with: a `quorum_up` may be what brings its traffic here.
             if had.unwrap_or(Quorum::Down) != state.quorum {
-                self.turned.insert(lvs.id.clone());
+                let about = if had.is_none() { About::FirstQuorum } else { About::Quorum };
+                self.turned.insert(lvs.id.clone(), about);
             }
             self.memory.ours.extend(lvs.keys.iter().copied());
             self.states.insert(lvs.id.clone(), state);
@@ -327,10 +330,10 @@ impl Director {
         self.ready_plane().await?;
         self.write(if first { Compare::Kernel } else { Compare::Remembered });
         let turned = std::mem::take(&mut self.turned);
-        let turned = turned.iter().filter_map(|id| Some((self.services.get(id)?, self.states.get(id)?)));
-        let turned: Vec<FromRole> = turned.map(|(settings, state)| quorum_news(settings, state)).collect();
+        let turned =
+            turned.iter().filter_map(|(id, about)| Some((self.services.get(id)?, self.states.get(id)?, *about)));
         let mut news = std::mem::take(&mut self.news);
-        news.extend(turned);
+        news.extend(turned.map(|(settings, state, about)| quorum_news(settings, state, about)));
         self.tell(news).await?;
         if first {
             self.configured = true;
@@ -344,7 +347,7 @@ impl Director {
         info!("virtual server {id} is no longer configured");
         self.news.extend(gone(id, state, |_| true));
         if state.quorum == Quorum::Up {
-            self.news.push(FromRole::Quorum { service: id.clone(), up: false, why: GONE.to_owned() });
+            self.news.push(News { service: id.clone(), about: About::Quorum, up: false, why: GONE.to_owned() });
         }
     }
 
@@ -377,10 +380,17 @@ impl Director {
     }
 
     /// Tells the news; what they rest on first, so that a successor doesn't tell them again.
-    async fn tell(&mut self, news: Vec<FromRole>) -> io::Result<()> {
+    async fn tell(&mut self, news: Vec<News>) -> io::Result<()> {
         self.remember().await?;
-        for message in news {
-            self.sender.send(&message).await?;
+        log_quorums(&news);
+        self.pass_on(news).await
+    }
+
+    async fn pass_on(&mut self, mut news: Vec<News>) -> io::Result<()> {
+        while !news.is_empty() {
+            let later = news.split_off(news.len().min(NEWS));
+            self.sender.send(&FromRole::News(news)).await?;
+            news = later;
         }
         Ok(())
     }
@@ -601,7 +611,7 @@ impl Director {
                 let to = if alive { "to" } else { "from" };
                 info!("{verb} service {address} {to} VS {id}: {why}");
                 let why = why.clone();
-                news.push(FromRole::RealServer { service: id.clone(), address, up: alive, why });
+                news.push(News { service: id.clone(), about: About::RealServer(address), up: alive, why });
             }
             if (known.alive, known.weight) != (alive, weight) {
                 weighs = Weighs::Otherwise;
@@ -620,7 +630,7 @@ impl Director {
         self.tell(news).await
     }
 
-    fn settle_quorum(&mut self, id: &VirtualServerId) -> Option<FromRole> {
+    fn settle_quorum(&mut self, id: &VirtualServerId) -> Option<News> {
         let settings = self.services.get(id)?;
         let state = self.states.get_mut(id)?;
         let live = state.live_weight(settings);
@@ -629,7 +639,7 @@ impl Director {
             return None;
         }
         state.quorum = next;
-        Some(quorum_news(settings, state))
+        Some(quorum_news(settings, state, About::Quorum))
     }
 
     /// `omega`: at a stop the scripts hear that everything goes; of services that go as they are, not of each server. Where
@@ -644,17 +654,14 @@ impl Director {
             let Some(state) = self.states.get(id) else { continue };
             let why = "the daemon stops".to_owned();
             for (address, _) in state.servers.iter().filter(|(_, known)| known.alive && by_server) {
-                let (service, address, why) = (id.clone(), *address, why.clone());
-                news.push(FromRole::RealServer { service, address, up: false, why });
+                let (service, about, why) = (id.clone(), About::RealServer(*address), why.clone());
+                news.push(News { service, about, up: false, why });
             }
             if state.quorum == Quorum::Up {
-                news.push(FromRole::Quorum { service: id.clone(), up: false, why });
+                news.push(News { service: id.clone(), about: About::Quorum, up: false, why });
             }
         }
-        for message in news {
-            self.sender.send(&message).await?;
-        }
-        Ok(())
+        self.pass_on(news).await
     }
 
     /// Clears away what is ours, unless told to leave it. What is not the table goes in any case: a successor that knows

@@ -1,6 +1,5 @@
 //! What the roles say, how it is found that one says nothing any more, and what becomes of one that has gone.
 
-use super::hooks::{self, Direction};
 use super::query::{Asker, Caller};
 use super::role::Told;
 use super::{Event, Respawn, RoleName, Supervisor, program, view};
@@ -132,19 +131,7 @@ impl Supervisor {
                 }
                 self.tell_verdicts(verdicts);
             }
-            FromRole::RealServer { service, address, up, why } => {
-                let subject = format!("real_server {address} of {}", hooks::name_of_service(&service));
-                self.note("real_server", subject, Direction::of(up).word().to_owned(), why.clone());
-                let mail =
-                    self.hooks.real_server((&self.config, &self.old), &service, address, Direction::of(up), &why);
-                self.mail(mail);
-            }
-            FromRole::Quorum { service, up, why } => {
-                let what = Direction::of(up).word().to_owned();
-                self.note("quorum", hooks::name_of_service(&service), what, why.clone());
-                let mail = self.hooks.quorum((&self.config, &self.old), &service, Direction::of(up), &why);
-                self.mail(mail);
-            }
+            FromRole::News(news) => self.hear_news(news),
             FromRole::Status { id, part } => {
                 if let Some(query) = self.queries.get_mut(&id) {
                     view::add(&mut query.status, *part);

@@ -149,27 +149,29 @@ impl Hooks {
         })
     }
 
-    /// A real server came or went. One that a reload has removed is told of as the configuration before it says.
+    /// A real server of this virtual server came or went.
     pub(crate) fn real_server(
         &mut self,
-        (config, old): (&Config, &Config),
-        id: &VirtualServerId,
+        service: &Service,
         address: SocketAddr,
         up: Direction,
         why: &str,
     ) -> Option<Mail> {
-        let here = |s: &&Service| s.lvs.real_servers.iter().any(|r| r.address == address);
-        let service = config.service(id).filter(here).or_else(|| old.service(id).filter(here))?;
-        let word = up.word();
+        let (id, word) = (&service.lvs.id, up.word());
         let server = format!("[{}]:{}:{}", address.ip(), service.lvs.protocol, address.port());
         let notify = service.told_of(address);
         let script = match up {
             Direction::Up => notify.up,
             Direction::Down => notify.down,
         };
-        let scripts = script.iter().map(|command| job(command, &[])).collect();
-        let told = Told { topic: Topic::Server(address), event: format!("RS {server} {word}"), scripts };
-        self.put(&name_of_service(id), told);
+        if let Some(command) = &script {
+            let told = Told {
+                topic: Topic::Server(address),
+                event: format!("RS {server} {word}"),
+                scripts: [job(command, &[])].into(),
+            };
+            self.put(&name_of_service(id), told);
+        }
         self.fifos.lvs(&format!("RS {server} {} {word}\n", id.original()));
         notify.smtp_alert.then(|| Mail {
             subject: format!("Realserver {server} of virtual server {id} - {word}"),
@@ -177,22 +179,17 @@ impl Hooks {
         })
     }
 
-    /// A service gained or lost its quorum.
-    pub(crate) fn quorum(
-        &mut self,
-        (config, old): (&Config, &Config),
-        id: &VirtualServerId,
-        up: Direction,
-        why: &str,
-    ) -> Option<Mail> {
-        let service = config.service(id).or_else(|| old.service(id))?;
-        let word = up.word();
+    /// A virtual server gained or lost its quorum.
+    pub(crate) fn quorum(&mut self, service: &Service, up: Direction, why: &str) -> Option<Mail> {
+        let (id, word) = (&service.lvs.id, up.word());
         let script = match up {
             Direction::Up => &service.quorum_up,
             Direction::Down => &service.quorum_down,
         };
-        let scripts = script.iter().map(|command| job(command, &[])).collect();
-        self.put(&name_of_service(id), Told { topic: Topic::Quorum, event: word.to_owned(), scripts });
+        if let Some(command) = script {
+            let told = Told { topic: Topic::Quorum, event: word.to_owned(), scripts: [job(command, &[])].into() };
+            self.put(&name_of_service(id), told);
+        }
         self.fifos.lvs(&format!("VS {} {word}\n", id.original()));
         service.smtp_alert.then(|| Mail {
             subject: format!("Virtualserver {id} - {word}"),

@@ -18,6 +18,7 @@ mod files;
 mod followed;
 mod heard;
 mod hooks;
+mod news;
 mod noting;
 mod patient;
 mod processes;

@@ -22,8 +22,15 @@ impl Supervisor {
 
     /// Something happened.
     pub(super) fn note_event(&mut self, event: Event) {
-        let event = self.record.number(event);
-        self.tell_console(vec![event]);
+        self.note_events(vec![event]);
+    }
+
+    /// Things happened, in this order.
+    pub(super) fn note_events(&mut self, events: Vec<Event>) {
+        let events: Vec<Event> = events.into_iter().map(|event| self.record.number(event)).collect();
+        if !events.is_empty() {
+            self.tell_console(events);
+        }
     }
 
     /// A console that starts gets all that is kept.

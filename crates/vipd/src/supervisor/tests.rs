@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::channel::Decoder;
+use crate::message::{About, News};
 
 type Waiting = mpsc::Receiver<Vec<u8>>;
 
@@ -153,4 +154,33 @@ async fn a_role_that_dies_while_files_are_read_ends_a_daemon_that_is_to_end_then
     supervisor.events.try_send(read()).unwrap();
     assert!(supervisor.await_files(&mut queue).await.is_none());
     assert!(queue.try_recv().is_ok_and(|event| matches!(event, Event::File { .. })));
+}
+
+/// The events that the console hears of when a director tells of that many new virtual servers, and of one that fails.
+async fn events_of_beginners(count: u32) -> Vec<vipd_api::Event> {
+    let (mut supervisor, _queue) = supervisor();
+    let mut console = play(&mut supervisor, RoleName::Console, 8);
+    play(&mut supervisor, RoleName::Director, 1);
+    let news =
+        |n: u32, about, up| News { service: VirtualServerId(n.to_string()), about, up, why: "live weight".to_owned() };
+    let mut all: Vec<News> = (0..count).map(|n| news(n, About::FirstQuorum, true)).collect();
+    all.push(news(1, About::RealServer(SocketAddr::from(([192, 0, 2, 1], 80))), false));
+    all.push(news(1, About::Quorum, false));
+    supervisor.heard(RoleName::Director, 1, FromRole::News(all));
+    let told = told(&mut console);
+    assert_eq!(told.len(), 1, "many events are one message");
+    told.into_iter().flat_map(|m| if let ToRole::Events { events, .. } = m { events } else { Vec::new() }).collect()
+}
+
+#[tokio::test]
+async fn many_virtual_servers_that_begin_do_not_drive_out_what_happened() {
+    let shown = |event: &vipd_api::Event| format!("{} {} {}", event.seq, event.subject, event.what);
+    let few = events_of_beginners(3).await;
+    let failed = ["real_server 192.0.2.1:80 of virtual_server 1 DOWN", "virtual_server 1 DOWN"];
+    let expected = ["virtual_server 0 UP", "virtual_server 1 UP", "virtual_server 2 UP", failed[0], failed[1]];
+    let numbered: Vec<String> = (1..).zip(expected).map(|(seq, event)| format!("{seq} {event}")).collect();
+    assert_eq!(few.iter().map(shown).collect::<Vec<_>>(), numbered);
+    let many = events_of_beginners(4000).await;
+    let expected = [String::from("1 4000 virtual servers UP"), format!("2 {}", failed[0]), format!("3 {}", failed[1])];
+    assert_eq!(many.iter().map(shown).collect::<Vec<_>>(), expected);
 }

@@ -1,6 +1,6 @@
 //! What is known of a virtual server and its real servers: what it begins with, what a reload leaves of it, what is told of it.
 
-use crate::message::FromRole;
+use crate::message::{About, News};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use tracing::info;
@@ -56,35 +56,48 @@ pub(super) const UNCHECKED: &str = "no checks";
 pub(super) const GONE: &str = "no longer configured";
 
 /// That servers which were in use are so no longer, for whoever is told.
-pub(super) fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> bool) -> Vec<FromRole> {
+pub(super) fn gone(id: &VirtualServerId, before: &State, which: impl Fn(&SocketAddr) -> bool) -> Vec<News> {
     let servers = before.servers.iter().filter(|(address, known)| known.alive && which(address));
     let news = servers.map(|(address, _)| {
-        let (service, address, why) = (id.clone(), *address, GONE.to_owned());
-        FromRole::RealServer { service, address, up: false, why }
+        let (service, about, why) = (id.clone(), About::RealServer(*address), GONE.to_owned());
+        News { service, about, up: false, why }
     });
     news.collect()
 }
 
 /// That servers which were down are in use, as they are no longer checked.
-pub(super) fn freed(id: &VirtualServerId, before: &State, after: &State) -> Vec<FromRole> {
+pub(super) fn freed(id: &VirtualServerId, before: &State, after: &State) -> Vec<News> {
     let was_down = |address: &SocketAddr| before.server(address).is_some_and(|known| !known.alive);
     let freed = after.servers.iter().filter(|(address, known)| known.alive && was_down(address));
     let news = freed.map(|(address, known)| {
-        let (service, address, why) = (id.clone(), *address, known.why.clone());
-        FromRole::RealServer { service, address, up: true, why }
+        let (service, about, why) = (id.clone(), About::RealServer(*address), known.why.clone());
+        News { service, about, up: true, why }
     });
     news.collect()
 }
 
-/// That a virtual server has gained or lost its quorum, for the log and for whoever is told.
-pub(super) fn quorum_news(settings: &VirtualServer, state: &State) -> FromRole {
+/// That a virtual server has gained or lost its quorum, for whoever is told.
+pub(super) fn quorum_news(settings: &VirtualServer, state: &State, about: About) -> News {
     let up = state.quorum == Quorum::Up;
     let verb = if up { "Gained" } else { "Lost" };
     let live = state.live_weight(settings);
     let why =
         format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
-    info!("{why} for VS {}", settings.id);
-    FromRole::Quorum { service: settings.id.clone(), up, why }
+    News { service: settings.id.clone(), about, up, why }
+}
+
+/// Says so in the log: of many that begin together only how many they are.
+pub(super) fn log_quorums(news: &[News]) {
+    let begin = news.iter().filter(|news| news.begins()).count();
+    if begin > News::BEGIN_ALONE {
+        info!("{begin} virtual servers have the quorum that they begin with");
+    }
+    let alone = news.iter().filter(|news| begin <= News::BEGIN_ALONE || !news.begins());
+    for News { service, about, why, .. } in alone {
+        if matches!(about, About::Quorum | About::FirstQuorum) {
+            info!("{why} for VS {service}");
+        }
+    }
 }
 
 /// What the kernel's table is to be at a start, before any check has run.

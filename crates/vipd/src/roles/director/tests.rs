@@ -88,8 +88,11 @@ impl Stage {
         let (mut news, mut keeps) = (Vec::new(), Keeps::Nothing);
         loop {
             match self.told.next().await.unwrap().unwrap() {
-                FromRole::RealServer { address, up, .. } => news.push(format!("{address} {up}")),
-                FromRole::Quorum { up, .. } => news.push(format!("quorum {up}")),
+                FromRole::News(more) => news.extend(more.iter().map(|News { about, up, .. }| match about {
+                    About::RealServer(address) => format!("{address} {up}"),
+                    About::Quorum => format!("quorum {up}"),
+                    About::FirstQuorum => format!("first quorum {up}"),
+                })),
                 FromRole::Snapshot(value) => {
                     assert!(news.is_empty(), "news before what they rest on: {news:?}");
                     (self.kept.snapshot, keeps) = (Some(value), Keeps::Something);
@@ -115,7 +118,7 @@ fn run(test: impl Future<Output = ()>) {
 fn a_successor_goes_on_in_silence() {
     run(async {
         let mut stage = Stage::new(TWO, &Kept::default()).await;
-        let begins = vec!["quorum true".to_owned()];
+        let begins = vec!["first quorum true".to_owned()];
         assert_eq!(stage.told().await, (begins, Keeps::Something), "a script may be what brings the traffic here");
         stage.judge(&[(1, true), (2, false)]).await;
         assert_eq!(stage.told().await, (vec!["10.0.0.2:80 false".to_owned()], Keeps::Something));
@@ -136,7 +139,7 @@ fn a_successor_goes_on_in_silence() {
         let unreadable = || serde_json::value::to_raw_value(&serde_json::json!({"servers": 7})).unwrap();
         let known = kept.known.keys().map(|id| (id.clone(), unreadable())).collect();
         let mut anew = Stage::new(TWO, &Kept { snapshot: Some(unreadable()), known }).await;
-        assert_eq!(anew.told().await.0, ["quorum true"]);
+        assert_eq!(anew.told().await.0, ["first quorum true"]);
         anew.judge(&[(2, false)]).await;
         assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
     });
@@ -208,7 +211,7 @@ fn what_a_reload_removes_is_told_as_down_if_it_was_up() {
         let other = "virtual_server 192.0.2.9 80 {\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n";
         let kept = stage.kept.clone();
         stage.configure(other).await;
-        let gone = ["10.0.0.1:80 false", "quorum false", "quorum true"];
+        let gone = ["10.0.0.1:80 false", "quorum false", "first quorum true"];
         assert_eq!(stage.told().await.0, gone, "the second was down before, and the new service has what it needs");
         // The same if nobody was there to tell it when the reload was.
         assert_eq!(Stage::new(other, &kept).await.told().await.0, gone);

@@ -1,0 +1,87 @@
+//! What the director tells of virtual and real servers: noted, and passed on to scripts, FIFOs and mail.
+
+use super::Supervisor;
+use super::hooks::{Direction, name_of_service};
+use crate::message::{About, News};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use vipd_api::Event;
+use vipd_config::model::{Config, Service};
+use vipd_lvs::settings::VirtualServerId;
+use vipd_sys::clock::unix_time;
+
+/// News of one virtual server of which it pays to know the real servers by their addresses.
+const MANY: usize = 16;
+
+impl Supervisor {
+    /// Things came and went.
+    pub(super) fn hear_news(&mut self, news: Vec<News>) {
+        let begin = news.iter().filter(|news| news.begins()).count();
+        let (current, before) = (Known::of(&self.config, &news), Known::of(&self.old, &news));
+        let mut events = Vec::new();
+        if begin > News::BEGIN_ALONE {
+            let cause = "they are new, and have the quorum that they begin with";
+            events.push(event("quorum", format!("{begin} virtual servers"), Direction::Up, cause));
+        }
+        for news in &news {
+            let direction = Direction::of(news.up);
+            // What a reload has removed is told of as the configuration before it says.
+            let service = current.service(news).or_else(|| before.service(news));
+            let name = name_of_service(&news.service);
+            let (kind, subject) = match news.about {
+                About::RealServer(address) => ("real_server", format!("real_server {address} of {name}")),
+                About::Quorum | About::FirstQuorum => ("quorum", name),
+            };
+            if begin <= News::BEGIN_ALONE || !news.begins() {
+                events.push(event(kind, subject, direction, &news.why));
+            }
+            let mail = service.and_then(|service| match news.about {
+                About::RealServer(address) => self.hooks.real_server(service, address, direction, &news.why),
+                About::Quorum | About::FirstQuorum => self.hooks.quorum(service, direction, &news.why),
+            });
+            self.mail(mail);
+        }
+        self.note_events(events);
+    }
+}
+
+fn event(kind: &str, subject: String, direction: Direction, cause: &str) -> Event {
+    let (kind, what, cause) = (kind.to_owned(), direction.word().to_owned(), cause.to_owned());
+    Event { seq: 0, at: unix_time(), kind, subject, what, cause }
+}
+
+/// The virtual servers of a configuration that news are about.
+struct Known(HashMap<VirtualServerId, Place>);
+
+struct Place {
+    service: Arc<Service>,
+    /// Of its real servers, where there are many news.
+    addresses: Option<HashSet<SocketAddr>>,
+}
+
+impl Known {
+    fn of(config: &Config, news: &[News]) -> Known {
+        let mut wanted: HashMap<&VirtualServerId, usize> = HashMap::new();
+        for news in news {
+            *wanted.entry(&news.service).or_default() += 1;
+        }
+        let known = config.services.iter().filter_map(|service| {
+            let many = *wanted.get(&service.lvs.id)? > MANY;
+            let addresses = many.then(|| service.lvs.real_servers.iter().map(|real| real.address).collect());
+            Some((service.lvs.id.clone(), Place { service: Arc::clone(service), addresses }))
+        });
+        Known(known.collect())
+    }
+
+    /// Whose news these are, if it is there.
+    fn service(&self, news: &News) -> Option<&Service> {
+        let Place { service, addresses } = self.0.get(&news.service)?;
+        let there = match (news.about, addresses) {
+            (About::Quorum | About::FirstQuorum, _) => true,
+            (About::RealServer(address), Some(addresses)) => addresses.contains(&address),
+            (About::RealServer(address), None) => service.lvs.real_servers.iter().any(|r| r.address == address),
+        };
+        there.then_some(service)
+    }
+}
