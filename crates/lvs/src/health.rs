@@ -191,15 +191,8 @@ impl Health {
                         self.known.state = State::Up { retries: retries - 1 };
                         // A server that lets a probe time out gets its pause all the same; a program is started from
                         // start to start, as in the original.
-                        let from = match self.settings.probe {
-                            Probe::Tcp
-                            | Probe::Http(_)
-                            | Probe::Smtp(_)
-                            | Probe::Dns(_)
-                            | Probe::Udp(_)
-                            | Probe::Ping => now,
-                            Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => started,
-                        };
+                        let program = matches!(self.settings.probe, Probe::Misc(_));
+                        let from = if self.settings.probe.asks() && !program { now } else { started };
                         from + self.settings.delay_before_retry
                     }
                     State::Down => regular,

@@ -369,6 +369,22 @@ pub enum Probe {
     File(Arc<FileProbe>),
 }
 
+impl Probe {
+    /// Whether a run asks somebody: the server, or a program. The others are known without.
+    pub fn asks(&self) -> bool {
+        match self {
+            Probe::Tcp
+            | Probe::Http(_)
+            | Probe::Smtp(_)
+            | Probe::Dns(_)
+            | Probe::Udp(_)
+            | Probe::Ping
+            | Probe::Misc(_) => true,
+            Probe::Bfd(_) | Probe::File(_) => false,
+        }
+    }
+}
+
 /// `DNS_CHECK`: a question.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct DnsProbe {

@@ -182,7 +182,7 @@ pub(crate) enum FromRole {
     Known(Known),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
-    /// Something happened that the supervisor learns of in no other way. Its number is not given yet. From vrrp.
+    /// Something happened that the supervisor learns of in no other way. Its number is not given yet. From vrrp and check.
     Happened(Event),
     /// The BFD sessions that have been up; whenever one comes up, goes down or goes away. From vrrp.
     Sessions(Sessions),
@@ -231,11 +231,10 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_)
-            | FromRole::Ask(_)
-            | FromRole::Steered { .. }
-            | FromRole::Sessions(_)
-            | FromRole::Happened(_) => role == RoleName::Vrrp,
+            FromRole::Transition(_) | FromRole::Ask(_) | FromRole::Steered { .. } | FromRole::Sessions(_) => {
+                role == RoleName::Vrrp
+            }
+            FromRole::Happened(_) => matches!(role, RoleName::Vrrp | RoleName::Check),
             FromRole::Known(_) => matches!(role, RoleName::Check | RoleName::Director),
             FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::News(_) => role == RoleName::Director,

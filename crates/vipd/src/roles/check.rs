@@ -8,6 +8,7 @@
 //! ```
 
 mod asking;
+mod late;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
 use crate::message::{self, Configure, FromRole, Sessions, StatusPart, ToRole, Verdict};
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
 use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
 use vipd_check::tls::{self, Client, Trust};
@@ -40,6 +42,9 @@ const KEEP_AT_ONCE: usize = 1024;
 const KEEP_GAP: Duration = Duration::from_secs(1);
 /// Checks that it is told of in one message, unless one virtual server has more: what keeps no probe waiting.
 const PIECE: usize = 64;
+
+/// How often it is looked for runs that do not end.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// A real server of a virtual server.
 type Server = (VirtualServerId, SocketAddr);
@@ -75,11 +80,16 @@ fn now() -> Duration {
     Duration::from_micros(monotonic_micros())
 }
 
-/// One check at work.
+/// One check at work: of one real server, or of several that ask the same at the same pace.
+#[derive(Clone)]
 struct Check {
-    server: Server,
+    /// Whose it is; never none.
+    servers: BTreeSet<Server>,
     health: Health,
-    running: bool,
+    /// The number of the run that is under way.
+    running: Option<u64>,
+    /// What does it, if that is no program.
+    task: Option<AbortHandle>,
     started: Duration,
     last_run: Option<f64>,
     took: Duration,
@@ -102,6 +112,10 @@ type Inherited = Vec<(u64, Known)>;
 /// What a probe task sends back.
 struct Ran {
     serial: u64,
+    /// The number of the run.
+    run: u64,
+    /// How long it had to wait for its turn.
+    late: Duration,
     outcome: Outcome,
     /// What an operator should see to, though the check passes.
     notice: Option<String>,
@@ -116,8 +130,18 @@ struct Role {
     /// The weights that the configuration gives them.
     weights: BTreeMap<Server, u32>,
     due: BTreeSet<(Duration, u64)>,
+    /// Checks that servers may share, by the fingerprints of their settings.
+    shared: HashMap<u64, u64>,
     told: BTreeMap<Server, Told>,
     serial: u64,
+    /// Runs so far.
+    runs: u64,
+    /// The checks whose programs run, by the numbers of the runs.
+    programs: HashMap<u64, u64>,
+    /// When it is looked for runs that do not end.
+    look_at: Duration,
+    /// What is said of checks that are late.
+    lateness: late::Lateness,
     results: mpsc::Sender<Ran>,
     probes: Arc<Semaphore>,
     /// What is looked for in bodies, compiled when it is first needed.
@@ -152,8 +176,13 @@ impl Role {
             servers: BTreeMap::new(),
             weights: BTreeMap::new(),
             due: BTreeSet::new(),
+            shared: HashMap::new(),
             told: BTreeMap::new(),
             serial: 0,
+            runs: 0,
+            programs: HashMap::new(),
+            look_at: now() + LOOK,
+            lateness: late::Lateness::default(),
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             patterns: Patterns::default(),
@@ -174,7 +203,8 @@ impl Role {
         loop {
             let due = self.due.first().map(|(at, _)| *at);
             let owed = (self.configured && !self.owed.is_empty()).then_some(Duration::ZERO);
-            let wake = [due, self.keep_at, owed].into_iter().flatten().min();
+            let look = self.checks.values().next().map(|_| self.look_at);
+            let wake = [due, self.keep_at, owed, look].into_iter().flatten().min();
             if wake.is_some_and(|at| at <= now()) {
                 // While messages keep coming the timer below would not turn, nor would the probes.
                 self.work().await?;
@@ -207,11 +237,11 @@ impl Role {
         match message {
             ToRole::Configure(configure) => self.configure(*configure).await?,
             ToRole::Ran { id, exit } => {
-                let outcome = self.checks.get(&id).map(|check| misc_outcome(check.health.settings(), &exit));
-                if let Some(outcome) = outcome {
-                    self.ran(id, outcome);
-                    self.tell().await?;
-                }
+                let Some(serial) = self.programs.remove(&id) else { return Ok(Go::On) };
+                let Some(check) = self.checks.get(&serial) else { return Ok(Go::On) };
+                let outcome = misc_outcome(check.health.settings(), &exit);
+                self.ran(serial, id, outcome);
+                self.tell().await?;
             }
             ToRole::Query(id) => {
                 let part = Box::new(self.status());
@@ -287,15 +317,51 @@ impl Role {
             let serials = self.servers.remove(&server).unwrap_or_default();
             self.weights.remove(&server);
             let told = self.told.remove(&server);
-            let mut checks = Vec::new();
-            for serial in serials {
-                let Some(check) = self.checks.remove(&serial) else { continue };
-                self.due.remove(&(check.health.wake(), serial));
-                checks.push((serial, check));
-            }
+            let checks = serials.into_iter().filter_map(|serial| self.part_with(serial, &server)).collect();
             before.insert(server, Before { told, checks });
         }
         before
+    }
+
+    /// Takes a check from a real server. If it is also that of others, it stays theirs, and this is another like it, with a
+    /// serial number of its own.
+    fn part_with(&mut self, serial: u64, server: &Server) -> Option<(u64, Check)> {
+        let check = self.checks.get_mut(&serial)?;
+        check.servers.remove(server);
+        if !check.servers.is_empty() {
+            let like = Check { servers: BTreeSet::new(), running: None, task: None, ..check.clone() };
+            return Some((self.next_serial(), like));
+        }
+        let check = self.checks.remove(&serial)?;
+        self.due.remove(&(check.health.wake(), serial));
+        let place = fingerprint(check.health.settings());
+        if self.shared.get(&place) == Some(&serial) {
+            self.shared.remove(&place);
+        }
+        Some((serial, check))
+    }
+
+    /// The check of another real server that asks the same at the same pace, if there is one.
+    fn shared(&self, settings: &Checker) -> Option<u64> {
+        let serial = self.shared.get(&fingerprint(settings)).filter(|_| settings.probe.asks())?;
+        self.checks.get(serial).filter(|check| check.health.settings() == settings).map(|_| *serial)
+    }
+
+    fn join(&mut self, serial: u64, server: &Server) {
+        if let Some(check) = self.checks.get_mut(&serial) {
+            check.servers.insert(server.clone());
+        }
+    }
+
+    /// A check is that of this real server from now on.
+    fn put_up(&mut self, serial: u64, check: Check, server: &Server) {
+        if check.running.is_none() {
+            self.due.insert((check.health.wake(), serial));
+        }
+        if check.health.settings().probe.asks() {
+            self.shared.entry(fingerprint(check.health.settings())).or_insert(serial);
+        }
+        self.checks.entry(serial).or_insert(check).servers.insert(server.clone());
     }
 
     fn take_service(
@@ -310,25 +376,17 @@ impl Role {
             if let Some(told) = before.as_mut().and_then(|before| before.told.take()) {
                 self.told.insert(server.clone(), told);
             }
-            let taken = match (before, inherited.remove(&server)) {
+            let serials = match (before, inherited.remove(&server)) {
                 (None, Some(inherited)) => self.inherit_server(&server, real, inherited),
                 (before, _) => self.take_server(&server, real, before),
             };
-            let mut serials = Vec::new();
-            for (serial, check) in taken {
-                if !check.running {
-                    self.due.insert((check.health.wake(), serial));
-                }
-                self.checks.insert(serial, check);
-                serials.push(serial);
-            }
             self.weights.insert(server.clone(), real.weight);
             self.servers.insert(server, serials);
         }
     }
 
     /// The checks of a real server, each with what is known of it.
-    fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<(u64, Check)> {
+    fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<u64> {
         let alive = || self.told.get(server).is_none_or(|(alive, _, _)| *alive);
         let standing = before.as_ref().map(|_| Standing::of(alive()));
         let mut old: Vec<Option<(u64, Check)>> = before.into_iter().flat_map(|b| b.checks).map(Some).collect();
@@ -337,7 +395,12 @@ impl Role {
         let mut taken = Vec::new();
         for (settings, at) in real.checkers.iter().zip(found) {
             let kept = at.and_then(|at| old.get_mut(at)?.take());
-            taken.push(match kept {
+            if let Some(serial) = self.shared(settings) {
+                self.join(serial, server);
+                taken.push(serial);
+                continue;
+            }
+            let (serial, check) = match kept {
                 Some((serial, check)) if check.health.settings().asks_the_same_as(settings) => {
                     let health = check.health.reconfigure(settings.clone(), now());
                     (serial, Check { health, ..check })
@@ -345,7 +408,7 @@ impl Role {
                 // A run that asks something else may be under way: its answer is for nobody.
                 Some((_, check)) => {
                     let health = check.health.reconfigure(settings.clone(), now());
-                    (self.next_serial(), Check { health, running: false, ..check })
+                    (self.next_serial(), Check { health, running: None, task: None, ..check })
                 }
                 None => {
                     let health = Health::new(now(), settings.clone(), spread());
@@ -353,26 +416,37 @@ impl Role {
                         Some(standing) => health.joining(standing),
                         None => health,
                     };
-                    (self.next_serial(), Check::new(server.clone(), health))
+                    (self.next_serial(), Check::new(health))
                 }
-            });
+            };
+            self.put_up(serial, check, server);
+            taken.push(serial);
         }
         taken
     }
 
     /// The same at the start, each with what a predecessor knew of it.
-    fn inherit_server(&mut self, server: &Server, real: &RealServer, mut before: Inherited) -> Vec<(u64, Check)> {
+    fn inherit_server(&mut self, server: &Server, real: &RealServer, mut before: Inherited) -> Vec<u64> {
         let standing = Standing::of(before.iter().all(|(_, known)| known.up()));
-        let mut take = |settings: &Checker| {
+        let mut taken = Vec::new();
+        for settings in &real.checkers {
             // Those that are alike are told by their order.
             let at = before.iter().position(|(of, _)| *of == fingerprint(settings));
-            let health = match at.map(|at| before.remove(at)) {
-                Some((_, known)) => Health::resume(settings.clone(), known, now()),
+            let known = at.map(|at| before.remove(at).1);
+            if let Some(serial) = self.shared(settings) {
+                self.join(serial, server);
+                taken.push(serial);
+                continue;
+            }
+            let health = match known {
+                Some(known) => Health::resume(settings.clone(), known, now()),
                 None => Health::new(now(), settings.clone(), spread()).joining(standing),
             };
-            (self.next_serial(), Check::new(server.clone(), health))
-        };
-        real.checkers.iter().map(&mut take).collect()
+            let serial = self.next_serial();
+            self.put_up(serial, Check::new(health), server);
+            taken.push(serial);
+        }
+        taken
     }
 
     fn next_serial(&mut self) -> u64 {
@@ -385,14 +459,13 @@ impl Role {
         let now = now();
         while let Some((at, serial)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, serial));
-            if let Some(check) = self.checks.get_mut(&serial) {
-                check.running = true;
-                check.started = now;
-                self.start(serial).await?;
-            }
+            self.start(serial).await?;
         }
         if self.keep_at.is_some_and(|at| at <= now) {
             self.keep().await?;
+        }
+        if self.look_at <= now {
+            self.look_after_runs().await?;
         }
         if self.configured { self.tell_owed().await } else { Ok(()) }
     }
@@ -440,28 +513,69 @@ impl Role {
         self.servers.range(first..).take_while(move |(server, _)| server.0 == *id)
     }
 
+    /// A run of a check begins; its number.
+    fn begin(&mut self, serial: u64) -> Option<u64> {
+        let check = self.checks.get_mut(&serial)?;
+        self.runs += 1;
+        (check.running, check.started) = (Some(self.runs), now());
+        check.running
+    }
+
     async fn start(&mut self, serial: u64) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial) else { return Ok(()) };
         let settings = check.health.settings().clone();
-        if let Probe::Bfd(_) | Probe::File(_) = settings.probe {
+        if !settings.probe.asks() {
             self.follow(serial);
             return self.tell().await;
         }
+        let (due, Some(run)) = (check.health.wake(), self.begin(serial)) else { return Ok(()) };
         if let Probe::Misc(probe) = settings.probe {
-            return self.sender.send(&FromRole::Run { id: serial, probe: MiscProbe::clone(&probe) }).await;
+            self.programs.insert(run, serial);
+            return self.sender.send(&FromRole::Run { id: run, probe: MiscProbe::clone(&probe) }).await;
         }
         let (results, probes) = (self.results.clone(), self.probes.clone());
         let patterns = self.patterns.of(&settings.probe);
         let client = self.client(&settings.probe);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // Closed only at the end of the process, when nobody waits for the result any more.
             let Ok(_permit) = probes.acquire().await else { return };
+            let late = now().saturating_sub(due);
             let (outcome, notice) = match patterns {
                 Ok(patterns) => probe(&settings, &patterns, &client).await,
                 Err(why) => (Outcome::Fail { why }, None),
             };
-            let _ = results.send(Ran { serial, outcome, notice }).await;
+            let _ = results.send(Ran { serial, run, late, outcome, notice }).await;
         });
+        if let Some(check) = self.checks.get_mut(&serial) {
+            check.task = Some(task.abort_handle());
+        }
+        Ok(())
+    }
+
+    /// Puts others in the place of runs that do not end, and says what is late.
+    async fn look_after_runs(&mut self) -> io::Result<()> {
+        let now = now();
+        self.look_at = now + LOOK;
+        let mut events = Vec::new();
+        for (serial, check) in &mut self.checks {
+            let (Some(run), after) = (check.running, now.saturating_sub(check.started)) else { continue };
+            if after <= late::patience(check.health.settings()) {
+                continue;
+            }
+            check.running = None;
+            check.task.take().inspect(AbortHandle::abort);
+            self.programs.remove(&run);
+            self.due.insert((check.health.wake(), *serial));
+            let why = format!("a run has not ended for {:.0} s: another takes its place", after.as_secs_f64());
+            events.push((check.name(), "STUCK", why));
+        }
+        events.extend(self.lateness.word(now).map(|why| ("checks".to_owned(), "LATE", why)));
+        for (subject, what, cause) in events {
+            warn!("{subject}: {cause}");
+            let (kind, what) = ("check".to_owned(), what.to_owned());
+            let event = vipd_api::Event { seq: 0, at: unix_time(), kind, subject, what, cause };
+            self.sender.send(&FromRole::Happened(event)).await?;
+        }
         Ok(())
     }
 
@@ -497,7 +611,7 @@ impl Role {
 
     /// Every check that follows a BFD session or a file takes what is known of it.
     fn follow_all(&mut self) {
-        let follows = |check: &Check| matches!(check.health.settings().probe, Probe::Bfd(_) | Probe::File(_));
+        let follows = |check: &Check| !check.health.settings().probe.asks();
         let serials = self.checks.iter().filter(|(_, check)| follows(check)).map(|(serial, _)| *serial);
         serials.collect::<Vec<_>>().into_iter().for_each(|serial| self.follow(serial));
     }
@@ -505,16 +619,18 @@ impl Role {
     /// A check that follows a BFD session or a file takes what is known of it; before that has ever been up, or was read, it
     /// waits.
     fn follow(&mut self, serial: u64) {
-        let Some(check) = self.checks.get_mut(&serial) else { return };
+        let Some(check) = self.checks.get(&serial) else { return };
         self.due.remove(&(check.health.wake(), serial));
-        (check.running, check.started) = (true, now());
+        let Some(run) = self.begin(serial) else { return };
+        let Some(check) = self.checks.get(&serial) else { return };
         let outcome = match &check.health.settings().probe {
             Probe::Bfd(name) => self.sessions.get(name).map(|up| match up {
                 true => Outcome::Pass { detail: format!("BFD session {name} is up"), weight: None },
                 false => Outcome::Fail { why: format!("BFD session {name} is down") },
             }),
             Probe::File(probe) => {
-                let configured = self.weights.get(&check.server).copied().unwrap_or_default();
+                let configured = check.servers.first().and_then(|server| self.weights.get(server));
+                let configured = configured.copied().unwrap_or_default();
                 self.files.get(&probe.file).map(|number| file_outcome(probe, *number, configured))
             }
             Probe::Tcp
@@ -526,28 +642,28 @@ impl Role {
             | Probe::Misc(_) => None,
         };
         if let Some(outcome) = outcome {
-            self.ran(serial, outcome);
+            self.ran(serial, run, outcome);
         }
     }
 
     /// A probe has ended.
     fn probed(&mut self, ran: Ran) {
-        let Ran { serial, outcome, notice } = ran;
-        if let Some(check) = self.checks.get_mut(&serial).filter(|check| check.running && check.notice != notice) {
+        let Ran { serial, run, late, outcome, notice } = ran;
+        self.lateness.note(late);
+        if let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running == Some(run) && c.notice != notice) {
             if let Some(notice) = &notice {
-                let (id, address) = &check.server;
-                warn!("{} of {address} for {id}: {notice}", check.health.settings().kind());
+                warn!("{}: {notice}", check.name());
             }
             check.notice = notice;
         }
-        self.ran(serial, outcome);
+        self.ran(serial, run, outcome);
     }
 
-    /// A check has run; what changed by it is kept for `tell`.
-    fn ran(&mut self, serial: u64, outcome: Outcome) {
+    /// A run of a check has ended; what changed by it is kept for `tell`.
+    fn ran(&mut self, serial: u64, run: u64, outcome: Outcome) {
         let now = now();
-        let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running) else { return };
-        check.running = false;
+        let Some(check) = self.checks.get_mut(&serial).filter(|check| check.running == Some(run)) else { return };
+        check.running = None;
         check.took = now.saturating_sub(check.started);
         check.last_run = Some(unix_time() - check.took.as_secs_f64());
         let before = (check.health.state(), check.health.weight(), check.health.has_run());
@@ -556,23 +672,22 @@ impl Role {
         let turn = check.health.handle(check.started, now, outcome);
         let after = (check.health.state(), check.health.weight(), check.health.has_run());
         self.due.insert((check.health.wake(), serial));
-        let (id, address) = check.server.clone();
-        let (kind, why) = (check.health.settings().kind(), check.health.why());
+        let why = check.health.why();
         match (was_up, check.health.up()) {
-            (true, false) => warn!("{kind} of {address} for {id} failed: {why}"),
-            (false, true) => info!("{kind} of {address} for {id} succeeded: {why}"),
+            (true, false) => warn!("{} failed: {why}", check.name()),
+            (false, true) => info!("{} succeeded: {why}", check.name()),
             // It still counts as passing, and why it failed is what was just found.
             (true, true) if failed && check.health.settings().log_all_failures => {
-                info!("{kind} of {address} for {id} failed, and is tried again before that counts: {why}");
+                info!("{} failed, and is tried again before that counts: {why}", check.name());
             }
-            (true, true) | (false, false) => debug!("{kind} of {address} for {id}: {why}"),
+            (true, true) | (false, false) => debug!("{}: {why}", check.name()),
         }
         if before != after {
-            self.unkept.insert(id.clone());
+            self.unkept.extend(check.servers.iter().map(|(id, _)| id.clone()));
             self.keep_at = self.keep_at.or(Some(self.kept.map_or(now, |kept| kept + KEEP_GAP)));
         }
         if turn == Turn::Changed {
-            self.changed.insert((id, address));
+            self.changed.extend(check.servers.iter().cloned());
         }
     }
 
@@ -633,15 +748,30 @@ impl Role {
 }
 
 impl Check {
-    fn new(server: Server, health: Health) -> Check {
+    /// One of nobody yet.
+    fn new(health: Health) -> Check {
         Check {
-            server,
+            servers: BTreeSet::new(),
             health,
-            running: false,
+            running: None,
+            task: None,
             started: Duration::ZERO,
             last_run: None,
             took: Duration::ZERO,
             notice: None,
+        }
+    }
+
+    /// For the log: `TCP_CHECK of 10.0.0.1:80 for [192.0.2.1]:tcp:80 (and 3 others)`
+    fn name(&self) -> String {
+        let mut name = self.health.settings().kind().to_owned();
+        if let Some((id, address)) = self.servers.first() {
+            name += &format!(" of {address} for {id}");
+        }
+        match self.servers.len() {
+            0 | 1 => name,
+            2 => name + " (and another)",
+            n => format!("{name} (and {} others)", n - 1),
         }
     }
 }

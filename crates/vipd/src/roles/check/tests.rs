@@ -76,16 +76,15 @@ impl Stage {
     /// The check at this place ends a run.
     async fn ran(&mut self, place: usize, outcome: Outcome) {
         let serial = self.serials()[place];
-        self.begin(place);
-        self.role.ran(serial, outcome);
+        let run = self.begin(place);
+        self.role.ran(serial, run, outcome);
         self.role.tell().await.unwrap();
     }
 
-    fn begin(&mut self, place: usize) {
+    fn begin(&mut self, place: usize) -> u64 {
         let serial = self.serials()[place];
-        let check = self.role.checks.get_mut(&serial).unwrap();
-        self.role.due.remove(&(check.health.wake(), serial));
-        (check.running, check.started) = (true, now());
+        self.role.due.remove(&(self.role.checks[&serial].health.wake(), serial));
+        self.role.begin(serial).unwrap()
     }
 
     fn serials(&self) -> Vec<u64> {
@@ -179,16 +178,16 @@ fn the_living_stay_alive_when_a_reload_brings_alpha() {
 fn a_run_under_way_counts_if_it_asks_what_the_new_check_asks() {
     run(async {
         let mut stage = Stage::new(ONE, Known::new()).await;
-        stage.begin(0);
+        let run = stage.begin(0);
         let before = stage.serials();
         stage.configure(&ONE.replace("delay_loop 10", "delay_loop 5"), Known::new()).await;
         assert_eq!(stage.serials(), before, "only the pace is another");
-        assert!(stage.role.checks[&before[0]].running && stage.role.due.is_empty());
+        assert!(stage.role.checks[&before[0]].running == Some(run) && stage.role.due.is_empty());
         stage.configure(&ONE.replace("TCP_CHECK {", "TCP_CHECK {\n connect_port 81"), Known::new()).await;
         let after = stage.serials();
         assert_ne!(after, before, "another target");
-        assert!(!stage.role.checks[&after[0]].running && stage.role.due.len() == 1);
-        stage.role.ran(before[0], fail());
+        assert!(stage.role.checks[&after[0]].running.is_none() && stage.role.due.len() == 1);
+        stage.role.ran(before[0], run, fail());
         stage.role.tell().await.unwrap();
         assert!(stage.role.checks[&after[0]].health.up(), "the answer was for another");
     });
@@ -210,7 +209,10 @@ fn what_a_successor_needs_is_kept_before_the_verdict_that_rests_on_it() {
 #[test]
 fn a_successor_is_told_of_many_in_pieces_and_then_only_of_what_changed() {
     run(async {
-        let service = |n| ONE.replace("192.0.2.1", &format!("192.0.{}.{}", n / 250, n % 250 + 1));
+        let service = |n| {
+            let one = ONE.replace("192.0.2.1", &format!("192.0.{}.{}", n / 250, n % 250 + 1));
+            one.replace("10.0.0.1", &format!("10.0.{}.{}", n / 250, n % 250 + 1)) // each is asked by itself
+        };
         let text: String = (0..1000).map(service).collect();
         let mut stage = Stage::new(&text, Known::new()).await;
         while !stage.role.unkept.is_empty() {
@@ -219,7 +221,7 @@ fn a_successor_is_told_of_many_in_pieces_and_then_only_of_what_changed() {
         }
         assert_eq!(stage.known.len(), 1000);
         assert!(stage.role.keep_at.is_none());
-        let failed = stage.role.checks[&stage.serials()[7]].server.0.clone();
+        let failed = stage.role.checks[&stage.serials()[7]].servers.first().unwrap().0.clone();
         stage.ran(7, fail()).await;
         let (known, piece) = stage.known().await;
         assert_eq!(piece, [failed]);
@@ -395,10 +397,10 @@ async fn a_pattern_is_compiled_once_and_forgotten_with_its_last_check() {
 async fn a_notice_leaves_a_server_up() {
     let mut stage = Stage::new(ONE, Known::new()).await;
     let serial = stage.serials()[0];
-    stage.begin(0);
+    let run = stage.begin(0);
     let notice = Some("its certificate expires in 5 days".to_owned());
     let outcome = Outcome::Pass { detail: "status 200; its certificate expires in 5 days".to_owned(), weight: None };
-    stage.role.probed(Ran { serial, outcome, notice: notice.clone() });
+    stage.role.probed(Ran { serial, run, late: Duration::ZERO, outcome, notice: notice.clone() });
     let StatusPart::Check(servers) = stage.role.status() else { panic!("another status") };
     let check = &servers[0].2[0];
     assert!(check.up && check.last.contains("expires in 5 days"), "{}", check.last);
@@ -417,5 +419,87 @@ fn what_was_not_checked_before_stays_in_use_until_a_check_fails() {
         let known = part::newly_checked(&part::idle(&idle), &checked.services);
         assert!(Stage::new(&text, known).await.verdict().await.0, "it was in use");
         assert!(!Stage::new(&text, Known::new()).await.verdict().await.0, "alpha");
+    });
+}
+
+/// Virtual servers at these addresses, each with the same real server and the same check of it.
+fn alike(hosts: &[u8]) -> String {
+    hosts.iter().map(|n| ONE.replace("192.0.2.1", &format!("192.0.2.{n}"))).collect()
+}
+
+/// How many of the real servers are in use, of how many.
+fn in_use(stage: &Stage) -> (usize, usize) {
+    (stage.role.told.values().filter(|(alive, _, _)| *alive).count(), stage.role.told.len())
+}
+
+#[test]
+fn servers_that_are_asked_the_same_share_a_check() {
+    run(async {
+        let mut stage = Stage::new(&alike(&[1, 2, 3]), Known::new()).await;
+        assert_eq!((stage.role.checks.len(), stage.role.due.len(), in_use(&stage)), (1, 1, (3, 3)));
+        stage.ran(0, fail()).await;
+        assert_eq!(in_use(&stage), (0, 3), "one run takes all three out");
+        let (known, _) = stage.known().await;
+        let successor = Stage::new(&alike(&[1, 2, 3]), known).await;
+        assert_eq!((successor.role.checks.len(), in_use(&successor)), (1, (0, 3)), "a successor knows as much");
+        // One of them is asked at another pace from now on, and is as dead as before.
+        let text = alike(&[1, 2]) + &alike(&[3]).replace("delay_loop 10", "delay_loop 5");
+        stage.configure(&text, Known::new()).await;
+        assert_eq!((stage.role.checks.len(), in_use(&stage)), (2, (0, 3)));
+        stage.ran(2, pass()).await;
+        assert_eq!(in_use(&stage), (1, 3));
+        // And again at the pace of the others: what these know counts.
+        stage.configure(&alike(&[1, 2, 3]), Known::new()).await;
+        assert_eq!((stage.role.checks.len(), in_use(&stage)), (1, (0, 3)));
+        // The one that began it goes, the check stays, and one that is new has it, too.
+        let serial = stage.serials()[0];
+        stage.configure(&alike(&[2, 3, 4]), Known::new()).await;
+        assert_eq!((stage.serials(), in_use(&stage)), (vec![serial; 3], (0, 3)));
+        stage.ran(0, pass()).await;
+        assert_eq!(in_use(&stage), (3, 3));
+        stage.configure("", Known::new()).await;
+        assert!(stage.role.checks.is_empty() && stage.role.shared.is_empty() && stage.role.due.is_empty());
+    });
+}
+
+#[test]
+fn the_answer_to_a_run_is_for_those_that_share_it_when_it_comes() {
+    run(async {
+        let mut stage = Stage::new(&alike(&[1, 2]), Known::new()).await;
+        let (run, serial) = (stage.begin(0), stage.serials()[0]);
+        let text = alike(&[2]) + &alike(&[1]).replace("delay_loop 10", "delay_loop 5") + &alike(&[3]);
+        stage.configure(&text, Known::new()).await;
+        let own = stage.serials()[0];
+        assert_eq!(stage.serials(), [own, serial, serial]);
+        assert!(own != serial && stage.role.due.iter().any(|(_, due)| *due == own), "it asks by itself");
+        stage.role.ran(serial, run, fail());
+        stage.role.tell().await.unwrap();
+        assert_eq!(in_use(&stage), (1, 3));
+    });
+}
+
+#[test]
+fn a_run_that_does_not_end_is_an_event_and_another_takes_its_place() {
+    run(async {
+        let mut stage = Stage::new(ONE, Known::new()).await;
+        let (run, serial) = (stage.begin(0), stage.serials()[0]);
+        stage.role.look_after_runs().await.unwrap();
+        assert_eq!(stage.role.checks[&serial].running, Some(run), "it has time");
+        let check = stage.role.checks.get_mut(&serial).unwrap();
+        check.started = check.started.saturating_sub(late::patience(check.health.settings()) + Duration::from_secs(1));
+        stage.role.look_after_runs().await.unwrap();
+        let event = loop {
+            if let FromRole::Happened(event) = stage.hear().await {
+                break event;
+            }
+        };
+        assert_eq!((event.kind.as_str(), event.what.as_str()), ("check", "STUCK"));
+        assert_eq!(event.subject, "TCP_CHECK of 10.0.0.1:80 for [192.0.2.1]:tcp:80");
+        assert_eq!(stage.role.due.len(), 1);
+        let next = stage.begin(0);
+        stage.role.ran(serial, run, fail());
+        assert!(stage.role.checks[&serial].health.up(), "nobody waits for that answer any more");
+        stage.role.ran(serial, next, fail());
+        assert!(!stage.role.checks[&serial].health.up());
     });
 }
