@@ -1,9 +1,10 @@
 //! The table that the plane should hold, computed from scratch: settings, who is alive, who has a quorum.
 
 use crate::quorum::Quorum;
-use crate::settings::{Duty, Forwarding, Persistence, Scheduler, ServiceFlags, ServiceKey, VirtualServer};
+use crate::settings::{Duty, Forwarding, Persistence, RealServer, Scheduler, ServiceFlags, ServiceKey, VirtualServer};
 use alloc::collections::BTreeMap;
-use core::net::SocketAddr;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 
 /// The largest weight: the kernel's is signed, of 32 bits. (`ipvsadm` takes 65535 at the most; for `ovf`, whose weights
 /// are numbers of connections, that would be few.)
@@ -57,35 +58,100 @@ pub fn effective_weight(configured: u32, asked: Option<u32>) -> u32 {
 
 /// The weight of those that are alive and get new connections, in all.
 pub fn live_weight(settings: &VirtualServer, health: Health<'_>) -> u64 {
-    let servers = settings.real_servers.iter().filter(|s| s.duty == Duty::Serving);
-    let live = servers.filter_map(|s| health(&s.address).filter(|h| h.alive).map(|h| (s, h)));
-    live.map(|(s, h)| u64::from(effective_weight(s.weight, h.weight))).sum()
+    settings.real_servers.iter().map(|s| weight_of(s, health(&s.address))).sum()
+}
+
+/// What one of them adds to that.
+pub fn weight_of(server: &RealServer, health: Option<Alive>) -> u64 {
+    let live = health.filter(|h| h.alive && server.duty == Duty::Serving);
+    live.map_or(0, |h| effective_weight(server.weight, h.weight).into())
+}
+
+/// Whether the sorry server has the place of the real ones.
+fn sorry_serves(settings: &VirtualServer, quorum: Quorum) -> bool {
+    quorum == Quorum::Down && settings.sorry.is_some()
+}
+
+/// What some real servers, which stand apart, are in the services of their virtual server: a table of these alone. With it, the
+/// same of a whole table: nothing but these servers differs between the two.
+pub fn part(
+    settings: &VirtualServer,
+    servers: &[(&RealServer, Option<Alive>)],
+    quorum: Quorum,
+    whole: &Table,
+) -> (Table, Table) {
+    let (mut desired, mut present) = (Table::new(), Table::new());
+    for key in &settings.keys {
+        let Some(Service { scheduler, flags, persistence, servers: all }) = whole.get(key) else { continue };
+        let bare = || Service {
+            scheduler: *scheduler,
+            flags: *flags,
+            persistence: persistence.clone(),
+            servers: BTreeMap::new(),
+        };
+        let (mut want, mut have) = (bare(), bare());
+        for (server, health) in servers {
+            let place = place(key, server.address, server.forwarding);
+            want.servers.extend(entry(settings, server, *health, quorum).map(|entry| (place, entry)));
+            have.servers.extend(all.get(&place).map(|entry| (place, *entry)));
+        }
+        desired.insert(*key, want);
+        present.insert(*key, have);
+    }
+    (desired, present)
+}
+
+/// Puts the servers of a part in the place of those that it had in the whole.
+pub fn replace(whole: &mut Table, before: &Table, after: Table) {
+    for (key, after) in after {
+        let Some(service) = whole.get_mut(&key) else { continue };
+        for place in before.get(&key).iter().flat_map(|before| before.servers.keys()) {
+            service.servers.remove(place);
+        }
+        service.servers.extend(after.servers);
+    }
+}
+
+/// What a real server is in the services of its virtual server, if it is there. One that is not known counts as dead.
+pub fn entry(settings: &VirtualServer, server: &RealServer, health: Option<Alive>, quorum: Quorum) -> Option<Server> {
+    let alive = health.is_some_and(|h| h.alive);
+    let serves = alive && !sorry_serves(settings, quorum) && server.duty == Duty::Serving;
+    let stays = match server.duty {
+        Duty::Serving => serves || server.inhibit_on_failure,
+        Duty::Draining => alive || server.inhibit_on_failure,
+        Duty::Down => false,
+    };
+    let weight = if serves { effective_weight(server.weight, health.and_then(|h| h.weight)) } else { 0 };
+    stays.then_some(Server {
+        forwarding: server.forwarding,
+        weight,
+        upper_threshold: server.upper_threshold,
+        lower_threshold: server.lower_threshold,
+    })
+}
+
+/// Whether what becomes of one real server is seen in its own entries alone: none shares the place of another or of the sorry
+/// server.
+pub fn stand_apart(settings: &VirtualServer) -> bool {
+    let real = settings.real_servers.iter();
+    let mut places: Vec<(IpAddr, u16)> = match real.clone().all(|s| s.forwarding == Forwarding::Nat) {
+        true => real.map(|s| (s.address.ip(), s.address.port())).collect(),
+        // Direct routing and tunnels leave the ports to the service.
+        false => real.map(|s| (s.address.ip(), 0)).collect(),
+    };
+    places.sort_unstable();
+    let sorry = settings.sorry.as_ref().map(|sorry| sorry.address.ip());
+    places.windows(2).all(|two| two[0] != two[1]) && places.iter().all(|(ip, _)| Some(*ip) != sorry)
 }
 
 /// The services of one virtual server. A server that `health` doesn't know counts as dead.
 pub fn services(settings: &VirtualServer, health: Health<'_>, quorum: Quorum) -> Table {
-    let sorry_serves = quorum == Quorum::Down && settings.sorry.is_some();
+    let sorry_serves = sorry_serves(settings, quorum);
     let mut servers = BTreeMap::new();
     for server in &settings.real_servers {
-        let known = health(&server.address);
-        let alive = known.is_some_and(|h| h.alive);
-        let serves = alive && !sorry_serves && server.duty == Duty::Serving;
-        let stays = match server.duty {
-            Duty::Serving => serves || server.inhibit_on_failure,
-            Duty::Draining => alive || server.inhibit_on_failure,
-            Duty::Down => false,
-        };
-        if !stays {
-            continue;
+        if let Some(entry) = entry(settings, server, health(&server.address), quorum) {
+            servers.entry(server.address).or_insert(entry);
         }
-        let weight = if serves { effective_weight(server.weight, known.and_then(|h| h.weight)) } else { 0 };
-        let entry = Server {
-            forwarding: server.forwarding,
-            weight,
-            upper_threshold: server.upper_threshold,
-            lower_threshold: server.lower_threshold,
-        };
-        servers.entry(server.address).or_insert(entry);
     }
     if let Some(sorry) = &settings.sorry {
         let weight = u32::from(sorry_serves);

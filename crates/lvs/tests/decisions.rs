@@ -161,6 +161,19 @@ fn in_a_group_of_ports_direct_routing_keeps_each_services_port() {
 }
 
 #[test]
+fn servers_that_share_a_place_do_not_stand_apart() {
+    let mut settings = service(vec![server(1, 1), server(2, 1), server(2, 1)]);
+    settings.real_servers[2].address.set_port(81);
+    assert!(decided::stand_apart(&settings), "NAT tells the ports");
+    settings.real_servers[0].forwarding = Forwarding::Dr;
+    assert!(!decided::stand_apart(&settings), "direct routing leaves them to the service");
+    settings.real_servers.truncate(2);
+    assert!(decided::stand_apart(&settings));
+    settings.sorry = Some(SorryServer { address: address(2), forwarding: Forwarding::Nat, inhibit: false });
+    assert!(!decided::stand_apart(&settings));
+}
+
+#[test]
 fn weights_asked_for_by_a_check_count_and_are_bounded() {
     let settings = service(vec![server(1, 10), server(2, u32::MAX)]);
     let mut known = health(&[(1, true), (2, true)]);
@@ -216,6 +229,42 @@ fn tables() -> impl Strategy<Value = Table> {
     })
 }
 
+/// A virtual server on two ports whose real servers may share places, what was found of them before, and since.
+fn changes() -> impl Strategy<Value = (VirtualServer, [Found; 2])> {
+    let real = (1u8..8, 80u16..83, 0u32..3, 0u8..2, any::<bool>(), 0u8..4);
+    let real = proptest::collection::vec(real, 1..7);
+    let found = || proptest::collection::vec((any::<bool>(), proptest::option::of(0u32..5)), 7);
+    (real, proptest::option::of((1u8..8, any::<bool>())), found(), found()).prop_map(|(real, sorry, before, after)| {
+        let mut settings = service(vec![]);
+        settings.keys = vec![key(80), key(81)];
+        for (n, port, weight, nat, inhibit_on_failure, duty) in real {
+            let address = SocketAddr::new(address(n).ip(), port);
+            if settings.real_servers.iter().any(|real| real.address == address) {
+                continue;
+            }
+            let forwarding = if nat == 0 { Forwarding::Nat } else { Forwarding::Dr };
+            let duty = [Duty::Serving, Duty::Serving, Duty::Draining, Duty::Down][usize::from(duty)];
+            settings.real_servers.push(RealServer {
+                address,
+                forwarding,
+                inhibit_on_failure,
+                duty,
+                ..server(n, weight)
+            });
+        }
+        let forwarding = Forwarding::Nat;
+        settings.sorry = sorry.map(|(n, inhibit)| SorryServer { address: address(n), forwarding, inhibit });
+        let found = |found: Vec<(bool, Option<u32>)>| {
+            let each = settings.real_servers.iter().zip(found);
+            each.map(|(real, (alive, weight))| (real.address, Alive { alive, weight })).collect()
+        };
+        let found = [before, after].map(found);
+        (settings, found)
+    })
+}
+
+type Found = BTreeMap<SocketAddr, Alive>;
+
 fn service_with(scheduler: Scheduler) -> VirtualServer {
     VirtualServer { scheduler, ..service(vec![]) }
 }
@@ -238,6 +287,28 @@ proptest! {
             apply(&mut table, &edit);
         }
         prop_assert!(table.is_empty());
+    }
+
+    #[test]
+    fn what_is_written_of_some_servers_alone_is_what_the_whole_would_be((settings, [before, after]) in changes()) {
+        for quorum in [Quorum::Up, Quorum::Down] {
+            let (mut held, whole) = (services(&settings, &before, quorum), services(&settings, &after, quorum));
+            let changed = settings.real_servers.iter().filter(|real| before[&real.address] != after[&real.address]);
+            let changed: Vec<_> = changed.map(|real| (real, after.get(&real.address).copied())).collect();
+            let live: u64 = settings.real_servers.iter().map(|real| {
+                decided::weight_of(real, after.get(&real.address).copied())
+            }).sum();
+            prop_assert_eq!(live, live_weight(&settings, &after));
+            if !decided::stand_apart(&settings) {
+                continue;
+            }
+            let (desired, present) = decided::part(&settings, &changed, quorum, &held);
+            let mut kernel = held.clone();
+            plan(&present, &desired).iter().for_each(|edit| apply(&mut kernel, edit));
+            prop_assert_eq!(&kernel, &whole);
+            decided::replace(&mut held, &present, desired);
+            prop_assert_eq!(&held, &whole);
+        }
     }
 
     #[test]

@@ -140,8 +140,22 @@ pub(crate) struct Configure {
 /// BFD sessions by name, and whether they are up. One that never was isn't there: a check that follows it waits.
 pub(crate) type Sessions = BTreeMap<String, bool>;
 
-/// What a role knows of virtual servers, for its successor: opaque to the supervisor.
-pub(crate) type Known = Vec<(VirtualServerId, Box<RawValue>)>;
+/// What a role knows of a virtual server, for its successor: opaque to the supervisor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KnownService {
+    /// Of which.
+    pub(crate) service: VirtualServerId,
+    /// What it knew of it as a whole.
+    pub(crate) whole: Box<RawValue>,
+    /// What it has said of some of its real servers since.
+    pub(crate) since: Vec<(SocketAddr, Box<RawValue>)>,
+}
+
+/// The same of some virtual servers.
+pub(crate) type Known = Vec<KnownService>;
+
+/// The same of some of the real servers of virtual servers.
+pub(crate) type KnownServers = Vec<(VirtualServerId, Vec<(SocketAddr, Box<RawValue>)>)>;
 
 /// A piece of a role's part of a configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -180,6 +194,8 @@ pub(crate) enum FromRole {
     Snapshot(Box<RawValue>),
     /// The same of some virtual servers, each in place of what was said of it before. From check and director.
     Known(Known),
+    /// The same of some real servers of these virtual servers. From check and director.
+    KnownServers(KnownServers),
     /// An instance or a sync group changed. From vrrp.
     Transition(Transition),
     /// Something happened that the supervisor learns of in no other way. Its number is not given yet. From vrrp and check.
@@ -235,7 +251,7 @@ impl FromRole {
                 role == RoleName::Vrrp
             }
             FromRole::Happened(_) => matches!(role, RoleName::Vrrp | RoleName::Check),
-            FromRole::Known(_) => matches!(role, RoleName::Check | RoleName::Director),
+            FromRole::Known(_) | FromRole::KnownServers(_) => matches!(role, RoleName::Check | RoleName::Director),
             FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::News(_) => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,

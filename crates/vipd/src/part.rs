@@ -1,7 +1,7 @@
 //! What each role gets of a configuration: its own part, and of the virtual servers those that differ from before, in pieces
 //! small enough that a role which takes one over keeps nobody waiting. Check gets those alone that have something to check.
 
-use crate::message::{Known, Part};
+use crate::message::{Known, KnownService, Part};
 use crate::supervisor::RoleName;
 use serde_json::value::to_raw_value;
 use std::collections::HashMap;
@@ -68,7 +68,8 @@ pub(crate) fn newly_checked(idle: &Idle<'_>, services: &[Arc<Service>]) -> Known
         let Some(was) = idle.get(&service.lvs.id) else { continue };
         let servers: Vec<(SocketAddr, [(); 0])> = was.lvs.real_servers.iter().map(|real| (real.address, [])).collect();
         // Addresses can be written.
-        known.extend(to_raw_value(&servers).ok().map(|value| (service.lvs.id.clone(), value)));
+        let (service, since) = (service.lvs.id.clone(), Vec::new());
+        known.extend(to_raw_value(&servers).ok().map(|whole| KnownService { service, whole, since }));
     }
     known
 }
@@ -182,8 +183,8 @@ mod tests {
         assert_eq!((parts.len(), ids(&parts[0])), (1, vec!["[192.0.2.1]:tcp:80".to_owned()]));
         assert_eq!(ids(&first(RoleName::Director, &checked)[0]).len(), 2);
         let known = newly_checked(&idle(&idle_before), &parts[0].config.services);
-        let [(id, value)] = &known[..] else { panic!("{known:?}") };
-        assert_eq!((id.0.as_str(), value.get()), ("[192.0.2.1]:tcp:80", "[[\"10.0.0.1:80\",[]]]"));
+        let [KnownService { service, whole, .. }] = &known[..] else { panic!("{known:?}") };
+        assert_eq!((service.0.as_str(), whole.get()), ("[192.0.2.1]:tcp:80", "[[\"10.0.0.1:80\",[]]]"));
         assert!(newly_checked(&idle(&checked), &parts[0].config.services).is_empty());
         // What has nothing to check any more is gone for it.
         let back = next(RoleName::Check, &checked, &idle_before, &Difference::between(&checked, &idle_before));

@@ -11,7 +11,7 @@ mod asking;
 mod late;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
-use crate::message::{self, Configure, FromRole, Sessions, StatusPart, ToRole, Verdict};
+use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Verdict};
 use crate::posture::Own;
 use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
@@ -37,8 +37,7 @@ use vipd_sys::privilege::{Capability, Identity, keep_only};
 
 /// Probes at once: more wait for their turn.
 const PROBES: usize = 1024;
-/// What a successor needs is told at once where that is so many checks at most, else so long after the last time.
-const KEEP_AT_ONCE: usize = 1024;
+/// From one time that a successor's needs are told without haste to the next.
 const KEEP_GAP: Duration = Duration::from_secs(1);
 /// Checks that it is told of in one message, unless one virtual server has more: what keeps no probe waiting.
 const PIECE: usize = 64;
@@ -150,8 +149,10 @@ struct Role {
     tls: model::Tls,
     /// Made from it when they are first needed, by whom they believe.
     clients: HashMap<Trust, (Option<SystemTime>, Arc<Client>)>,
-    /// Virtual servers of which a successor needs other things than it was told.
+    /// Virtual servers of which a successor was not told yet as they are.
     unkept: BTreeSet<VirtualServerId>,
+    /// Real servers of which it needs other things than it was told since.
+    unkept_servers: BTreeSet<Server>,
     /// When it is told; `None`: when something changes.
     keep_at: Option<Duration>,
     /// When it was last told anything.
@@ -189,6 +190,7 @@ impl Role {
             tls: model::Tls::default(),
             clients: HashMap::new(),
             unkept: BTreeSet::new(),
+            unkept_servers: BTreeSet::new(),
             keep_at: None,
             kept: None,
             changed: BTreeSet::new(),
@@ -283,6 +285,7 @@ impl Role {
         for id in &part.removed {
             self.put_down(id);
             self.unkept.remove(id);
+            self.unkept_servers.retain(|(of, _)| of != id);
         }
         for service in &part.config.services {
             let mut old = self.put_down(&service.lvs.id);
@@ -484,27 +487,49 @@ impl Role {
             checks += self.of(&id).map(|(_, serials)| serials.len()).sum::<usize>().max(1);
             piece.push(id);
         }
-        self.keep_at = (!self.unkept.is_empty()).then(now);
-        self.keep_these(piece).await
+        let servers = std::iter::from_fn(|| self.unkept_servers.pop_first()).take(PIECE.saturating_sub(checks));
+        let servers: Vec<Server> = servers.collect();
+        self.keep_at = (!self.unkept.is_empty() || !self.unkept_servers.is_empty()).then(now);
+        self.keep_services(piece).await?;
+        self.keep_servers(&servers).await
     }
 
     /// Tells it of these virtual servers.
-    async fn keep_these(&mut self, ids: Vec<VirtualServerId>) -> io::Result<()> {
+    async fn keep_services(&mut self, ids: Vec<VirtualServerId>) -> io::Result<()> {
         let mut all = message::Known::new();
-        for id in ids {
-            let mut servers: Vec<(SocketAddr, Vec<(u64, &Known)>)> = Vec::new();
-            for ((_, address), serials) in self.of(&id) {
-                let checks = serials.iter().filter_map(|serial| self.checks.get(serial));
-                let known = checks.map(|check| (fingerprint(check.health.settings()), check.health.known()));
-                servers.push((*address, known.collect()));
-            }
-            match to_raw_value(&servers) {
-                Ok(value) => all.push((id, value)),
-                Err(e) => warn!("the state of {id} can't be kept for a successor: {e}"),
+        for service in ids {
+            let servers = self.of(&service).map(|((_, address), serials)| (*address, self.known(serials)));
+            match to_raw_value(&servers.collect::<Vec<_>>()) {
+                Ok(whole) => all.push(KnownService { service, whole, since: Vec::new() }),
+                Err(e) => warn!("the state of {service} can't be kept for a successor: {e}"),
             }
         }
         self.kept = Some(now());
         if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Known(all)).await }
+    }
+
+    /// Tells it of these real servers, which are in the order of their virtual servers.
+    async fn keep_servers(&mut self, servers: &[Server]) -> io::Result<()> {
+        let mut all = Vec::new();
+        for same in servers.chunk_by(|(one, _), (other, _)| one == other) {
+            let values = same.iter().filter_map(|server| {
+                let known = self.known(self.servers.get(server)?);
+                let value = to_raw_value(&known).inspect_err(|e| {
+                    warn!("the state of {} can't be kept for a successor: {e}", server.1);
+                });
+                Some((server.1, value.ok()?))
+            });
+            let values: Vec<_> = values.collect();
+            all.extend(same.first().map(|(id, _)| (id.clone(), values)));
+        }
+        self.kept = Some(now());
+        if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::KnownServers(all)).await }
+    }
+
+    /// What is known of these checks, each with the fingerprint of its settings.
+    fn known(&self, serials: &[u64]) -> Vec<(u64, &Known)> {
+        let checks = serials.iter().filter_map(|serial| self.checks.get(serial));
+        checks.map(|check| (fingerprint(check.health.settings()), check.health.known())).collect()
     }
 
     /// The real servers of a virtual server.
@@ -683,7 +708,7 @@ impl Role {
             (true, true) | (false, false) => debug!("{}: {why}", check.name()),
         }
         if before != after {
-            self.unkept.extend(check.servers.iter().map(|(id, _)| id.clone()));
+            self.unkept_servers.extend(check.servers.iter().cloned());
             self.keep_at = self.keep_at.or(Some(self.kept.map_or(now, |kept| kept + KEEP_GAP)));
         }
         if turn == Turn::Changed {
@@ -697,14 +722,14 @@ impl Role {
         if changed.is_empty() {
             return Ok(());
         }
-        // Before the verdicts, so that a successor doesn't take them back; but not all of very many for each that changes.
-        let mut ids: Vec<VirtualServerId> = changed.iter().map(|(id, _)| id.clone()).collect();
-        ids.dedup();
-        let checks: usize = ids.iter().flat_map(|id| self.of(id)).map(|(_, serials)| serials.len()).sum();
-        if checks <= KEEP_AT_ONCE || self.kept.is_none_or(|kept| kept + KEEP_GAP <= now()) {
-            self.unkept.retain(|id| ids.binary_search(id).is_err());
-            self.keep_these(ids).await?;
-        }
+        // Before the verdicts, so that a successor doesn't take them back; where nothing was told yet, all of it.
+        let ids: BTreeSet<VirtualServerId> = changed.iter().map(|(id, _)| id.clone()).collect();
+        let whole: Vec<VirtualServerId> = ids.into_iter().filter(|id| self.unkept.remove(id)).collect();
+        let servers = changed.iter().filter(|(id, _)| whole.binary_search(id).is_err());
+        let servers: Vec<Server> = servers.cloned().collect();
+        self.unkept_servers.retain(|server| !changed.contains(server));
+        self.keep_services(whole).await?;
+        self.keep_servers(&servers).await?;
         self.tell_verdicts(&changed).await
     }
 
@@ -779,10 +804,16 @@ impl Check {
 /// What a predecessor knew of the real servers of some virtual servers.
 fn inherited(known: message::Known) -> BTreeMap<Server, Inherited> {
     let mut all = BTreeMap::new();
-    for (id, value) in known {
-        match serde_json::from_str::<Vec<(SocketAddr, Inherited)>>(value.get()) {
+    for KnownService { service: id, whole, since } in known {
+        match serde_json::from_str::<Vec<(SocketAddr, Inherited)>>(whole.get()) {
             Ok(servers) => all.extend(servers.into_iter().map(|(address, checks)| ((id.clone(), address), checks))),
             Err(e) => warn!("what the predecessor knew of {id} can't be read ({e}): starting anew"),
+        }
+        for (address, value) in since {
+            match serde_json::from_str::<Inherited>(value.get()) {
+                Ok(checks) => drop(all.insert((id.clone(), address), checks)),
+                Err(e) => warn!("what the predecessor knew of {address} can't be read ({e}): starting anew"),
+            }
         }
     }
     all

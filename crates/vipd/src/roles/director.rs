@@ -18,12 +18,14 @@ pub(crate) use state::at_start;
 
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
-use crate::message::{self, About, Configure, FromRole, News, Part, RoleOptions, StatusPart, ToRole, Verdict};
+use crate::message::{
+    self, About, Configure, FromRole, KnownService, News, Part, RoleOptions, StatusPart, ToRole, Verdict,
+};
 use crate::posture::Own;
 use crate::rate::Limit;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
-use state::{GONE, State, freed, gone, log_quorums, quorum_news, state_of};
+use state::{GONE, Known, State, freed, gone, inherited, log_quorums, quorum_news, state_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -282,10 +284,10 @@ impl Director {
                 Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
             }
         }
-        for (id, value) in configure.known {
-            match serde_json::from_str::<State>(value.get()) {
-                Ok(state) => drop(self.states.insert(id, state)),
-                Err(e) => warn!("what the predecessor knew of {id} can't be read ({e}): starting anew"),
+        for KnownService { service, whole, since } in configure.known {
+            match inherited(&whole, &since) {
+                Ok(state) => drop(self.states.insert(service, state)),
+                Err(e) => warn!("what the predecessor knew of {service} can't be read ({e}): starting anew"),
             }
         }
         for id in removed {
@@ -303,7 +305,7 @@ impl Director {
                 self.news.extend(gone(&lvs.id, before, |address| !kept.contains(address)));
             }
             let state = state_of(&lvs, before.clone());
-            if before.as_ref() != Some(&state) {
+            if before.as_ref().is_none_or(|before| (before.quorum, &before.servers) != (state.quorum, &state.servers)) {
                 self.unkept.insert(lvs.id.clone());
             }
             self.news.extend(before.iter().flat_map(|before| freed(&lvs.id, before, &state)));
@@ -372,11 +374,28 @@ impl Director {
         for id in ids {
             let Some(state) = self.states.get(&id) else { continue };
             match serde_json::value::to_raw_value(state) {
-                Ok(value) => known.push((id, value)),
+                Ok(whole) => known.push(KnownService { service: id, whole, since: Vec::new() }),
                 Err(e) => warn!("the state of {id} can't be kept for a successor: {e}"),
             }
         }
         self.sender.send(&FromRole::Known(known)).await
+    }
+
+    /// The same of some real servers of some virtual servers.
+    async fn remember_servers(&mut self, touched: &BTreeMap<VirtualServerId, BTreeSet<usize>>) -> io::Result<()> {
+        let mut all = Vec::new();
+        for (id, places) in touched {
+            let Some(state) = self.states.get(id) else { continue };
+            let servers = places.iter().filter_map(|place| state.servers.get(*place));
+            let values = servers.filter_map(|(address, known)| {
+                let value = serde_json::value::to_raw_value(known).inspect_err(|e| {
+                    warn!("the state of {address} can't be kept for a successor: {e}");
+                });
+                Some((*address, value.ok()?))
+            });
+            all.push((id.clone(), values.collect()));
+        }
+        if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::KnownServers(all)).await }
     }
 
     /// Tells the news; what they rest on first, so that a successor doesn't tell them again.
@@ -554,6 +573,9 @@ impl Director {
             return;
         }
         let Some(mut left) = self.left.take() else { return self.write(Compare::Kernel) };
+        if ids.is_empty() {
+            return self.left = Some(left);
+        }
         let states = ids.iter().filter_map(|id| Some((self.services.get(id)?, self.states.get(id)?)));
         let desired: Table = states.flat_map(|(service, state)| state.services(service)).collect();
         let present: Table = desired.keys().filter_map(|key| left.remove_entry(key)).collect();
@@ -563,6 +585,28 @@ impl Director {
             left.extend(desired);
             left
         });
+    }
+
+    /// Writes what differs in these real servers alone, by their places in their virtual servers, if it is known what was left
+    /// in the kernel.
+    fn write_servers(&mut self, touched: &BTreeMap<VirtualServerId, BTreeSet<usize>>) {
+        if self.plane.is_none() || touched.is_empty() {
+            return;
+        }
+        let Some(mut left) = self.left.take() else { return self.write(Compare::Kernel) };
+        let (mut desired, mut present) = (Table::new(), Table::new());
+        for (id, places) in touched {
+            let (Some(settings), Some(state)) = (self.services.get(id), self.states.get(id)) else { continue };
+            let (wanted, there) = state.part(settings, places, &left);
+            desired.extend(wanted);
+            present.extend(there);
+        }
+        let refused = self.carry_out(&plan::plan(&present, &desired));
+        // After a refused write nobody knows what is there: it is read the next time.
+        if refused.is_empty() {
+            table::replace(&mut left, &present, desired);
+            self.left = Some(left);
+        }
     }
 
     fn note_foreign_edits(&mut self, left: &Table, present: &Table) {
@@ -593,20 +637,20 @@ impl Director {
         refused
     }
 
-    /// What the checks found: who comes and goes, who gains and loses a quorum; the table first, then the news.
+    /// What the checks found: who comes and goes, who gains and loses a quorum; the table first, then the news. It costs as much
+    /// as what was found is long, however many others there are.
     async fn judge(&mut self, verdicts: Vec<Verdict>) -> io::Result<()> {
         let mut news = Vec::new();
-        let (mut touched, mut weighs) = (BTreeSet::new(), Weighs::Same);
+        let (mut touched, mut weighs) = (BTreeMap::<_, BTreeSet<usize>>::new(), Weighs::Same);
         for verdict in verdicts {
             let Verdict { service: id, address, alive, weight, why, at } = verdict;
-            let Some(state) = self.states.get_mut(&id) else { continue };
+            let (Some(settings), Some(state)) = (self.services.get(&id), self.states.get_mut(&id)) else { continue };
             let Some(place) = state.place(&address) else { continue };
-            let Some((_, known)) = state.servers.get_mut(place) else { continue };
+            let Some((_, known)) = state.servers.get(place) else { continue };
             if (known.alive, known.weight, &known.why) == (alive, weight, &why) {
                 continue;
             }
             if known.alive != alive {
-                known.since = at;
                 let verb = if alive { "Adding" } else { "Removing" };
                 let to = if alive { "to" } else { "from" };
                 info!("{verb} service {address} {to} VS {id}: {why}");
@@ -616,25 +660,37 @@ impl Director {
             if (known.alive, known.weight) != (alive, weight) {
                 weighs = Weighs::Otherwise;
             }
-            (known.alive, known.weight, known.why) = (alive, weight, why);
-            touched.insert(id);
+            let since = if known.alive == alive { known.since } else { at };
+            state.judge(settings, place, Known { alive, weight, why, since });
+            touched.entry(id).or_default().insert(place);
         }
-        for id in &touched {
-            news.extend(self.settle_quorum(id));
+        // Where a quorum turns, or servers share a place, the virtual server is written as a whole.
+        let mut whole = BTreeSet::new();
+        for id in touched.keys() {
+            let turned = self.settle_quorum(id);
+            if turned.is_some() {
+                self.unkept.insert(id.clone());
+            }
+            if turned.is_some() || self.states.get(id).is_some_and(|state| !state.apart) {
+                whole.insert(id.clone());
+            }
+            news.extend(turned);
         }
         // At the start all are told of that they are what they were taken for.
         if weighs == Weighs::Otherwise || !news.is_empty() {
-            self.write_these(&touched);
+            self.write_these(&whole);
+            let rest = touched.iter().filter(|(id, _)| !whole.contains(*id));
+            self.write_servers(&rest.map(|(id, places)| (id.clone(), places.clone())).collect());
         }
-        self.unkept.append(&mut touched);
+        touched.retain(|id, _| !self.unkept.contains(id));
+        self.remember_servers(&touched).await?;
         self.tell(news).await
     }
 
     fn settle_quorum(&mut self, id: &VirtualServerId) -> Option<News> {
         let settings = self.services.get(id)?;
         let state = self.states.get_mut(id)?;
-        let live = state.live_weight(settings);
-        let next = state.quorum.next(settings, live);
+        let next = state.quorum.next(settings, state.live);
         if next == state.quorum {
             return None;
         }
@@ -742,7 +798,7 @@ impl Director {
             protocol: protocol(settings),
             scheduler: settings.scheduler.name().to_owned(),
             state: if state.quorum == Quorum::Up { "up" } else { "down" }.to_owned(),
-            live_weight: state.live_weight(settings),
+            live_weight: state.live,
             quorum: settings.quorum,
             sorry_active: self.plane.is_some() && state.quorum == Quorum::Down && settings.sorry.is_some(),
             sorry: settings.sorry.as_ref().map(|s| s.address),

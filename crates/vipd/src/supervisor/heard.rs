@@ -114,7 +114,8 @@ impl Supervisor {
                 self.reload_answered(name, pulse);
             }
             FromRole::Snapshot(value) => role.snapshot = Some(value),
-            FromRole::Known(known) => role.known.extend(known),
+            FromRole::Known(known) => role.estate.put(known),
+            FromRole::KnownServers(known) => role.estate.add(known),
             FromRole::Transition(transition) => self.transition(&transition),
             FromRole::Happened(event) => self.note_event(event),
             FromRole::Sessions(sessions) => {

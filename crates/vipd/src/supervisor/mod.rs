@@ -13,6 +13,7 @@
 //! ```
 
 mod absence;
+mod estate;
 mod fifo;
 mod files;
 mod followed;
@@ -39,6 +40,8 @@ use crate::part;
 use crate::posture;
 use crate::rate::Limit;
 use crate::record::Record;
+#[cfg(test)]
+pub(crate) use estate::Estate;
 use followed::Followed;
 use hooks::{Hooks, Mail};
 use query::{Asker, Caller, Query};
@@ -446,7 +449,7 @@ impl Supervisor {
                     }
                 }
                 let mut snapshot = role.snapshot.clone();
-                let mut gone = role.take_gone(&self.config.services);
+                let mut gone = role.estate.take_gone(&self.config.services);
                 let idle = part::idle(&self.old);
                 for part in part::first(name, &self.config) {
                     let (snapshot, options) = (snapshot.take(), self.plan.role_options.clone());
@@ -455,7 +458,7 @@ impl Supervisor {
                         RoleName::Vrrp | RoleName::Director | RoleName::Console => std::mem::take(&mut gone),
                     };
                     // What a predecessor knew goes before.
-                    known.extend(role.known(&part.config.services));
+                    known.extend(role.estate.of(&part.config.services));
                     let configure = Configure { part, snapshot, known, last_seen: role.last_seen, options };
                     let _ = running.tell(&ToRole::Configure(Box::new(configure))); // its queue is empty
                 }

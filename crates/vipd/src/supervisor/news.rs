@@ -26,8 +26,7 @@ impl Supervisor {
         }
         for news in &news {
             let direction = Direction::of(news.up);
-            // What a reload has removed is told of as the configuration before it says.
-            let service = current.service(news).or_else(|| before.service(news));
+            let service = whose(news, &current, &before);
             let name = name_of_service(&news.service);
             let (kind, subject) = match news.about {
                 About::RealServer(address) => ("real_server", format!("real_server {address} of {name}")),
@@ -43,6 +42,14 @@ impl Supervisor {
             self.mail(mail);
         }
         self.note_events(events);
+    }
+}
+
+/// Whose news these are. What a reload has removed is told of as the configuration before it says.
+fn whose<'a>(news: &News, current: &'a Known, before: &'a Known) -> Option<&'a Service> {
+    match (current.0.get(&news.service), before.0.get(&news.service)) {
+        (Some(now), Some(then)) if Arc::ptr_eq(&now.service, &then.service) => Some(&now.service),
+        _ => current.service(news).or_else(|| before.service(news)),
     }
 }
 

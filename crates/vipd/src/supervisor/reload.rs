@@ -360,7 +360,7 @@ impl Supervisor {
         for (name, role) in &mut self.roles {
             // A director that is not there has yet to tell that they are gone.
             if *name != RoleName::Director || role.running.is_some() {
-                role.known.retain(|id, _| there.contains(id));
+                role.estate.keep(&there);
             }
         }
     }

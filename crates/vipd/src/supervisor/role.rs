@@ -1,24 +1,21 @@
 //! One role as the supervisor sees it: a process, a socket pair, signs of life, and what its successor will need.
 
 use super::Event;
+use super::estate::Estate;
 use crate::channel;
-use crate::message::{FromRole, Known, ToRole};
+use crate::message::{FromRole, ToRole};
 use crate::posture::{self, Posture};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, warn};
-use vipd_config::model::Service;
-use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::{monotonic_micros, unix_time};
 
 /// Messages that may wait for a role; one that doesn't read so many hangs and is ended for it.
@@ -187,8 +184,8 @@ pub(crate) struct Role {
     pub(crate) why: Option<String>,
     /// The last `Snapshot`.
     pub(crate) snapshot: Option<Box<RawValue>>,
-    /// The last `Known` of each virtual server.
-    pub(crate) known: BTreeMap<VirtualServerId, Box<RawValue>>,
+    /// What it said of virtual servers.
+    pub(crate) estate: Estate,
     /// When a process of it was last known to run (`CLOCK_MONOTONIC`, microseconds).
     pub(crate) last_seen: u64,
     /// When it is to be started again.
@@ -212,19 +209,6 @@ impl Role {
             n => 1 << (n - 3).min(6),
         };
         self.again = Some(Instant::now() + Duration::from_secs(wait.min(60)));
-    }
-
-    /// What a successor needs of these virtual servers.
-    pub(crate) fn known(&self, services: &[Arc<Service>]) -> Known {
-        let known = |id: &VirtualServerId| Some((id.clone(), self.known.get(id)?.clone()));
-        services.iter().filter_map(|service| known(&service.lvs.id)).collect()
-    }
-
-    /// What its predecessor knew of virtual servers that are no longer there, once.
-    pub(crate) fn take_gone(&mut self, services: &[Arc<Service>]) -> Known {
-        let there: HashSet<&VirtualServerId> = services.iter().map(|service| &service.lvs.id).collect();
-        let gone: Vec<VirtualServerId> = self.known.keys().filter(|id| !there.contains(id)).cloned().collect();
-        gone.into_iter().filter_map(|id| self.known.remove_entry(&id)).collect()
     }
 
     /// It answered.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::message::{Known, RoleOptions};
 use crate::part::{self, Difference};
-use crate::supervisor::RoleName;
+use crate::supervisor::{Estate, RoleName};
 use vipd_config::model::Config;
 
 const ONE: &str = "virtual_server 192.0.2.1 80 {
@@ -21,7 +21,7 @@ struct Stage {
     role: Role,
     config: Config,
     told: Receiver,
-    known: BTreeMap<VirtualServerId, Box<serde_json::value::RawValue>>,
+    known: Estate,
     _results: mpsc::Receiver<Ran>,
 }
 
@@ -31,7 +31,8 @@ impl Stage {
         let (results, queue) = mpsc::channel(16);
         let role = Role::new(channel::split(ours).1, results);
         let config = Config::default();
-        let mut stage = Stage { role, config, told: channel::split(theirs).0, known: BTreeMap::new(), _results: queue };
+        let mut stage =
+            Stage { role, config, told: channel::split(theirs).0, known: Estate::default(), _results: queue };
         stage.configure(text, known).await;
         stage
     }
@@ -67,8 +68,10 @@ impl Stage {
 
     async fn hear(&mut self) -> FromRole {
         let message = self.told.next().await.unwrap().unwrap();
-        if let FromRole::Known(known) = &message {
-            self.known.extend(known.iter().cloned());
+        match &message {
+            FromRole::Known(known) => self.known.put(known.clone()),
+            FromRole::KnownServers(known) => self.known.add(known.clone()),
+            _ => {}
         }
         message
     }
@@ -100,8 +103,9 @@ impl Stage {
         let mut last = Vec::new();
         loop {
             match self.hear().await {
-                FromRole::Known(known) => last = known.into_iter().map(|(id, _)| id).collect(),
-                FromRole::Beat(_) => return (self.known.clone().into_iter().collect(), last),
+                FromRole::Known(known) => last = known.into_iter().map(|known| known.service).collect(),
+                FromRole::KnownServers(known) => last = known.into_iter().map(|(id, _)| id).collect(),
+                FromRole::Beat(_) => return (self.known.all(), last),
                 _ => {}
             }
         }
@@ -200,7 +204,7 @@ fn what_a_successor_needs_is_kept_before_the_verdict_that_rests_on_it() {
         stage.verdict().await;
         stage.ran(0, fail()).await;
         while !matches!(stage.hear().await, FromRole::Verdicts(_)) {}
-        let kept = stage.known.clone().into_iter().collect();
+        let kept = stage.known.all();
         let mut successor = Stage::new(ONE, kept).await;
         assert!(!successor.verdict().await.0);
     });
@@ -219,7 +223,7 @@ fn a_successor_is_told_of_many_in_pieces_and_then_only_of_what_changed() {
             let (_, piece) = stage.known().await;
             assert!(piece.len() <= PIECE);
         }
-        assert_eq!(stage.known.len(), 1000);
+        assert_eq!(stage.known.all().len(), 1000);
         assert!(stage.role.keep_at.is_none());
         let failed = stage.role.checks[&stage.serials()[7]].servers.first().unwrap().0.clone();
         stage.ran(7, fail()).await;

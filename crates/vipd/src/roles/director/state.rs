@@ -2,11 +2,13 @@
 
 use crate::message::{About, News};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use tracing::info;
 use vipd_config::model::Config;
 use vipd_lvs::quorum::Quorum;
-use vipd_lvs::settings::{VirtualServer, VirtualServerId};
+use vipd_lvs::settings::{RealServer, VirtualServer, VirtualServerId};
 use vipd_lvs::table::{self, Alive, Table};
 use vipd_sys::clock::unix_time;
 
@@ -19,15 +21,53 @@ pub(super) struct Known {
     pub(super) since: f64,
 }
 
+impl Known {
+    fn health(&self) -> Alive {
+        Alive { alive: self.alive, weight: self.weight }
+    }
+}
+
 /// A virtual server at work.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) quorum: Quorum,
     /// In the order of the addresses.
     pub(super) servers: Vec<(SocketAddr, Known)>,
+    /// Where each of them is among the settings' real servers.
+    #[serde(skip)]
+    at: Vec<usize>,
+    /// The live weight, in all.
+    #[serde(skip)]
+    pub(super) live: u64,
+    /// Whether a real server can be written by itself.
+    #[serde(skip)]
+    pub(super) apart: bool,
 }
 
 impl State {
+    /// The settings of the real server at a place.
+    pub(super) fn settings<'a>(&self, settings: &'a VirtualServer, place: usize) -> Option<&'a RealServer> {
+        settings.real_servers.get(*self.at.get(place)?)
+    }
+
+    /// The check of the real server at a place found this; what it adds to the live weight may change by it.
+    pub(super) fn judge(&mut self, settings: &VirtualServer, place: usize, known: Known) {
+        let Some(real) = self.settings(settings, place) else { return };
+        let Some((_, old)) = self.servers.get_mut(place) else { return };
+        let weight = |known: &Known| table::weight_of(real, Some(known.health()));
+        self.live = (self.live + weight(&known)).saturating_sub(weight(old));
+        *old = known;
+    }
+
+    /// What some of its real servers are to be in the plane, and what they are in this table.
+    pub(super) fn part(&self, settings: &VirtualServer, places: &BTreeSet<usize>, whole: &Table) -> (Table, Table) {
+        let servers = places.iter().filter_map(|place| {
+            let (_, known) = self.servers.get(*place)?;
+            Some((self.settings(settings, *place)?, Some(known.health())))
+        });
+        table::part(settings, &servers.collect::<Vec<_>>(), self.quorum, whole)
+    }
+
     pub(super) fn place(&self, address: &SocketAddr) -> Option<usize> {
         self.servers.binary_search_by_key(address, |(address, _)| *address).ok()
     }
@@ -37,11 +77,7 @@ impl State {
     }
 
     pub(super) fn alive(&self, address: &SocketAddr) -> Option<Alive> {
-        self.server(address).map(|known| Alive { alive: known.alive, weight: known.weight })
-    }
-
-    pub(super) fn live_weight(&self, settings: &VirtualServer) -> u64 {
-        table::live_weight(settings, &|address| self.alive(address))
+        self.server(address).map(Known::health)
     }
 
     pub(super) fn services(&self, settings: &VirtualServer) -> Table {
@@ -80,7 +116,7 @@ pub(super) fn freed(id: &VirtualServerId, before: &State, after: &State) -> Vec<
 pub(super) fn quorum_news(settings: &VirtualServer, state: &State, about: About) -> News {
     let up = state.quorum == Quorum::Up;
     let verb = if up { "Gained" } else { "Lost" };
-    let live = state.live_weight(settings);
+    let live = state.live;
     let why =
         format!("{verb} quorum: live weight {live}, quorum {}, hysteresis {}", settings.quorum, settings.hysteresis);
     News { service: settings.id.clone(), about, up, why }
@@ -106,6 +142,18 @@ pub(crate) fn at_start(config: &Config) -> Table {
     services.flat_map(|(settings, state)| state.services(settings)).collect()
 }
 
+/// What a predecessor knew of a virtual server: as a whole, and of some of its real servers since.
+pub(super) fn inherited(whole: &RawValue, since: &[(SocketAddr, Box<RawValue>)]) -> serde_json::Result<State> {
+    let mut state: State = serde_json::from_str(whole.get())?;
+    for (address, value) in since {
+        let known = serde_json::from_str(value.get())?;
+        if let Some(place) = state.place(address) {
+            state.servers[place].1 = known;
+        }
+    }
+    Ok(state)
+}
+
 /// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
 pub(super) fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
     let fresh = |alive: bool, why: &str| Known { alive, weight: None, why: why.to_owned(), since: unix_time() };
@@ -123,13 +171,14 @@ pub(super) fn state_of(settings: &VirtualServer, before: Option<State>) -> State
         });
         (real.address, known)
     });
-    let mut servers: Vec<(SocketAddr, Known)> = servers.collect();
-    servers.sort_by_key(|(address, _)| *address);
-    let mut state = State { quorum: Quorum::Up, servers };
-    let live = state.live_weight(settings);
+    let mut servers: Vec<(usize, (SocketAddr, Known))> = servers.enumerate().collect();
+    servers.sort_by_key(|(_, (address, _))| *address);
+    let (at, servers) = servers.into_iter().unzip();
+    let mut state = State { quorum: Quorum::Up, servers, at, live: 0, apart: table::stand_apart(settings) };
+    state.live = table::live_weight(settings, &|address| state.alive(address));
     state.quorum = match before.map(|before| before.quorum) {
-        Some(quorum) => quorum.next(settings, live),
-        None => Quorum::at_start(settings, live),
+        Some(quorum) => quorum.next(settings, state.live),
+        None => Quorum::at_start(settings, state.live),
     };
     state
 }

@@ -4,7 +4,7 @@
 use super::state::UNCHECKED;
 use super::*;
 use crate::part::{self, Difference};
-use crate::supervisor::RoleName;
+use crate::supervisor::{Estate, RoleName};
 use serde_json::value::RawValue;
 use vipd_config::model::Config;
 use vipd_lvs::settings::Protocol;
@@ -35,7 +35,9 @@ struct Stage {
 #[derive(Clone, Default)]
 struct Kept {
     snapshot: Option<Box<RawValue>>,
-    known: BTreeMap<VirtualServerId, Box<RawValue>>,
+    known: Estate,
+    /// The virtual servers of which something was said.
+    touched: BTreeSet<VirtualServerId>,
 }
 
 /// Whether a successor was told of something new.
@@ -64,7 +66,7 @@ impl Stage {
             let options = RoleOptions { keep_ipvs: true, ..RoleOptions::default() };
             let first = !self.director.configured;
             let snapshot = self.kept.snapshot.clone().filter(|_| first);
-            let known = self.kept.known.clone().into_iter().filter(|_| first).collect();
+            let known = if first { self.kept.known.all() } else { message::Known::new() };
             let configure = Configure { part, snapshot, known, last_seen: 0, options };
             self.director.configure(configure).await.unwrap();
         }
@@ -99,7 +101,14 @@ impl Stage {
                 }
                 FromRole::Known(known) => {
                     assert!(news.is_empty(), "news before what they rest on: {news:?}");
-                    self.kept.known.extend(known);
+                    self.kept.touched.extend(known.iter().map(|known| known.service.clone()));
+                    self.kept.known.put(known);
+                    keeps = Keeps::Something;
+                }
+                FromRole::KnownServers(known) => {
+                    assert!(news.is_empty(), "news before what they rest on: {news:?}");
+                    self.kept.touched.extend(known.iter().map(|(id, _)| id.clone()));
+                    self.kept.known.add(known);
                     keeps = Keeps::Something;
                 }
                 FromRole::Beat(0) => return (news, keeps),
@@ -137,8 +146,10 @@ fn a_successor_goes_on_in_silence() {
         assert_eq!(third.told().await.0, [""; 0]);
         // One that can't read its predecessor's memory starts like the first.
         let unreadable = || serde_json::value::to_raw_value(&serde_json::json!({"servers": 7})).unwrap();
-        let known = kept.known.keys().map(|id| (id.clone(), unreadable())).collect();
-        let mut anew = Stage::new(TWO, &Kept { snapshot: Some(unreadable()), known }).await;
+        let mut broken = Kept { snapshot: Some(unreadable()), ..Kept::default() };
+        let each = kept.known.all().into_iter();
+        broken.known.put(each.map(|known| message::KnownService { whole: unreadable(), ..known }).collect());
+        let mut anew = Stage::new(TWO, &broken).await;
         assert_eq!(anew.told().await.0, ["first quorum true"]);
         anew.judge(&[(2, false)]).await;
         assert_eq!(anew.told().await.0, ["10.0.0.2:80 false"]);
@@ -263,7 +274,7 @@ fn of_many_virtual_servers_a_verdict_touches_one() {
         stage.kept = Kept::default();
         stage.judge(&[(1, false)]).await;
         stage.told().await;
-        assert_eq!(stage.kept.known.into_keys().map(|id| id.0).collect::<Vec<_>>(), ["[192.0.2.1]:tcp:80"]);
+        assert_eq!(stage.kept.touched.into_iter().map(|id| id.0).collect::<Vec<_>>(), ["[192.0.2.1]:tcp:80"]);
         assert!(stage.kept.snapshot.is_none());
     });
 }
