@@ -3,10 +3,12 @@
 
     VIPD_BIN=target/release/vipd tools/bench-vm/profile.py send|receive [INSTANCES]
     VIPD_BIN=target/release/vipd tools/bench-vm/profile.py program
+    VIPD_BIN=target/release/vipd tools/bench-vm/profile.py failures
 
 The guest runs twice. Adverts: for 10 and for 60 seconds of its time; what it did more in
 the second run is divided by the adverts of those 50 seconds. Starting with IPVS services:
-with 1000 and with 4000; what it did more is divided by the objects, two a service. Printed
+with 1000 and with 4000; what it did more is divided by the objects, two a service. Failures:
+of none and of all of 2000 servers of one service, divided by these. Printed
 are K a function of the kernel (what it does for others included), U one of the daemon, L
 its libraries.
 """
@@ -23,14 +25,30 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "scenarios")]
 import adverts
 import guest
+import massfail
 import program as services
 
-SHORT, LONG = 10, 60
+# What the two runs have few and many of: seconds, services, whether the servers fail.
+RANGES = {"send": (10, 60), "receive": (10, 60), "program": (1000, 4000), "failures": (0, 1)}
+SERVERS = 2000
+TOOLS = "flood", "accept"
 # Where the kernel puts the daemon when addresses are not random (ELF_ET_DYN_BASE).
 BASE = 0x555555554000
 
 SCRIPT = r"""
 . /bench/lib.sh
+if [ $WHAT = failures ]; then
+	ip netns add t; ip -n t link set lo up
+	ip netns exec t accept & server=$!
+	start vipd t /conf/servers
+	sleep 150
+	[ $LENGTH = 0 ] || kill $server
+	sleep 90
+	inside t ipvsadm -Ln | grep -c "127\.0\."
+	end vipd
+	mkdir -p /out; cat /proc/kallsyms >/out/symbols
+	exit
+fi
 if [ $WHAT = program ]; then
 	ip netns add t; ip -n t link set lo up
 	start vipd t /conf/services
@@ -66,12 +84,12 @@ def profile(what, count, binary, length, plugin, tmp):
     texts = {
         "/bench/lib.sh": (HERE / "lib.sh").read_text(), "/bench/script": SCRIPT,
         "/bench/daemon.vipd": 'exec /opt/vipd -n -f "$CONF"\n',
-        "/conf/services": services.config(length),
+        "/conf/services": services.config(length), "/conf/servers": massfail.config(SERVERS),
         "/conf/master": adverts.config(count, "MASTER", 200), "/conf/backup": adverts.config(count, "BACKUP", 100),
     }
     env = {"WHAT": what, "COUNT": str(count), "LENGTH": str(length)}
     counts = tmp / f"counts.{length}"
-    status = guest.run("sh /bench/script", bins=[(binary, "/opt/vipd"), (tmp / "flood", "/usr/local/bin/flood")], texts=texts, env=env,
+    status = guest.run("sh /bench/script", bins=[(binary, "/opt/vipd")] + [(tmp / tool, f"/usr/local/bin/{tool}") for tool in TOOLS], texts=texts, env=env,
                        out=tmp, append="norandmaps", limit=600, more=["-plugin", f"{plugin},out={counts}"])
     if status:
         sys.exit(status)
@@ -95,18 +113,19 @@ def profile(what, count, binary, length, plugin, tmp):
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[1] not in ("send", "receive", "program") or "VIPD_BIN" not in os.environ:
+    if len(sys.argv) < 2 or sys.argv[1] not in RANGES or "VIPD_BIN" not in os.environ:
         sys.exit(__doc__)
     what, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
     guest.need("gcc")
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
-        subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", tmp / "flood", HERE / "src/flood.c"], check=True)
+        for tool in TOOLS:
+            subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", tmp / tool, HERE / f"src/{tool}.c"], check=True)
         subprocess.run(["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", tmp / "profile.so", HERE / "src/profile.c"], check=True)
         of = lambda length: profile(what, count, os.environ["VIPD_BIN"], length, tmp / "profile.so", tmp)
-        few, many = (1000, 4000) if what == "program" else (SHORT, LONG)
+        few, many = RANGES[what]
         short, long = of(few), of(many)
-    per = 2 if what == "program" else count
+    per = {"program": 2, "failures": SERVERS}.get(what, count)
     each = {place: (n - short[place]) / (per * (many - few)) for place, n in long.items()}
     for sort, of in ("U", "the daemon"), ("L", "libraries"), ("K", "the kernel"):
         print(f"{sum(n for place, n in each.items() if place[0] == sort):8.0f} {sort} all of {of}")

@@ -66,12 +66,17 @@ pub(crate) struct Receiver {
 /// The writing end of a channel.
 pub(crate) struct Sender {
     half: OwnedWriteHalf,
+    /// What leaves with the next document.
+    queued: Vec<u8>,
 }
 
 /// Splits a channel in its two ends.
 pub(crate) fn split(stream: UnixStream) -> (Receiver, Sender) {
     let (read, write) = stream.into_split();
-    (Receiver { half: read, decoder: Decoder::default(), buffer: vec![0; 64 << 10].into() }, Sender { half: write })
+    (
+        Receiver { half: read, decoder: Decoder::default(), buffer: vec![0; 64 << 10].into() },
+        Sender { half: write, queued: Vec::new() },
+    )
 }
 
 impl Receiver {
@@ -99,16 +104,45 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 }
 
 impl Sender {
-    /// Sends one document.
+    /// Sends one document, behind those that are queued.
     pub(crate) async fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
-        self.send_bytes(&encode(message)?).await
+        self.queue(message)?;
+        self.flush().await
     }
 
-    /// Sends a document that is encoded already.
+    /// Has one document leave with the next that is sent: the other end is woken once.
+    pub(crate) fn queue<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
+        self.queued.extend(encode(message)?);
+        Ok(())
+    }
+
+    /// Sends what is queued.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.queued);
+        self.send_bytes(&bytes).await
+    }
+
+    /// Sends documents that are encoded already.
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.half.write_all(bytes).await
     }
+
+    /// Sends what comes, encoded already, until nothing more can come. What waits leaves together: the other end is woken once.
+    pub(crate) async fn send_all(&mut self, documents: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+        while let Some(mut bytes) = documents.recv().await {
+            while bytes.len() < TOGETHER
+                && let Ok(more) = documents.try_recv()
+            {
+                bytes.extend(more);
+            }
+            self.send_bytes(&bytes).await?;
+        }
+        Ok(())
+    }
 }
+
+/// Bytes that are enough to leave without waiting for more.
+const TOGETHER: usize = 64 << 10;
 
 /// Documents that may wait in an outbox.
 const OUTBOX: usize = 4096;
@@ -123,12 +157,7 @@ impl Outbox {
     /// Sends through this end from now on.
     pub(crate) fn new(mut sender: Sender) -> Outbox {
         let (queue, mut documents) = mpsc::channel::<Vec<u8>>(OUTBOX);
-        let writer = tokio::spawn(async move {
-            while let Some(bytes) = documents.recv().await {
-                sender.send_bytes(&bytes).await?;
-            }
-            Ok(())
-        });
+        let writer = tokio::spawn(async move { sender.send_all(&mut documents).await });
         Outbox { queue, writer }
     }
 

@@ -381,8 +381,8 @@ impl Director {
         self.sender.send(&FromRole::Known(known)).await
     }
 
-    /// The same of some real servers of some virtual servers.
-    async fn remember_servers(&mut self, touched: &BTreeMap<VirtualServerId, BTreeSet<usize>>) -> io::Result<()> {
+    /// The same of some real servers of some virtual servers, with what is told next.
+    fn remember_servers(&mut self, touched: &BTreeMap<VirtualServerId, BTreeSet<usize>>) -> io::Result<()> {
         let mut all = Vec::new();
         for (id, places) in touched {
             let Some(state) = self.states.get(id) else { continue };
@@ -395,7 +395,7 @@ impl Director {
             });
             all.push((id.clone(), values.collect()));
         }
-        if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::KnownServers(all)).await }
+        if all.is_empty() { Ok(()) } else { self.sender.queue(&FromRole::KnownServers(all)) }
     }
 
     /// Tells the news; what they rest on first, so that a successor doesn't tell them again.
@@ -408,10 +408,10 @@ impl Director {
     async fn pass_on(&mut self, mut news: Vec<News>) -> io::Result<()> {
         while !news.is_empty() {
             let later = news.split_off(news.len().min(NEWS));
-            self.sender.send(&FromRole::News(news)).await?;
+            self.sender.queue(&FromRole::News(news))?;
             news = later;
         }
-        Ok(())
+        self.sender.flush().await
     }
 
     /// Opens the plane if there is none, and sees to `lvs_flush` and `lvs_timeouts`.
@@ -683,7 +683,7 @@ impl Director {
             self.write_servers(&rest.map(|(id, places)| (id.clone(), places.clone())).collect());
         }
         touched.retain(|id, _| !self.unkept.contains(id));
-        self.remember_servers(&touched).await?;
+        self.remember_servers(&touched)?;
         self.tell(news).await
     }
 

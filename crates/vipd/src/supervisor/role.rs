@@ -111,11 +111,8 @@ impl Running {
         let (mut receiver, mut sender) = channel::split(UnixStream::from_std(ours)?);
         let (queue, mut waiting) = mpsc::channel::<Vec<u8>>(QUEUE);
         tokio::spawn(async move {
-            while let Some(bytes) = waiting.recv().await {
-                if let Err(e) = sender.send_bytes(&bytes).await {
-                    debug!("the {name} role can't be told anything more: {e}");
-                    return;
-                }
+            if let Err(e) = sender.send_all(&mut waiting).await {
+                debug!("the {name} role can't be told anything more: {e}");
             }
         });
         let to = events.clone();
