@@ -2,11 +2,10 @@
 //!
 //! A reply may have many lines (RFC 5321, 4.2.1), and a line need not have a text behind its code; keepalived takes neither.
 
-use crate::connect::connect;
+use crate::connect::{Connection, broken, connect};
 use crate::why::printable;
 use crate::{Step, Target, Verdict, Why};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Bytes of a whole reply at most.
@@ -44,7 +43,7 @@ fn expect(code: u16, reply: &Reply, to: &str) -> Result<(), Why> {
     Err(Why::Reply { got, wanted: format!("{code} {to}") })
 }
 
-async fn say(stream: &mut BufReader<TcpStream>, target: &Target, line: &str) -> Result<(), Why> {
+async fn say(stream: &mut BufReader<Connection>, target: &Target, line: &str) -> Result<(), Why> {
     match timeout(target.timeout, stream.write_all(line.as_bytes())).await {
         Ok(said) => said.map_err(|e| broken(&e)),
         Err(_) => Err(Why::TimedOut { step: Step::Reply, after: target.timeout, received: 0 }),
@@ -52,7 +51,7 @@ async fn say(stream: &mut BufReader<TcpStream>, target: &Target, line: &str) -> 
 }
 
 /// A whole reply, however its lines come, within the time.
-async fn reply(stream: &mut BufReader<TcpStream>, target: &Target) -> Result<Reply, Why> {
+async fn reply(stream: &mut BufReader<Connection>, target: &Target) -> Result<Reply, Why> {
     let read = async {
         let mut rest = stream.take(LONGEST);
         loop {
@@ -86,13 +85,6 @@ fn understood(line: &[u8]) -> (Option<u16>, bool) {
         Some(b'-') if is_code => (Some(code), true),
         Some(b' ' | b'\r' | b'\n') if is_code => (Some(code), false),
         Some(_) | None => (None, false),
-    }
-}
-
-fn broken(error: &std::io::Error) -> Why {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Why::Reset(Step::Reply),
-        _ => Why::Broken { step: Step::Reply, error: error.to_string() },
     }
 }
 

@@ -197,7 +197,9 @@ impl Health {
                             | Probe::Smtp(_)
                             | Probe::Dns(_)
                             | Probe::Udp(_)
-                            | Probe::Ping => now,
+                            | Probe::Ping
+                            | Probe::Agent(_)
+                            | Probe::Grpc(_) => now,
                             Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => started,
                         };
                         from + self.settings.delay_before_retry

@@ -452,12 +452,13 @@ impl Role {
         }
         let (results, probes) = (self.results.clone(), self.probes.clone());
         let patterns = self.patterns.of(&settings.probe);
+        let configured = self.weights.get(&check.server).copied().unwrap_or_default();
         let client = self.client(&settings.probe);
         tokio::spawn(async move {
             // Closed only at the end of the process, when nobody waits for the result any more.
             let Ok(_permit) = probes.acquire().await else { return };
             let (outcome, notice) = match patterns {
-                Ok(patterns) => probe(&settings, &patterns, &client).await,
+                Ok(patterns) => probe(&settings, &patterns, &client, configured).await,
                 Err(why) => (Outcome::Fail { why }, None),
             };
             let _ = results.send(Ran { serial, outcome, notice }).await;
@@ -465,12 +466,14 @@ impl Role {
         Ok(())
     }
 
-    /// How an `SSL_GET` shows itself, and whom it believes.
+    /// How a check that speaks TLS shows itself, and whom it believes.
     fn client(&mut self, probe: &Probe) -> Arc<Client> {
-        let verify = match probe {
-            Probe::Http(http) => http.tls.as_ref().and_then(|tls| tls.verify.as_ref()),
+        let tls = match probe {
+            Probe::Http(http) => http.tls.as_ref(),
+            Probe::Grpc(grpc) => grpc.tls.as_ref(),
             _ => None,
         };
+        let verify = tls.and_then(|tls| tls.verify.as_ref());
         let trust = match (verify, &self.tls.ca) {
             (None, _) => Trust::Anyone,
             (Some(Authorities::File(file)), _) => Trust::File(file.into()),
@@ -523,6 +526,8 @@ impl Role {
             | Probe::Dns(_)
             | Probe::Udp(_)
             | Probe::Ping
+            | Probe::Agent(_)
+            | Probe::Grpc(_)
             | Probe::Misc(_) => None,
         };
         if let Some(outcome) = outcome {
