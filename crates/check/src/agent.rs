@@ -6,7 +6,7 @@
 use crate::connect::{broken, connect};
 use crate::why::printable;
 use crate::{Step, Target, Why};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Bytes of a line at most, its end not counted.
 pub const LONGEST: usize = 256;
@@ -51,7 +51,13 @@ impl Weight {
 
 /// Connects, says `question` and an end of line if there is one, and hears one line.
 pub async fn probe(target: &Target, question: Option<&str>) -> Result<Answer, Why> {
-    let mut stream = connect(target).await?;
+    talk(connect(target).await?, target, question).await
+}
+
+pub(crate) async fn talk<S>(mut stream: S, target: &Target, question: Option<&str>) -> Result<Answer, Why>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let talk = async {
         if let Some(question) = question {
             stream.write_all(format!("{question}\n").as_bytes()).await.map_err(|e| broken(&e))?;

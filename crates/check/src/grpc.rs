@@ -46,7 +46,7 @@ pub async fn probe(target: &Target, tls: Option<&Tls>, question: &Question) -> V
     found.await.into()
 }
 
-async fn call<S>(stream: S, target: &Target, question: &Question, scheme: &str) -> Result<String, Why>
+pub(crate) async fn call<S>(stream: S, target: &Target, question: &Question, scheme: &str) -> Result<String, Why>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

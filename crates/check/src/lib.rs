@@ -31,6 +31,8 @@ pub mod http;
 mod http2;
 pub mod ping;
 pub mod smtp;
+#[cfg(fuzzing)]
+pub mod stages;
 mod tap;
 pub mod tcp;
 pub mod tls;
