@@ -117,3 +117,31 @@ pub(crate) fn broken(error: &io::Error) -> Why {
         _ => Why::Broken { step: Step::Reply, error: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::connect;
+    use crate::{Ending, Target};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn no_fin_goes_before_a_reset() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::new(listener.local_addr().unwrap(), Duration::from_secs(5));
+        for (ending, ends) in [(Ending::Order, true), (Ending::Reset, false)] {
+            let mut stream = connect(&Target { ending, ..target.clone() }).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            stream.write_all(b"bye").await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut heard = [0; 3];
+            server.read_exact(&mut heard).await.unwrap();
+            let ended = timeout(Duration::from_millis(200), server.read(&mut heard)).await;
+            assert_eq!(ended.is_ok_and(|read| read.unwrap() == 0), ends, "{ending:?}");
+            drop(stream);
+            assert_eq!(server.read(&mut heard).await.is_ok(), ends, "{ending:?}");
+        }
+    }
+}
