@@ -233,6 +233,7 @@ virtual_server 192.0.2.1 80 {
             virtualhost www.example.org
             enable_tls
             sni_name www.example.org
+            tls_verify
         }
     }
     real_server 10.0.0.3 80 {
