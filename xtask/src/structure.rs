@@ -26,7 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // For tests alone: nobody may depend on it.
     ("vipd-sim", &["vipd-vrrp", "vipd-bfd"]),
     ("xtask", &[]),
-    ("vipd-fuzz", &["vipd-vrrp", "vipd-bfd", "vipd-config", "vipd-sys"]),
+    ("vipd-fuzz", &["vipd-vrrp", "vipd-bfd", "vipd-config", "vipd-sys", "vipd-check"]),
     // End to end: it drives the program from outside and may look at anything but the program's inside.
     ("vipd-tests", &["vipd-vrrp", "vipd-lvs", "vipd-config", "vipd-check", "vipd-ipvs", "vipd-sys", "vipd-api"]),
 ];

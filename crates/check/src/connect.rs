@@ -1,16 +1,54 @@
 //! Sockets as a check wants them: from an address, through a device, with a mark; connected within a time. Nothing is sent.
 
-use crate::{Step, Target, Why};
+use crate::{Ending, Step, Target, Why};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
+/// A connection that ends as its target wants it: in order when it is shut down or dropped, or with a reset, and then when
+/// it is dropped alone.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    ending: Ending,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// A FIN would go before the reset, and with the server's own it would leave what the reset is to prevent.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.ending {
+            Ending::Order => Pin::new(&mut self.stream).poll_shutdown(cx),
+            Ending::Reset => Pin::new(&mut self.stream).poll_flush(cx),
+        }
+    }
+}
+
 /// Connects; the kernel's handshake is all that the server sees.
-pub(crate) async fn connect(target: &Target) -> Result<TcpStream, Why> {
+pub(crate) async fn connect(target: &Target) -> Result<Connection, Why> {
     let socket = TcpSocket::from_std_stream(open(target, Type::STREAM, Protocol::TCP)?.into());
+    if target.ending == Ending::Reset {
+        socket.set_zero_linger().map_err(local("asking for a reset at the end".to_string()))?;
+    }
     match tokio::time::timeout(target.timeout, socket.connect(target.address)).await {
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(stream)) => Ok(Connection { stream, ending: target.ending }),
         Ok(Err(error)) => Err(classify(target.address, &error)),
         Err(_) => Err(Why::TimedOut { step: Step::Connect, after: target.timeout, received: 0 }),
     }
@@ -69,5 +107,41 @@ pub(crate) fn classify(address: SocketAddr, error: &io::Error) -> Why {
         ConnectionReset | ConnectionAborted => Why::Reset(Step::Connect),
         HostUnreachable | NetworkUnreachable | NetworkDown | TimedOut => Why::Unreachable(error.to_string()),
         _ => Why::Local { tried: format!("connecting to {address}"), error: error.to_string() },
+    }
+}
+
+/// What an error of a connection says about a server that a reply is waited for from.
+pub(crate) fn broken(error: &io::Error) -> Why {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Why::Reset(Step::Reply),
+        _ => Why::Broken { step: Step::Reply, error: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connect;
+    use crate::{Ending, Target};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn no_fin_goes_before_a_reset() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::new(listener.local_addr().unwrap(), Duration::from_secs(5));
+        for (ending, ends) in [(Ending::Order, true), (Ending::Reset, false)] {
+            let mut stream = connect(&Target { ending, ..target.clone() }).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            stream.write_all(b"bye").await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut heard = [0; 3];
+            server.read_exact(&mut heard).await.unwrap();
+            let ended = timeout(Duration::from_millis(200), server.read(&mut heard)).await;
+            assert_eq!(ended.is_ok_and(|read| read.unwrap() == 0), ends, "{ending:?}");
+            drop(stream);
+            assert_eq!(server.read(&mut heard).await.is_ok(), ends, "{ending:?}");
+        }
     }
 }

@@ -78,14 +78,14 @@ fn query(id: u16, question: &Question) -> Result<Vec<u8>, Why> {
 }
 
 /// The response code of an answer to the question with this number; `None`: it is none.
-fn rcode(id: u16, answer: &[u8]) -> Option<u8> {
+pub(crate) fn rcode(id: u16, answer: &[u8]) -> Option<u8> {
     let header = answer.first_chunk::<HEADER>()?;
     let is_response = header[2] & 0x80 != 0;
     (header[..2] == id.to_be_bytes() && is_response).then_some(header[3] & 0x0f)
 }
 
 /// How many records the answer says that it has.
-fn records(answer: &[u8]) -> u16 {
+pub(crate) fn records(answer: &[u8]) -> u16 {
     answer.first_chunk::<8>().map_or(0, |header| u16::from_be_bytes([header[6], header[7]]))
 }
 

@@ -9,6 +9,8 @@
 //! Host: <host>
 //! ```
 //!
+//! With version 2 the same is asked in HTTP/2: the host is its `:authority`.
+//!
 //! What is judged, in this order: that it is an HTTP answer, its status, that it is complete, its digest, its pattern.
 //!
 //! Where this differs from keepalived 2.2.7 and 2.4.3: the header may have 16 KiB instead of 4095 bytes; a status line without
@@ -18,13 +20,14 @@
 
 use crate::body::{Kept, search};
 use crate::connect::connect;
+use crate::http2;
 use crate::tap::{Ear, Tap};
 use crate::why::{hex, printable};
 use crate::{Step, Target, Verdict, Why};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HOST, HeaderValue, LOCATION, TRANSFER_ENCODING, USER_AGENT};
-use hyper::{Response, Uri, client::conn::http1};
+use hyper::{HeaderMap, Response, StatusCode, Uri, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
 use std::net::IpAddr;
@@ -43,6 +46,9 @@ pub const HASHED: u64 = 16 << 20;
 /// error when its client leaves in the middle) and because half an answer is no good sign.
 pub const SKIMMED: u64 = 256 << 10;
 
+/// What a request calls itself.
+pub(crate) const AGENT: &str = "KeepAliveClient";
+
 /// Statuses that are wanted unless others are named.
 pub const SUCCESS: (u16, u16) = (200, 299);
 
@@ -56,6 +62,8 @@ pub enum Version {
     V10Close,
     /// 1.1 with `Connection: close`
     V11,
+    /// HTTP/2
+    V2,
 }
 
 /// What is asked and what is wanted.
@@ -81,43 +89,23 @@ pub struct Request {
 pub async fn probe(target: &Target, request: &Request) -> Verdict {
     let found = async {
         let stream = connect(target).await?;
-        exchange(stream, target, request).await
+        exchange(stream, target, request, "http").await
     };
     found.await.into()
 }
 
 /// Asks over a connection and judges the answer: all of it is there within the target's timeout, and its body is searched
 /// within another one.
-pub(crate) async fn exchange<S>(stream: S, target: &Target, request: &Request) -> Result<String, Why>
+pub(crate) async fn exchange<S>(stream: S, target: &Target, request: &Request, scheme: &str) -> Result<String, Why>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let ear = if request.digest.is_some() { Ear::hashing() } else { Ear::default() };
-    let message = message(target, request)?;
-    let io = TokioIo::new(Tap::new(stream, ear.clone()));
     let talk = async {
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(HEADER)
-            .title_case_headers(true)
-            // Of the header only the length of the body matters here: what else a server writes into it is its own affair.
-            .ignore_invalid_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .handshake(io)
-            .await
-            .map_err(|e| explain(&e, Step::Header, &ear))?;
-        let mut connection = pin!(connection);
-        let mut judged = pin!(async {
-            let answer = sender.send_request(message).await.map_err(|e| explain(&e, Step::Header, &ear))?;
-            judge(answer, request, &ear).await
-        });
-        tokio::select! {
-            biased;
-            judged = &mut judged => return judged,
-            // It ended, well or not: what it read is with the answer, and its error, too.
-            _ = &mut connection => {}
+        match request.version {
+            Version::V2 => second(stream, target, request, scheme, &ear).await,
+            Version::V10 | Version::V10Close | Version::V11 => first(stream, target, request, &ear).await,
         }
-        judged.await
     };
     let (detail, kept) = match tokio::time::timeout(target.timeout, talk).await {
         Ok(found) => found?,
@@ -131,6 +119,68 @@ where
         None => Ok(detail),
         Some(pattern) => Ok(format!("{detail}, {}", search(pattern, kept, target.timeout).await?)),
     }
+}
+
+/// The same in HTTP/1.
+async fn first<S>(stream: S, target: &Target, request: &Request, ear: &Ear) -> Result<(String, Kept), Why>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let message = message(target, request)?;
+    let io = TokioIo::new(Tap::new(stream, ear.clone()));
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEADER)
+        .title_case_headers(true)
+        // Of the header only the length of the body matters here: what else a server writes into it is its own affair.
+        .ignore_invalid_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .handshake(io)
+        .await
+        .map_err(|e| explain(&e, Step::Header, ear))?;
+    let mut connection = pin!(connection);
+    let mut judged = pin!(async {
+        let answer = sender.send_request(message).await.map_err(|e| explain(&e, Step::Header, ear))?;
+        judge(answer, request, ear).await
+    });
+    tokio::select! {
+        biased;
+        judged = &mut judged => return judged,
+        // It ended, well or not: what it read is with the answer, and its error, too.
+        _ = &mut connection => {}
+    }
+    judged.await
+}
+
+/// The same in HTTP/2.
+async fn second<S>(
+    stream: S,
+    target: &Target,
+    request: &Request,
+    scheme: &str,
+    ear: &Ear,
+) -> Result<(String, Kept), Why>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let host = request.host.clone().unwrap_or_else(|| host_of(target));
+    let message = hyper::Request::get(authority(&host, scheme, &encoded(&request.path))?)
+        .header(USER_AGENT, AGENT)
+        .body(())
+        .map_err(|e| Why::Local { tried: format!("asking for {:?}", request.path), error: e.to_string() })?;
+    let (sender, connection) = http2::begin(stream, ear).await?;
+    let talk = async {
+        let answer = http2::ask(sender, message, None, ear).await?;
+        let mut page = Page::begin(answer.status(), answer.headers(), request)?;
+        let mut body = answer.into_body();
+        while let Some(data) = http2::piece(&mut body, ear).await? {
+            if let Some(enough) = page.take(&data).await? {
+                return Ok((enough, page.kept));
+            }
+        }
+        page.end(None)
+    };
+    http2::driven(connection, talk).await
 }
 
 fn message(target: &Target, request: &Request) -> Result<hyper::Request<Empty<Bytes>>, Why> {
@@ -147,12 +197,12 @@ fn message(target: &Target, request: &Request) -> Result<hyper::Request<Empty<By
     let mut message = hyper::Request::get(uri).body(Empty::new()).map_err(|e| wrong(&e))?;
     *message.version_mut() = match request.version {
         Version::V10 | Version::V10Close => hyper::Version::HTTP_10,
-        Version::V11 => hyper::Version::HTTP_11,
+        Version::V11 | Version::V2 => hyper::Version::HTTP_11,
     };
     let headers = message.headers_mut();
-    headers.insert(USER_AGENT, HeaderValue::from_static("KeepAliveClient"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     match request.version {
-        Version::V10 => {}
+        Version::V10 | Version::V2 => {}
         Version::V10Close | Version::V11 => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
     }
     let host = HeaderValue::from_str(&host)
@@ -161,8 +211,14 @@ fn message(target: &Target, request: &Request) -> Result<hyper::Request<Empty<By
     Ok(message)
 }
 
+/// What an HTTP/2 request asks for: a path of this host.
+pub(crate) fn authority(host: &str, scheme: &str, path: &str) -> Result<Uri, Why> {
+    let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build();
+    uri.map_err(|e| Why::Local { tried: format!("asking {host:?} for {path:?}"), error: e.to_string() })
+}
+
 /// Address and port as a `Host` header has them: no scope, which is this host's own affair.
-fn host_of(target: &Target) -> String {
+pub(crate) fn host_of(target: &Target) -> String {
     let port = target.address.port();
     match target.address.ip() {
         IpAddr::V4(address) => format!("{address}:{port}"),
@@ -189,46 +245,72 @@ fn encoded(path: &str) -> String {
 
 /// What was seen of an answer that is as it should be but for its pattern, and the beginning of its body if there is one.
 async fn judge(answer: Response<Incoming>, request: &Request, ear: &Ear) -> Result<(String, Kept), Why> {
-    let status = answer.status().as_u16();
-    let wanted = if request.status.is_empty() { &[SUCCESS][..] } else { &request.status };
-    if !wanted.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
-        let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
-        let location = location.map(|l| printable(l.as_bytes(), 128));
-        return Err(Why::Status { got: status, wanted: wanted.to_vec(), location });
-    }
+    let mut page = Page::begin(answer.status(), answer.headers(), request)?;
     let chunked = answer.headers().contains_key(TRANSFER_ENCODING);
-    let (digest, pattern) = (request.digest, request.pattern.is_some());
-    let mut hash = Md5::new();
-    let mut kept = Kept::default();
-    let mut length = 0_u64;
     let mut body = answer.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| explain(&e, Step::Body, ear))?;
         let Some(data) = frame.data_ref() else { continue }; // trailers
-        length += data.len() as u64;
-        if digest.is_some() && length > HASHED {
+        if let Some(enough) = page.take(data).await? {
+            return Ok((enough, page.kept));
+        }
+    }
+    page.end(ear.seen().raw_digest().filter(|_| chunked))
+}
+
+/// An answer of a wanted status, judged as its body comes.
+struct Page<'a> {
+    request: &'a Request,
+    status: u16,
+    hash: Md5,
+    kept: Kept,
+    length: u64,
+}
+
+impl Page<'_> {
+    fn begin<'a>(status: StatusCode, headers: &HeaderMap, request: &'a Request) -> Result<Page<'a>, Why> {
+        let wanted = if request.status.is_empty() { &[SUCCESS][..] } else { &request.status };
+        let got = status.as_u16();
+        if !wanted.iter().any(|(low, high)| (*low..=*high).contains(&got)) {
+            let location = headers.get(LOCATION).filter(|_| status.is_redirection());
+            let location = location.map(|l| printable(l.as_bytes(), 128));
+            return Err(Why::Status { got, wanted: wanted.to_vec(), location });
+        }
+        Ok(Page { request, status: got, hash: Md5::new(), kept: Kept::default(), length: 0 })
+    }
+
+    /// Takes what comes next of the body; what was seen, if that is enough and the rest need not be read.
+    async fn take(&mut self, data: &[u8]) -> Result<Option<String>, Why> {
+        let (digest, pattern, status) = (self.request.digest.is_some(), self.request.pattern.is_some(), self.status);
+        self.length += data.len() as u64;
+        if digest && self.length > HASHED {
             return Err(Why::BodyTooLarge { limit: HASHED });
         }
         if pattern {
-            kept.take(data).await;
+            self.kept.take(data).await;
         }
-        if digest.is_some() {
-            hash.update(data);
-        } else if pattern && kept.is_full() {
-            return Ok((format!("status {status}, more than {} bytes", kept.searched()), kept));
-        } else if !pattern && length > SKIMMED {
-            return Ok((format!("status {status}, body not read beyond {SKIMMED} bytes"), kept));
+        if digest {
+            self.hash.update(data);
+        } else if pattern && self.kept.is_full() {
+            return Ok(Some(format!("status {status}, more than {} bytes", self.kept.searched())));
+        } else if !pattern && self.length > SKIMMED {
+            return Ok(Some(format!("status {status}, body not read beyond {SKIMMED} bytes")));
         }
+        Ok(None)
     }
-    let Some(digest) = digest else {
-        return Ok((format!("status {status}, {length} bytes"), kept));
-    };
-    let got: [u8; 16] = hash.finalize().into();
-    let raw = ear.seen().raw_digest().filter(|_| chunked);
-    if got == digest || raw == Some(digest) {
-        Ok((format!("status {status}, {length} bytes, digest {}", hex(&digest)), kept))
-    } else {
-        Err(Why::Digest { got, wanted: digest })
+
+    /// What was seen, at its end. `raw` is the digest of a body in chunks with their framing.
+    fn end(self, raw: Option<[u8; 16]>) -> Result<(String, Kept), Why> {
+        let Page { request, status, hash, kept, length } = self;
+        let Some(digest) = request.digest else {
+            return Ok((format!("status {status}, {length} bytes"), kept));
+        };
+        let got: [u8; 16] = hash.finalize().into();
+        if got == digest || raw == Some(digest) {
+            Ok((format!("status {status}, {length} bytes, digest {}", hex(&digest)), kept))
+        } else {
+            Err(Why::Digest { got, wanted: digest })
+        }
     }
 }
 

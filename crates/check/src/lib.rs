@@ -5,6 +5,8 @@
 //!   tcp::probe ---- connect --------------------------------> Pass | Fail(Why)
 //!   http::probe --- connect ------------- http::exchange ---> Pass | Fail(Why)
 //!   tls::probe ---- connect -- handshake -- http::exchange -> Pass | Fail(Why)
+//!   agent::probe -- connect -- one line --------------------> Answer | Why
+//!   grpc::probe --- connect -- (handshake) -- one call -----> Pass | Fail(Why)
 //!   smtp::probe --- connect -- 220, HELO, 250, QUIT --------> Pass | Fail(Why)
 //!   udp::probe ---- one datagram, and what comes back ------> Pass | Fail(Why)
 //!   dns::probe ---- one question, and the answer to it -----> Pass | Fail(Why)
@@ -20,12 +22,17 @@
 //! - It leaves nothing behind. Dropping the future closes the socket; no task outlives it, but for a search, which soon ends.
 //! - It can't be hurt by its own host: no descriptors or a wrong `bindto` is a failure that says so ([`Why::Local`]).
 
+pub mod agent;
 mod body;
 mod connect;
 pub mod dns;
+pub mod grpc;
 pub mod http;
+mod http2;
 pub mod ping;
 pub mod smtp;
+#[cfg(fuzzing)]
+pub mod stages;
 mod tap;
 pub mod tcp;
 pub mod tls;
@@ -49,6 +56,8 @@ pub struct Target {
     pub bind_device: Option<String>,
     /// Firewall mark of the packets (`SO_MARK`; needs `CAP_NET_RAW` or `CAP_NET_ADMIN`); 0: none.
     pub fwmark: u32,
+    /// How connections to it are closed.
+    pub ending: Ending,
     /// How long each step may take: connecting, the TLS handshake, the whole answer, the search of its body.
     pub timeout: Duration,
 }
@@ -56,8 +65,18 @@ pub struct Target {
 impl Target {
     /// A target that is reached in the ordinary way.
     pub fn new(address: SocketAddr, timeout: Duration) -> Target {
-        Target { address, bind: None, bind_device: None, fwmark: 0, timeout }
+        Target { address, bind: None, bind_device: None, fwmark: 0, ending: Ending::Order, timeout }
     }
+}
+
+/// How a TCP connection is closed from here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ending {
+    /// By a FIN: this host keeps the connection in `TIME_WAIT` for a minute, unless the server has closed it before.
+    #[default]
+    Order,
+    /// By a RST (`SO_LINGER` of zero): nothing is left of it on either side.
+    Reset,
 }
 
 /// What a probe found.
@@ -72,6 +91,15 @@ pub enum Verdict {
     },
     /// It doesn't, or it could not be asked.
     Fail(Why),
+}
+
+impl From<Result<(String, Option<String>), Why>> for Verdict {
+    fn from(found: Result<(String, Option<String>), Why>) -> Verdict {
+        match found {
+            Ok((detail, notice)) => Verdict::Pass { detail, notice },
+            Err(why) => Verdict::Fail(why),
+        }
+    }
 }
 
 impl From<Result<String, Why>> for Verdict {

@@ -76,13 +76,13 @@ fn message(kind: u8, mark: [u8; 4], summed: bool) -> Vec<u8> {
 }
 
 /// What follows the IPv4 header; nothing, if that is cut off.
-fn behind_header(bytes: &[u8]) -> &[u8] {
+pub(crate) fn behind_header(bytes: &[u8]) -> &[u8] {
     let length = bytes.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
     bytes.get(length..).unwrap_or_default()
 }
 
 /// Whether this is the reply to the request with that mark.
-fn is_reply(message: &[u8], kind: u8, mark: [u8; 4]) -> bool {
+pub(crate) fn is_reply(message: &[u8], kind: u8, mark: [u8; 4]) -> bool {
     message.first_chunk::<8>().is_some_and(|m| m[0] == kind && m[1] == 0 && m[4..] == mark)
 }
 

@@ -2,11 +2,10 @@
 //!
 //! A reply may have many lines (RFC 5321, 4.2.1), and a line need not have a text behind its code; keepalived takes neither.
 
-use crate::connect::connect;
+use crate::connect::{broken, connect};
 use crate::why::printable;
 use crate::{Step, Target, Verdict, Why};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 /// Bytes of a whole reply at most.
@@ -14,17 +13,22 @@ const LONGEST: u64 = 16 << 10;
 
 /// Greets, and leaves.
 pub async fn probe(target: &Target, helo_name: &str) -> Verdict {
-    let found = async {
-        let mut stream = BufReader::new(connect(target).await?);
-        let greeting = reply(&mut stream, target).await?;
-        expect(220, &greeting, "its greeting")?;
-        say(&mut stream, target, &format!("HELO {helo_name}\r\n")).await?;
-        expect(250, &reply(&mut stream, target).await?, "to HELO")?;
-        say(&mut stream, target, "QUIT\r\n").await?;
-        let _any = reply(&mut stream, target).await?;
-        Ok(format!("greeted with \"{}\"", printable(greeting.text.as_bytes(), 64)))
-    };
+    let found = async { talk(connect(target).await?, target, helo_name).await };
     found.await.into()
+}
+
+pub(crate) async fn talk<S>(stream: S, target: &Target, helo_name: &str) -> Result<String, Why>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut stream = BufReader::new(stream);
+    let greeting = reply(&mut stream, target).await?;
+    expect(220, &greeting, "its greeting")?;
+    say(&mut stream, target, &format!("HELO {helo_name}\r\n")).await?;
+    expect(250, &reply(&mut stream, target).await?, "to HELO")?;
+    say(&mut stream, target, "QUIT\r\n").await?;
+    let _any = reply(&mut stream, target).await?;
+    Ok(format!("greeted with \"{}\"", printable(greeting.text.as_bytes(), 64)))
 }
 
 /// What a server says at a time.
@@ -44,7 +48,7 @@ fn expect(code: u16, reply: &Reply, to: &str) -> Result<(), Why> {
     Err(Why::Reply { got, wanted: format!("{code} {to}") })
 }
 
-async fn say(stream: &mut BufReader<TcpStream>, target: &Target, line: &str) -> Result<(), Why> {
+async fn say<S: AsyncWrite + Unpin>(stream: &mut S, target: &Target, line: &str) -> Result<(), Why> {
     match timeout(target.timeout, stream.write_all(line.as_bytes())).await {
         Ok(said) => said.map_err(|e| broken(&e)),
         Err(_) => Err(Why::TimedOut { step: Step::Reply, after: target.timeout, received: 0 }),
@@ -52,7 +56,7 @@ async fn say(stream: &mut BufReader<TcpStream>, target: &Target, line: &str) -> 
 }
 
 /// A whole reply, however its lines come, within the time.
-async fn reply(stream: &mut BufReader<TcpStream>, target: &Target) -> Result<Reply, Why> {
+async fn reply<S: AsyncBufRead + Unpin>(stream: &mut S, target: &Target) -> Result<Reply, Why> {
     let read = async {
         let mut rest = stream.take(LONGEST);
         loop {
@@ -86,13 +90,6 @@ fn understood(line: &[u8]) -> (Option<u16>, bool) {
         Some(b'-') if is_code => (Some(code), true),
         Some(b' ' | b'\r' | b'\n') if is_code => (Some(code), false),
         Some(_) | None => (None, false),
-    }
-}
-
-fn broken(error: &std::io::Error) -> Why {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Why::Reset(Step::Reply),
-        _ => Why::Broken { step: Step::Reply, error: error.to_string() },
     }
 }
 

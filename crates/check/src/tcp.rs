@@ -1,4 +1,5 @@
-//! `TCP_CHECK`: whether the server takes a connection. Nothing is sent, and the connection is closed in order (FIN).
+//! `TCP_CHECK`: whether the server takes a connection. Nothing is sent, and the connection is closed in order (FIN)
+//! unless the target says otherwise.
 
 use crate::connect::connect;
 use crate::{Target, Verdict};

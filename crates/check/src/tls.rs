@@ -9,8 +9,8 @@
 //! is asked for, signed by an authority that is trusted; or be itself in the file. That finds the server whose certificate
 //! has run out before its users do.
 
-use crate::connect::connect;
-use crate::http::{self, Request};
+use crate::connect::{Connection, connect};
+use crate::http::{self, Request, Version};
 use crate::{Step, Target, Verdict, Why};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -18,14 +18,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -36,6 +35,9 @@ const SYSTEM: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// The name of HTTP/2 in a handshake (RFC 9113, 3.1).
+const HTTP2: &[u8] = b"h2";
 
 /// How long the server is waited for when the connection is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -183,20 +185,23 @@ fn trusted(trust: &Trust) -> Result<Trusted, String> {
 /// Connects, shakes hands, asks, judges the answer.
 pub async fn probe(target: &Target, tls: &Tls, request: &Request) -> Verdict {
     let found = async {
-        let mut stream = handshake(target, tls).await?;
-        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        let found = http::exchange(&mut stream, target, request).await;
-        if tls.closing == Closing::Told {
-            // The verdict stands; a server that is gone needs not be told.
-            let _ = tokio::time::timeout(FAREWELL.min(target.timeout), stream.shutdown()).await;
-        }
-        let notice = tls.warning.and_then(|within| tls.client.left(&chain, within)).map(ends_in);
+        let protocol = if request.version == Version::V2 { Protocol::Http2 } else { Protocol::Http1 };
+        let mut stream = open(target, tls, protocol).await?;
+        let found = http::exchange(&mut stream, target, request, "https").await;
+        let notice = close(&mut stream, target, tls).await;
         Ok((found?, notice))
     };
-    match found.await {
-        Ok((detail, notice)) => Verdict::Pass { detail, notice },
-        Err(why) => Verdict::Fail(why),
+    found.await.into()
+}
+
+/// Says good-bye if that is wanted; what should be told of the server's certificate.
+pub(crate) async fn close(stream: &mut TlsStream<Connection>, target: &Target, tls: &Tls) -> Option<String> {
+    if tls.closing == Closing::Told {
+        // The verdict stands; a server that is gone needs not be told.
+        let _ = tokio::time::timeout(FAREWELL.min(target.timeout), stream.shutdown()).await;
     }
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    tls.warning.and_then(|within| tls.client.left(chain, within)).map(ends_in)
 }
 
 /// The end of a certificate, for people.
@@ -209,7 +214,17 @@ fn ends_in(left: Duration) -> String {
     }
 }
 
-async fn handshake(target: &Target, tls: &Tls) -> Result<TlsStream<TcpStream>, Why> {
+/// What is spoken inside of TLS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Nothing that the handshake must agree on.
+    Http1,
+    /// What the server must choose (ALPN).
+    Http2,
+}
+
+/// Connects and shakes hands.
+pub(crate) async fn open(target: &Target, tls: &Tls, protocol: Protocol) -> Result<TlsStream<Connection>, Why> {
     let config = if tls.sni.is_some() { &tls.client.with_sni } else { &tls.client.without_sni };
     // With SNI the one name is sent and verified.
     let name = match tls.sni.as_ref().or(tls.name.as_ref()) {
@@ -217,19 +232,30 @@ async fn handshake(target: &Target, tls: &Tls) -> Result<TlsStream<TcpStream>, W
             .map_err(|e| Why::Local { tried: format!("sending the name {name:?}"), error: e.to_string() })?,
         None => ServerName::from(target.address.ip()),
     };
-    let config = config.clone().map_err(|error| Why::Local { tried: "setting up TLS".to_string(), error })?;
+    let mut config = config.clone().map_err(|error| Why::Local { tried: "setting up TLS".to_string(), error })?;
+    if protocol == Protocol::Http2 {
+        Arc::make_mut(&mut config).alpn_protocols = vec![HTTP2.to_vec()];
+    }
     let stream = connect(target).await?;
     let shaken = TlsConnector::from(config).connect(name, stream);
     match tokio::time::timeout(target.timeout, shaken).await {
+        Ok(Ok(stream)) if protocol == Protocol::Http2 && stream.get_ref().1.alpn_protocol() != Some(HTTP2) => {
+            Err(not_chosen())
+        }
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(classify(&error)),
         Err(_) => Err(Why::TimedOut { step: Step::Handshake, after: target.timeout, received: 0 }),
     }
 }
 
+fn not_chosen() -> Why {
+    Why::NotHttp2("the server did not choose it in the TLS handshake (ALPN)".to_owned())
+}
+
 fn classify(error: &io::Error) -> Why {
     let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     match (inner, error.kind()) {
+        (Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)), _) => not_chosen(),
         (Some(rustls::Error::InvalidMessage(_)), _) => Why::NotTls,
         (Some(rustls::Error::InvalidCertificate(error)), _) => Why::Certificate(unfit(error)),
         (Some(inner), _) => Why::Tls(inner.to_string()),

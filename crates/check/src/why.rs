@@ -134,6 +134,28 @@ pub enum Why {
     },
     /// A DNS server answered that it could not answer.
     Rcode(u8),
+    /// What an agent says of its server, who is not to be used; printable, short.
+    Agent(String),
+    /// The server does not speak HTTP/2 there.
+    NotHttp2(String),
+    /// The server gave the request up, in the words of HTTP/2.
+    GaveUpRequest {
+        /// The kind of the frame that said so.
+        frame: &'static str,
+        /// The name of its error code.
+        reason: String,
+    },
+    /// Not an answer of gRPC.
+    NotGrpc(String),
+    /// A call of gRPC failed.
+    Grpc {
+        /// `grpc-status`
+        code: u32,
+        /// `grpc-message`; printable, short, empty: none.
+        message: String,
+    },
+    /// The state of a service, which is not SERVING.
+    NotServing(u64),
     /// The connection broke in another way: the text is the kernel's or the library's.
     Broken {
         /// What was done.
@@ -198,7 +220,7 @@ impl fmt::Display for Why {
             Why::Tls(error) => write!(f, "TLS handshake failed: {error}"),
             Why::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
             Why::NotTls => f.write_str("TLS handshake failed: the server's answer is not TLS (is it a plain port?)"),
-            Why::IsTls => f.write_str("the server speaks TLS there, not plain HTTP (SSL_GET instead of HTTP_GET?)"),
+            Why::IsTls => f.write_str("the server speaks TLS there, not plain HTTP (SSL_GET instead of HTTP_GET, enable_tls in a GRPC_CHECK?)"),
             Why::Malformed { error, began } => write!(f, "not an HTTP answer: {error}; it began with \"{began}\""),
             Why::HeaderTooLarge { limit } => {
                 write!(f, "the header of the answer is larger than {limit} bytes or has more than 100 lines")
@@ -228,6 +250,15 @@ impl fmt::Display for Why {
             }
             Why::Reply { got, wanted } => write!(f, "replied {got} instead of {wanted}"),
             Why::Rcode(code) => write!(f, "the server answered {}", rcode(*code)),
+            Why::Agent(said) => write!(f, "its agent says \"{said}\""),
+            Why::NotHttp2(wrong) => write!(f, "not HTTP/2: {wrong}"),
+            Why::GaveUpRequest { frame, reason } => write!(f, "the server gave the request up ({frame}: {reason})"),
+            Why::NotGrpc(wrong) => write!(f, "not a gRPC answer: {wrong}"),
+            Why::Grpc { code, message } => {
+                write!(f, "the health service answered {}", crate::grpc::code_name(*code))?;
+                if message.is_empty() { Ok(()) } else { write!(f, ": \"{message}\"") }
+            }
+            Why::NotServing(state) => write!(f, "the service is {}", crate::grpc::state_name(*state)),
             Why::Broken { step, error } => write!(f, "connection failed while {}: {error}", While(*step)),
         }
     }

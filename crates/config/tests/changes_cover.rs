@@ -222,6 +222,18 @@ virtual_server 192.0.2.1 80 {
         lthreshold 5
         notify_up /bin/true root
         TCP_CHECK {
+            reset_close
+        }
+        AGENT_CHECK {
+            connect_port 9999
+            agent_send web
+        }
+        GRPC_CHECK {
+            service web
+            virtualhost www.example.org
+            enable_tls
+            sni_name www.example.org
+            tls_verify
         }
     }
     real_server 10.0.0.3 80 {

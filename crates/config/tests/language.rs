@@ -37,6 +37,9 @@ fn around(path: &str) -> String {
         ["virtual_server", "real_server", checker @ ("HTTP_GET" | "SSL_GET"), "url"] => {
             server.replace('%', &format!("{checker} {{\nurl {{\npath /\n%\n}}\n}}"))
         }
+        ["virtual_server", "real_server", "AGENT_CHECK"] => {
+            server.replace('%', "AGENT_CHECK {\nconnect_port 9999\n%\n}")
+        }
         ["virtual_server", "real_server", "MISC_CHECK"] => {
             server.replace('%', "MISC_CHECK {\nmisc_path /bin/true\n%\n}")
         }

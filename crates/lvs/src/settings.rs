@@ -299,6 +299,8 @@ pub struct Checker {
     pub bind_device: Option<String>,
     /// `fwmark` of the probe's packets; 0: none.
     pub fwmark: u32,
+    /// `reset_close`: a TCP connection is closed by a reset.
+    pub reset_close: bool,
     /// `connect_timeout`
     pub timeout: Duration,
     /// `delay_loop`: from one run to the next.
@@ -329,6 +331,8 @@ impl Checker {
             Probe::Misc(_) => "MISC_CHECK",
             Probe::Bfd(_) => "BFD_CHECK",
             Probe::File(_) => "FILE_CHECK",
+            Probe::Agent(_) => "AGENT_CHECK",
+            Probe::Grpc(_) => "GRPC_CHECK",
         }
     }
 
@@ -343,6 +347,7 @@ impl Checker {
             && self.bind == other.bind
             && self.bind_device == other.bind_device
             && self.fwmark == other.fwmark
+            && self.reset_close == other.reset_close
     }
 }
 
@@ -367,6 +372,10 @@ pub enum Probe {
     Bfd(String),
     /// `FILE_CHECK`: the number in a file. Nothing is sent to the server.
     File(Arc<FileProbe>),
+    /// `AGENT_CHECK`: `agent_send`, what is said to the agent; empty: nothing.
+    Agent(Arc<str>),
+    /// `GRPC_CHECK`
+    Grpc(Arc<GrpcProbe>),
 }
 
 impl Probe {
@@ -379,6 +388,8 @@ impl Probe {
             | Probe::Dns(_)
             | Probe::Udp(_)
             | Probe::Ping
+            | Probe::Agent(_)
+            | Probe::Grpc(_)
             | Probe::Misc(_) => true,
             Probe::Bfd(_) | Probe::File(_) => false,
         }
@@ -499,7 +510,18 @@ pub struct HttpProbe {
     pub urls: Vec<UrlProbe>,
 }
 
-/// The TLS part of `SSL_GET`.
+/// `GRPC_CHECK`: a question of gRPC's health checking protocol.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct GrpcProbe {
+    /// `Some` with `enable_tls`.
+    pub tls: Option<TlsProbe>,
+    /// `service`; empty: the server as a whole.
+    pub service: String,
+    /// The server's name: `virtualhost` of the checker, real or virtual server; `None`: address and port connected to.
+    pub host: Option<String>,
+}
+
+/// The TLS part of `SSL_GET` and `GRPC_CHECK`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct TlsProbe {
     /// Name sent in the handshake (`enable_sni`); `None`: none.
@@ -529,6 +551,8 @@ pub enum HttpVersion {
     V10Close,
     /// `1.1`
     V11,
+    /// `2`
+    V2,
 }
 
 /// One `url`.

@@ -6,7 +6,7 @@ use crate::keyword::{Block, ROOT};
 use crate::setting::{Setting, Value};
 use std::fmt::Write;
 use vipd_lvs::settings::{
-    Authorities, Checker, HttpProbe, HttpVersion, Probe, RealServer, UdpProbe, UdpReply, UrlProbe,
+    Authorities, Checker, HttpProbe, HttpVersion, Probe, RealServer, TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// Words of a URL that are there only where they say something.
@@ -65,6 +65,9 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
         made.push(Setting::new("connect_ip", Value::Address(checker.target.ip())));
         made.push(number("connect_port", checker.target.port()));
         made.push(number("fwmark", checker.fwmark));
+        if words.find("reset_close").is_some() {
+            made.push(switch("reset_close", checker.reset_close));
+        }
         if let Some(bind) = checker.bind {
             if !bind.ip().is_unspecified() {
                 made.push(Setting::new("bindto", Value::Address(bind.ip())));
@@ -101,6 +104,23 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
             }
         }
         Probe::Udp(probe) => datagram(probe, &mut made),
+        Probe::Agent(said) => {
+            spoken.push("agent_send");
+            if !said.is_empty() {
+                made.push(text("agent_send", said));
+            }
+        }
+        Probe::Grpc(probe) => {
+            spoken.extend(["service", "virtualhost", "enable_sni", "sni_name"]);
+            if !probe.service.is_empty() {
+                made.push(text("service", &probe.service));
+            }
+            made.extend(probe.host.as_ref().map(|host| text("virtualhost", host)));
+            made.push(switch("enable_tls", probe.tls.is_some()));
+            if let Some(settings) = &probe.tls {
+                tls(settings, &mut made);
+            }
+        }
         // No words of their own, or no others.
         Probe::Tcp | Probe::Ping | Probe::Bfd(_) | Probe::File(_) => {}
     }
@@ -138,16 +158,11 @@ fn request(http: &HttpProbe, written: &Setting, words: &'static Block, made: &mu
             HttpVersion::V10 => "1.0",
             HttpVersion::V10Close => "1.0C",
             HttpVersion::V11 => "1.1",
+            HttpVersion::V2 => "2",
         },
     ));
-    if let Some(tls) = &http.tls {
-        made.push(switch("enable_sni", tls.sni.is_some()));
-        made.extend(tls.sni.as_ref().map(|name| text("sni_name", name)));
-        made.extend(tls.verify.as_ref().map(|authorities| match authorities {
-            Authorities::Usual => flag("tls_verify", true),
-            Authorities::File(file) => text("tls_verify", file),
-        }));
-        made.extend(tls.expiry_warning.map(|days| number("tls_expiry_warning", days)));
+    if let Some(settings) = &http.tls {
+        tls(settings, made);
     }
     let blocks = written.settings().iter().filter(|s| s.keyword == "url");
     for (probe, written) in http.urls.iter().zip(blocks) {
@@ -158,6 +173,16 @@ fn request(http: &HttpProbe, written: &Setting, words: &'static Block, made: &mu
         let settings = block(inner(words, "url"), written.settings(), made_url, &SPOKEN);
         made.push(Setting::block("url", Value::Flag(true), settings));
     }
+}
+
+fn tls(tls: &TlsProbe, made: &mut Vec<Setting>) {
+    made.push(switch("enable_sni", tls.sni.is_some()));
+    made.extend(tls.sni.as_ref().map(|name| text("sni_name", name)));
+    made.extend(tls.verify.as_ref().map(|authorities| match authorities {
+        Authorities::Usual => flag("tls_verify", true),
+        Authorities::File(file) => text("tls_verify", file),
+    }));
+    made.extend(tls.expiry_warning.map(|days| number("tls_expiry_warning", days)));
 }
 
 fn url(probe: &UrlProbe) -> Vec<Setting> {

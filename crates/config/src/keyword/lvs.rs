@@ -187,7 +187,8 @@ REAL_SERVER_ROWS:
 }
 
 /// `virtual_server/real_server`
-pub(super) static REAL_SERVER: Block = Block { path: "virtual_server/real_server", keywords: &[REAL_SERVER_ROWS] };
+pub(super) static REAL_SERVER: Block =
+    Block { path: "virtual_server/real_server", keywords: &[REAL_SERVER_ROWS, super::ours::REAL_SERVER] };
 
 rows! {
 /// Words of `SSL`.
@@ -208,7 +209,7 @@ pub(super) static SSL: Block = Block { path: "SSL", keywords: &[SSL_ROWS] };
 
 rows! {
 /// Where a check connects to, and from where.
-CONNECT:
+CONNECT_ROWS:
     "connect_ip" Ip(Family::Any), "IPADDR", "", "real server address", Acts;
         "Address to check."
     "connect_port" Int(1, 65_535), "PORT", "1..65535", "real server port", Acts;
@@ -227,7 +228,7 @@ CONNECT:
 
 rows! {
 /// How often a check runs, and how patient it is.
-PACE:
+PACE_ROWS:
     "retry" Int(0, 4_294_967_295), "INT", "0..4294967295", "real_server, else 1", Acts;
         "Extra tries before failure."
     "delay_before_retry" Seconds(0, MAX_SECONDS), "SECONDS(dec)", "0 or more", "real_server, else 1 s", Acts;
@@ -243,8 +244,14 @@ PACE:
         "Log every failed try."
 }
 
+/// Where a check connects to, and from where.
+pub(super) const CONNECT: &[Keyword] = CONNECT_ROWS;
+/// How often a check runs, and how patient it is.
+pub(super) const PACE: &[Keyword] = PACE_ROWS;
+
 /// `virtual_server/real_server/TCP_CHECK`
-pub(super) static TCP_CHECK: Block = Block { path: "virtual_server/real_server/TCP_CHECK", keywords: &[CONNECT, PACE] };
+pub(super) static TCP_CHECK: Block =
+    Block { path: "virtual_server/real_server/TCP_CHECK", keywords: &[CONNECT, PACE, super::ours::OVER_TCP] };
 
 rows! {
 /// Words of `MISC_CHECK` alone.
@@ -270,8 +277,9 @@ HTTP_ROWS:
         "Another name of retry."
     "virtualhost" Word, "STRING", "", "real_server, else virtual_server", Acts;
         "Host header."
-    "http_protocol" OneOf(&["1.0", "1.0C", "1.0c", "1.1"]), "1.0|1.0C|1.0c|1.1", "", "1.0", Acts;
-        "Request version; 1.0C adds Connection: close."
+    "http_protocol" OneOf(&["1.0", "1.0C", "1.0c", "1.1", "2"]), "1.0|1.0C|1.0c|1.1|2", "", "1.0", Acts;
+        "Request version; 1.0C adds Connection: close. 2 is vipd's own: HTTP/2, agreed on in the TLS handshake (ALPN) or, without \
+         TLS, spoken at once."
     "enable_sni" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
         "Send SNI (virtualhost) in TLS."
     "sni_name" OptWord, "[NAME]", "", "virtualhost", Acts;
@@ -285,7 +293,7 @@ HTTP_ROWS:
 
 /// `virtual_server/real_server/HTTP_GET`
 pub(super) static HTTP_GET: Block =
-    Block { path: "virtual_server/real_server/HTTP_GET", keywords: &[CONNECT, PACE, HTTP_ROWS] };
+    Block { path: "virtual_server/real_server/HTTP_GET", keywords: &[CONNECT, PACE, HTTP_ROWS, super::ours::OVER_TCP] };
 
 rows! {
 /// Words of `SSL_GET` alone.
@@ -297,7 +305,7 @@ SSL_GET_ROWS:
 /// `virtual_server/real_server/SSL_GET`
 pub(super) static SSL_GET: Block = Block {
     path: "virtual_server/real_server/SSL_GET",
-    keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS, super::ours::SSL_GET],
+    keywords: &[CONNECT, PACE, HTTP_ROWS, SSL_GET_ROWS, super::ours::OVER_TCP, super::ours::SSL_GET],
 };
 
 rows! {
@@ -341,8 +349,10 @@ SMTP_ROWS:
 }
 
 /// `virtual_server/real_server/SMTP_CHECK`
-pub(super) static SMTP_CHECK: Block =
-    Block { path: "virtual_server/real_server/SMTP_CHECK", keywords: &[CONNECT, PACE, SMTP_ROWS] };
+pub(super) static SMTP_CHECK: Block = Block {
+    path: "virtual_server/real_server/SMTP_CHECK",
+    keywords: &[CONNECT, PACE, SMTP_ROWS, super::ours::OVER_TCP],
+};
 
 rows! {
 /// Words of `DNS_CHECK` alone.
@@ -377,7 +387,7 @@ pub(super) static UDP_CHECK: Block =
 
 /// `virtual_server/real_server/SMTP_CHECK/host`
 pub(super) static SMTP_HOST: Block =
-    Block { path: "virtual_server/real_server/SMTP_CHECK/host", keywords: &[CONNECT, PACE] };
+    Block { path: "virtual_server/real_server/SMTP_CHECK/host", keywords: &[CONNECT, PACE, super::ours::OVER_TCP] };
 
 /// `virtual_server/real_server/PING_CHECK`
 pub(super) static PING_CHECK: Block =

@@ -1,5 +1,6 @@
 //! The table: words that are vipd's own. Other daemons warn of them and go on, so a file that has them still serves both.
 
+use super::lvs::{CONNECT, PACE};
 use super::{Args::*, Block, Family, Keyword, Standing::*, rows};
 
 rows! {
@@ -48,7 +49,53 @@ HEARTBEAT_ROWS:
 static HEARTBEAT_LINE: Block = Block { path: "vrrp_instance/heartbeat_paths", keywords: &[HEARTBEAT_ROWS] };
 
 rows! {
-/// Words of `SSL_GET`.
+/// Checks of a real server.
+REAL_SERVER_OWN_ROWS:
+    "AGENT_CHECK" Block(&AGENT_CHECK), "{ }", "", "", Acts;
+        "Ask an agent beside the server how it does and what weight it should have, in the words of HAProxy's agent-check."
+    "GRPC_CHECK" Block(&GRPC_CHECK), "{ }", "", "", Acts;
+        "Ask a gRPC server for the state of a service (grpc.health.v1.Health/Check): it must be SERVING."
+}
+
+rows! {
+/// Words of checks that make a TCP connection.
+OVER_TCP_ROWS:
+    "reset_close" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Close the check's connection by a reset (RST) instead of a FIN, so that it leaves nothing in TIME_WAIT."
+}
+
+rows! {
+/// Words of `AGENT_CHECK`.
+AGENT_ROWS:
+    "agent_send" Word, "TEXT", "max 255 bytes", "nothing is sent", Acts;
+        "A line that is sent to the agent before it answers; its end is put behind it."
+}
+
+/// `virtual_server/real_server/AGENT_CHECK`
+static AGENT_CHECK: Block =
+    Block { path: "virtual_server/real_server/AGENT_CHECK", keywords: &[CONNECT, PACE, OVER_TCP, AGENT_ROWS] };
+
+rows! {
+/// Words of `GRPC_CHECK`.
+GRPC_ROWS:
+    "service" Word, "NAME", "max 255 bytes", "the server as a whole", Acts;
+        "Whose state is asked for."
+    "virtualhost" Word, "STRING", "", "real_server, else virtual_server, else address and port", Acts;
+        "The server's name in the request (:authority)."
+    "enable_tls" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Speak TLS."
+    "enable_sni" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Send the name (virtualhost) in TLS (SNI)."
+    "sni_name" OptWord, "[NAME]", "", "virtualhost", Acts;
+        "The name to send; also enables SNI."
+}
+
+/// `virtual_server/real_server/GRPC_CHECK`
+static GRPC_CHECK: Block =
+    Block { path: "virtual_server/real_server/GRPC_CHECK", keywords: &[CONNECT, PACE, OVER_TCP, GRPC_ROWS, SSL_GET] };
+
+rows! {
+/// Words of `SSL_GET`, and of `GRPC_CHECK` with TLS.
 SSL_GET_OWN_ROWS:
     "tls_verify" OptWord, "[CAFILE]", "", "off; no argument = those of SSL's ca, else the system's", Acts;
         "The server's certificate must be in force, be for the name that is sent or the virtualhost, else for the address, and be \
@@ -57,7 +104,11 @@ SSL_GET_OWN_ROWS:
         "Tell of a certificate that ends in fewer days; the server stays up."
 }
 
-/// Words of `SSL_GET`.
+/// Checks of a real server.
+pub(super) const REAL_SERVER: &[Keyword] = REAL_SERVER_OWN_ROWS;
+/// Words of checks that make a TCP connection.
+pub(super) const OVER_TCP: &[Keyword] = OVER_TCP_ROWS;
+/// Words of `SSL_GET`, and of `GRPC_CHECK` with TLS.
 pub(super) const SSL_GET: &[Keyword] = SSL_GET_OWN_ROWS;
 /// Words of `global_defs`.
 pub(super) const GLOBAL: &[Keyword] = GLOBAL_OWN_ROWS;

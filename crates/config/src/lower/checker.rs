@@ -12,8 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{
-    Authorities, BodyPattern, Checker, DnsProbe, FileProbe, HttpProbe, HttpVersion, MiscProbe, Probe, RecordType,
-    RegexOption, TlsProbe, UdpProbe, UdpReply, UrlProbe,
+    Authorities, BodyPattern, Checker, DnsProbe, FileProbe, GrpcProbe, HttpProbe, HttpVersion, MiscProbe, Probe,
+    RecordType, RegexOption, TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// `delay_loop` unless one is given.
@@ -27,6 +27,9 @@ const MAX_REPLY: u16 = 255;
 
 /// Bytes of a host header at most: what a name may have.
 const MAX_HOST: usize = 255;
+
+/// Bytes of a text at most that an agent or a gRPC server is sent.
+const MAX_LINE: usize = 255;
 
 /// What a kind of check does unless told otherwise.
 #[derive(Clone, Copy)]
@@ -108,6 +111,14 @@ impl Lower<'_> {
                     self.network(node, &chain, address, usual, probe)
                 }
                 "PING_CHECK" => self.network(node, &chain, address, usual, Probe::Ping),
+                "AGENT_CHECK" => {
+                    let probe = self.agent(node);
+                    probe.and_then(|probe| self.network(node, &chain, address, usual, probe))
+                }
+                "GRPC_CHECK" => {
+                    let probe = self.grpc(node, &chain);
+                    self.network(node, &chain, address, usual, probe)
+                }
                 "MISC_CHECK" => self.misc(node, &chain, address),
                 "BFD_CHECK" => self.follow(node, &chain, address, &out),
                 "FILE_CHECK" => self.file(node, &chain, address),
@@ -126,6 +137,7 @@ impl Lower<'_> {
             bind: None,
             bind_device: None,
             fwmark: 0,
+            reset_close: false,
             timeout: chain.micros("connect_timeout").unwrap_or(Duration::from_secs(5)),
             delay_loop,
             retry: chain.int("retry").map_or(habits.retry, narrow),
@@ -174,6 +186,7 @@ impl Lower<'_> {
             self.push(Report::error(Code::Missing, node.whole(), message).help("bind_if INTERFACE"));
         }
         checker.fwmark = chain.own(|nodes| nodes.int("fwmark")).map_or(0, narrow);
+        checker.reset_close = chain.own(|nodes| nodes.switch("reset_close")).unwrap_or(false);
         if checker.timeout > checker.delay_loop {
             let (timeout, interval) = (checker.timeout.as_secs_f64(), checker.delay_loop.as_secs_f64());
             let message =
@@ -223,6 +236,72 @@ impl Lower<'_> {
             self.push(Report::warning(Code::WeakCheck, at, message).label("not looked at"));
         }
         Probe::Udp(Arc::new(UdpProbe { payload, reply }))
+    }
+
+    fn agent(&mut self, node: &Node) -> Option<Probe> {
+        let own = node.nodes();
+        if own.find("connect_port").is_none() {
+            if !own.flawed {
+                let message = "`AGENT_CHECK` has no port: an agent listens on one of its own, not on its server's";
+                self.push(Report::error(Code::Missing, node.whole(), message).help("connect_port PORT"));
+            }
+            return None;
+        }
+        Some(Probe::Agent(self.line(own, "agent_send").into()))
+    }
+
+    fn grpc(&mut self, node: &Node, chain: &Chain<'_>) -> Probe {
+        let own = node.nodes();
+        let host = self.host(own).or_else(|| self.host(chain.server)).or_else(|| self.host(chain.service));
+        self.authority(node, host.as_deref());
+        let with_tls = own.on("enable_tls");
+        let sni = own.text("sni_name").map(str::to_owned).or_else(|| host.clone());
+        // What is wrong with them is told, in use or not.
+        let tls = Some(self.shaken(own, sni)).filter(|_| with_tls);
+        if !with_tls {
+            for word in ["enable_sni", "sni_name", "tls_verify", "tls_expiry_warning"] {
+                if let Some(node) = own.find(word) {
+                    let message = format!("`{word}` has no effect without `enable_tls`");
+                    self.push(Report::warning(Code::Unused, node.whole(), message).help("enable_tls"));
+                }
+            }
+        }
+        Probe::Grpc(Arc::new(GrpcProbe { tls, service: self.line(own, "service"), host }))
+    }
+
+    /// A text that is sent as it is: nothing that could be taken for the end of a line.
+    fn line(&mut self, own: &Nodes, word: &str) -> String {
+        let Some(text) = own.text(word) else { return String::new() };
+        if text.chars().any(char::is_control) || text.len() > MAX_LINE {
+            let at = own.find(word).map_or(Place::NOWHERE, Node::argument);
+            let message = format!("`{word}` has no control characters, and at most {MAX_LINE} bytes");
+            self.push(Report::error(Code::BadWord, at, message));
+        }
+        text.to_owned()
+    }
+
+    /// HTTP/2 knows a host by its name and port alone.
+    fn authority(&mut self, node: &Node, host: Option<&str>) {
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
+        if let Some(host) = host.filter(|host| host.is_empty() || !host.bytes().all(fine)) {
+            let message = format!("`virtualhost` {host}: in HTTP/2 a host is a name or an address, and perhaps a port");
+            self.push(Report::error(Code::BadName, node.whole(), message));
+        }
+    }
+
+    /// What a check that speaks TLS is told of it; `sni` is the name that it could send.
+    fn shaken(&mut self, own: &Nodes, sni: Option<String>) -> TlsProbe {
+        TlsProbe {
+            sni: sni.filter(|_| own.on("enable_sni") || own.find("sni_name").is_some()),
+            verify: own.find("tls_verify").map(|node| match node.words.first() {
+                Some(file) => {
+                    self.authorities(file);
+                    Authorities::File(file.text.clone())
+                }
+                None => Authorities::Usual,
+            }),
+            expiry_warning: own.int("tls_expiry_warning").map(narrow),
+        }
     }
 
     fn misc(&mut self, node: &Node, chain: &Chain<'_>, server: SocketAddr) -> Option<Checker> {
@@ -346,6 +425,7 @@ impl Lower<'_> {
         let version = match own.text("http_protocol") {
             Some("1.0C" | "1.0c") => HttpVersion::V10Close,
             Some("1.1") => HttpVersion::V11,
+            Some("2") => HttpVersion::V2,
             _ => HttpVersion::V10,
         };
         if !tls {
@@ -355,17 +435,11 @@ impl Lower<'_> {
             let message = "`tls_compliant` has no effect in an `HTTP_GET`";
             self.push(Report::warning(Code::Unused, node.whole(), message).help("SSL_GET speaks TLS"));
         }
-        let tls = tls.then(|| TlsProbe {
-            sni: if wants_sni { sni } else { None },
-            verify: own.find("tls_verify").map(|node| match node.words.first() {
-                Some(file) => {
-                    self.authorities(file);
-                    Authorities::File(file.text.clone())
-                }
-                None => Authorities::Usual,
-            }),
-            expiry_warning: own.int("tls_expiry_warning").map(narrow),
-        });
+        if version == HttpVersion::V2 {
+            let hosts: std::collections::BTreeSet<_> = urls.iter().filter_map(|url| url.host.as_deref()).collect();
+            hosts.into_iter().for_each(|host| self.authority(node, Some(host)));
+        }
+        let tls = tls.then(|| self.shaken(own, sni));
         let probe = HttpProbe { tls, version, urls };
         // Mostly what the server before is asked, too.
         let probe = self.http.take().filter(|before| **before == probe).unwrap_or_else(|| Arc::new(probe));

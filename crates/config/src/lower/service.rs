@@ -212,13 +212,15 @@ impl Lower<'_> {
         let moving = |c: &Checker| match &c.probe {
             Probe::Misc(misc) => misc.dynamic,
             Probe::File(file) => file.weight != 0,
+            Probe::Agent(_) => true,
             Probe::Tcp
             | Probe::Http(_)
             | Probe::Smtp(_)
             | Probe::Dns(_)
             | Probe::Udp(_)
             | Probe::Ping
-            | Probe::Bfd(_) => false,
+            | Probe::Bfd(_)
+            | Probe::Grpc(_) => false,
         };
         let fixed = !real_servers.iter().flat_map(|s| &s.checkers).any(moving);
         if fixed && real_servers.iter().all(|s| s.weight == 0) {

@@ -344,10 +344,18 @@ impl Role {
         Some((serial, check))
     }
 
-    /// The check of another real server that asks the same at the same pace, if there is one.
-    fn shared(&self, settings: &Checker) -> Option<u64> {
+    /// The check of another real server that asks the same at the same pace, if there is one. What an agent says is a share
+    /// of the server's weight: theirs has to be the same.
+    fn shared(&self, settings: &Checker, weight: u32) -> Option<u64> {
         let serial = self.shared.get(&fingerprint(settings)).filter(|_| settings.probe.asks())?;
-        self.checks.get(serial).filter(|check| check.health.settings() == settings).map(|_| *serial)
+        let check = self.checks.get(serial).filter(|check| check.health.settings() == settings)?;
+        let shares = !matches!(settings.probe, Probe::Agent(_)) || self.weight_of(check) == weight;
+        shares.then_some(*serial)
+    }
+
+    /// The configured weight of the real servers of a check that it counts for.
+    fn weight_of(&self, check: &Check) -> u32 {
+        check.servers.first().and_then(|server| self.weights.get(server)).copied().unwrap_or_default()
     }
 
     fn join(&mut self, serial: u64, server: &Server) {
@@ -398,7 +406,7 @@ impl Role {
         let mut taken = Vec::new();
         for (settings, at) in real.checkers.iter().zip(found) {
             let kept = at.and_then(|at| old.get_mut(at)?.take());
-            if let Some(serial) = self.shared(settings) {
+            if let Some(serial) = self.shared(settings, real.weight) {
                 self.join(serial, server);
                 taken.push(serial);
                 continue;
@@ -436,7 +444,7 @@ impl Role {
             // Those that are alike are told by their order.
             let at = before.iter().position(|(of, _)| *of == fingerprint(settings));
             let known = at.map(|at| before.remove(at).1);
-            if let Some(serial) = self.shared(settings) {
+            if let Some(serial) = self.shared(settings, real.weight) {
                 self.join(serial, server);
                 taken.push(serial);
                 continue;
@@ -548,7 +556,7 @@ impl Role {
 
     async fn start(&mut self, serial: u64) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial) else { return Ok(()) };
-        let settings = check.health.settings().clone();
+        let (settings, configured) = (check.health.settings().clone(), self.weight_of(check));
         if !settings.probe.asks() {
             self.follow(serial);
             return self.tell().await;
@@ -566,7 +574,7 @@ impl Role {
             let Ok(_permit) = probes.acquire().await else { return };
             let late = now().saturating_sub(due);
             let (outcome, notice) = match patterns {
-                Ok(patterns) => probe(&settings, &patterns, &client).await,
+                Ok(patterns) => probe(&settings, &patterns, &client, configured).await,
                 Err(why) => (Outcome::Fail { why }, None),
             };
             let _ = results.send(Ran { serial, run, late, outcome, notice }).await;
@@ -604,12 +612,14 @@ impl Role {
         Ok(())
     }
 
-    /// How an `SSL_GET` shows itself, and whom it believes.
+    /// How a check that speaks TLS shows itself, and whom it believes.
     fn client(&mut self, probe: &Probe) -> Arc<Client> {
-        let verify = match probe {
-            Probe::Http(http) => http.tls.as_ref().and_then(|tls| tls.verify.as_ref()),
+        let tls = match probe {
+            Probe::Http(http) => http.tls.as_ref(),
+            Probe::Grpc(grpc) => grpc.tls.as_ref(),
             _ => None,
         };
+        let verify = tls.and_then(|tls| tls.verify.as_ref());
         let trust = match (verify, &self.tls.ca) {
             (None, _) => Trust::Anyone,
             (Some(Authorities::File(file)), _) => Trust::File(file.into()),
@@ -654,8 +664,7 @@ impl Role {
                 false => Outcome::Fail { why: format!("BFD session {name} is down") },
             }),
             Probe::File(probe) => {
-                let configured = check.servers.first().and_then(|server| self.weights.get(server));
-                let configured = configured.copied().unwrap_or_default();
+                let configured = self.weight_of(check);
                 self.files.get(&probe.file).map(|number| file_outcome(probe, *number, configured))
             }
             Probe::Tcp
@@ -664,6 +673,8 @@ impl Role {
             | Probe::Dns(_)
             | Probe::Udp(_)
             | Probe::Ping
+            | Probe::Agent(_)
+            | Probe::Grpc(_)
             | Probe::Misc(_) => None,
         };
         if let Some(outcome) = outcome {

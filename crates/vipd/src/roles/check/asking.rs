@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use vipd_check::http::{Request, Version};
 use vipd_check::tls::{Client, Closing, Tls};
-use vipd_check::{Pattern, Target, dns, http, ping, smtp, tcp, tls, udp};
+use vipd_check::{Ending, Pattern, Target, Why, agent, dns, grpc, http, ping, smtp, tcp, tls, udp};
 use vipd_lvs::health::Outcome;
-use vipd_lvs::settings::{BodyPattern, Checker, FileProbe, HttpProbe, HttpVersion, Probe, UdpProbe, UdpReply};
+use vipd_lvs::settings::{
+    BodyPattern, Checker, FileProbe, HttpProbe, HttpVersion, Probe, TlsProbe, UdpProbe, UdpReply,
+};
 
 /// Patterns that many checks may have in common.
 #[derive(Default)]
@@ -52,17 +54,20 @@ impl Patterns {
     }
 }
 
-/// Runs a probe that needs no program; with what should be seen to though it passes. `patterns` are those of its pages.
+/// Runs a probe that needs no program; with what should be seen to though it passes. `patterns` are those of its pages,
+/// `configured` is the weight of its server.
 pub(super) async fn probe(
     settings: &Checker,
     patterns: &[Option<Arc<Pattern>>],
     client: &Arc<Client>,
+    configured: u32,
 ) -> (Outcome, Option<String>) {
     let target = Target {
         address: settings.target,
         bind: settings.bind,
         bind_device: settings.bind_device.clone(),
         fwmark: settings.fwmark,
+        ending: if settings.reset_close { Ending::Reset } else { Ending::Order },
         timeout: settings.timeout,
     };
     let verdict = match &settings.probe {
@@ -74,6 +79,15 @@ pub(super) async fn probe(
         }
         Probe::Udp(wanted) => udp::probe(&target, &datagram(wanted)).await,
         Probe::Ping => ping::probe(&target).await,
+        Probe::Agent(said) => {
+            let answer = agent::probe(&target, (!said.is_empty()).then_some(said)).await;
+            return (agent_outcome(answer, configured), None);
+        }
+        Probe::Grpc(grpc) => {
+            let question = grpc::Question { service: grpc.service.clone(), host: grpc.host.clone() };
+            let tls = grpc.tls.as_ref().map(|settings| shaken(settings, grpc.host.as_deref(), client));
+            grpc::probe(&target, tls.as_ref(), &question).await
+        }
         Probe::Http(http) => return pages(http, &target, patterns, client).await,
         Probe::Misc(_) | Probe::Bfd(_) | Probe::File(_) => {
             return (Outcome::Fail { why: "nothing can be sent for it".to_owned() }, None);
@@ -96,6 +110,7 @@ async fn pages(
         HttpVersion::V10 => Version::V10,
         HttpVersion::V10Close => Version::V10Close,
         HttpVersion::V11 => Version::V11,
+        HttpVersion::V2 => Version::V2,
     };
     let (mut last, mut told) = (String::new(), None);
     for (url, pattern) in http.urls.iter().zip(patterns) {
@@ -110,14 +125,8 @@ async fn pages(
         let verdict = match &http.tls {
             None => http::probe(target, &request).await,
             Some(settings) => {
-                let days = settings.expiry_warning.map(|days| Duration::from_secs(u64::from(days) * 86_400));
-                let tls = Tls {
-                    sni: settings.sni.clone(),
-                    name: url.host.as_deref().map(|host| without_port(host).to_owned()),
-                    client: Arc::clone(client),
-                    closing: if url.close_notify { Closing::Told } else { Closing::Quiet },
-                    warning: days,
-                };
+                let closing = if url.close_notify { Closing::Told } else { Closing::Quiet };
+                let tls = Tls { closing, ..shaken(settings, url.host.as_deref(), client) };
                 tls::probe(target, &tls, &request).await
             }
         };
@@ -136,6 +145,17 @@ async fn pages(
         None => last,
     };
     (Outcome::Pass { detail, weight: None }, told)
+}
+
+/// How hands are shaken with a server of that name.
+fn shaken(settings: &TlsProbe, host: Option<&str>, client: &Arc<Client>) -> Tls {
+    Tls {
+        sni: settings.sni.clone(),
+        name: host.map(|host| without_port(host).to_owned()),
+        client: Arc::clone(client),
+        closing: Closing::Quiet,
+        warning: settings.expiry_warning.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+    }
 }
 
 /// The name in a `virtualhost`, which may have a port.
@@ -160,6 +180,20 @@ fn datagram(probe: &UdpProbe) -> udp::Request {
         }),
     };
     udp::Request { payload: probe.payload.clone(), reply }
+}
+
+/// What an agent's answer means for a server with this configured weight.
+fn agent_outcome(answer: Result<agent::Answer, Why>, configured: u32) -> Outcome {
+    match answer {
+        Err(why) => Outcome::Fail { why: why.to_string() },
+        Ok(agent::Answer { weight: None, said }) => {
+            Outcome::Pass { detail: format!("its agent says \"{said}\""), weight: None }
+        }
+        Ok(agent::Answer { weight: Some(asked), said }) => {
+            let weight = asked.of(configured);
+            Outcome::Pass { detail: format!("its agent says \"{said}\": weight {weight}"), weight: Some(weight.into()) }
+        }
+    }
 }
 
 /// What the end of a `MISC_CHECK` program means: 0 well; with `misc_dynamic` 2 to 255 well with that weight less 2.
@@ -192,7 +226,21 @@ pub(super) fn file_outcome(probe: &FileProbe, number: i64, configured: u32) -> O
 
 #[cfg(test)]
 mod tests {
-    use super::without_port;
+    use super::{agent_outcome, without_port};
+    use vipd_check::agent::understand;
+    use vipd_lvs::health::Outcome;
+
+    #[test]
+    fn an_agent_moves_the_weight_of_its_server() {
+        for (said, weight) in [("up", None), ("75%", Some(8)), ("weight 3", Some(3)), ("drain", Some(0))] {
+            let Outcome::Pass { weight: came_to, .. } = agent_outcome(understand(said.as_bytes()), 10) else {
+                panic!("{said} is well")
+            };
+            assert_eq!(came_to, weight, "{said}");
+        }
+        let why = agent_outcome(understand(b"maint # until Monday"), 10);
+        assert_eq!(why, Outcome::Fail { why: "its agent says \"maint # until Monday\"".to_owned() });
+    }
 
     #[test]
     fn a_certificate_is_for_a_name_without_a_port() {

@@ -507,3 +507,18 @@ fn a_run_that_does_not_end_is_an_event_and_another_takes_its_place() {
         assert!(!stage.role.checks[&serial].health.up());
     });
 }
+
+#[test]
+fn an_agent_is_shared_by_servers_of_the_same_weight_alone() {
+    run(async {
+        let agent = |text: String| text.replace("TCP_CHECK {", "AGENT_CHECK {\n connect_port 9999");
+        let heavy =
+            |hosts| agent(alike(hosts)).replace("real_server 10.0.0.1 80 {", "real_server 10.0.0.1 80 {\n weight 5");
+        let mut stage = Stage::new(&(agent(alike(&[1, 2])) + &heavy(&[3])), Known::new()).await;
+        assert_eq!(stage.role.checks.len(), 2, "half of 5 is not half of 1");
+        stage.configure(&heavy(&[1, 2, 3]), Known::new()).await;
+        let serials: BTreeSet<u64> = stage.serials().into_iter().collect();
+        let weights: BTreeSet<u32> = stage.role.checks.values().map(|check| stage.role.weight_of(check)).collect();
+        assert_eq!((serials.len(), weights.into_iter().collect::<Vec<_>>()), (stage.role.checks.len(), vec![5]));
+    });
+}
