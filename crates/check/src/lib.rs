@@ -9,6 +9,7 @@
 //!   udp::probe ---- one datagram, and what comes back ------> Pass | Fail(Why)
 //!   dns::probe ---- one question, and the answer to it -----> Pass | Fail(Why)
 //!   ping::probe --- one echo request, and its reply --------> Pass | Fail(Why)
+//!   resolve ------- a name, asked of name servers --------> Answer | Vain
 //! ```
 //!
 //! What every probe keeps to:
@@ -25,6 +26,7 @@ mod connect;
 pub mod dns;
 pub mod http;
 pub mod ping;
+pub mod resolve;
 pub mod smtp;
 mod tap;
 pub mod tcp;

@@ -103,6 +103,13 @@ impl Discovery {
     /// The real server that is found at this address, with the weight that is found beside it.
     pub fn server(&self, found: SocketAddr, weight: Option<u32>) -> RealServer {
         let unsaid = self.template.address.ip();
+        let found = match &self.origin {
+            // As it is configured now, whatever it was when that was asked for.
+            Origin::Dns(Lookup { kind: Records::A(port) | Records::Aaaa(port), .. }) => {
+                SocketAddr::new(found.ip(), *port)
+            }
+            Origin::Dns(_) | Origin::File(_) => found,
+        };
         let address = SocketAddr::new(found.ip(), self.kept_port.unwrap_or(found.port()));
         let one = |checker: &Checker| {
             let said = checker.target;
