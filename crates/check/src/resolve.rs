@@ -245,7 +245,7 @@ where
     let name = message.canonical_name().ok_or("its aliases (CNAME) lead nowhere or around in a circle")?;
     let answer = message.answer().map_err(|_| strange)?;
     let mut aliases = Duration::MAX;
-    for alias in answer.clone().limit_to_in::<Cname<_>>() {
+    for alias in answer.limit_to_in::<Cname<_>>() {
         aliases = aliases.min(alias.map_err(|_| strange)?.ttl().into_duration());
     }
     let mut found = Vec::new();

@@ -5,7 +5,7 @@
 use super::*;
 use domain::base::iana::Rcode;
 use domain::base::message_builder::AnswerBuilder;
-use domain::base::{RecordData, ToName, Ttl};
+use domain::base::{ToName, Ttl};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -67,7 +67,7 @@ enum Cut {
     Datagrams,
 }
 
-fn add(reply: &mut Reply, owner: &str, ttl: u32, data: impl RecordData + domain::base::rdata::ComposeRecordData) {
+fn add(reply: &mut Reply, owner: &str, ttl: u32, data: impl domain::base::rdata::ComposeRecordData) {
     reply.push((name(owner), Class::IN, Ttl::from_secs(ttl), data)).unwrap();
 }
 

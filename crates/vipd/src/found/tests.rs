@@ -79,7 +79,8 @@ fn what_can_not_be_taken_leaves_all_as_it_was_and_says_since_when() {
         // Told once.
         assert_eq!(found.take(&config, &file(), &outcome, at).remove(0).place, Turn::Same);
     }
-    let many = (0..=MOST).map(|n| Server { address: SocketAddr::from(([10, 1, 0, 1], n as u16 + 1)), weight: None });
+    let ports = 1..=u16::try_from(MOST + 1).unwrap();
+    let many = ports.map(|port| Server { address: SocketAddr::from(([10, 1, 0, 1], port)), weight: None });
     let news = found.take(&config, &file(), &Ok(many.collect()), 300.0).remove(0);
     assert!(matches!(news.place, Turn::Stale(why) if why.contains("4096 at most")));
     let back = found.take(&config, &file(), &servers(&[("10.0.0.2:81", None)]), 400.0).remove(0);
