@@ -127,8 +127,12 @@ fn the_servers_behind_a_name_are_those_of_its_last_answer() {
         let records = records(last);
         name_server(&web, &records.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    // The daemon starts while nobody answers.
-    let director = Director::start(Kind::Vipd, &host, &text);
+    // A reload brings the names, where nothing was checked until then; and nobody answers.
+    let bare = "virtual_server 10.77.0.100 80 {\n protocol TCP\n real_server 10.77.0.11 80 {\n }\n}\n";
+    let director = Director::start(Kind::Vipd, &host, bare);
+    wait_for("it serves without a check", LONG, || service(&director, 80).real_servers.len() == 1);
+    assert!(director.status().unwrap().roles.iter().all(|role| role.name != "check"));
+    director.reload(&text);
     wait_for("it is told that nobody answers", LONG, || {
         service(&director, 80).found_at.first().is_some_and(|place| place.stale.is_some())
     });

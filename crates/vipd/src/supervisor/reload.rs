@@ -403,11 +403,11 @@ impl Supervisor {
         self.mask_files();
         self.hand_over(&before, &compared.services);
         self.tell_mastership();
+        self.find_servers(); // who asks for their names may have to be started
         self.start_roles();
         self.start_scripts();
         self.tell_files();
         self.follow_files(Start::Reload);
-        self.find_servers();
         self.follow_processes();
         self.follow_time_file();
         if self.config.global.reload_file != self.old.global.reload_file {
