@@ -141,6 +141,9 @@ pub enum Reply {
         config: String,
         /// What operators want beside its file, in the same manner: it is in `config` already.
         orders: String,
+        /// The real servers that it has found, in the same manner: they are in `config`, too.
+        #[serde(default)]
+        found: String,
         /// How the daemon reads its file.
         reading: Reading,
     },
@@ -738,6 +741,42 @@ pub struct ServiceStatus {
     /// Those that an operator has removed.
     #[serde(default)]
     pub removed_servers: Vec<RemovedServerStatus>,
+    /// Where real servers are found besides.
+    #[serde(default)]
+    pub found_at: Vec<PlaceStatus>,
+}
+
+/// A place where real servers of a virtual server are found.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PlaceStatus {
+    /// `file /etc/vipd/web.servers`, `DNS A web.example.org`
+    pub from: String,
+    /// How many are known.
+    pub servers: usize,
+    /// When it was last known what it says: an answer of a name server, a change of a file. `None`: never.
+    pub seen: Option<UnixTime>,
+    /// When a name server is asked again.
+    pub next_look: Option<UnixTime>,
+    /// What is known may be old.
+    pub stale: Option<StaleStatus>,
+}
+
+/// Since when a place has said nothing that could be taken.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct StaleStatus {
+    /// Since then.
+    pub since: UnixTime,
+    /// Why.
+    pub why: String,
+}
+
+/// Where a real server was found.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct FoundStatus {
+    /// `file /etc/vipd/web.servers`, `DNS A web.example.org`
+    pub from: String,
+    /// When it was found there first.
+    pub since: UnixTime,
 }
 
 /// One `real_server`.
@@ -766,6 +805,9 @@ pub struct RealServerStatus {
     /// What an operator wants of it beside what the file says.
     #[serde(default)]
     pub order: Option<OrderStatus>,
+    /// Where it was found, if the file itself does not have it.
+    #[serde(default)]
+    pub found: Option<FoundStatus>,
     /// Its checks.
     pub checks: Vec<CheckStatus>,
 }

@@ -48,7 +48,7 @@ pub async fn probe(target: &Target, question: &Question) -> Verdict {
 }
 
 /// A number that nobody on the way can guess.
-fn rand_id() -> u16 {
+pub(crate) fn rand_id() -> u16 {
     use std::hash::{BuildHasher, Hasher};
     let [a, b, ..] = std::collections::hash_map::RandomState::new().build_hasher().finish().to_be_bytes();
     u16::from_be_bytes([a, b])

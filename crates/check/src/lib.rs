@@ -11,6 +11,7 @@
 //!   udp::probe ---- one datagram, and what comes back ------> Pass | Fail(Why)
 //!   dns::probe ---- one question, and the answer to it -----> Pass | Fail(Why)
 //!   ping::probe --- one echo request, and its reply --------> Pass | Fail(Why)
+//!   resolve ------- a name, asked of name servers --------> Answer | Vain
 //! ```
 //!
 //! What every probe keeps to:
@@ -30,6 +31,7 @@ pub mod grpc;
 pub mod http;
 mod http2;
 pub mod ping;
+pub mod resolve;
 pub mod smtp;
 #[cfg(fuzzing)]
 pub mod stages;

@@ -640,7 +640,7 @@ fn own_device(old: &Option<vrrp::VirtualDevice>, new: &Option<vrrp::VirtualDevic
 
 fn service(before: &Service, after: &Service) -> Vec<Word> {
     // Real servers and who is told of them are compared by `servers`.
-    let Service { lvs: new, quorum_up, quorum_down, smtp_alert, servers: _ } = after;
+    let Service { lvs: new, quorum_up, quorum_down, smtp_alert, servers: _, discoveries } = after;
     let VirtualServer {
         id: _,
         keys,
@@ -668,6 +668,8 @@ fn service(before: &Service, after: &Service) -> Vec<Word> {
         ("quorum_up", Felt::Nothing, before.quorum_up != *quorum_up),
         ("quorum_down", Felt::Nothing, before.quorum_down != *quorum_down),
         ("smtp_alert", Felt::Nothing, before.smtp_alert != *smtp_alert),
+        // What that does to the servers is told of them.
+        ("where real servers are found", Felt::Nothing, before.discoveries != *discoveries),
         ("order of real_server", Felt::Nothing, reordered(&old.real_servers, real_servers, |r| r.address)),
     ]
 }

@@ -10,6 +10,7 @@
 
 pub mod changes;
 pub mod diag;
+pub mod discovery;
 pub mod doc;
 pub mod effective;
 mod form;

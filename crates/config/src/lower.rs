@@ -5,6 +5,7 @@ mod address;
 mod bfd;
 mod binding;
 mod checker;
+mod discovery;
 mod forwarding;
 mod global;
 mod group;

@@ -1,6 +1,7 @@
 //! `Config`: what a file means once everything is expanded, checked and defaulted. The daemon acts on this and on
 //! nothing else; it crosses process borders as JSON.
 
+use crate::discovery::Discovery;
 use crate::routing::{Route, Rule};
 use crate::setting::{self, Setting};
 use serde::{Deserialize, Serialize};
@@ -489,6 +490,9 @@ pub struct Service {
     /// Who is told of the real servers, by their address, where that is not `ServerNotify::default()`.
     #[serde(with = "pairs")]
     pub servers: BTreeMap<SocketAddr, ServerNotify>,
+    /// `servers_from_file`, `servers_from_dns`: where further ones are found; each place once.
+    #[serde(default)]
+    pub discoveries: Vec<Discovery>,
 }
 
 /// Who is told of one real server; mail is sent unless the file says otherwise.

@@ -543,7 +543,10 @@ impl<'a> Parser<'a> {
     fn repeated(&mut self, block: &Block, list: Vec<Node>) -> Vec<Node> {
         let adds_up = |node: &Node| {
             node.keyword.args.block().is_some()
-                || matches!((block.path, node.keyword.name), ("garp_group", "interface"))
+                || matches!(
+                    (block.path, node.keyword.name),
+                    ("garp_group", "interface") | ("virtual_server/servers_from_dns", "resolver")
+                )
                 || matches!(node.keyword.name, "status_code" | "key" | "include_check")
         };
         let alike = |at: usize, node: &Node| list[..at].iter().any(|n| std::ptr::eq(n.keyword, node.keyword));

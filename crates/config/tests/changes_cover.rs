@@ -270,6 +270,23 @@ virtual_server 192.0.2.1 80 {
         }
     }
 }
+virtual_server 192.0.2.2 443 {
+    protocol TCP
+    servers_from_file /etc/vipd/web.servers {
+        lvs_method DR
+        notify_up /bin/true root
+        TCP_CHECK {
+        }
+    }
+    servers_from_dns web.example.org {
+        port 8080
+        resolver 192.0.2.201
+        resolver 192.0.2.202
+    }
+    servers_from_dns _web._tcp.example.org {
+        type SRV
+    }
+}
 virtual_server fwmark 3 {
     real_server 10.0.0.1 0 {
     }

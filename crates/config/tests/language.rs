@@ -13,6 +13,14 @@ use vipd_vrrp::settings::Auth;
 
 /// What stands around the words of a block so that a line of it can be judged; `%` is the line.
 fn around(path: &str) -> String {
+    for (from, name) in [("servers_from_file", "/etc/vipd/servers"), ("servers_from_dns", "example.org")] {
+        if path.contains(from) {
+            // As inside a real server, but for what is asked.
+            let more = if from == "servers_from_dns" { "\nresolver 192.0.2.97" } else { "" };
+            let server = around(&path.replace(from, "real_server"));
+            return server.replace("real_server 192.0.2.2 80 {", &format!("{from} {name} {{{more}"));
+        }
+    }
     let instance = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.1\n}\n%\n}";
     let service = "virtual_server 192.0.2.1 80 {\nsorry_server 192.0.2.98 80\n%\nreal_server 192.0.2.2 80 {\nTCP_CHECK {\n}\n}\n}";
     let server = "virtual_server 192.0.2.1 80 {\nreal_server 192.0.2.2 80 {\n%\n}\n}";
@@ -207,6 +215,8 @@ fn by_hand(path: &str, name: &str) -> Option<Examples> {
         ("global_defs", "vrrp_mcast_group4") => (several(&["224.0.0.19"]), several(&["192.0.2.9", "ff02::12"])),
         ("global_defs", "vrrp_mcast_group6") => (several(&["ff02::13"]), several(&["2001:db8::9", "224.0.0.18"])),
         ("vrrp_instance", "mcast_dst_ip") => (several(&["224.0.0.19"]), several(&["192.0.2.9", "x"])),
+        // The virtual server around it is of IPv4.
+        ("virtual_server/servers_from_dns", "type") => (several(&["A", "SRV"]), several(&["AAAA", "MX", ""])),
         ("virtual_server", "ip_family") => (several(&["inet"]), several(&["inet5", ""])),
         ("interface_up_down_delays:line", "(interface)") => {
             (several(&["eth1 2.5", "eth1 0 255"]), several(&["eth1", "eth1 256", "eth1 1 2 3", "a/b 1"]))
@@ -560,7 +570,11 @@ fn what_is_meant_is_a_configuration_that_means_it() {
             let checkers = c
                 .services
                 .iter_mut()
-                .flat_map(|s| &mut std::sync::Arc::make_mut(s).lvs.real_servers)
+                .flat_map(|s| {
+                    let service = std::sync::Arc::make_mut(s);
+                    let found = service.discoveries.iter_mut().map(|found| &mut found.template);
+                    service.lvs.real_servers.iter_mut().chain(found)
+                })
                 .flat_map(|r| &mut r.checkers);
             for checker in checkers {
                 if let vipd_lvs::settings::Probe::Http(http) = &mut checker.probe {

@@ -9,6 +9,8 @@ mod config_command;
 mod control;
 mod events;
 mod fmt;
+mod found;
+mod kept;
 mod log;
 mod message;
 mod orders;

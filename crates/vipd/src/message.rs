@@ -9,15 +9,18 @@
 //!              Configure, Mail, Ping, Reply, Stop          console      Request
 //! ```
 
+use crate::found::Outcome;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use vipd_api::{
     BfdStatus, CheckStatus, Event, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
     ServiceStatus, StaticStatus, UnixTime,
 };
+use vipd_config::discovery::Lookup;
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
 use vipd_vrrp::router::Question;
@@ -55,6 +58,8 @@ pub(crate) enum ToRole {
     },
     /// What `FromRole::Sessions` said. To check.
     Sessions(Sessions),
+    /// The names to ask for from now on, all of them, at once and whenever an answer is over. To check.
+    Lookups(Vec<Lookup>),
     /// So many of a tracked process run. To vrrp.
     Process {
         /// Its name.
@@ -209,6 +214,15 @@ pub(crate) enum FromRole {
         /// What: one that the configuration has, or it is not run.
         probe: MiscProbe,
     },
+    /// What came of asking for a name. From check.
+    Found {
+        /// Which: one that the configuration has, or it counts for nothing.
+        lookup: Lookup,
+        /// The servers; or why they are not known.
+        outcome: Outcome,
+        /// When it is asked for again.
+        again: Duration,
+    },
     /// What the checks found, changes only; everything once at the start. From check.
     Verdicts(Vec<Verdict>),
     /// What came and went, in order. From director.
@@ -252,7 +266,7 @@ impl FromRole {
             }
             FromRole::Happened(_) => matches!(role, RoleName::Vrrp | RoleName::Check),
             FromRole::Known(_) | FromRole::KnownServers(_) => matches!(role, RoleName::Check | RoleName::Director),
-            FromRole::Run { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
+            FromRole::Run { .. } | FromRole::Found { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
             FromRole::News(_) => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
             FromRole::Status { part, .. } => match **part {

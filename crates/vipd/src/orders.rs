@@ -1,12 +1,11 @@
 //! What operators want of real servers beside what the file says: `vipd server`. What is in force is the file and the orders
 //! on top of it, and everything that acts on a configuration acts on that.
 
-pub(crate) mod kept;
-
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use vipd_api::{OrderStatus, ServerOrder, ServerWish, UnixTime};
@@ -22,6 +21,13 @@ const LONGEST: u64 = 31 * 86400;
 
 /// Names that an error lists at most.
 const LISTED: usize = 8;
+
+/// Where those of the daemon with this control socket are kept for one that follows: `control.sock.orders`.
+pub(crate) fn place(socket: &Path) -> PathBuf {
+    let mut name = socket.as_os_str().to_owned();
+    name.push(".orders");
+    name.into()
+}
 
 /// What is said of a server that stays as it is.
 pub(crate) const UNCHANGED: &str = "unchanged";
@@ -544,6 +550,8 @@ impl Orders {
 pub(crate) enum Outlived {
     Reload,
     Start,
+    /// Another look at where real servers are found.
+    Discovery,
 }
 
 /// A weight that the plane takes.

@@ -5,7 +5,9 @@ mod forecast;
 mod kernel;
 
 use crate::control::{Silence, ask};
-use crate::orders::{Ended, Orders, Outlived, kept};
+use crate::found::{self, Found};
+use crate::kept;
+use crate::orders::{self, Ended, Orders, Outlived};
 use crate::output::{counted, print, print_json};
 use crate::status::shown;
 use crate::veil::veil;
@@ -68,6 +70,8 @@ struct Planned {
     /// Why it is not known what will be in FAULT, if so.
     blind: Option<String>,
     orders: Ordered,
+    /// Where real servers are found, and how many are known.
+    places: Vec<String>,
 }
 
 /// What becomes of the orders of operators for real servers.
@@ -96,10 +100,17 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
         return Err(format!("{} is not usable: a reload would be refused", arguments.file.display()));
     };
     // What a reload puts on top of the file.
+    let mut found: Found = match &running {
+        Some(running) => running.found.clone(),
+        None => kept::read(&found::place(&arguments.socket)).unwrap_or_default(),
+    };
+    found.keep_to(&file);
+    let places = places(&file, &found);
+    let file = found.on_top_of(&file);
     let mut orders = match &running {
         Some(running) => running.orders.clone(),
         // What a daemon finds that starts.
-        None => kept::read(&kept::place(&arguments.socket)).unwrap_or_default(),
+        None => kept::read(&orders::place(&arguments.socket)).unwrap_or_default(),
     };
     let event = if running.is_some() { Outlived::Reload } else { Outlived::Start };
     let ended = orders.outlive(&file, event);
@@ -114,16 +125,36 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
         Err(why) => (BTreeMap::new(), Some(why)),
     };
     let Some(Running { status, config: old, nonce, .. }) = running else {
-        return Ok(Planned { plan: kernel::plan(&new, faults)?, against: Against::Kernel, warnings, blind, orders });
+        return Ok(Planned {
+            plan: kernel::plan(&new, faults)?,
+            against: Against::Kernel,
+            warnings,
+            blind,
+            orders,
+            places,
+        });
     };
     veil(&mut new, nonce.as_bytes());
     match forbidden(&old, &new) {
         Some(why) => Err(format!("a reload would be refused: {why}")),
         None => {
             let plan = plan(&old, &new, &Facts { faults, ..facts(&status) });
-            Ok(Planned { plan, against: Against::Daemon(status.pid), warnings, blind, orders })
+            Ok(Planned { plan, against: Against::Daemon(status.pid), warnings, blind, orders, places })
         }
     }
+}
+
+/// What a reload would know of where real servers are found.
+fn places(file: &Config, found: &Found) -> Vec<String> {
+    let place = |id: &VirtualServerId, known: &found::Known<'_>| {
+        let from = &known.discovery.origin;
+        match known.seen() {
+            Some(_) => format!("real servers of {id} from {from}: {} are known", known.servers().count()),
+            None => format!("real servers of {id} from {from}: none is known before the reload"),
+        }
+    };
+    let services = file.services.iter().filter(|service| !service.discoveries.is_empty());
+    services.flat_map(|service| found.places(service).map(|known| place(&service.lvs.id, &known))).collect()
 }
 
 fn warnings(loaded: &Loaded) -> usize {
@@ -137,6 +168,8 @@ struct Running {
     config: Config,
     /// What operators want of real servers, which is in it already.
     orders: Orders,
+    /// The real servers that it has found, which are in it, too.
+    found: Found,
     nonce: String,
     reading: Reading,
 }
@@ -155,15 +188,16 @@ fn running(socket: &Path) -> Result<Option<Running>, String> {
         Err(e) => return Err(e.to_string()),
     };
     let nonce = format!("{:016x}{:016x}", random(), random());
-    let (config, orders, reading) = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
-        Ok(Reply::Config { config, orders, reading }) => (config, orders, reading),
+    let (config, orders, found, reading) = match ask(socket, &Request::Config { nonce: nonce.clone() }, PATIENCE) {
+        Ok(Reply::Config { config, orders, found, reading }) => (config, orders, found, reading),
         Ok(_) => return Err("the daemon answered something else".to_owned()),
         Err(e) => return Err(e.to_string()),
     };
     let strange = |e| format!("the daemon's configuration can't be read: {e}; is it another version of vipd?");
     let config = serde_json::from_str(&config).map_err(strange)?;
     let orders = serde_json::from_str(&orders).map_err(strange)?;
-    Ok(Some(Running { status, config, orders, nonce, reading }))
+    let found = serde_json::from_str(&found).map_err(strange)?;
+    Ok(Some(Running { status, config, orders, found, nonce, reading }))
 }
 
 fn random() -> u64 {
@@ -195,7 +229,7 @@ fn verb(verb: Verb) -> (&'static str, char) {
     }
 }
 
-fn text(Planned { plan, against, blind, orders, .. }: &Planned) -> String {
+fn text(Planned { plan, against, blind, orders, places, .. }: &Planned) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
     for (number, step) in plan.steps.iter().enumerate() {
@@ -234,6 +268,9 @@ fn text(Planned { plan, against, blind, orders, .. }: &Planned) -> String {
         let line = format!("stays an operator's order: {what} of real_server {address} of {service}");
         let _ = writeln!(text, "{}", shown(&line));
     }
+    for place in places {
+        let _ = writeln!(text, "{}", shown(place));
+    }
     if let Some(why) = blind {
         let _ = writeln!(text, "whether an instance will be in FAULT is not known: {}", shown(why));
     }
@@ -255,7 +292,7 @@ fn foretold(Faulty { instance, why, group, masters }: &Faulty) -> String {
     format!("{instance}: will be FAULT: {}{with}{lost}", why.join(", "))
 }
 
-fn document(Planned { plan, against, warnings, blind, orders }: &Planned, file: &Path) -> serde_json::Value {
+fn document(Planned { plan, against, warnings, blind, orders, places }: &Planned, file: &Path) -> serde_json::Value {
     let steps = plan.steps.iter().map(|step| {
         json!({
             "verb": verb(step.verb).0,
@@ -286,6 +323,7 @@ fn document(Planned { plan, against, warnings, blind, orders }: &Planned, file: 
         "orders_kept": orders.kept.all().iter().map(|order| json!({
             "service": order.server().0, "server": order.server().1, "order": order.what(),
         })).collect::<Vec<_>>(),
+        "found": places,
         "kept": plan.kept.iter().map(|(kind, what)| json!({ "kind": kind.keyword(), "what": what })).collect::<Vec<_>>(),
     })
 }
@@ -309,8 +347,9 @@ mod tests {
             step(Verb::Removed, "192.0.2.2 dev eth\n0", vec![]),
         ];
         let kept = vec![(Kind::Instance, "vrrp_instance A".to_owned())];
-        let printed =
-            |plan, against, blind| text(&Planned { plan, against, warnings: 0, blind, orders: Ordered::default() });
+        let printed = |plan, against, blind| {
+            text(&Planned { plan, against, warnings: 0, blind, orders: Ordered::default(), places: vec![] })
+        };
         assert_eq!(
             printed(Plan { steps, kept, ..Plan::default() }, Against::Daemon(7), None),
             "   1. + 192.0.2.1 dev eth0 (to A)\n        traffic: none\n   2. - 192.0.2.2 dev eth 0\n        traffic: none\n\

@@ -62,8 +62,13 @@ fn running(checker: &Checker, written: &Setting, words: &'static Block) -> Vec<S
     let mut spoken = vec!["bindto", "bind_port", "bind_if"];
     if words.find("connect_ip").is_some() {
         made.push(seconds("connect_timeout", micros(checker.timeout)));
-        made.push(Setting::new("connect_ip", Value::Address(checker.target.ip())));
-        made.push(number("connect_port", checker.target.port()));
+        // Where servers are found each has an address of its own.
+        if !checker.target.ip().is_unspecified() {
+            made.push(Setting::new("connect_ip", Value::Address(checker.target.ip())));
+        }
+        if checker.target.port() != 0 {
+            made.push(number("connect_port", checker.target.port()));
+        }
         made.push(number("fwmark", checker.fwmark));
         if words.find("reset_close").is_some() {
             made.push(switch("reset_close", checker.reset_close));

@@ -1,8 +1,9 @@
 //! What virtual servers, their real servers and sorry servers come to.
 
 use super::{block, checker, flag, inner, number, switch, text};
-use crate::keyword::ROOT;
-use crate::model::{Config, Service};
+use crate::discovery::{Discovery, Origin, Records};
+use crate::keyword::{Block, ROOT};
+use crate::model::{Config, ServerNotify, Service};
 use crate::setting::{Setting, Value, find};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const SPOKEN: &[&str] = &[
     "sorry_server_inhibit",
     "sorry_server_lvs_method",
     "real_server",
+    "servers_from_file",
+    "servers_from_dns",
 ];
 
 /// The services of the model, each for the next block that it can have come from: those that are left out have none.
@@ -58,7 +61,8 @@ fn is_of(service: &Service, written: &Setting) -> bool {
         Some(ServiceKey::Fwmark { mark, .. }) => head("fwmark") == Some(&Value::Number((*mark).into())),
         None => false,
     };
-    same && written.find("real_server").is_some()
+    let serves = ["real_server", "servers_from_file", "servers_from_dns"];
+    same && serves.iter().any(|name| written.find(name).is_some())
 }
 
 fn option<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
@@ -117,8 +121,15 @@ fn of(service: &Service, written: &Setting) -> Setting {
         let Some((real, rest)) = left.split_first() else { break };
         if real_is_of(real, server) {
             left = rest;
-            made.push(real_server(service, real, server, written));
+            let made_of = server_words(real, &service.told_of(real.address), server, written);
+            let of = inner(inner(&ROOT, "virtual_server"), "real_server");
+            made.push(Setting::block("real_server", socket(real.address), as_server(of, server, made_of)));
         }
+    }
+    let mut discoveries = service.discoveries.iter();
+    for found in written.settings().iter().filter(|s| s.keyword.starts_with("servers_from_")) {
+        let Some(discovery) = discoveries.next() else { break };
+        made.push(servers_from(discovery, found, written));
     }
     let settings = block(inner(&ROOT, "virtual_server"), written.settings(), made, SPOKEN);
     Setting::block("virtual_server", head, settings)
@@ -150,8 +161,33 @@ fn real_is_of(real: &RealServer, written: &Setting) -> bool {
     address == Some(real.address.ip()) && same_port
 }
 
-fn real_server(service: &Service, real: &RealServer, written: &Setting, above: &Setting) -> Setting {
-    let told = service.told_of(real.address);
+/// `servers_from_file`, `servers_from_dns`
+fn servers_from(discovery: &Discovery, written: &Setting, above: &Setting) -> Setting {
+    let mut made = server_words(&discovery.template, &discovery.told, written, above);
+    made.push(flag("allow_empty", discovery.allow_empty));
+    if let Origin::Dns(lookup) = &discovery.origin {
+        made.push(text("type", lookup.kind.name()));
+        if let Records::A(port) | Records::Aaaa(port) = lookup.kind {
+            made.push(number("port", port));
+        }
+        made.extend(lookup.resolvers.iter().map(|at| Setting::new("resolver", Value::Address(at.ip()))));
+        made.extend(lookup.resolvers.first().map(|at| number("resolver_port", at.port())));
+        made.push(number("min_ttl", lookup.min_ttl.as_secs()));
+        made.push(number("max_ttl", lookup.max_ttl.as_secs()));
+    }
+    let of = inner(inner(&ROOT, "virtual_server"), written.keyword);
+    Setting::block(written.keyword, written.value.clone(), as_server(of, written, made))
+}
+
+/// The words of a block for real servers; its checks were looked at.
+fn as_server(of: &'static Block, written: &Setting, made: Vec<Setting>) -> Vec<Setting> {
+    let checks = of.rows().filter(|row| row.args.block().is_some()).map(|row| row.name);
+    let spoken: Vec<&str> = checks.chain(["port", "resolver", "resolver_port"]).collect();
+    block(of, written.settings(), made, &spoken)
+}
+
+/// What a real server comes to.
+fn server_words(real: &RealServer, told: &ServerNotify, written: &Setting, above: &Setting) -> Vec<Setting> {
     let mut made = vec![
         number("weight", real.weight),
         Setting::new("lvs_method", method(real.forwarding)),
@@ -175,9 +211,7 @@ fn real_server(service: &Service, real: &RealServer, written: &Setting, above: &
         made.extend(found.or(value).map(|value| Setting::new(name, value)));
     }
     checker::checks(real, written, &mut made);
-    let of = inner(inner(&ROOT, "virtual_server"), "real_server");
-    let checks: Vec<&str> = of.rows().filter(|row| row.args.block().is_some()).map(|row| row.name).collect();
-    Setting::block("real_server", socket(real.address), block(of, written.settings(), made, &checks))
+    made
 }
 
 fn socket(address: SocketAddr) -> Value {

@@ -123,7 +123,8 @@ VIRTUAL_SERVER_ROWS:
 }
 
 /// `virtual_server`
-pub(super) static VIRTUAL_SERVER: Block = Block { path: "virtual_server", keywords: &[VIRTUAL_SERVER_ROWS] };
+pub(super) static VIRTUAL_SERVER: Block =
+    Block { path: "virtual_server", keywords: &[VIRTUAL_SERVER_ROWS, super::ours::VIRTUAL_SERVER] };
 
 rows! {
 /// Words of `virtual_server/real_server`.
@@ -185,6 +186,9 @@ REAL_SERVER_ROWS:
     "BFD_CHECK" Block(&BFD_CHECK), "{ }", "", "", Acts;
         "Follow a BFD instance."
 }
+
+/// Words of a real server, also of one that is found somewhere.
+pub(super) const SERVER: &[Keyword] = REAL_SERVER_ROWS;
 
 /// `virtual_server/real_server`
 pub(super) static REAL_SERVER: Block =

@@ -367,6 +367,8 @@ const OPTIONS: &[(&str, &str, &Block)] = &[
     ("virtual_server", "sorry_server_lvs_method", &LVS_METHOD),
     ("/", "virtual_server", &VIRTUAL_SERVER),
     ("virtual_server/real_server", "lvs_method", &REAL_SERVER_METHOD),
+    ("virtual_server/servers_from_file", "lvs_method", &REAL_SERVER_METHOD),
+    ("virtual_server/servers_from_dns", "lvs_method", &REAL_SERVER_METHOD),
     ("virtual_server/real_server/HTTP_GET/url", "regex_options", &REGEX_OPTIONS),
     ("virtual_server/real_server/SSL_GET/url", "regex_options", &REGEX_OPTIONS),
     ("virtual_server/real_server/FILE_CHECK", "weight", &FILE_WEIGHT),

@@ -104,6 +104,52 @@ SSL_GET_OWN_ROWS:
         "Tell of a certificate that ends in fewer days; the server stays up."
 }
 
+rows! {
+/// Words of `virtual_server`.
+VIRTUAL_SERVER_OWN_ROWS:
+    "servers_from_file" NamedBlock(&FROM_FILE), "PATH { }", "absolute; each file once", "", Acts;
+        "Further real servers are those of a file, which is followed while the daemon runs: a line ADDRESS PORT [weight N] each, # \
+         begins a comment. The words inside are a real server's: all that are found there are like that."
+    "servers_from_dns" NamedBlock(&FROM_DNS), "NAME { }", "a whole domain name; each name and type once", "", Acts;
+        "Further real servers are those of a domain name, which is asked for again when the answer's time to live is over. The words \
+         inside are a real server's: all that are found there are like that."
+}
+
+rows! {
+/// Words of `servers_from_file` and `servers_from_dns`.
+FROM_ROWS:
+    "allow_empty" Flag, "", "flag", "off", Acts;
+        "A file or an answer without any server takes all of them out; unless it is given, they stay as they were."
+}
+
+rows! {
+/// Words of `servers_from_dns`.
+FROM_DNS_ROWS:
+    "type" OneOf(&["A", "AAAA", "SRV"]), "A|AAAA|SRV", "", "A; AAAA for a virtual server of IPv6", Acts;
+        "Which records are asked for. SRV gives ports and weights, and names whose addresses are asked for; only the records of the \
+         lowest priority count."
+    "port" Int(1, 65_535), "PORT", "1..65535; not beside SRV", "that of the virtual server", Acts;
+        "The port of the servers."
+    "resolver" Ip(Family::Any), "IPADDR", "any number, at most 8", "those of /etc/resolv.conf", Acts;
+        "A name server that is asked; the next one where it does not answer."
+    "resolver_port" Int(1, 65_535), "PORT", "1..65535", "53", Acts;
+        "The port of every resolver."
+    "min_ttl" Int(1, 86_400), "SECONDS(int)", "1..86400; at most max_ttl", "5", Acts;
+        "An answer counts for so long at least, whatever its time to live; and so long after a question in vain the next is asked."
+    "max_ttl" Int(1, 86_400), "SECONDS(int)", "1..86400", "3600", Acts;
+        "An answer counts for so long at most."
+}
+
+/// `virtual_server/servers_from_file`
+static FROM_FILE: Block =
+    Block { path: "virtual_server/servers_from_file", keywords: &[FROM_ROWS, super::lvs::SERVER] };
+
+/// `virtual_server/servers_from_dns`
+static FROM_DNS: Block =
+    Block { path: "virtual_server/servers_from_dns", keywords: &[FROM_ROWS, FROM_DNS_ROWS, super::lvs::SERVER] };
+
+/// Words of `virtual_server`.
+pub(super) const VIRTUAL_SERVER: &[Keyword] = VIRTUAL_SERVER_OWN_ROWS;
 /// Checks of a real server.
 pub(super) const REAL_SERVER: &[Keyword] = REAL_SERVER_OWN_ROWS;
 /// Words of checks that make a TCP connection.

@@ -160,7 +160,8 @@ impl Lower<'_> {
         let own = chain.own;
         let ip = chain.own(|nodes| nodes.ip("connect_ip")).unwrap_or(server.ip());
         let port = chain.own(|nodes| nodes.int("connect_port")).map_or(server.port(), narrow);
-        if port == 0 && probe != Probe::Ping {
+        // A server that is found somewhere has its port from there.
+        if port == 0 && probe != Probe::Ping && !server.ip().is_unspecified() {
             if !own.flawed && !chain.server.flawed {
                 let message = format!("`{}` has no port to connect to: the server has none", node.keyword.name);
                 self.push(Report::error(Code::PortRule, node.whole(), message).help("connect_port PORT"));

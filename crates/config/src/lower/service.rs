@@ -1,5 +1,6 @@
 //! `virtual_server` and `real_server`: what the director balances, over what, and how they inherit.
 
+use super::discovery::{discovers, family_of_records};
 use super::server_group::{Entry, family};
 use super::{Lower, Named, narrow};
 use crate::diag::{Code, Level, Report};
@@ -64,14 +65,15 @@ impl Lower<'_> {
             let service = if let Some(service) = known {
                 service
             } else {
-                let found = self.findings.count();
+                let findings = self.findings.count();
                 let (unfolded, more) = crate::tree::unfold(node, self.tape, self.findings);
                 hoisted.extend(more.into_iter().filter(|n| n.keyword.name == "virtual_server"));
                 let Some(service) = self.next_service(&unfolded, &groups, &mut users) else { continue };
                 let group = unfolded.words.first().is_some_and(|w| w.text == "group");
-                let refers = service.lvs.real_servers.iter().flat_map(|r| &r.checkers);
+                let found = service.discoveries.iter().map(|found| &found.template);
+                let refers = service.lvs.real_servers.iter().chain(found).flat_map(|r| &r.checkers);
                 let refers = refers.into_iter().any(|c| matches!(c.probe, Probe::Bfd(_) | Probe::File(_)));
-                lasts = !group && !refers && self.findings.count() == found && !unfolded.runs_programs();
+                lasts = !group && !refers && self.findings.count() == findings && !unfolded.runs_programs();
                 Arc::new(service)
             };
             let clash = service.lvs.keys.iter().find_map(|k| Some((*k, *seen.get(k)?)));
@@ -120,6 +122,10 @@ impl Lower<'_> {
     /// Looks at the servers of a service that can't be used as it is.
     fn judge(&mut self, nodes: &Nodes) {
         self.forwarding(nodes, "lvs_method");
+        for found in nodes.all("servers_from_file").chain(nodes.all("servers_from_dns")) {
+            self.forwarding(found.nodes(), "lvs_method");
+            self.checkers(found, nodes, SocketAddr::from(([0, 0, 0, 0], 0)));
+        }
         for server in nodes.all("real_server") {
             self.forwarding(server.nodes(), "lvs_method");
             if let Some(address) = self.socket("real_server", &server.words) {
@@ -201,9 +207,10 @@ impl Lower<'_> {
             }
             real_servers.push(real);
         }
+        let discoveries = self.discoveries(nodes, &target, family, port, forwarding);
         let sorry = self.sorry(nodes, &target, family, port, forwarding);
-        if real_servers.is_empty() {
-            if !nodes.flawed && nodes.find("real_server").is_none() {
+        if real_servers.is_empty() && discoveries.is_empty() {
+            if !nodes.flawed && nodes.find("real_server").is_none() && !discovers(nodes) {
                 let message = "this virtual server has no real server and is left out";
                 self.push(Report::warning(Code::EmptyService, node.whole(), message));
             }
@@ -223,12 +230,15 @@ impl Lower<'_> {
             | Probe::Grpc(_) => false,
         };
         let fixed = !real_servers.iter().flat_map(|s| &s.checkers).any(moving);
-        if fixed && real_servers.iter().all(|s| s.weight == 0) {
+        if fixed && discoveries.is_empty() && real_servers.iter().all(|s| s.weight == 0) {
             let message = "every real server has weight 0: no connection goes anywhere";
             let report = Report::warning(Code::NoWeight, node.whole(), message);
             self.push(report.help("a server that shall work has a weight of 1 or more"));
         }
-        let (quorum, hysteresis) = self.quorum(nodes, &real_servers);
+        // How much is found nobody knows before.
+        let most =
+            discoveries.is_empty().then(|| real_servers.iter().fold(0u32, |sum, s| sum.saturating_add(s.weight)));
+        let (quorum, hysteresis) = self.quorum(nodes, most);
         Some(Service {
             lvs: VirtualServer {
                 id: VirtualServerId(id),
@@ -248,6 +258,7 @@ impl Lower<'_> {
             quorum_down: self.script(nodes, "quorum_down"),
             smtp_alert: nodes.switch("smtp_alert").unwrap_or(self.defaults.smtp_checker.unwrap_or(false)),
             servers: notify,
+            discoveries,
         })
     }
 
@@ -275,6 +286,7 @@ impl Lower<'_> {
             .filter(|_| !tunnelled)
             .find_map(|s| s.words.first().and_then(|w| w.text.parse::<IpAddr>().ok()))
             .map(of);
+        let guessed = guessed.or_else(|| family_of_records(nodes).filter(|_| !tunnelled));
         own.or(said.map(|s| s.1)).or(guessed).unwrap_or(Family::Inet)
     }
 
@@ -406,11 +418,11 @@ impl Lower<'_> {
         flags
     }
 
-    fn quorum(&mut self, nodes: &Nodes, servers: &[RealServer]) -> (u32, u32) {
-        let sum = servers.iter().fold(0u32, |sum, s| sum.saturating_add(s.weight));
+    /// `most`: what all servers weigh together, if that is known.
+    fn quorum(&mut self, nodes: &Nodes, most: Option<u32>) -> (u32, u32) {
         let said: u32 = nodes.int("quorum").map_or(1, narrow);
         let mut quorum = said;
-        if said > sum.max(1) {
+        if let Some(sum) = most.filter(|sum| said > (*sum).max(1)) {
             quorum = sum.max(1);
             let at = nodes.find("quorum").map_or(Place::NOWHERE, Node::argument);
             let message = format!("`quorum` {said} can't be reached: all weights together are {sum}");
@@ -462,12 +474,25 @@ impl Lower<'_> {
         port: Option<u16>,
         by: Forwarding,
     ) -> Option<(RealServer, ServerNotify)> {
-        let nodes = node.nodes();
         let given = self.socket("real_server", &node.words)?;
-        let by = self.forwarding(nodes, "lvs_method").unwrap_or(by);
+        let by = self.forwarding(node.nodes(), "lvs_method").unwrap_or(by);
         self.fits(given, node.argument(), family, by)?;
         let port = self.port(given, node.argument(), target, port, by);
         let address = SocketAddr::new(given.ip(), port);
+        // As in the original, checks go to the port that is written, also where packets keep the service's.
+        let checked = if given.port() == 0 { address } else { given };
+        Some(self.server(node, above, (address, checked), by))
+    }
+
+    /// A server with this address, and the one that its checks go to.
+    pub(super) fn server(
+        &mut self,
+        node: &Node,
+        above: &Nodes,
+        (address, checked): (SocketAddr, SocketAddr),
+        by: Forwarding,
+    ) -> (RealServer, ServerNotify) {
+        let nodes = node.nodes();
         let weight = nodes.int("weight").or_else(|| above.int("weight")).unwrap_or(1);
         let upper: u32 = nodes.int("uthreshold").map_or(0, narrow);
         let lower: u32 = nodes.int("lthreshold").map_or(0, narrow);
@@ -476,8 +501,7 @@ impl Lower<'_> {
             let message = format!("`lthreshold` {lower} is above `uthreshold` {upper}: the kernel refuses that");
             self.push(Report::error(Code::OutOfRange, at, message));
         }
-        // As in the original, checks go to the port that is written, also where packets keep the service's.
-        let mut checkers = self.checkers(node, above, if given.port() == 0 { address } else { given });
+        let mut checkers = self.checkers(node, above, checked);
         checkers.shrink_to_fit(); // mostly one
         let told = ServerNotify {
             up: self.script(nodes, "notify_up"),
@@ -495,7 +519,7 @@ impl Lower<'_> {
             checkers,
             duty: Duty::Serving,
         };
-        Some((server, told))
+        (server, told)
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 /// Blocks that stand for one thing: given again, their words add up.
 const ONCE: &[&str] = &["global_defs", "SSL", "authentication", "auth_hmac"];
 /// Keywords without a block that may stand more than once.
-const AGAIN: &[(&str, &str)] = &[("vrrp_instance/auth_hmac", "key"), ("garp_group", "interface")];
+const AGAIN: &[(&str, &str)] =
+    &[("vrrp_instance/auth_hmac", "key"), ("garp_group", "interface"), ("virtual_server/servers_from_dns", "resolver")];
 /// The same where each has several words: all together are one list.
 const LISTS: &[&str] = &["status_code", "include_check"];
 

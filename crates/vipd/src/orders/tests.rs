@@ -1,6 +1,7 @@
 //! Orders for real servers on top of a file: one server, one host, added, removed, at their ends.
 
 use super::*;
+use crate::kept;
 
 const FILE: &str = "virtual_server 192.0.2.1 80 {\n protocol TCP\n quorum 2\n persistence_timeout 50\n real_server 10.0.0.1 80 {\n \
     weight 3\n TCP_CHECK {\n }\n }\n real_server 10.0.0.2 80 {\n weight 1\n notify_up /bin/true\n }\n}\n\
@@ -314,20 +315,20 @@ fn what_ends_with_a_reload_takes_nothing_else_with_it() {
 #[test]
 fn a_file_of_orders_that_is_not_root_s_own_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
-    let path = kept::place(&directory.path().join("x.sock"));
+    let path = place(&directory.path().join("x.sock"));
     assert!(path.ends_with("x.sock.orders"));
-    assert_eq!(kept::read(&path).unwrap(), Orders::default());
+    assert_eq!(kept::read::<Orders>(&path).unwrap(), Orders::default());
     let (file, mut orders) = (config(FILE), Orders::default());
     give(&mut orders, &file, "all", "10.0.0.1", DRAIN).unwrap();
-    kept::write(&path, &orders).unwrap();
-    assert_eq!(kept::read(&path).unwrap(), orders);
-    kept::write(&path, &Orders::default()).unwrap();
+    kept::write(&path, Some(&orders)).unwrap();
+    assert_eq!(kept::read::<Orders>(&path).unwrap(), orders);
+    kept::write(&path, None::<&Orders>).unwrap();
     assert!(!path.exists());
     std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-    assert!(kept::read(&path).is_err());
+    assert!(kept::read::<Orders>(&path).is_err());
     std::fs::remove_file(&path).unwrap();
     for text in ["", "[]x", "{\"a\":1}", "[{\"service\":7}]"] {
         std::fs::write(&path, text).unwrap();
-        assert!(kept::read(&path).is_err(), "{text}");
+        assert!(kept::read::<Orders>(&path).is_err(), "{text}");
     }
 }

@@ -9,12 +9,14 @@
 
 mod asking;
 mod late;
+mod names;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
 use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Verdict};
 use crate::posture::Own;
 use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
+use names::{Asked, Names};
 use serde_json::value::to_raw_value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
@@ -57,8 +59,9 @@ pub(crate) async fn run(stream: UnixStream) -> ExitCode {
     }
     let (mut receiver, sender) = channel::split(stream);
     let (results, mut queue) = mpsc::channel(1024);
-    let mut role = Role::new(sender, results);
-    let mut result = role.turn(&mut receiver, &mut queue).await;
+    let (answers, mut asked) = mpsc::channel(64);
+    let mut role = Role::new(sender, results, answers);
+    let mut result = role.turn(&mut receiver, &mut queue, &mut asked).await;
     if result.is_ok() {
         result = role.sender.close().await;
     }
@@ -165,11 +168,13 @@ struct Role {
     sessions: Sessions,
     /// What the tracked files say.
     files: BTreeMap<String, i64>,
+    /// The names of real servers that are asked for.
+    names: Names,
     configured: bool,
 }
 
 impl Role {
-    fn new(sender: Sender, results: mpsc::Sender<Ran>) -> Role {
+    fn new(sender: Sender, results: mpsc::Sender<Ran>, answers: mpsc::Sender<Asked>) -> Role {
         Role {
             own: Own::default(),
             sender: Outbox::new(sender),
@@ -197,11 +202,17 @@ impl Role {
             owed: BTreeSet::new(),
             sessions: Sessions::new(),
             files: BTreeMap::new(),
+            names: Names::new(answers),
             configured: false,
         }
     }
 
-    async fn turn(&mut self, receiver: &mut Receiver, queue: &mut mpsc::Receiver<Ran>) -> io::Result<()> {
+    async fn turn(
+        &mut self,
+        receiver: &mut Receiver,
+        queue: &mut mpsc::Receiver<Ran>,
+        asked: &mut mpsc::Receiver<Asked>,
+    ) -> io::Result<()> {
         loop {
             let due = self.due.first().map(|(at, _)| *at);
             let owed = (self.configured && !self.owed.is_empty()).then_some(Duration::ZERO);
@@ -229,6 +240,9 @@ impl Role {
                         self.probed(next);
                     }
                     self.tell().await?;
+                }
+                Some(Asked { lookup, outcome, again }) = asked.recv() => {
+                    self.sender.send(&FromRole::Found { lookup, outcome, again }).await?;
                 }
                 () = tokio::time::sleep(sleep) => self.work().await?,
             }
@@ -264,6 +278,7 @@ impl Role {
                 self.follow_all();
                 self.tell().await?;
             }
+            ToRole::Lookups(lookups) => self.names.ask_for(lookups),
             ToRole::Script { .. }
             | ToRole::Cleared { .. }
             | ToRole::Steer { .. }

@@ -152,6 +152,7 @@ impl Console {
             | ToRole::Mastership(_)
             | ToRole::Sessions(_)
             | ToRole::Process { .. }
+            | ToRole::Lookups(_)
             | ToRole::Ran { .. }
             | ToRole::Verdicts(_)
             | ToRole::Query(_) => {

@@ -262,6 +262,7 @@ impl Director {
             | ToRole::File { .. }
             | ToRole::Sessions(_)
             | ToRole::Process { .. }
+            | ToRole::Lookups(_)
             | ToRole::Ran { .. }
             | ToRole::Events { .. }
             | ToRole::Mail { .. }
@@ -790,6 +791,7 @@ impl Director {
                 inactive_connections: places.iter().map(|c| c.inactive).sum(),
                 connections: places.iter().map(|c| c.connections).sum(),
                 order: None,
+                found: None,
                 checks: Vec::new(),
             }
         });

@@ -410,6 +410,7 @@ impl Role {
                     return Ok(());
                 }
                 ToRole::Sessions(_)
+                | ToRole::Lookups(_)
                 | ToRole::Ran { .. }
                 | ToRole::Verdicts(_)
                 | ToRole::Events { .. }

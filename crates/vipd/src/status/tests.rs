@@ -176,6 +176,7 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
         inactive_connections: 48_211,
         connections: 1_204_007,
         order: None,
+        found: None,
         checks: vec![CheckStatus {
             kind: "HTTP_GET".to_owned(),
             up: alive,

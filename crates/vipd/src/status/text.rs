@@ -3,9 +3,9 @@
 use super::table::{Cell, Colour, Page, Table, Tint};
 use std::time::{Duration, UNIX_EPOCH};
 use vipd_api::{
-    AddressStatus, CheckStatus, HeartbeatStatus, HookStatus, InstanceStatus, OrderStatus, PathStatus, RealServerStatus,
-    ServiceStatus, StaticStatus, Status, TrackStatus, TransitionStatus, UnixTime, UnknownServerStatus, UnsentStatus,
-    VERSION,
+    AddressStatus, CheckStatus, HeartbeatStatus, HookStatus, InstanceStatus, OrderStatus, PathStatus, PlaceStatus,
+    RealServerStatus, ServiceStatus, StaleStatus, StaticStatus, Status, TrackStatus, TransitionStatus, UnixTime,
+    UnknownServerStatus, UnsentStatus, VERSION,
 };
 
 /// How much to show.
@@ -511,6 +511,9 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
         let line = format!("{} is left out: {}", removed.address, order(&removed.order, now));
         page.line(4, &[Cell::new(line, Tint::Warn)]);
     }
+    for place in &service.found_at {
+        page.line(4, &place_line(place, now));
+    }
     if service.real_servers.is_empty() {
         page.line(4, &[Cell::new("no real servers", Tint::Warn)]);
         return;
@@ -533,9 +536,25 @@ fn virtual_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
         if let Some(ordered) = &server.order {
             table.note(vec![Cell::new(order(ordered, now), Tint::Warn)]);
         }
+        if let Some(found) = &server.found {
+            let line = format!("from {} since {}", found.from, span(now - found.since));
+            table.note(vec![Cell::new(line, Tint::Faint)]);
+        }
         probes(&mut table, &server.checks, now, depth);
     }
     page.table(table);
+}
+
+/// A place where real servers are found: `3 from DNS A web.example.org, seen 12 s ago, asked again in 18 s`.
+fn place_line(place: &PlaceStatus, now: UnixTime) -> Vec<Cell> {
+    let PlaceStatus { from, servers, seen, next_look, stale } = place;
+    let seen = seen.map_or("never seen".to_owned(), |at| format!("seen {} ago", span(now - at)));
+    let next = next_look.map(|at| format!(", asked again in {}", span(at - now))).unwrap_or_default();
+    let mut line = vec![format!("{servers} from {from}, {seen}{next}").into()];
+    if let Some(StaleStatus { since, why }) = stale {
+        line.push(Cell::new(format!("(perhaps old since {}: {why})", span(now - since)), Tint::Warn));
+    }
+    line
 }
 
 /// What an operator wants of a real server: `drain, as an operator (uid 0) wants it since 12 s; down in 48 s`.

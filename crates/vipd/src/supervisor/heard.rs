@@ -125,6 +125,7 @@ impl Supervisor {
                 }
             }
             FromRole::Ask(ask) => self.judge(ask),
+            FromRole::Found { lookup, outcome, again } => self.lookup_says(lookup, &outcome, again),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {
                 for verdict in &verdicts {

@@ -9,6 +9,7 @@
 //!                                   +--> files, processes: what is tracked, each in a thread of its own
 //!                                   +--> absence: what is taken off the host when the vrrp role is not there to do it
 //!                                   +--> reload: another configuration; timed: at a time that a file says
+//!                                   +--> finding: real servers in files and behind names
 //!                                   +--> servers: what operators want of real servers beside it
 //! ```
 
@@ -16,6 +17,7 @@ mod absence;
 mod estate;
 mod fifo;
 mod files;
+mod finding;
 mod followed;
 mod heard;
 mod hooks;
@@ -33,7 +35,9 @@ mod servers;
 mod takeover;
 mod timed;
 mod view;
+mod watching;
 
+use crate::found::{Found, Outcome};
 use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::orders::Orders;
 use crate::part;
@@ -59,7 +63,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-use vipd_api::{ConfigStatus, Reply};
+use vipd_api::{ConfigStatus, Reply, UnixTime};
+use vipd_config::discovery::Lookup;
 use vipd_config::model::{Config, Namespace, TrackedFile, TrackedProcess};
 use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
@@ -125,6 +130,8 @@ pub(crate) enum Event {
     Script { name: String, serial: u64, exit: Exit },
     /// A tracked file has another value, or its first.
     File { serial: u64, name: String, value: i64 },
+    /// A file of real servers was read.
+    Listing { serial: u64, path: PathBuf, outcome: Outcome },
     /// So many of a tracked process run, other than before or for the first time.
     Process { serial: u64, name: String, count: u32, cause: Cause },
     /// Whether a silent master's place may be taken.
@@ -143,11 +150,21 @@ struct Supervisor {
     plan: Plan,
     /// What the file says.
     file: Arc<Config>,
+    /// Real servers that were found besides.
+    found: Found,
+    /// What the file says, with those on top.
+    grown: Arc<Config>,
+    /// The files that such servers are found in.
+    listings: Followed<finding::Listed, ()>,
+    /// The names that such servers are found under, each with whom it is for.
+    lookups: Vec<(Lookup, (VirtualServerId, bool))>,
+    /// When they are asked for again.
+    next_looks: Vec<(Lookup, UnixTime)>,
     /// What operators want of real servers.
     orders_on_servers: Orders,
     /// The ping behind the last of them that the director has not answered.
     order_pulse: Option<u64>,
-    /// What is in force: the file, and the orders on top of it.
+    /// What is in force: the file, the servers that were found, and the orders on top of both.
     config: Arc<Config>,
     /// What makes the next reading a short one.
     memory: Arc<Memory>,
@@ -259,6 +276,11 @@ impl Supervisor {
         Supervisor {
             plan,
             file: config.clone(),
+            found: Found::default(),
+            grown: config.clone(),
+            listings: Followed::default(),
+            lookups: Vec::new(),
+            next_looks: Vec::new(),
             orders_on_servers: Orders::default(),
             order_pulse: None,
             old: config.clone(),
@@ -331,6 +353,7 @@ impl Supervisor {
             with += &format!("; {died}");
         }
         self.note("daemon", "vipd".to_owned(), "started".to_owned(), with);
+        self.inherit_found();
         self.inherit_orders();
         self.call_myself();
         self.mask_files();
@@ -340,7 +363,12 @@ impl Supervisor {
             self.start(RoleName::Vrrp);
         }
         self.follow_files(files::Start::Daemon);
-        if let Some(code) = self.await_files(&mut queue).await {
+        self.find_servers();
+        let mut ended = self.await_files(&mut queue).await;
+        if ended.is_none() {
+            ended = self.await_listings(&mut queue).await;
+        }
+        if let Some(code) = ended {
             self.stop(&mut queue).await;
             return code;
         }
@@ -408,7 +436,9 @@ impl Supervisor {
             RoleName::Vrrp => {
                 !self.config.instances.is_empty() || !self.config.statics.is_empty() || self.has_sessions()
             }
-            RoleName::Check => self.config.services.iter().any(|service| service.lvs.is_checked()),
+            RoleName::Check => {
+                !self.lookups.is_empty() || self.config.services.iter().any(|service| service.lvs.is_checked())
+            }
             RoleName::Director => !self.config.services.is_empty() || self.config.global.sync_daemon.is_some(),
             RoleName::Console => true,
         };
@@ -429,6 +459,7 @@ impl Supervisor {
     }
 
     fn start(&mut self, name: RoleName) {
+        let questions = self.questions();
         let role = self.roles.entry(name).or_default();
         role.again = None;
         role.generation += 1;
@@ -444,7 +475,7 @@ impl Supervisor {
                 running.impose(name, posture::of(name, &self.config));
                 if name == RoleName::Check {
                     let files = self.files.values().map(|(name, value)| ToRole::File { name: name.clone(), value });
-                    for told in files.chain([ToRole::Sessions(self.sessions.clone())]) {
+                    for told in files.chain([ToRole::Sessions(self.sessions.clone()), questions]) {
                         let _ = running.tell(&told); // its queue is empty
                     }
                 }
@@ -559,6 +590,10 @@ impl Supervisor {
             }
             Event::File { serial, name, value } => {
                 self.file_says(serial, name, value);
+                None
+            }
+            Event::Listing { serial, path, outcome } => {
+                self.listing_says(serial, path, &outcome);
                 None
             }
             Event::Process { serial, name, count, cause } => {
@@ -685,6 +720,7 @@ impl Supervisor {
                 Ok(Some(
                     Event::Script { .. }
                     | Event::File { .. }
+                    | Event::Listing { .. }
                     | Event::Process { .. }
                     | Event::Ran { .. }
                     | Event::Cleared { .. }

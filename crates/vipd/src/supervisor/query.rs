@@ -64,7 +64,7 @@ impl Supervisor {
     /// Tells an operator the configuration in force, with its secrets veiled. It may be large: that happens off to the side.
     pub(super) fn show_config(&self, caller: Caller, nonce: String) {
         let (config, events) = (Arc::clone(&self.config), self.events.clone());
-        let orders = self.orders_on_servers.clone();
+        let (orders, found) = (self.orders_on_servers.clone(), self.found.clone());
         let options = &self.plan.options;
         let reading = Reading {
             config_id: options.config_id.clone(),
@@ -74,9 +74,10 @@ impl Supervisor {
         tokio::task::spawn_blocking(move || {
             let mut config = (*config).clone();
             crate::veil::veil(&mut config, nonce.as_bytes());
-            let json = serde_json::to_string(&config).and_then(|config| Ok((config, serde_json::to_string(&orders)?)));
+            let json = serde_json::to_string(&config)
+                .and_then(|config| Ok((config, serde_json::to_string(&orders)?, serde_json::to_string(&found)?)));
             let reply = match json {
-                Ok((config, orders)) => sendable(caller.id, Reply::Config { config, orders, reading }),
+                Ok((config, orders, found)) => sendable(caller.id, Reply::Config { config, orders, found, reading }),
                 Err(e) => Reply::Error { message: format!("the configuration can't be written as JSON: {e}") },
             };
             let _ = events.blocking_send(Event::Answer { caller, reply: Box::new(reply) });
@@ -151,6 +152,7 @@ impl Supervisor {
         query.status.hooks = self.hooks.status();
         view::fill(&mut query.status, &self.config, &self.plan.roles, &self.plan.role_options);
         view::fill_in_orders(&mut query.status, self.orders_on_servers.all());
+        self.fill_in_found(&mut query.status);
         match query.asker {
             Asker::Operator(caller) => self.reply(caller, Reply::Status(Box::new(query.status))),
             Asker::Dump => dump("keepalived.data", &crate::status::render(&query.status)),
@@ -217,7 +219,10 @@ mod tests {
     fn a_configuration_that_is_too_large_is_not_shown() {
         let reply = |length| {
             let config = "\"".repeat(length);
-            sendable(1, Reply::Config { config, orders: String::new(), reading: Reading::default() })
+            sendable(
+                1,
+                Reply::Config { config, orders: String::new(), found: String::new(), reading: Reading::default() },
+            )
         };
         assert!(matches!(reply(10), Reply::Config { .. }));
         // Each mark of quotation takes two bytes.

@@ -4,6 +4,7 @@ use super::files::Start;
 use super::query::Caller;
 use super::role::Told;
 use super::{Event, RoleName, Supervisor, reading};
+use crate::found::Found;
 use crate::message::{Configure, Known, ToRole};
 use crate::orders::{Ended, Orders, Outlived};
 use crate::output::counted;
@@ -76,6 +77,8 @@ pub(crate) struct Read {
 /// A configuration that may take the place of the one in force.
 struct Taking {
     file: Arc<Config>,
+    /// The same with the real servers that were found on top.
+    grown: Config,
     /// What operators want that still means something.
     orders: Orders,
     ended: Vec<Ended>,
@@ -87,11 +90,12 @@ struct Taking {
 }
 
 impl Taking {
-    fn new(file: Arc<Config>, mut orders: Orders, against: Arc<Config>) -> Taking {
-        let ended = orders.outlive(&file, Outlived::Reload);
-        let config = orders.on_top_of(&file);
+    fn new(file: Arc<Config>, found: &Found, mut orders: Orders, against: Arc<Config>) -> Taking {
+        let grown = found.on_top_of(&file);
+        let ended = orders.outlive(&grown, Outlived::Reload);
+        let config = orders.on_top_of(&grown);
         let compared = Compared::between(&against, &config);
-        Taking { file, orders, ended, config, against, compared }
+        Taking { file, grown, orders, ended, config, against, compared }
     }
 }
 
@@ -151,10 +155,12 @@ impl Supervisor {
                 let (known, mark) = (self.sources.clone(), self.mark());
                 let (before, memory) = (Arc::clone(&self.file), Arc::clone(&self.memory));
                 let (old, orders) = (Arc::clone(&self.config), self.orders_on_servers.clone());
+                let found = self.found.clone();
                 let read = tokio::task::spawn_blocking(move || {
                     let mut loaded = reading::read(&file, &options, Some((&before, &memory)), &known, mark.as_deref())?;
                     let findings = vipd_config::render_text(&loaded, Color::Never);
-                    let taking = loaded.config.take().map(|new| Taking::new(Arc::new(new), orders, Arc::clone(&old)));
+                    let taking =
+                        loaded.config.take().map(|new| Taking::new(Arc::new(new), &found, orders, Arc::clone(&old)));
                     if let Some(file) = &old.global.reload_findings
                         && let Err(e) = reading::write_findings(file, &findings)
                     {
@@ -202,10 +208,11 @@ impl Supervisor {
                     warn!("{line}");
                 }
                 if !Arc::ptr_eq(&taking.against, &self.config) {
-                    // An operator has ordered something while the file was being read.
-                    taking = Taking::new(taking.file, self.orders_on_servers.clone(), Arc::clone(&self.config));
+                    // An operator has ordered something, or a server was found, while the file was being read.
+                    let (orders, against) = (self.orders_on_servers.clone(), Arc::clone(&self.config));
+                    taking = Taking::new(taking.file, &self.found, orders, against);
                 }
-                let Taking { file, orders, ended, config, compared, .. } = taking;
+                let Taking { file, grown, orders, ended, config, compared, .. } = taking;
                 for change in compared.changes.iter().take(LOGGED) {
                     info!("{change}");
                 }
@@ -215,6 +222,9 @@ impl Supervisor {
                 }
                 self.memory = Arc::new(loaded.memory);
                 self.file = file;
+                self.grown = Arc::new(grown);
+                self.found.keep_to(&self.file);
+                self.keep_found();
                 self.tell_ended(&ended);
                 if self.orders_on_servers != orders {
                     self.orders_on_servers = orders;
@@ -384,6 +394,7 @@ impl Supervisor {
             info!("the configuration means the same as before: nothing is touched");
             self.old = Arc::clone(&self.config);
             self.hooks.configure(&self.config, &self.old);
+            self.find_servers();
             return;
         }
         let before = std::mem::replace(&mut self.config, Arc::new(config));
@@ -392,6 +403,7 @@ impl Supervisor {
         self.mask_files();
         self.hand_over(&before, &compared.services);
         self.tell_mastership();
+        self.find_servers(); // who asks for their names may have to be started
         self.start_roles();
         self.start_scripts();
         self.tell_files();

@@ -4,8 +4,9 @@
 use super::hooks::name_of_service;
 use super::query::{Caller, who};
 use super::{RoleName, Supervisor};
+use crate::kept;
 use crate::message::ToRole;
-use crate::orders::{Done, Ended, Giver, Outlived, Server, UNCHANGED, kept};
+use crate::orders::{self, Done, Ended, Giver, Outlived, Server, UNCHANGED};
 use crate::part::Difference;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,14 +30,14 @@ fn subject((service, address): &Server) -> String {
 impl Supervisor {
     /// Takes what a daemon before this one has left, before anything runs.
     pub(super) fn inherit_orders(&mut self) {
-        let path = kept::place(Path::new(&self.plan.role_options.socket));
+        let path = orders::place(Path::new(&self.plan.role_options.socket));
         match kept::read(&path) {
             Ok(orders) => self.orders_on_servers = orders,
             Err(e) => warn!("the orders of operators in {} can't be read, and are forgotten: {e}", path.display()),
         }
         let before = self.orders_on_servers.clone();
-        let ended = self.orders_on_servers.outlive(&self.file, Outlived::Start);
-        self.config = Arc::new(self.orders_on_servers.on_top_of(&self.file));
+        let ended = self.orders_on_servers.outlive(&self.grown, Outlived::Start);
+        self.config = Arc::new(self.orders_on_servers.on_top_of(&self.grown));
         self.tell_ended(&ended);
         if self.orders_on_servers != before {
             let _ = self.keep_orders(); // it says so itself
@@ -51,7 +52,7 @@ impl Supervisor {
         let by = who(uid);
         let giver = Giver { by: &by, at: unix_time(), now: monotonic_micros() };
         let verdicts = |server: &Server| self.verdicts.get(server).map(|verdict| (verdict.alive, verdict.weight));
-        let done = match self.orders_on_servers.take(&self.file, order, &giver, &verdicts) {
+        let done = match self.orders_on_servers.take(&self.grown, order, &giver, &verdicts) {
             Ok(done) => done,
             Err(message) => {
                 info!("the order of {by} is refused: {message}");
@@ -88,13 +89,13 @@ impl Supervisor {
     }
 
     /// Hands what is in force now of these virtual servers to the roles. An error: it can't be kept for a daemon that follows.
-    fn enforce(&mut self, ids: BTreeSet<VirtualServerId>) -> Result<(), String> {
+    pub(super) fn enforce(&mut self, ids: BTreeSet<VirtualServerId>) -> Result<(), String> {
         let kept = self.keep_orders();
         let mut config = Config::clone(&self.config);
         let mut touched = Vec::new();
-        for (at, (file, effective)) in self.file.services.iter().zip(&mut config.services).enumerate() {
-            if ids.contains(&file.lvs.id) {
-                *effective = self.orders_on_servers.on_service(file);
+        for (at, (grown, effective)) in self.grown.services.iter().zip(&mut config.services).enumerate() {
+            if ids.contains(&grown.lvs.id) {
+                *effective = self.orders_on_servers.on_service(grown);
                 touched.push(at);
             }
         }
@@ -154,8 +155,9 @@ impl Supervisor {
 
     /// Keeps the orders for a daemon that follows. An error is logged, and told to whoever gave one.
     pub(super) fn keep_orders(&self) -> Result<(), String> {
-        let path = kept::place(Path::new(&self.plan.role_options.socket));
-        kept::write(&path, &self.orders_on_servers).map_err(|e| {
+        let path = orders::place(Path::new(&self.plan.role_options.socket));
+        let kept_orders = Some(&self.orders_on_servers).filter(|orders| !orders.all().is_empty());
+        kept::write(&path, kept_orders).map_err(|e| {
             let why = format!("WARNING: it can't be kept for a daemon that follows: {}: {e}", path.display());
             warn!("orders of operators: {why}");
             why

@@ -6,9 +6,9 @@ use super::*;
 use crate::channel::Decoder;
 use crate::message::{About, News};
 
-type Waiting = mpsc::Receiver<Vec<u8>>;
+pub(super) type Waiting = mpsc::Receiver<Vec<u8>>;
 
-fn supervisor() -> (Supervisor, mpsc::Receiver<Event>) {
+pub(super) fn supervisor() -> (Supervisor, mpsc::Receiver<Event>) {
     let plan = Plan {
         file: PathBuf::from("/does/not/exist"),
         options: Options::default(),
@@ -28,7 +28,7 @@ fn supervisor() -> (Supervisor, mpsc::Receiver<Event>) {
 }
 
 /// A role of this supervisor that takes that many messages.
-fn play(supervisor: &mut Supervisor, name: RoleName, places: usize) -> Waiting {
+pub(super) fn play(supervisor: &mut Supervisor, name: RoleName, places: usize) -> Waiting {
     let (running, waiting) = Running::puppet(places);
     let role = supervisor.roles.entry(name).or_default();
     role.generation += 1;
@@ -37,7 +37,7 @@ fn play(supervisor: &mut Supervisor, name: RoleName, places: usize) -> Waiting {
 }
 
 /// What a role was told.
-fn told(waiting: &mut Waiting) -> Vec<ToRole> {
+pub(super) fn told(waiting: &mut Waiting) -> Vec<ToRole> {
     let mut decoder = Decoder::default();
     while let Ok(bytes) = waiting.try_recv() {
         decoder.feed(&bytes);
@@ -80,7 +80,12 @@ async fn an_answer_for_a_console_that_is_gone_reaches_nobody() {
     let before = Caller { console: 1, id: 1 };
     let mut console = play(&mut supervisor, RoleName::Console, 8);
     let reply = || {
-        Box::new(Reply::Config { config: String::new(), orders: String::new(), reading: vipd_api::Reading::default() })
+        Box::new(Reply::Config {
+            config: String::new(),
+            orders: String::new(),
+            found: String::new(),
+            reading: vipd_api::Reading::default(),
+        })
     };
     supervisor.handle(Event::Answer { caller: before, reply: reply() });
     supervisor.reloaded(vec![(before, Instant::now())], &vipd_api::Reloaded::default(), reload::Next::Nothing);

@@ -29,7 +29,7 @@ impl Stage {
     async fn new(text: &str, known: Known) -> Stage {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (results, queue) = mpsc::channel(16);
-        let role = Role::new(channel::split(ours).1, results);
+        let role = Role::new(channel::split(ours).1, results, mpsc::channel(8).0);
         let config = Config::default();
         let mut stage =
             Stage { role, config, told: channel::split(theirs).0, known: Estate::default(), _results: queue };

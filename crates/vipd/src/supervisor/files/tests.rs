@@ -44,13 +44,8 @@ impl Followed {
     fn start(path: PathBuf, init: Option<InitFile>) -> Followed {
         let (events, queue) = mpsc::channel(8);
         let (lease, alive) = Lease::for_test();
-        let follower = Follower {
-            lease,
-            events,
-            files: vec![File::new(TrackedFile { name: "F".to_owned(), path, init })],
-            directories: BTreeMap::new(),
-        };
-        let thread = Some(std::thread::spawn(move || follower.run(Start::Daemon)));
+        let files = vec![File::new(TrackedFile { name: "F".to_owned(), path, init })];
+        let thread = Some(std::thread::spawn(move || follow(lease, events, files, Start::Daemon)));
         Followed { alive: Some(alive), queue, thread }
     }
 
@@ -139,7 +134,7 @@ fn what_is_no_file_is_not_waited_for() {
     std::os::unix::fs::symlink("/dev/zero", directory.path().join("zero")).unwrap();
     std::fs::rename(directory.path().join("zero"), &path).unwrap();
     assert!(file.quiet(), "a device counts as 0");
-    assert!(read(Path::new("/dev/zero")).is_err());
+    assert!(look(Path::new("/dev/zero"), LONGEST).1.is_err());
 }
 
 #[test]
@@ -208,7 +203,7 @@ fn a_file_that_does_not_answer_keeps_the_others_waiting_once() {
         while !path.with_extension("back").exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        look(path)
+        look(path, LONGEST)
     }
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str| {
@@ -219,8 +214,8 @@ fn a_file_that_does_not_answer_keeps_the_others_waiting_once() {
     let (events, mut queue) = mpsc::channel(8);
     let (lease, _alive) = Lease::for_test();
     let files = vec![File { reader: stuck, ..file("away") }, file("here")];
-    let mut follower = Follower { lease, events, files, directories: BTreeMap::new() };
-    let mut told = |follower: &mut Follower| {
+    let mut follower = Follower::new(lease, events, files, "tracked files");
+    let mut told = |follower: &mut Follower<File>| {
         let start = std::time::Instant::now();
         follower.read_where(|_| true).unwrap();
         let mut told = Vec::new();
@@ -236,7 +231,7 @@ fn a_file_that_does_not_answer_keeps_the_others_waiting_once() {
     assert_eq!(news, [of("here", 8)]);
     assert!(took < PATIENCE, "{took:?}");
     std::fs::write(directory.path().join("away.back"), "").unwrap();
-    while follower.files[0].hanging.as_ref().is_some_and(Hanging::hangs) {
+    while follower.subjects[0].hanging.as_ref().is_some_and(Hanging::hangs) {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(told(&mut follower).0, [of("away", 7)]);
