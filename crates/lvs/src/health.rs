@@ -107,6 +107,12 @@ impl Health {
         self
     }
 
+    /// Its next run is at once.
+    pub fn hurry(mut self, now: Instant) -> Health {
+        self.known.next = now;
+        self
+    }
+
     /// A check that is new on a server which is known already: until its first run it counts as what the server's other
     /// checks made of it, whatever `alpha` says, so that a reload alone changes nothing.
     pub fn joining(mut self, server: Standing) -> Health {

@@ -39,6 +39,8 @@ impl Record {
     /// Gives an event its number and keeps it.
     pub(crate) fn number(&mut self, mut event: Event) -> Event {
         event.seq = self.next;
+        event.kind = bounded(event.kind);
+        event.subject = bounded(event.subject);
         event.what = bounded(event.what);
         event.cause = bounded(event.cause);
         self.keep(event.clone());

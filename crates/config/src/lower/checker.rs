@@ -283,8 +283,7 @@ impl Lower<'_> {
 
     /// HTTP/2 knows a host by its name and port alone.
     fn authority(&mut self, node: &Node, host: Option<&str>) {
-        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
-        if let Some(host) = host.filter(|host| host.is_empty() || !host.bytes().all(fine)) {
+        if let Some(host) = host.filter(|host| !is_authority(host)) {
             let message = format!("`virtualhost` {host}: in HTTP/2 a host is a name or an address, and perhaps a port");
             self.push(Report::error(Code::BadName, node.whole(), message));
         }
@@ -599,4 +598,18 @@ fn md5(text: &str) -> Option<[u8; 16]> {
         *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
     }
     Some(out)
+}
+
+/// A name or an address, that of IPv6 in brackets, and perhaps a port.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = bracketed.map_or(name(host), |address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    host && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }

@@ -18,7 +18,7 @@ use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
 use names::{Asked, Names};
 use serde_json::value::to_raw_value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
@@ -92,6 +92,10 @@ struct Check {
     running: Option<u64>,
     /// What does it, if that is no program.
     task: Option<AbortHandle>,
+    /// Whether what is known of it was found under these settings.
+    proven: bool,
+    /// What those share who share it.
+    share: u64,
     started: Duration,
     last_run: Option<f64>,
     took: Duration,
@@ -105,6 +109,7 @@ type Told = (bool, Option<u32>, String);
 /// What was known of a real server before a configuration: what it was, and its checks in their order.
 struct Before {
     told: Option<Told>,
+    weight: Option<u32>,
     checks: Vec<(u64, Check)>,
 }
 
@@ -116,8 +121,6 @@ struct Ran {
     serial: u64,
     /// The number of the run.
     run: u64,
-    /// How long it had to wait for its turn.
-    late: Duration,
     outcome: Outcome,
     /// What an operator should see to, though the check passes.
     notice: Option<String>,
@@ -132,8 +135,10 @@ struct Role {
     /// The weights that the configuration gives them.
     weights: BTreeMap<Server, u32>,
     due: BTreeSet<(Duration, u64)>,
-    /// Checks that servers may share, by the fingerprints of their settings.
+    /// Checks that servers may share, by `Check::share`.
     shared: HashMap<u64, u64>,
+    /// Checks that are due and wait for their turn.
+    waiting: VecDeque<u64>,
     told: BTreeMap<Server, Told>,
     serial: u64,
     /// Runs so far.
@@ -183,6 +188,7 @@ impl Role {
             weights: BTreeMap::new(),
             due: BTreeSet::new(),
             shared: HashMap::new(),
+            waiting: VecDeque::new(),
             told: BTreeMap::new(),
             serial: 0,
             runs: 0,
@@ -240,6 +246,7 @@ impl Role {
                         self.probed(next);
                     }
                     self.tell().await?;
+                    self.start_waiting().await?;
                 }
                 Some(Asked { lookup, outcome, again }) = asked.recv() => {
                     self.sender.send(&FromRole::Found { lookup, outcome, again }).await?;
@@ -255,6 +262,8 @@ impl Role {
             ToRole::Ran { id, exit } => {
                 let Some(serial) = self.programs.remove(&id) else { return Ok(Go::On) };
                 let Some(check) = self.checks.get(&serial) else { return Ok(Go::On) };
+                let took = now().saturating_sub(check.started);
+                self.lateness.note(took.saturating_sub(late::time_of(check.health.settings())));
                 let outcome = misc_outcome(check.health.settings(), &exit);
                 self.ran(serial, id, outcome);
                 self.tell().await?;
@@ -333,10 +342,10 @@ impl Role {
         let mut before = BTreeMap::new();
         for server in servers {
             let serials = self.servers.remove(&server).unwrap_or_default();
-            self.weights.remove(&server);
+            let weight = self.weights.remove(&server);
             let told = self.told.remove(&server);
             let checks = serials.into_iter().filter_map(|serial| self.part_with(serial, &server)).collect();
-            before.insert(server, Before { told, checks });
+            before.insert(server, Before { told, weight, checks });
         }
         before
     }
@@ -347,25 +356,25 @@ impl Role {
         let check = self.checks.get_mut(&serial)?;
         check.servers.remove(server);
         if !check.servers.is_empty() {
-            let like = Check { servers: BTreeSet::new(), running: None, task: None, ..check.clone() };
+            let (health, notice) = (check.health.clone(), check.notice.clone());
+            let (proven, last_run, took) = (check.proven, check.last_run, check.took);
+            let like = Check { proven, last_run, took, notice, ..Check::new(health) };
             return Some((self.next_serial(), like));
         }
         let check = self.checks.remove(&serial)?;
         self.due.remove(&(check.health.wake(), serial));
-        let place = fingerprint(check.health.settings());
-        if self.shared.get(&place) == Some(&serial) {
-            self.shared.remove(&place);
+        if self.shared.get(&check.share) == Some(&serial) {
+            self.shared.remove(&check.share);
         }
         Some((serial, check))
     }
 
-    /// The check of another real server that asks the same at the same pace, if there is one. What an agent says is a share
-    /// of the server's weight: theirs has to be the same.
-    fn shared(&self, settings: &Checker, weight: u32) -> Option<u64> {
-        let serial = self.shared.get(&fingerprint(settings)).filter(|_| settings.probe.asks())?;
+    /// The check of another real server that asks the same at the same pace, if there is one that says of this server what was
+    /// said of it, or what was found by asking just that: a reload alone changes nothing.
+    fn shared(&self, settings: &Checker, weight: u32, before: Standing) -> Option<u64> {
+        let serial = self.shared.get(&share(settings, weight)).filter(|_| settings.probe.asks())?;
         let check = self.checks.get(serial).filter(|check| check.health.settings() == settings)?;
-        let shares = !matches!(settings.probe, Probe::Agent(_)) || self.weight_of(check) == weight;
-        shares.then_some(*serial)
+        (check.proven || Standing::of(check.health.up()) == before).then_some(*serial)
     }
 
     /// The configured weight of the real servers of a check that it counts for.
@@ -380,12 +389,13 @@ impl Role {
     }
 
     /// A check is that of this real server from now on.
-    fn put_up(&mut self, serial: u64, check: Check, server: &Server) {
+    fn put_up(&mut self, serial: u64, mut check: Check, server: &Server, weight: u32) {
         if check.running.is_none() {
             self.due.insert((check.health.wake(), serial));
         }
         if check.health.settings().probe.asks() {
-            self.shared.entry(fingerprint(check.health.settings())).or_insert(serial);
+            check.share = share(check.health.settings(), weight);
+            self.shared.entry(check.share).or_insert(serial);
         }
         self.checks.entry(serial).or_insert(check).servers.insert(server.clone());
     }
@@ -415,18 +425,29 @@ impl Role {
     fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<u64> {
         let alive = || self.told.get(server).is_none_or(|(alive, _, _)| *alive);
         let standing = before.as_ref().map(|_| Standing::of(alive()));
+        let weighs_as_before = before.as_ref().and_then(|before| before.weight) == Some(real.weight);
         let mut old: Vec<Option<(u64, Check)>> = before.into_iter().flat_map(|b| b.checks).map(Some).collect();
         let settings: Vec<&Checker> = old.iter().flatten().map(|(_, check)| check.health.settings()).collect();
         let found = matches(&settings, &real.checkers);
         let mut taken = Vec::new();
         for (settings, at) in real.checkers.iter().zip(found) {
             let kept = at.and_then(|at| old.get_mut(at)?.take());
-            if let Some(serial) = self.shared(settings, real.weight) {
+            let was = match &kept {
+                Some((_, check)) => Standing::of(check.health.up()),
+                None => standing.unwrap_or(Standing::of(!settings.alpha)),
+            };
+            if let Some(serial) = self.shared(settings, real.weight, was) {
                 self.join(serial, server);
                 taken.push(serial);
                 continue;
             }
+            // What an agent says is a share of a weight: it is asked at once for one of another weight.
+            let share_of_another = matches!(settings.probe, Probe::Agent(_)) && !weighs_as_before;
             let (serial, check) = match kept {
+                Some((_, check)) if share_of_another => {
+                    let health = check.health.reconfigure(settings.clone(), now()).hurry(now());
+                    (self.next_serial(), Check { health, running: None, task: None, proven: false, ..check })
+                }
                 Some((serial, check)) if check.health.settings().asks_the_same_as(settings) => {
                     let health = check.health.reconfigure(settings.clone(), now());
                     (serial, Check { health, ..check })
@@ -434,7 +455,7 @@ impl Role {
                 // A run that asks something else may be under way: its answer is for nobody.
                 Some((_, check)) => {
                     let health = check.health.reconfigure(settings.clone(), now());
-                    (self.next_serial(), Check { health, running: None, task: None, ..check })
+                    (self.next_serial(), Check { health, running: None, task: None, proven: false, ..check })
                 }
                 None => {
                     let health = Health::new(now(), settings.clone(), spread());
@@ -445,7 +466,7 @@ impl Role {
                     (self.next_serial(), Check::new(health))
                 }
             };
-            self.put_up(serial, check, server);
+            self.put_up(serial, check, server, real.weight);
             taken.push(serial);
         }
         taken
@@ -459,7 +480,8 @@ impl Role {
             // Those that are alike are told by their order.
             let at = before.iter().position(|(of, _)| *of == fingerprint(settings));
             let known = at.map(|at| before.remove(at).1);
-            if let Some(serial) = self.shared(settings, real.weight) {
+            let was = known.as_ref().map_or(standing, |known| Standing::of(known.up()));
+            if let Some(serial) = self.shared(settings, real.weight, was) {
                 self.join(serial, server);
                 taken.push(serial);
                 continue;
@@ -469,7 +491,7 @@ impl Role {
                 None => Health::new(now(), settings.clone(), spread()).joining(standing),
             };
             let serial = self.next_serial();
-            self.put_up(serial, Check::new(health), server);
+            self.put_up(serial, Check::new(health), server, real.weight);
             taken.push(serial);
         }
         taken
@@ -485,8 +507,9 @@ impl Role {
         let now = now();
         while let Some((at, serial)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, serial));
-            self.start(serial).await?;
+            self.waiting.push_back(serial);
         }
+        self.start_waiting().await?;
         if self.keep_at.is_some_and(|at| at <= now) {
             self.keep().await?;
         }
@@ -569,8 +592,19 @@ impl Role {
         check.running
     }
 
-    async fn start(&mut self, serial: u64) -> io::Result<()> {
-        let Some(check) = self.checks.get(&serial) else { return Ok(()) };
+    /// Starts what waits for its turn, as long as there is room for it.
+    async fn start_waiting(&mut self) -> io::Result<()> {
+        while !self.waiting.is_empty() {
+            // Of what is asked of servers; the supervisor has its own bound for programs.
+            let Ok(permit) = Arc::clone(&self.probes).try_acquire_owned() else { return Ok(()) };
+            let Some(serial) = self.waiting.pop_front() else { return Ok(()) };
+            self.start(serial, permit).await?;
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self, serial: u64, permit: OwnedSemaphorePermit) -> io::Result<()> {
+        let Some(check) = self.checks.get(&serial).filter(|check| check.running.is_none()) else { return Ok(()) };
         let (settings, configured) = (check.health.settings().clone(), self.weight_of(check));
         if !settings.probe.asks() {
             self.follow(serial);
@@ -581,18 +615,17 @@ impl Role {
             self.programs.insert(run, serial);
             return self.sender.send(&FromRole::Run { id: run, probe: MiscProbe::clone(&probe) }).await;
         }
-        let (results, probes) = (self.results.clone(), self.probes.clone());
+        self.lateness.note(now().saturating_sub(due));
+        let results = self.results.clone();
         let patterns = self.patterns.of(&settings.probe);
         let client = self.client(&settings.probe);
         let task = tokio::spawn(async move {
-            // Closed only at the end of the process, when nobody waits for the result any more.
-            let Ok(_permit) = probes.acquire().await else { return };
-            let late = now().saturating_sub(due);
             let (outcome, notice) = match patterns {
                 Ok(patterns) => probe(&settings, &patterns, &client, configured).await,
                 Err(why) => (Outcome::Fail { why }, None),
             };
-            let _ = results.send(Ran { serial, run, late, outcome, notice }).await;
+            drop(permit);
+            let _ = results.send(Ran { serial, run, outcome, notice }).await;
         });
         if let Some(check) = self.checks.get_mut(&serial) {
             check.task = Some(task.abort_handle());
@@ -600,22 +633,31 @@ impl Role {
         Ok(())
     }
 
-    /// Puts others in the place of runs that do not end, and says what is late.
+    /// Ends runs that do not end by themselves, which are failures, and says so, and what is late. (Of programs the supervisor
+    /// sees to that.)
     async fn look_after_runs(&mut self) -> io::Result<()> {
         let now = now();
         self.look_at = now + LOOK;
+        let stuck = self.checks.iter().filter_map(|(serial, check)| {
+            let (run, after) = (check.running?, now.saturating_sub(check.started));
+            check.task.as_ref()?;
+            (after > late::patience(check.health.settings())).then_some((*serial, run, after))
+        });
+        let stuck: Vec<(u64, u64, Duration)> = stuck.collect();
         let mut events = Vec::new();
-        for (serial, check) in &mut self.checks {
-            let (Some(run), after) = (check.running, now.saturating_sub(check.started)) else { continue };
-            if after <= late::patience(check.health.settings()) {
-                continue;
+        for (serial, run, after) in &stuck {
+            let why = format!("a run has not ended for {:.0} s: it is given up", after.as_secs_f64());
+            if let Some(check) = self.checks.get_mut(serial) {
+                check.task.take().inspect(AbortHandle::abort);
+                if events.len() < late::ALONE {
+                    events.push((check.name(), "STUCK", why.clone()));
+                }
             }
-            check.running = None;
-            check.task.take().inspect(AbortHandle::abort);
-            self.programs.remove(&run);
-            self.due.insert((check.health.wake(), *serial));
-            let why = format!("a run has not ended for {:.0} s: another takes its place", after.as_secs_f64());
-            events.push((check.name(), "STUCK", why));
+            self.ran(*serial, *run, Outcome::Fail { why });
+        }
+        if stuck.len() > events.len() {
+            let others = format!("{} more checks", stuck.len() - events.len());
+            events.push((others, "STUCK", "their runs have not ended, either".to_owned()));
         }
         events.extend(self.lateness.word(now).map(|why| ("checks".to_owned(), "LATE", why)));
         for (subject, what, cause) in events {
@@ -624,7 +666,7 @@ impl Role {
             let event = vipd_api::Event { seq: 0, at: unix_time(), kind, subject, what, cause };
             self.sender.send(&FromRole::Happened(event)).await?;
         }
-        Ok(())
+        self.tell().await
     }
 
     /// How a check that speaks TLS shows itself, and whom it believes.
@@ -699,8 +741,7 @@ impl Role {
 
     /// A probe has ended.
     fn probed(&mut self, ran: Ran) {
-        let Ran { serial, run, late, outcome, notice } = ran;
-        self.lateness.note(late);
+        let Ran { serial, run, outcome, notice } = ran;
         if let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running == Some(run) && c.notice != notice) {
             if let Some(notice) = &notice {
                 warn!("{}: {notice}", check.name());
@@ -714,7 +755,7 @@ impl Role {
     fn ran(&mut self, serial: u64, run: u64, outcome: Outcome) {
         let now = now();
         let Some(check) = self.checks.get_mut(&serial).filter(|check| check.running == Some(run)) else { return };
-        check.running = None;
+        (check.running, check.task, check.proven) = (None, None, true);
         check.took = now.saturating_sub(check.started);
         check.last_run = Some(unix_time() - check.took.as_secs_f64());
         let before = (check.health.state(), check.health.weight(), check.health.has_run());
@@ -806,6 +847,8 @@ impl Check {
             health,
             running: None,
             task: None,
+            proven: false,
+            share: 0,
             started: Duration::ZERO,
             last_run: None,
             took: Duration::ZERO,
@@ -849,6 +892,14 @@ fn inherited(known: message::Known) -> BTreeMap<Server, Inherited> {
 fn fingerprint(settings: &Checker) -> u64 {
     let mut hasher = DefaultHasher::new();
     settings.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What checks have in common that may be shared: their settings; and the weight, of which an agent gives a share.
+fn share(settings: &Checker, weight: u32) -> u64 {
+    let weight = if let Probe::Agent(_) = settings.probe { weight } else { 0 };
+    let mut hasher = DefaultHasher::new();
+    (settings, weight).hash(&mut hasher);
     hasher.finish()
 }
 

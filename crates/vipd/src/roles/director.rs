@@ -54,7 +54,7 @@ const RECONCILE_LONGEST: Duration = Duration::from_secs(300);
 /// Virtual servers that a successor is told of in one message.
 const PIECE: usize = 64;
 /// News in one message.
-const NEWS: usize = 16384;
+const NEWS: usize = 1024;
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 

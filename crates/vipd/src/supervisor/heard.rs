@@ -117,6 +117,10 @@ impl Supervisor {
             FromRole::Known(known) => role.estate.put(known),
             FromRole::KnownServers(known) => role.estate.add(known),
             FromRole::Transition(transition) => self.transition(&transition),
+            // Check reads what strangers send: of what is another's it says nothing.
+            FromRole::Happened(event) if name == RoleName::Check => {
+                self.note("check", event.subject, event.what, event.cause);
+            }
             FromRole::Happened(event) => self.note_event(event),
             FromRole::Sessions(sessions) => {
                 if self.sessions != sessions {

@@ -19,7 +19,7 @@ impl Supervisor {
     pub(super) fn hear_news(&mut self, news: Vec<News>) {
         let begin = news.iter().filter(|news| news.begins()).count();
         let (current, before) = (Known::of(&self.config, &news), Known::of(&self.old, &news));
-        let mut events = Vec::new();
+        let (mut events, mut mails) = (Vec::new(), Vec::new());
         if begin > News::BEGIN_ALONE {
             let cause = "they are new, and have the quorum that they begin with";
             events.push(event("quorum", format!("{begin} virtual servers"), Direction::Up, cause));
@@ -35,13 +35,13 @@ impl Supervisor {
             if begin <= News::BEGIN_ALONE || !news.begins() {
                 events.push(event(kind, subject, direction, &news.why));
             }
-            let mail = service.and_then(|service| match news.about {
+            mails.extend(service.and_then(|service| match news.about {
                 About::RealServer(address) => self.hooks.real_server(service, address, direction, &news.why),
                 About::Quorum | About::FirstQuorum => self.hooks.quorum(service, direction, &news.why),
-            });
-            self.mail(mail);
+            }));
         }
         self.note_events(events);
+        mails.into_iter().for_each(|mail| self.mail(Some(mail)));
     }
 }
 

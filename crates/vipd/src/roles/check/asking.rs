@@ -150,7 +150,7 @@ async fn pages(
 /// How hands are shaken with a server of that name.
 fn shaken(settings: &TlsProbe, host: Option<&str>, client: &Arc<Client>) -> Tls {
     Tls {
-        sni: settings.sni.clone(),
+        sni: settings.sni.as_deref().map(|name| without_port(name).to_owned()),
         name: host.map(|host| without_port(host).to_owned()),
         client: Arc::clone(client),
         closing: Closing::Quiet,

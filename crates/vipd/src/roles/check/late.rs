@@ -9,6 +9,8 @@ const LATE: Duration = Duration::from_secs(1);
 const GAP: Duration = Duration::from_secs(60);
 /// What a run may take at most beyond what its settings allow for.
 const SLACK: Duration = Duration::from_secs(30);
+/// Runs that do not end, each with an event of its own.
+pub(super) const ALONE: usize = 8;
 /// Phases of a run, each of which has its `connect_timeout`, at most.
 const PHASES: u32 = 10;
 
@@ -49,11 +51,12 @@ pub(super) fn patience(settings: &Checker) -> Duration {
         Probe::Http(http) => u32::try_from(http.urls.len()).unwrap_or(u32::MAX).max(1),
         _ => 1,
     };
-    let timeout = match &settings.probe {
-        Probe::Misc(misc) => misc.timeout,
-        _ => settings.timeout,
-    };
-    SLACK + timeout.saturating_mul(PHASES).saturating_mul(pages)
+    SLACK + settings.timeout.saturating_mul(PHASES).saturating_mul(pages)
+}
+
+/// How long a program may run: what it takes beyond that it had to wait for its turn, or to end.
+pub(super) fn time_of(settings: &Checker) -> Duration {
+    if let Probe::Misc(misc) = &settings.probe { misc.timeout } else { settings.timeout }
 }
 
 #[cfg(test)]
