@@ -182,13 +182,17 @@ async fn service(servers: &[SocketAddr], name: &Name<Vec<u8>>, family: Family) -
     if names.len() > NAMES {
         return Err(Vain::Many);
     }
+    // Who has answered once is asked first: the targets are many, and one that is silent costs its time for each.
+    let mut servers = servers.to_vec();
+    servers.sort_by_key(|one| *one != server);
+    let mut unknown = None;
     let mut left: Vec<Name<Vec<u8>>> = names.keys().cloned().collect();
     let mut asked = JoinSet::new();
     while !left.is_empty() || !asked.is_empty() {
         while asked.len() < AT_ONCE
             && let Some(target) = left.pop()
         {
-            let servers = servers.to_vec();
+            let servers = servers.clone();
             asked.spawn(async move {
                 let answer = addresses(&servers, &target, family).await;
                 (target, answer)
@@ -196,7 +200,8 @@ async fn service(servers: &[SocketAddr], name: &Name<Vec<u8>>, family: Family) -
         }
         match asked.join_next().await {
             // One that is no longer there is left out; of one of which nothing is known, nothing is made up.
-            Some(Ok((_, Err(Vain::Unknown(_))))) | None => {}
+            Some(Ok((_, Err(why @ Vain::Unknown(_))))) => unknown = Some(why),
+            None => {}
             Some(Ok((target, Ok(answer)))) => {
                 if !answer.servers.is_empty() {
                     ttl = ttl.min(answer.ttl);
@@ -215,7 +220,11 @@ async fn service(servers: &[SocketAddr], name: &Name<Vec<u8>>, family: Family) -
         let ips = names.get(&offer.target).into_iter().flatten();
         ips.map(|ip| Server { ip: *ip, port, weight }).collect::<Vec<_>>()
     };
-    Ok(Answer { servers: offers.iter().flat_map(one).collect(), ttl })
+    let found: Vec<Server> = offers.iter().flat_map(one).collect();
+    match unknown {
+        Some(why) if found.is_empty() => Err(why),
+        _ => Ok(Answer { servers: found, ttl }),
+    }
 }
 
 /// What an SRV record offers.
@@ -300,10 +309,20 @@ async fn ask_one(server: SocketAddr, name: &Name<Vec<u8>>, kind: Rtype) -> Resul
     }
     match message.header().rcode() {
         _ if message.header().tc() => Err(Vain::Strange(server, "it is cut off, over TCP, too")),
+        // A server that refers to others, or has nothing to say for itself, has said nothing of the name.
+        Rcode::NOERROR if nothing_said(&message) => {
+            Err(Vain::Strange(server, "it neither has the name nor asks others"))
+        }
         Rcode::NOERROR => Ok(message),
         Rcode::NXDOMAIN => Err(Vain::Unknown(server)),
         code => Err(Vain::Failed(server, code.to_string())),
     }
+}
+
+/// Whether an answer is empty, and from a server that neither is one of the name's nor asks those that are.
+fn nothing_said(message: &Message<Vec<u8>>) -> bool {
+    let header = message.header();
+    message.header_counts().ancount() == 0 && !header.aa() && !header.ra()
 }
 
 /// A question, with a number that nobody on the way can guess; recursion desired.

@@ -111,6 +111,36 @@ impl Found {
         });
     }
 
+    /// A place that a virtual server had not before a reload begins with the real servers that it had, as far as the file does not
+    /// give them itself: until the first look at it nothing is lost.
+    pub(crate) fn seed(&mut self, file: &Config, before: &Config, now: UnixTime) {
+        for service in file.services.iter().filter(|service| !service.discoveries.is_empty()) {
+            let Some(before) = before.service(&service.lvs.id) else { continue };
+            let new = |discovery: &&Discovery| !self.of(service).any(|(known, _)| known.origin == discovery.origin);
+            let new: Vec<&Discovery> = service.discoveries.iter().filter(new).collect();
+            let mut there: HashSet<SocketAddr> = service.lvs.real_servers.iter().map(|real| real.address).collect();
+            there
+                .extend(self.of(service).flat_map(|(_, place)| place.servers.iter().map(|(server, _)| server.address)));
+            for discovery in new {
+                let all = before.lvs.real_servers.iter();
+                let all = all.map(|real| Server { address: real.address, weight: Some(real.weight) });
+                // What the place can give, in the place where it was.
+                let same = |server: &Server| discovery.server(server.address, None).address == server.address;
+                let fit = all.filter(|server| same(server) && unfit(service, discovery, server).is_none());
+                let left = fit.filter(|server| there.insert(server.address)).take(MOST);
+                let mut servers: Vec<(Server, UnixTime)> = left.map(|server| (server, now)).collect();
+                servers.sort_unstable_by_key(|(server, _)| *server);
+                if servers.is_empty() {
+                    continue;
+                }
+                let why =
+                    "it was not looked at since the reload that brought it: the servers of before stay until then";
+                let place = self.place(&service.lvs.id, &discovery.origin);
+                (place.servers, place.stale) = (servers, Some((now, why.to_owned())));
+            }
+        }
+    }
+
     /// What the file says, with what was found on top.
     pub(crate) fn on_top_of(&self, file: &Config) -> Config {
         let mut config = file.clone();
@@ -198,7 +228,8 @@ impl Place {
         }
         let mut next = Vec::with_capacity(servers.len());
         for server in servers {
-            let before = self.servers.iter().find(|(before, _)| before.address == server.address);
+            let before = self.servers.binary_search_by_key(&server.address, |(before, _)| before.address);
+            let before = before.ok().and_then(|at| self.servers.get(at));
             match (before, server.weight) {
                 (None, _) => news.servers.push((server.address, "joined".to_owned())),
                 (Some((before, _)), weight) if before.weight != weight => {

@@ -517,6 +517,8 @@ impl Orders {
             }
             let nothing = order.asks_for_nothing();
             match (has(order.server), &mut order.added) {
+                // What is found may be gone with the next look.
+                (true, Some(_)) if event == Outlived::Discovery => {}
                 (true, Some(_)) => {
                     end("added".to_owned(), "the file has the server now".to_owned());
                     order.added = None;

@@ -27,6 +27,7 @@ use vipd_config::model::Config;
 use vipd_config::plan::{Facts, Faulty, Plan, forbidden, plan};
 use vipd_config::{Loaded, Options};
 use vipd_lvs::settings::VirtualServerId;
+use vipd_sys::clock::unix_time;
 
 /// How long to wait for the daemon.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,6 +106,9 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
         None => kept::read(&found::place(&arguments.socket)).unwrap_or_default(),
     };
     found.keep_to(&file);
+    if let Some(running) = &running {
+        found.seed(&file, &running.config, unix_time());
+    }
     let places = places(&file, &found);
     let file = found.on_top_of(&file);
     let mut orders = match &running {

@@ -120,3 +120,25 @@ fn another_file_keeps_what_was_found_where_it_still_looks() {
     let six = self::config(&FILE.replace("192.0.2.2 80", "2001:db8::2 80"));
     assert!(in_force(&found, &six, 1).is_empty());
 }
+
+#[test]
+fn a_new_place_begins_with_the_servers_of_before() {
+    let before = config(
+        "virtual_server 192.0.2.1 80 {\n protocol TCP\n real_server 10.0.0.1 80 {\n }\n \
+        real_server 10.0.0.2 81 {\n weight 3\n }\n}\n",
+    );
+    let (file_config, mut found) = (config(FILE), Found::default());
+    found.seed(&file_config, &before, 100.0);
+    assert_eq!(in_force(&found, &file_config, 0), ["10.0.0.1:80 1", "10.0.0.2:81 3"], "one is the file's own");
+    assert_eq!(in_force(&found, &file_config, 1), [""; 0], "that one is new");
+    assert!(found.places(&file_config.services[0]).next().unwrap().stale().is_some());
+    // A look that fails changes nothing, and one that does not says who is there.
+    found.take(&file_config, &file(), &Err("it can't be read".to_owned()), 101.0);
+    assert_eq!(in_force(&found, &file_config, 0).len(), 2);
+    let news = found.take(&file_config, &file(), &servers(&[("10.0.0.3:81", None)]), 102.0);
+    let told: Vec<String> = news[0].servers.iter().map(|(a, what)| format!("{a} {what}")).collect();
+    assert_eq!(told, ["10.0.0.3:81 joined", "10.0.0.2:81 left"]);
+    // What was looked at is not seeded again.
+    found.seed(&file_config, &before, 103.0);
+    assert_eq!(in_force(&found, &file_config, 0), ["10.0.0.1:80 1", "10.0.0.3:81 4"]);
+}

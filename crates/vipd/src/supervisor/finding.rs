@@ -116,17 +116,15 @@ impl Supervisor {
         let mut touched = BTreeSet::new();
         for News { service, servers, place } in news {
             self.tell_place(&service, origin, place);
-            for (address, what) in &servers {
-                let subject = format!("real_server {address} of {}", name_of_service(&service));
-                info!("{subject}: {what} ({origin})");
-            }
             for (address, what) in servers.iter().take(TOLD) {
                 let subject = format!("real_server {address} of {}", name_of_service(&service));
+                info!("{subject}: {what} ({origin})");
                 let verb = if what == "left" { "no longer names it" } else { "says so" };
                 self.note("discovery", subject, what.clone(), format!("{origin} {verb}"));
             }
             if let Some(more) = servers.len().checked_sub(TOLD).filter(|more| *more > 0) {
                 let what = format!("{more} more servers changed");
+                info!("{}: {what} ({origin})", name_of_service(&service));
                 self.note("discovery", name_of_service(&service), what, format!("{origin} says so"));
             }
             if !servers.is_empty() {

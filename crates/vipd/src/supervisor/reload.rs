@@ -77,7 +77,9 @@ pub(crate) struct Read {
 /// A configuration that may take the place of the one in force.
 struct Taking {
     file: Arc<Config>,
-    /// The same with the real servers that were found on top.
+    /// What was found of real servers.
+    found: Found,
+    /// The same with these on top.
     grown: Config,
     /// What operators want that still means something.
     orders: Orders,
@@ -90,12 +92,19 @@ struct Taking {
 }
 
 impl Taking {
-    fn new(file: Arc<Config>, found: &Found, mut orders: Orders, against: Arc<Config>) -> Taking {
+    /// `before`: what was in force without orders.
+    fn new(
+        file: Arc<Config>,
+        (mut found, before): (Found, &Config),
+        mut orders: Orders,
+        against: Arc<Config>,
+    ) -> Taking {
+        found.seed(&file, before, unix_time());
         let grown = found.on_top_of(&file);
         let ended = orders.outlive(&grown, Outlived::Reload);
         let config = orders.on_top_of(&grown);
         let compared = Compared::between(&against, &config);
-        Taking { file, grown, orders, ended, config, against, compared }
+        Taking { file, found, grown, orders, ended, config, against, compared }
     }
 }
 
@@ -155,12 +164,14 @@ impl Supervisor {
                 let (known, mark) = (self.sources.clone(), self.mark());
                 let (before, memory) = (Arc::clone(&self.file), Arc::clone(&self.memory));
                 let (old, orders) = (Arc::clone(&self.config), self.orders_on_servers.clone());
-                let found = self.found.clone();
+                let (found, grown) = (self.found.clone(), Arc::clone(&self.grown));
                 let read = tokio::task::spawn_blocking(move || {
                     let mut loaded = reading::read(&file, &options, Some((&before, &memory)), &known, mark.as_deref())?;
                     let findings = vipd_config::render_text(&loaded, Color::Never);
-                    let taking =
-                        loaded.config.take().map(|new| Taking::new(Arc::new(new), &found, orders, Arc::clone(&old)));
+                    let taking = loaded
+                        .config
+                        .take()
+                        .map(|new| Taking::new(Arc::new(new), (found, &grown), orders, Arc::clone(&old)));
                     if let Some(file) = &old.global.reload_findings
                         && let Err(e) = reading::write_findings(file, &findings)
                     {
@@ -210,9 +221,9 @@ impl Supervisor {
                 if !Arc::ptr_eq(&taking.against, &self.config) {
                     // An operator has ordered something, or a server was found, while the file was being read.
                     let (orders, against) = (self.orders_on_servers.clone(), Arc::clone(&self.config));
-                    taking = Taking::new(taking.file, &self.found, orders, against);
+                    taking = Taking::new(taking.file, (self.found.clone(), &self.grown), orders, against);
                 }
-                let Taking { file, grown, orders, ended, config, compared, .. } = taking;
+                let Taking { file, found, grown, orders, ended, config, compared, .. } = taking;
                 for change in compared.changes.iter().take(LOGGED) {
                     info!("{change}");
                 }
@@ -223,6 +234,7 @@ impl Supervisor {
                 self.memory = Arc::new(loaded.memory);
                 self.file = file;
                 self.grown = Arc::new(grown);
+                self.found = found;
                 self.found.keep_to(&self.file);
                 self.keep_found();
                 self.tell_ended(&ended);
