@@ -41,9 +41,9 @@ if [ $WHAT = failures ]; then
 	ip netns add t; ip -n t link set lo up
 	ip netns exec t accept & server=$!
 	start vipd t /conf/servers
-	sleep 150
+	sleep 70
 	[ $LENGTH = 0 ] || kill $server
-	sleep 90
+	sleep 70
 	inside t ipvsadm -Ln | grep -c "127\.0\."
 	end vipd
 	mkdir -p /out; cat /proc/kallsyms >/out/symbols
@@ -90,7 +90,7 @@ def profile(what, count, binary, length, plugin, tmp):
     env = {"WHAT": what, "COUNT": str(count), "LENGTH": str(length)}
     counts = tmp / f"counts.{length}"
     status = guest.run("sh /bench/script", bins=[(binary, "/opt/vipd")] + [(tmp / tool, f"/usr/local/bin/{tool}") for tool in TOOLS], texts=texts, env=env,
-                       out=tmp, append="norandmaps", limit=600, more=["-plugin", f"{plugin},out={counts}"])
+                       out=tmp, append="norandmaps", limit=1200, more=["-plugin", f"{plugin},out={counts}"])
     if status:
         sys.exit(status)
     kernel = functions(line.split()[:3] for line in (tmp / "symbols").read_text().splitlines())
