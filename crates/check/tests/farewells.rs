@@ -10,7 +10,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use vipd_check::agent::{self, Answer, Weight};
 use vipd_check::http::{Request, probe};
@@ -25,13 +25,19 @@ enum Seen {
 
 /// A server that says each of this after having heard something (the first at once, if it is not empty), and tells how its
 /// client has left. It never closes first.
-async fn watches(says: &'static [&'static str]) -> (SocketAddr, mpsc::Receiver<Seen>) {
+async fn watches(says: &'static [&'static str]) -> (SocketAddr, mpsc::Receiver<(Seen, SocketAddr)>) {
     let (sender, seen) = mpsc::channel(1);
-    let address = server(move |stream| watched(stream, says, sender.clone())).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, client)) = listener.accept().await {
+            tokio::spawn(watched(stream, client, says, sender.clone()));
+        }
+    });
     (address, seen)
 }
 
-async fn watched(mut stream: TcpStream, says: &[&str], sender: mpsc::Sender<Seen>) {
+async fn watched(mut stream: TcpStream, client: SocketAddr, says: &[&str], sender: mpsc::Sender<(Seen, SocketAddr)>) {
     let mut says = says.iter();
     let mut buffer = [0; 4096];
     let seen = loop {
@@ -46,32 +52,32 @@ async fn watched(mut stream: TcpStream, says: &[&str], sender: mpsc::Sender<Seen
         }
     };
     drop(stream);
-    let _ = sender.send(seen).await;
+    let _ = sender.send((seen, client)).await;
 }
 
-/// How many connections to there the kernel keeps in TIME_WAIT.
-fn waiting(address: SocketAddr) -> usize {
+/// Whether the kernel keeps the connection from the one to the other in TIME_WAIT.
+fn waits(from: SocketAddr, to: SocketAddr) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let port = format!(":{:04X}", address.port());
-    let waits = |line: &&str| {
+    let ends = [from, to].map(|end| format!(":{:04X}", end.port()));
+    table.lines().skip(1).any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        fields[2].ends_with(&port) && fields[3] == "06"
-    };
-    table.lines().skip(1).filter(waits).count()
+        fields[1].ends_with(&ends[0]) && fields[2].ends_with(&ends[1]) && fields[3] == "06"
+    })
 }
 
 /// A probe of a server that says this leaves it by a FIN, and what the kernel then keeps for a minute; with a reset it does not.
 async fn leaves<F: Future<Output = Verdict>>(says: &'static [&'static str], ask: impl Fn(Target) -> F) {
-    for (ending, expected, kept) in [(Ending::Order, Seen::Fin, 1), (Ending::Reset, Seen::Rst, 0)] {
+    for (ending, expected, kept) in [(Ending::Order, Seen::Fin, true), (Ending::Reset, Seen::Rst, false)] {
         let (address, mut seen) = watches(says).await;
         passes(ask(Target { ending, ..target(address) }).await);
-        assert_eq!(seen.recv().await, Some(expected));
+        let (how, client) = seen.recv().await.unwrap();
+        assert_eq!(how, expected);
         // The server's FIN, by which TIME_WAIT begins, may be on its way.
         let start = Instant::now();
-        while waiting(address) != kept && start.elapsed() < Duration::from_secs(2) {
+        while waits(client, address) != kept && start.elapsed() < Duration::from_secs(2) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(waiting(address), kept, "{ending:?}");
+        assert_eq!(waits(client, address), kept, "{ending:?}");
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vipd_check::grpc::{self, Question};
 use vipd_check::http::{Request, Version, probe};
-use vipd_check::tls::{self, Closing, Tls};
-use vipd_check::{BodyPattern, Ending, Pattern, Target, Verdict};
+use vipd_check::tls::{self, Tls};
+use vipd_check::{BodyPattern, Pattern, Target, Verdict};
 
 const BODY: &[u8] = b"vipd sample page\n";
 
@@ -129,32 +129,6 @@ async fn a_large_body_costs_neither_memory_nor_time() {
     let verdict = probe(&patient, &Request { digest: Some([0; 16]), ..page("/large") }).await;
     fails(verdict, "the body is larger than the 16777216 bytes that are hashed");
     assert!(peak() - before < 8 << 10, "peak memory grew by {} KiB", peak() - before);
-}
-
-#[tokio::test]
-async fn nothing_is_left_of_a_connection_that_is_reset() {
-    let nginx = nginx();
-    let waiting = || {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let port = format!(":{:04X}", nginx.tls.port());
-        let ours = |line: &&str| line.split_whitespace().nth(2).is_some_and(|remote| remote.ends_with(&port));
-        table.lines().filter(ours).count()
-    };
-    let before = waiting(); // that of wait_port
-    let tls = Tls { closing: Closing::Told, ..Tls::default() };
-    for (ending, kept) in [(Ending::Reset, 0), (Ending::Order, 1)] {
-        passes(tls::probe(&Target { ending, ..target(nginx.tls) }, &tls, &page("/")).await);
-        // What the kernel keeps, it keeps for a minute.
-        let mut left = waiting().saturating_sub(before);
-        for _ in 0..50 {
-            if left == kept {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            left = waiting().saturating_sub(before);
-        }
-        assert_eq!(left, kept, "{ending:?}, though the server was told of the end");
-    }
 }
 
 #[tokio::test]

@@ -25,9 +25,14 @@ fn answer(says: &Says, query: &[u8], code: Rcode) -> Vec<u8> {
 
 /// A name server on both transports; over UDP everything is said to be cut off, if so.
 async fn server(code: Rcode, cut: Cut, says: Says) -> SocketAddr {
-    let datagrams = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let at = datagrams.local_addr().unwrap();
-    let streams = TcpListener::bind(at).await.unwrap();
+    // A port that is free for both: somebody's connection may have it.
+    let (at, datagrams, streams) = loop {
+        let datagrams = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let at = datagrams.local_addr().unwrap();
+        if let Ok(streams) = TcpListener::bind(at).await {
+            break (at, datagrams, streams);
+        }
+    };
     let over_tcp = Arc::clone(&says);
     tokio::spawn(async move {
         let mut buffer = [0; 512];
