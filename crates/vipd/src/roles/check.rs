@@ -8,8 +8,10 @@
 //! ```
 
 mod asking;
+mod keeping;
 mod late;
 mod names;
+mod taking;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
 use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Verdict};
@@ -17,7 +19,6 @@ use crate::posture::Own;
 use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
 use names::{Asked, Names};
-use serde_json::value::to_raw_value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
@@ -32,8 +33,8 @@ use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
 use vipd_check::tls::{self, Client, Trust};
 use vipd_config::model;
-use vipd_lvs::health::{Health, Known, Outcome, Standing, State, Turn, judge, matches};
-use vipd_lvs::settings::{Authorities, Checker, MiscProbe, Probe, RealServer, VirtualServer, VirtualServerId};
+use vipd_lvs::health::{Health, Known, Outcome, State, Turn, judge};
+use vipd_lvs::settings::{Authorities, Checker, MiscProbe, Probe, VirtualServerId};
 use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_sys::privilege::{Capability, Identity, keep_only};
 
@@ -336,167 +337,6 @@ impl Role {
         self.tell().await
     }
 
-    /// What this role knew until now of a virtual server, which is left without any check.
-    fn put_down(&mut self, id: &VirtualServerId) -> BTreeMap<Server, Before> {
-        let servers: Vec<Server> = self.of(id).map(|(server, _)| server.clone()).collect();
-        let mut before = BTreeMap::new();
-        for server in servers {
-            let serials = self.servers.remove(&server).unwrap_or_default();
-            let weight = self.weights.remove(&server);
-            let told = self.told.remove(&server);
-            let checks = serials.into_iter().filter_map(|serial| self.part_with(serial, &server)).collect();
-            before.insert(server, Before { told, weight, checks });
-        }
-        before
-    }
-
-    /// Takes a check from a real server. If it is also that of others, it stays theirs, and this is another like it, with a
-    /// serial number of its own.
-    fn part_with(&mut self, serial: u64, server: &Server) -> Option<(u64, Check)> {
-        let check = self.checks.get_mut(&serial)?;
-        check.servers.remove(server);
-        if !check.servers.is_empty() {
-            let (health, notice) = (check.health.clone(), check.notice.clone());
-            let (proven, last_run, took) = (check.proven, check.last_run, check.took);
-            let like = Check { proven, last_run, took, notice, ..Check::new(health) };
-            return Some((self.next_serial(), like));
-        }
-        let check = self.checks.remove(&serial)?;
-        self.due.remove(&(check.health.wake(), serial));
-        if self.shared.get(&check.share) == Some(&serial) {
-            self.shared.remove(&check.share);
-        }
-        Some((serial, check))
-    }
-
-    /// The check of another real server that asks the same at the same pace, if there is one that says of this server what was
-    /// said of it, or what was found by asking just that: a reload alone changes nothing.
-    fn shared(&self, settings: &Checker, weight: u32, before: Standing) -> Option<u64> {
-        let serial = self.shared.get(&share(settings, weight)).filter(|_| settings.probe.asks())?;
-        let check = self.checks.get(serial).filter(|check| check.health.settings() == settings)?;
-        (check.proven || Standing::of(check.health.up()) == before).then_some(*serial)
-    }
-
-    /// The configured weight of the real servers of a check that it counts for.
-    fn weight_of(&self, check: &Check) -> u32 {
-        check.servers.first().and_then(|server| self.weights.get(server)).copied().unwrap_or_default()
-    }
-
-    fn join(&mut self, serial: u64, server: &Server) {
-        if let Some(check) = self.checks.get_mut(&serial) {
-            check.servers.insert(server.clone());
-        }
-    }
-
-    /// A check is that of this real server from now on.
-    fn put_up(&mut self, serial: u64, mut check: Check, server: &Server, weight: u32) {
-        if check.running.is_none() {
-            self.due.insert((check.health.wake(), serial));
-        }
-        if check.health.settings().probe.asks() {
-            check.share = share(check.health.settings(), weight);
-            self.shared.entry(check.share).or_insert(serial);
-        }
-        self.checks.entry(serial).or_insert(check).servers.insert(server.clone());
-    }
-
-    fn take_service(
-        &mut self,
-        service: &VirtualServer,
-        old: &mut BTreeMap<Server, Before>,
-        inherited: &mut BTreeMap<Server, Inherited>,
-    ) {
-        for real in &service.real_servers {
-            let server = (service.id.clone(), real.address);
-            let mut before = old.remove(&server);
-            if let Some(told) = before.as_mut().and_then(|before| before.told.take()) {
-                self.told.insert(server.clone(), told);
-            }
-            let serials = match (before, inherited.remove(&server)) {
-                (None, Some(inherited)) => self.inherit_server(&server, real, inherited),
-                (before, _) => self.take_server(&server, real, before),
-            };
-            self.weights.insert(server.clone(), real.weight);
-            self.servers.insert(server, serials);
-        }
-    }
-
-    /// The checks of a real server, each with what is known of it.
-    fn take_server(&mut self, server: &Server, real: &RealServer, before: Option<Before>) -> Vec<u64> {
-        let alive = || self.told.get(server).is_none_or(|(alive, _, _)| *alive);
-        let standing = before.as_ref().map(|_| Standing::of(alive()));
-        let weighs_as_before = before.as_ref().and_then(|before| before.weight) == Some(real.weight);
-        let mut old: Vec<Option<(u64, Check)>> = before.into_iter().flat_map(|b| b.checks).map(Some).collect();
-        let settings: Vec<&Checker> = old.iter().flatten().map(|(_, check)| check.health.settings()).collect();
-        let found = matches(&settings, &real.checkers);
-        let mut taken = Vec::new();
-        for (settings, at) in real.checkers.iter().zip(found) {
-            let kept = at.and_then(|at| old.get_mut(at)?.take());
-            let was = match &kept {
-                Some((_, check)) => Standing::of(check.health.up()),
-                None => standing.unwrap_or(Standing::of(!settings.alpha)),
-            };
-            if let Some(serial) = self.shared(settings, real.weight, was) {
-                self.join(serial, server);
-                taken.push(serial);
-                continue;
-            }
-            // What an agent says is a share of a weight: it is asked at once for one of another weight.
-            let share_of_another = matches!(settings.probe, Probe::Agent(_)) && !weighs_as_before;
-            let (serial, check) = match kept {
-                Some((_, check)) if share_of_another => {
-                    let health = check.health.reconfigure(settings.clone(), now()).hurry(now());
-                    (self.next_serial(), Check { health, running: None, task: None, proven: false, ..check })
-                }
-                Some((serial, check)) if check.health.settings().asks_the_same_as(settings) => {
-                    let health = check.health.reconfigure(settings.clone(), now());
-                    (serial, Check { health, ..check })
-                }
-                // A run that asks something else may be under way: its answer is for nobody.
-                Some((_, check)) => {
-                    let health = check.health.reconfigure(settings.clone(), now());
-                    (self.next_serial(), Check { health, running: None, task: None, proven: false, ..check })
-                }
-                None => {
-                    let health = Health::new(now(), settings.clone(), spread());
-                    let health = match standing {
-                        Some(standing) => health.joining(standing),
-                        None => health,
-                    };
-                    (self.next_serial(), Check::new(health))
-                }
-            };
-            self.put_up(serial, check, server, real.weight);
-            taken.push(serial);
-        }
-        taken
-    }
-
-    /// The same at the start, each with what a predecessor knew of it.
-    fn inherit_server(&mut self, server: &Server, real: &RealServer, mut before: Inherited) -> Vec<u64> {
-        let standing = Standing::of(before.iter().all(|(_, known)| known.up()));
-        let mut taken = Vec::new();
-        for settings in &real.checkers {
-            // Those that are alike are told by their order.
-            let at = before.iter().position(|(of, _)| *of == fingerprint(settings));
-            let known = at.map(|at| before.remove(at).1);
-            let was = known.as_ref().map_or(standing, |known| Standing::of(known.up()));
-            if let Some(serial) = self.shared(settings, real.weight, was) {
-                self.join(serial, server);
-                taken.push(serial);
-                continue;
-            }
-            let health = match known {
-                Some(known) => Health::resume(settings.clone(), known, now()),
-                None => Health::new(now(), settings.clone(), spread()).joining(standing),
-            };
-            let serial = self.next_serial();
-            self.put_up(serial, Check::new(health), server, real.weight);
-            taken.push(serial);
-        }
-        taken
-    }
-
     fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
@@ -523,59 +363,6 @@ impl Role {
     async fn tell_owed(&mut self) -> io::Result<()> {
         let piece: BTreeSet<Server> = std::iter::from_fn(|| self.owed.pop_first()).take(PIECE).collect();
         self.tell_verdicts(&piece).await
-    }
-
-    /// Tells the supervisor what a successor needs that it was not told yet: a piece of it, and soon the next.
-    async fn keep(&mut self) -> io::Result<()> {
-        let (mut piece, mut checks) = (Vec::new(), 0);
-        while checks < PIECE {
-            let Some(id) = self.unkept.pop_first() else { break };
-            checks += self.of(&id).map(|(_, serials)| serials.len()).sum::<usize>().max(1);
-            piece.push(id);
-        }
-        let servers = std::iter::from_fn(|| self.unkept_servers.pop_first()).take(PIECE.saturating_sub(checks));
-        let servers: Vec<Server> = servers.collect();
-        self.keep_at = (!self.unkept.is_empty() || !self.unkept_servers.is_empty()).then(now);
-        self.keep_services(piece).await?;
-        self.keep_servers(&servers).await
-    }
-
-    /// Tells it of these virtual servers.
-    async fn keep_services(&mut self, ids: Vec<VirtualServerId>) -> io::Result<()> {
-        let mut all = message::Known::new();
-        for service in ids {
-            let servers = self.of(&service).map(|((_, address), serials)| (*address, self.known(serials)));
-            match to_raw_value(&servers.collect::<Vec<_>>()) {
-                Ok(whole) => all.push(KnownService { service, whole, since: Vec::new() }),
-                Err(e) => warn!("the state of {service} can't be kept for a successor: {e}"),
-            }
-        }
-        self.kept = Some(now());
-        if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Known(all)).await }
-    }
-
-    /// Tells it of these real servers, which are in the order of their virtual servers.
-    async fn keep_servers(&mut self, servers: &[Server]) -> io::Result<()> {
-        let mut all = Vec::new();
-        for same in servers.chunk_by(|(one, _), (other, _)| one == other) {
-            let values = same.iter().filter_map(|server| {
-                let known = self.known(self.servers.get(server)?);
-                let value = to_raw_value(&known).inspect_err(|e| {
-                    warn!("the state of {} can't be kept for a successor: {e}", server.1);
-                });
-                Some((server.1, value.ok()?))
-            });
-            let values: Vec<_> = values.collect();
-            all.extend(same.first().map(|(id, _)| (id.clone(), values)));
-        }
-        self.kept = Some(now());
-        if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::KnownServers(all)).await }
-    }
-
-    /// What is known of these checks, each with the fingerprint of its settings.
-    fn known(&self, serials: &[u64]) -> Vec<(u64, &Known)> {
-        let checks = serials.iter().filter_map(|serial| self.checks.get(serial));
-        checks.map(|check| (fingerprint(check.health.settings()), check.health.known())).collect()
     }
 
     /// The real servers of a virtual server.
