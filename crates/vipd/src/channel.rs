@@ -1,6 +1,8 @@
-//! The socket pair between the supervisor and a role: JSON documents, each behind its length. Both ends are ours, and yet
-//! a role that was taken over must not hurt the supervisor: lengths are bounded and a bad document ends the channel.
+//! The socket pair between the supervisor and a role: documents in the form of `postcard`, each behind its length. Both ends
+//! are one program, so that no document needs to say what its fields are called. Yet a role that was taken over must not hurt
+//! the supervisor: lengths are bounded and a bad document ends the channel.
 
+use crate::legacy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -16,12 +18,28 @@ pub(crate) const LONGEST: usize = 64 << 20;
 /// One document with its length in front (4 bytes, big endian). One that is too long is refused here: at the other end it
 /// would end the channel.
 pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; 4];
-    serde_json::to_writer(&mut bytes, message)?;
+    let mut bytes = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
     let length = u32::try_from(bytes.len() - 4).ok().filter(|n| *n as usize <= LONGEST);
     let length = length.ok_or_else(|| io::Error::other(format!("it is longer than {LONGEST} bytes")))?;
     bytes[..4].copy_from_slice(&length.to_be_bytes());
     Ok(bytes)
+}
+
+/// Values of `vipd_api` whose form is JSON's alone (a field tells what the others are): documents within a document.
+pub(crate) mod json {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// As text.
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&serde_json::to_string(value).map_err(S::Error::custom)?)
+    }
+
+    /// From text.
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        serde_json::from_str(<&str>::deserialize(from)?).map_err(D::Error::custom)
+    }
 }
 
 /// Collects bytes and gives documents, for a reader that must not block.
@@ -50,7 +68,7 @@ impl Decoder {
             return Err(io::Error::other(format!("a message of {length} bytes is longer than {LONGEST}")));
         }
         let Some(document) = rest.get(..length) else { return Ok(None) };
-        let message = serde_json::from_slice(document)?;
+        let message = legacy::read(document)?;
         self.used += 4 + length;
         Ok(Some(message))
     }
@@ -182,11 +200,11 @@ mod tests {
 
     #[test]
     fn the_longest_document_arrives_and_a_longer_one_is_not_sent() {
-        let longest = "x".repeat(LONGEST - 2); // less its quotes
+        let longest = "x".repeat(LONGEST - 4); // less its own length
         let mut decoder = Decoder::default();
         decoder.feed(&encode(&longest).unwrap());
         assert!(decoder.next::<String>().unwrap() == Some(longest));
-        assert!(encode(&"x".repeat(LONGEST - 1)).is_err());
+        assert!(encode(&"x".repeat(LONGEST - 3)).is_err());
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod events;
 mod fmt;
 mod found;
 mod kept;
+mod legacy;
 mod log;
 mod message;
 mod orders;

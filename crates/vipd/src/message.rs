@@ -9,10 +9,11 @@
 //!              Configure, Mail, Ping, Reply, Stop          console      Request
 //! ```
 
+use crate::channel::json;
 use crate::found::Outcome;
+use crate::legacy::Legacy;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -92,6 +93,7 @@ pub(crate) enum ToRole {
         /// Number for the answer.
         id: u64,
         /// What he wants.
+        #[serde(with = "json")]
         order: Order,
     },
     /// A mail to send. To console.
@@ -106,6 +108,7 @@ pub(crate) enum ToRole {
         /// The number of the request.
         id: u64,
         /// The answer.
+        #[serde(with = "json")]
         reply: Box<Reply>,
     },
     /// Whether the instance that `lvs_sync_daemon` follows is MASTER. To director.
@@ -133,7 +136,7 @@ pub(crate) struct Configure {
     /// What differs.
     pub(crate) part: Part,
     /// The last `FromRole::Snapshot` of this role's predecessor, if it died; `None` at the first start and at a reload.
-    pub(crate) snapshot: Option<Box<RawValue>>,
+    pub(crate) snapshot: Option<Legacy>,
     /// What that predecessor's `FromRole::Known` said of the virtual servers in this piece.
     pub(crate) known: Known,
     /// When that predecessor was last known to run: `CLOCK_MONOTONIC`, microseconds.
@@ -151,16 +154,16 @@ pub(crate) struct KnownService {
     /// Of which.
     pub(crate) service: VirtualServerId,
     /// What it knew of it as a whole.
-    pub(crate) whole: Box<RawValue>,
+    pub(crate) whole: Legacy,
     /// What it has said of some of its real servers since.
-    pub(crate) since: Vec<(SocketAddr, Box<RawValue>)>,
+    pub(crate) since: Vec<(SocketAddr, Legacy)>,
 }
 
 /// The same of some virtual servers.
 pub(crate) type Known = Vec<KnownService>;
 
 /// The same of some of the real servers of virtual servers.
-pub(crate) type KnownServers = Vec<(VirtualServerId, Vec<(SocketAddr, Box<RawValue>)>)>;
+pub(crate) type KnownServers = Vec<(VirtualServerId, Vec<(SocketAddr, Legacy)>)>;
 
 /// A piece of a role's part of a configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -196,7 +199,7 @@ pub(crate) enum FromRole {
     /// The answer to `Ping`; from vrrp with 0 without being asked, too.
     Beat(u64),
     /// What the role's successor needs to go on. Opaque to the supervisor, which keeps the last one.
-    Snapshot(Box<RawValue>),
+    Snapshot(Legacy),
     /// The same of some virtual servers, each in place of what was said of it before. From check and director.
     Known(Known),
     /// The same of some real servers of these virtual servers. From check and director.
@@ -248,6 +251,7 @@ pub(crate) enum FromRole {
         /// Number for the answer.
         id: u64,
         /// What.
+        #[serde(with = "json")]
         request: Request,
         /// Whose the client is, if that is known.
         uid: Option<u32>,

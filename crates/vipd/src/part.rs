@@ -1,9 +1,10 @@
 //! What each role gets of a configuration: its own part, and of the virtual servers those that differ from before, in pieces
 //! small enough that a role which takes one over keeps nobody waiting. Check gets those alone that have something to check.
 
+use crate::legacy::Legacy;
 use crate::message::{Known, KnownService, Part};
+use crate::roles::check::Inherited;
 use crate::supervisor::RoleName;
-use serde_json::value::to_raw_value;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,10 +67,10 @@ pub(crate) fn newly_checked(idle: &Idle<'_>, services: &[Arc<Service>]) -> Known
     let mut known = Known::new();
     for service in services {
         let Some(was) = idle.get(&service.lvs.id) else { continue };
-        let servers: Vec<(SocketAddr, [(); 0])> = was.lvs.real_servers.iter().map(|real| (real.address, [])).collect();
-        // Addresses can be written.
+        let servers: Vec<(SocketAddr, Inherited)> =
+            was.lvs.real_servers.iter().map(|real| (real.address, Inherited::new())).collect();
         let (service, since) = (service.lvs.id.clone(), Vec::new());
-        known.extend(to_raw_value(&servers).ok().map(|whole| KnownService { service, whole, since }));
+        known.extend(Legacy::of(&servers, &service).map(|whole| KnownService { service, whole, since }));
     }
     known
 }
@@ -184,7 +185,11 @@ mod tests {
         assert_eq!(ids(&first(RoleName::Director, &checked)[0]).len(), 2);
         let known = newly_checked(&idle(&idle_before), &parts[0].config.services);
         let [KnownService { service, whole, .. }] = &known[..] else { panic!("{known:?}") };
-        assert_eq!((service.0.as_str(), whole.get()), ("[192.0.2.1]:tcp:80", "[[\"10.0.0.1:80\",[]]]"));
+        assert_eq!(service.0, "[192.0.2.1]:tcp:80");
+        assert_eq!(
+            whole.read::<Vec<(SocketAddr, Inherited)>>().unwrap(),
+            [("10.0.0.1:80".parse().unwrap(), Vec::new())]
+        );
         assert!(newly_checked(&idle(&checked), &parts[0].config.services).is_empty());
         // What has nothing to check any more is gone for it.
         let back = next(RoleName::Check, &checked, &idle_before, &Difference::between(&checked, &idle_before));

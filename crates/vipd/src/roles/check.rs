@@ -115,7 +115,7 @@ struct Before {
 }
 
 /// What a predecessor knew of a real server: of each check in its order, with the fingerprint of its settings.
-type Inherited = Vec<(u64, Known)>;
+pub(crate) type Inherited = Vec<(u64, Known)>;
 
 /// What a probe task sends back.
 struct Ran {
@@ -661,12 +661,12 @@ impl Check {
 fn inherited(known: message::Known) -> BTreeMap<Server, Inherited> {
     let mut all = BTreeMap::new();
     for KnownService { service: id, whole, since } in known {
-        match serde_json::from_str::<Vec<(SocketAddr, Inherited)>>(whole.get()) {
+        match whole.read::<Vec<(SocketAddr, Inherited)>>() {
             Ok(servers) => all.extend(servers.into_iter().map(|(address, checks)| ((id.clone(), address), checks))),
             Err(e) => warn!("what the predecessor knew of {id} can't be read ({e}): starting anew"),
         }
         for (address, value) in since {
-            match serde_json::from_str::<Inherited>(value.get()) {
+            match value.read::<Inherited>() {
                 Ok(checks) => drop(all.insert((id.clone(), address), checks)),
                 Err(e) => warn!("what the predecessor knew of {address} can't be read ({e}): starting anew"),
             }

@@ -19,6 +19,7 @@ pub(crate) use state::at_start;
 
 use super::plane::{self, Counted};
 use crate::channel::{self, Receiver, Sender};
+use crate::legacy::Legacy;
 use crate::message::{
     self, About, Configure, FromRole, KnownService, News, Part, RoleOptions, StatusPart, ToRole, Verdict,
 };
@@ -281,7 +282,7 @@ impl Director {
         self.global = config.global;
         self.options = configure.options;
         if let Some(snapshot) = configure.snapshot.filter(|_| first) {
-            match serde_json::from_str::<Memory>(snapshot.get()) {
+            match snapshot.read::<Memory>() {
                 Ok(memory) => self.memory = memory,
                 Err(e) => warn!("what the predecessor knew can't be read ({e}): starting anew"),
             }
@@ -358,9 +359,8 @@ impl Director {
     /// Tells the supervisor what a successor needs, if that is not what it was told last.
     async fn remember(&mut self) -> io::Result<()> {
         if self.told.as_ref() != Some(&self.memory) {
-            match serde_json::value::to_raw_value(&self.memory) {
-                Ok(value) => self.sender.send(&FromRole::Snapshot(value)).await?,
-                Err(e) => warn!("the state can't be kept for a successor: {e}"),
+            if let Some(memory) = Legacy::of(&self.memory, RoleName::Director) {
+                self.sender.send(&FromRole::Snapshot(memory)).await?;
             }
             self.told = Some(self.memory.clone());
         }
@@ -375,10 +375,8 @@ impl Director {
         let mut known = message::Known::new();
         for id in ids {
             let Some(state) = self.states.get(&id) else { continue };
-            match serde_json::value::to_raw_value(state) {
-                Ok(whole) => known.push(KnownService { service: id, whole, since: Vec::new() }),
-                Err(e) => warn!("the state of {id} can't be kept for a successor: {e}"),
-            }
+            let whole = Legacy::of(state, &id);
+            known.extend(whole.map(|whole| KnownService { service: id, whole, since: Vec::new() }));
         }
         self.sender.send(&FromRole::Known(known)).await
     }
@@ -389,12 +387,7 @@ impl Director {
         for (id, places) in touched {
             let Some(state) = self.states.get(id) else { continue };
             let servers = places.iter().filter_map(|place| state.servers.get(*place));
-            let values = servers.filter_map(|(address, known)| {
-                let value = serde_json::value::to_raw_value(known).inspect_err(|e| {
-                    warn!("the state of {address} can't be kept for a successor: {e}");
-                });
-                Some((*address, value.ok()?))
-            });
+            let values = servers.filter_map(|(address, known)| Some((*address, Legacy::of(known, address)?)));
             all.push((id.clone(), values.collect()));
         }
         if all.is_empty() { Ok(()) } else { self.sender.queue(&FromRole::KnownServers(all)) }

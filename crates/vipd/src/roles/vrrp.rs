@@ -19,6 +19,7 @@ mod view;
 
 use crate::apply::{Addresses, Before, Carriers, Devices, Filter, Opened, Ports, Promotion, Routing, unfit};
 use crate::channel::{self, Decoder};
+use crate::legacy::Legacy;
 use crate::message::{Ask, Configure, FromRole, RoleOptions, ToRole};
 use crate::posture::Own;
 use crate::rate::Limit;
@@ -27,7 +28,6 @@ use bfd::Bfd;
 use ease::Ease;
 use heartbeat::Traffic;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -147,8 +147,8 @@ struct Kept {
 }
 
 /// Sets the kernel's settings as a role that has gone had found them.
-pub(crate) fn restore_settings(kept: &RawValue) {
-    if let Ok(Kept { settings, mut promotion, .. }) = serde_json::from_str::<Kept>(kept.get()) {
+pub(crate) fn restore_settings(kept: &Legacy) {
+    if let Ok(Kept { settings, mut promotion, .. }) = kept.read::<Kept>() {
         settings.restore();
         promotion.set(&BTreeSet::new());
     }
@@ -451,7 +451,7 @@ impl Role {
             self.removing = false;
             Some((now, self.node.snapshot(now)))
         } else {
-            snapshot.and_then(|kept| match serde_json::from_str::<Kept>(kept.get()) {
+            snapshot.and_then(|kept| match kept.read::<Kept>() {
                 Ok(kept) => {
                     predecessor = Some(kept.bfd);
                     self.devices.resume(kept.settings);
@@ -659,9 +659,8 @@ impl Role {
         self.snapshot_due = false;
         let (settings, promotion) = (self.devices.before().clone(), self.promotion.clone());
         let kept = Kept { vrrp: self.node.snapshot(Instant(at)), bfd: self.bfd.snapshot(), settings, promotion };
-        match serde_json::value::to_raw_value(&kept) {
-            Ok(kept) => self.queue(&FromRole::Snapshot(kept)),
-            Err(e) => warn!("the state can't be kept for a successor: {e}"),
+        if let Some(kept) = Legacy::of(&kept, RoleName::Vrrp) {
+            self.queue(&FromRole::Snapshot(kept));
         }
     }
 

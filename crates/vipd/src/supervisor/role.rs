@@ -3,9 +3,9 @@
 use super::Event;
 use super::estate::Estate;
 use crate::channel;
+use crate::legacy::Legacy;
 use crate::message::{FromRole, ToRole};
 use crate::posture::{self, Posture};
-use serde_json::value::RawValue;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -180,7 +180,7 @@ pub(crate) struct Role {
     pub(crate) restarts: u64,
     pub(crate) why: Option<String>,
     /// The last `Snapshot`.
-    pub(crate) snapshot: Option<Box<RawValue>>,
+    pub(crate) snapshot: Option<Legacy>,
     /// What it said of virtual servers.
     pub(crate) estate: Estate,
     /// When a process of it was last known to run (`CLOCK_MONOTONIC`, microseconds).

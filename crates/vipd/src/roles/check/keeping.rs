@@ -1,10 +1,9 @@
 //! What is told for a successor: of virtual servers as wholes, and of the real servers that changed since.
 
 use super::{PIECE, Role, Server, fingerprint, now};
+use crate::legacy::Legacy;
 use crate::message::{self, FromRole, KnownService};
-use serde_json::value::to_raw_value;
 use std::io;
-use tracing::warn;
 use vipd_lvs::health::Known;
 use vipd_lvs::settings::VirtualServerId;
 
@@ -29,10 +28,8 @@ impl Role {
         let mut all = message::Known::new();
         for service in ids {
             let servers = self.of(&service).map(|((_, address), serials)| (*address, self.known(serials)));
-            match to_raw_value(&servers.collect::<Vec<_>>()) {
-                Ok(whole) => all.push(KnownService { service, whole, since: Vec::new() }),
-                Err(e) => warn!("the state of {service} can't be kept for a successor: {e}"),
-            }
+            let whole = Legacy::of(&servers.collect::<Vec<_>>(), &service);
+            all.extend(whole.map(|whole| KnownService { service, whole, since: Vec::new() }));
         }
         self.kept = Some(now());
         if all.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Known(all)).await }
@@ -44,10 +41,7 @@ impl Role {
         for same in servers.chunk_by(|(one, _), (other, _)| one == other) {
             let values = same.iter().filter_map(|server| {
                 let known = self.known(self.servers.get(server)?);
-                let value = to_raw_value(&known).inspect_err(|e| {
-                    warn!("the state of {} can't be kept for a successor: {e}", server.1);
-                });
-                Some((server.1, value.ok()?))
+                Some((server.1, Legacy::of(&known, server.1)?))
             });
             let values: Vec<_> = values.collect();
             all.extend(same.first().map(|(id, _)| (id.clone(), values)));

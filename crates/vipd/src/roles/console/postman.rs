@@ -14,10 +14,10 @@
 
 use super::host_name;
 use super::letter::{Letter, envelope, mailbox};
+use crate::legacy::Legacy;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::extension::ClientId;
-use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
@@ -205,18 +205,18 @@ impl Office {
     }
 
     /// The queue for a successor of this process; `None` if it has not changed.
-    pub(super) fn snapshot(&self) -> Option<Box<RawValue>> {
+    pub(super) fn snapshot(&self) -> Option<Legacy> {
         let mut papers = self.desk.papers();
         if !papers.dirty {
             return None;
         }
         papers.dirty = false;
-        serde_json::value::to_raw_value(&papers.queue).ok()
+        Legacy::of(&papers.queue, "the mail queue")
     }
 
     /// Goes on with a predecessor's queue.
-    pub(super) fn restore(&self, snapshot: &RawValue) {
-        match serde_json::from_str::<VecDeque<Letter>>(snapshot.get()) {
+    pub(super) fn restore(&self, snapshot: &Legacy) {
+        match snapshot.read::<VecDeque<Letter>>() {
             Ok(letters) => letters.into_iter().for_each(|letter| self.post(letter)),
             Err(e) => warn!("the mail queue of the console before this one is unreadable and lost: {e}"),
         }

@@ -5,8 +5,8 @@ mod mail;
 
 use super::*;
 use crate::channel::{Receiver, split};
+use crate::legacy::Legacy;
 use crate::message::{Part, RoleOptions, Verdict};
-use serde_json::value::RawValue;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Instant;
@@ -56,7 +56,7 @@ impl Rig {
         self.configure_at(mail, &socket, None).await;
     }
 
-    async fn configure_at(&mut self, mail: Option<Mail>, socket: &Path, snapshot: Option<Box<RawValue>>) {
+    async fn configure_at(&mut self, mail: Option<Mail>, socket: &Path, snapshot: Option<Legacy>) {
         let mut config = Config::default();
         config.global.router_id = "lb1".to_owned();
         config.global.mail = mail;

@@ -1,9 +1,10 @@
 //! What is known of a virtual server and its real servers: what it begins with, what a reload leaves of it, what is told of it.
 
+use crate::legacy::Legacy;
 use crate::message::{About, News};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use tracing::info;
 use vipd_config::model::Config;
@@ -143,10 +144,10 @@ pub(crate) fn at_start(config: &Config) -> Table {
 }
 
 /// What a predecessor knew of a virtual server: as a whole, and of some of its real servers since.
-pub(super) fn inherited(whole: &RawValue, since: &[(SocketAddr, Box<RawValue>)]) -> serde_json::Result<State> {
-    let mut state: State = serde_json::from_str(whole.get())?;
+pub(super) fn inherited(whole: &Legacy, since: &[(SocketAddr, Legacy)]) -> io::Result<State> {
+    let mut state: State = whole.read()?;
     for (address, value) in since {
-        let known = serde_json::from_str(value.get())?;
+        let known = value.read()?;
         if let Some(place) = state.place(address) {
             state.servers[place].1 = known;
         }

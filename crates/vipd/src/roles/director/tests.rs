@@ -3,9 +3,9 @@
 
 use super::state::UNCHECKED;
 use super::*;
+use crate::legacy::Legacy;
 use crate::part::{self, Difference};
 use crate::supervisor::{Estate, RoleName};
-use serde_json::value::RawValue;
 use vipd_config::model::Config;
 use vipd_lvs::settings::Protocol;
 
@@ -34,7 +34,7 @@ struct Stage {
 /// What a supervisor keeps for a successor.
 #[derive(Clone, Default)]
 struct Kept {
-    snapshot: Option<Box<RawValue>>,
+    snapshot: Option<Legacy>,
     known: Estate,
     /// The virtual servers of which something was said.
     touched: BTreeSet<VirtualServerId>,
@@ -145,7 +145,7 @@ fn a_successor_goes_on_in_silence() {
         third.judge(&[(1, false), (2, false)]).await;
         assert_eq!(third.told().await.0, [""; 0]);
         // One that can't read its predecessor's memory starts like the first.
-        let unreadable = || serde_json::value::to_raw_value(&serde_json::json!({"servers": 7})).unwrap();
+        let unreadable = || Legacy::raw(&[7]);
         let mut broken = Kept { snapshot: Some(unreadable()), ..Kept::default() };
         let each = kept.known.all().into_iter();
         broken.known.put(each.map(|known| message::KnownService { whole: unreadable(), ..known }).collect());

@@ -1,6 +1,7 @@
 //! Mail through a server that this test plays, with what servers do wrong.
 
 use super::*;
+use crate::roles::console::letter::Letter;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -353,7 +354,7 @@ async fn a_successor_goes_on_with_the_queue() {
     rig.mail("two").await;
     let snapshot = loop {
         match rig.hear().await {
-            FromRole::Snapshot(s) if s.get().matches("about ").count() == 2 => break s,
+            FromRole::Snapshot(s) if s.read::<Vec<Letter>>().unwrap().len() == 2 => break s,
             FromRole::Snapshot(_) => {}
             other => panic!("{other:?}"),
         }
