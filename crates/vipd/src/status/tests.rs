@@ -1,7 +1,9 @@
 //! Pages of made-up daemons, and daemons that misbehave.
 
 use super::*;
+use crate::channel::{self, Decoder};
 use crate::control::Silence;
+use crate::message::StatusPart;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixListener;
@@ -13,6 +15,7 @@ use vipd_api::{
     Refused, RemovedServerStatus, RoleStatus, ScriptStatus, SecondMaster, ServiceStatus, StaticStatus, TrackStatus,
     TransitionStatus, UnknownServerStatus, UnsentStatus, VERSION,
 };
+use vipd_lvs::settings::VirtualServerId;
 
 /// A Monday morning.
 const NOW: f64 = 1_763_955_912.0;
@@ -522,6 +525,25 @@ fn asked(answer: &'static [u8]) -> Result<Status, Silence> {
         Reply::Status(status) => *status,
         other => panic!("{other:?}"),
     })
+}
+
+#[test]
+fn what_it_is_made_of_is_told_as_it_is() {
+    let Status { instances, groups, scripts, statics, bfd, plane, services, .. } = status();
+    let (checks, bfd_rejected) =
+        (services.iter().flat_map(|s| &s.real_servers).flat_map(|r| r.checks.clone()), Vec::new());
+    let (id, address) = (VirtualServerId("one".to_owned()), ([192, 0, 2, 1], 80).into());
+    let parts = [
+        StatusPart::Check(vec![(id, address, checks.collect())]),
+        StatusPart::Vrrp { instances, groups, scripts, rejected: Vec::new(), statics, bfd, bfd_rejected },
+        StatusPart::Director { plane: plane.unwrap(), services },
+    ];
+    for part in parts {
+        let mut decoder = Decoder::default();
+        decoder.feed(&channel::encode(&part).unwrap());
+        let same: StatusPart = decoder.next().unwrap().unwrap();
+        assert_eq!(format!("{same:?}"), format!("{part:?}"));
+    }
 }
 
 #[test]
