@@ -178,6 +178,7 @@ struct Supervisor {
     hooks: Hooks,
     /// What has happened.
     record: Record,
+    untold: noting::Untold,
     /// For events of weaker masters, by instance.
     lower: BTreeMap<String, Limit>,
     /// The instances that are MASTER.
@@ -289,6 +290,7 @@ impl Supervisor {
             config_status,
             started,
             record: noting::new_record(started),
+            untold: noting::Untold::default(),
             lower: BTreeMap::new(),
             masters: BTreeSet::new(),
             roles: BTreeMap::new(),
@@ -382,7 +384,8 @@ impl Supervisor {
             let again = self.roles.values().filter_map(|r| r.again).min();
             let query = self.queries.values().map(|q| q.deadline).min();
             let late = self.reloading.deadline();
-            let wake = [again, query, late, self.timed.wake(), self.orders_wake()].into_iter().flatten().min();
+            let wake = [again, query, late, self.timed.wake(), self.orders_wake(), self.events_wake()];
+            let wake = wake.into_iter().flatten().min();
             let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             let pulse = last_pulse + self.pulse_period();
             tokio::select! {
@@ -566,6 +569,9 @@ impl Supervisor {
         for id in late {
             self.answer(id);
         }
+        if self.events_wake().is_some_and(|at| at <= now) {
+            self.tell_events();
+        }
         self.orders_in_time();
         self.reload_is_late(now);
         self.reload_in_time();
@@ -687,6 +693,7 @@ impl Supervisor {
         for (subject, run) in self.hooks.finish().await {
             self.note_hook(subject, run);
         }
+        self.tell_events();
         self.stop_roles(&[RoleName::Console], queue).await;
         run_around(self.config.global.shutdown.as_ref(), "shutdown_script").await;
         info!("stopped");

@@ -3,8 +3,24 @@
 use super::{RoleName, Supervisor};
 use crate::message::{NotifyEvent, Subject, ToRole, Transition};
 use crate::record::Record;
+use std::time::Duration;
+use tokio::time::Instant;
 use vipd_api::{Event, HookRun, UnixTime};
 use vipd_sys::clock::{monotonic_micros, unix_time};
+
+/// How long events wait for others, counted from when some were told: of a thousand servers that fail one after the other, each
+/// would wake the console. One that comes alone waits for nothing.
+const GATHER: Duration = Duration::from_millis(200);
+/// Events that wait for no others.
+const MANY: usize = 256;
+
+/// What the console has not been told.
+#[derive(Default)]
+pub(super) struct Untold {
+    events: Vec<Event>,
+    /// When it was told something last.
+    told: Option<Instant>,
+}
 
 /// An empty record with a name that no other run of the daemon has.
 pub(super) fn new_record(started: UnixTime) -> Record {
@@ -27,14 +43,29 @@ impl Supervisor {
 
     /// Things happened, in this order.
     pub(super) fn note_events(&mut self, events: Vec<Event>) {
-        let events: Vec<Event> = events.into_iter().map(|event| self.record.number(event)).collect();
+        self.untold.events.extend(events.into_iter().map(|event| self.record.number(event)));
+        if self.untold.told.is_none_or(|at| at.elapsed() >= GATHER) || self.untold.events.len() >= MANY {
+            self.tell_events();
+        }
+    }
+
+    /// When what waits is to be told.
+    pub(super) fn events_wake(&self) -> Option<Instant> {
+        self.untold.told.filter(|_| !self.untold.events.is_empty()).map(|at| at + GATHER)
+    }
+
+    /// Tells the console what waits.
+    pub(super) fn tell_events(&mut self) {
+        let events = std::mem::take(&mut self.untold.events);
         if !events.is_empty() {
+            self.untold.told = Some(Instant::now());
             self.tell_console(events);
         }
     }
 
     /// A console that starts gets all that is kept.
-    pub(super) fn tell_all_events(&self) {
+    pub(super) fn tell_all_events(&mut self) {
+        self.untold.events.clear();
         self.tell_console(self.record.all());
     }
 

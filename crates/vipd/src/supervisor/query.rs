@@ -124,8 +124,9 @@ impl Supervisor {
     }
 
     /// Answers an operator, unless the console that asked for him is gone.
-    pub(super) fn reply(&self, Caller { console, id }: Caller, reply: Reply) {
+    pub(super) fn reply(&mut self, Caller { console, id }: Caller, reply: Reply) {
         if self.roles.get(&RoleName::Console).is_some_and(|role| role.generation == console) {
+            self.tell_events(); // who asks for them next finds them
             self.tell(RoleName::Console, &ToRole::Reply { id, reply: Box::new(reply) });
         }
     }
