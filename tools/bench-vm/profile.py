@@ -4,11 +4,13 @@
     VIPD_BIN=target/release/vipd tools/bench-vm/profile.py send|receive [INSTANCES]
     VIPD_BIN=target/release/vipd tools/bench-vm/profile.py program
     VIPD_BIN=target/release/vipd tools/bench-vm/profile.py failures
+    VIPD_BIN=target/release/vipd tools/bench-vm/profile.py checks
 
 The guest runs twice. Adverts: for 10 and for 60 seconds of its time; what it did more in
 the second run is divided by the adverts of those 50 seconds. Starting with IPVS services:
 with 1000 and with 4000; what it did more is divided by the objects, two a service. Failures:
-of none and of all of 2000 servers of one service, divided by these. Printed
+of none and of all of 2000 servers of one service, divided by these. TCP checks: 100 a second for
+10 and for 30 seconds, the server's process included. Printed
 are K a function of the kernel (what it does for others included), U one of the daemon, L
 its libraries.
 """
@@ -24,12 +26,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "scenarios")]
 import adverts
+import checks
 import guest
 import massfail
 import program as services
 
 # What the two runs have few and many of: seconds, services, whether the servers fail.
-RANGES = {"send": (10, 60), "receive": (10, 60), "program": (1000, 4000), "failures": (0, 1)}
+RANGES = {"send": (10, 60), "receive": (10, 60), "program": (1000, 4000), "failures": (0, 1), "checks": (10, 30)}
 SERVERS = 2000
 TOOLS = "flood", "accept"
 # Where the kernel puts the daemon when addresses are not random (ELF_ET_DYN_BASE).
@@ -45,6 +48,19 @@ if [ $WHAT = failures ]; then
 	[ $LENGTH = 0 ] || kill $server
 	sleep 70
 	inside t ipvsadm -Ln | grep -c "127\.0\."
+	[ $LENGTH != 0 ] || kill $server # `end` waits for it
+	end vipd
+	mkdir -p /out; cat /proc/kallsyms >/out/symbols
+	exit
+fi
+if [ $WHAT = checks ]; then
+	ip netns add t; ip -n t link set lo up
+	ip netns exec t accept & server=$!
+	start vipd t /conf/checks
+	sleep 30
+	sleep $LENGTH
+	alive vipd
+	kill $server
 	end vipd
 	mkdir -p /out; cat /proc/kallsyms >/out/symbols
 	exit
@@ -84,7 +100,7 @@ def profile(what, count, binary, length, plugin, tmp):
     texts = {
         "/bench/lib.sh": (HERE / "lib.sh").read_text(), "/bench/script": SCRIPT,
         "/bench/daemon.vipd": 'exec /opt/vipd -n -f "$CONF"\n',
-        "/conf/services": services.config(length), "/conf/servers": massfail.config(SERVERS),
+        "/conf/services": services.config(length), "/conf/servers": massfail.config(SERVERS), "/conf/checks": checks.config(""),
         "/conf/master": adverts.config(count, "MASTER", 200), "/conf/backup": adverts.config(count, "BACKUP", 100),
     }
     env = {"WHAT": what, "COUNT": str(count), "LENGTH": str(length)}
@@ -125,7 +141,7 @@ def main():
         of = lambda length: profile(what, count, os.environ["VIPD_BIN"], length, tmp / "profile.so", tmp)
         few, many = RANGES[what]
         short, long = of(few), of(many)
-    per = {"program": 2, "failures": SERVERS}.get(what, count)
+    per = {"program": 2, "failures": SERVERS, "checks": checks.SERVERS}.get(what, count)
     each = {place: (n - short[place]) / (per * (many - few)) for place, n in long.items()}
     for sort, of in ("U", "the daemon"), ("L", "libraries"), ("K", "the kernel"):
         print(f"{sum(n for place, n in each.items() if place[0] == sort):8.0f} {sort} all of {of}")

@@ -24,7 +24,7 @@ from pathlib import Path
 import guest
 
 HERE = Path(__file__).resolve().parent
-ORDER = "plane failover bfd program adverts checks massfail".split()
+ORDER = "plane failover bfd program adverts checks tls massfail".split()
 SLOW = ["late"]  # many minutes: only when named
 
 

@@ -23,6 +23,7 @@ mod rate;
 mod record;
 mod reload;
 mod roles;
+mod runtime;
 mod schedule;
 mod server;
 mod status;
@@ -205,11 +206,9 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
     if name == RoleName::Vrrp {
         return roles::vrrp::run(stream);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let run = || -> io::Result<ExitCode> {
-        let runtime = runtime?;
         stream.set_nonblocking(true)?;
-        Ok(runtime.block_on(async {
+        runtime::run(async move {
             let stream = match tokio::net::UnixStream::from_std(stream) {
                 Ok(stream) => stream,
                 Err(e) => {
@@ -222,7 +221,7 @@ fn role(arguments: &cli::RoleArguments) -> ExitCode {
                 RoleName::Director => roles::director::run(stream).await,
                 RoleName::Console | RoleName::Vrrp => roles::console::run(stream).await,
             }
-        }))
+        })
     };
     run().unwrap_or_else(|e| {
         tracing::error!("the {name} role can't start: {e}");

@@ -221,14 +221,15 @@ impl Role {
         asked: &mut mpsc::Receiver<Asked>,
     ) -> io::Result<()> {
         loop {
-            let due = self.due.first().map(|(at, _)| *at);
-            let owed = (self.configured && !self.owed.is_empty()).then_some(Duration::ZERO);
-            let look = self.checks.values().next().map(|_| self.look_at);
-            let wake = [due, self.keep_at, owed, look].into_iter().flatten().min();
+            let mut wake = self.wake();
             if wake.is_some_and(|at| at <= now()) {
-                // While messages keep coming the timer below would not turn, nor would the probes.
+                // While messages keep coming the timer below would not turn.
                 self.work().await?;
-                tokio::task::yield_now().await;
+                wake = self.wake();
+                if wake.is_some_and(|at| at <= now()) {
+                    // Nor would the probes.
+                    tokio::task::yield_now().await;
+                }
             }
             let sleep = wake.map_or(Duration::from_secs(3600), |at| at.saturating_sub(now()));
             tokio::select! {
@@ -255,6 +256,14 @@ impl Role {
                 () = tokio::time::sleep(sleep) => self.work().await?,
             }
         }
+    }
+
+    /// When there is something to do that nobody asks for.
+    fn wake(&self) -> Option<Duration> {
+        let due = self.due.first().map(|(at, _)| *at);
+        let owed = (self.configured && !self.owed.is_empty()).then_some(Duration::ZERO);
+        let look = self.checks.values().next().map(|_| self.look_at);
+        [due, self.keep_at, owed, look].into_iter().flatten().min()
     }
 
     async fn handle(&mut self, message: ToRole) -> io::Result<Go> {

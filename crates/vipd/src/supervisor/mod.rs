@@ -44,6 +44,7 @@ use crate::part;
 use crate::posture;
 use crate::rate::Limit;
 use crate::record::Record;
+use crate::runtime;
 #[cfg(test)]
 pub(crate) use estate::Estate;
 use followed::Followed;
@@ -214,17 +215,10 @@ struct Supervisor {
 
 /// Runs the daemon to its end.
 pub(crate) fn run(plan: Plan, loaded: Loaded) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => {
-            error!("the daemon can't start: {e}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(supervise(plan, loaded));
-    // A configuration on a dead disk may still be being read: nobody waits for it.
-    runtime.shutdown_background();
-    code
+    runtime::run(supervise(plan, loaded)).unwrap_or_else(|e| {
+        error!("the daemon can't start: {e}");
+        ExitCode::FAILURE
+    })
 }
 
 async fn supervise(plan: Plan, loaded: Loaded) -> ExitCode {
