@@ -652,6 +652,7 @@ fn service(before: &Service, after: &Service) -> Vec<Word> {
         hysteresis,
         alpha,
         omega,
+        ha_suspend,
         sorry,
         real_servers,
     } = new;
@@ -664,6 +665,7 @@ fn service(before: &Service, after: &Service) -> Vec<Word> {
         ("quorum", Felt::Quorum, (old.quorum, old.hysteresis) != (*quorum, *hysteresis)),
         ("alpha", Felt::Nothing, old.alpha != *alpha),
         ("omega", Felt::Nothing, old.omega != *omega),
+        ("ha_suspend", Felt::Nothing, old.ha_suspend != *ha_suspend),
         ("sorry_server", Felt::Quorum, old.sorry != *sorry),
         ("quorum_up", Felt::Nothing, before.quorum_up != *quorum_up),
         ("quorum_down", Felt::Nothing, before.quorum_down != *quorum_down),

@@ -88,8 +88,8 @@ VIRTUAL_SERVER_ROWS:
     "protocol" OneOfIgnoreCase(&["TCP", "UDP", "SCTP"]), "TCP|UDP|SCTP", "case-insensitive",
         "UDP (with a message) for address services", Acts;
         "Transport protocol."
-    "ha_suspend" Switch, "", "flag", "off", NotYet("checks always run");
-        "Run checks only while the service address is present."
+    "ha_suspend" Switch, "", "flag; not for marks", "off", Acts;
+        "Run checks only while the service address, or one of those of its group, is on this host."
     "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
         "smtp_alert_checker, else smtp_alert, else off", Acts;
         "Mail on quorum changes."

@@ -11,6 +11,8 @@ mod asking;
 mod keeping;
 mod late;
 mod names;
+mod presence;
+mod resting;
 mod taking;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
@@ -19,6 +21,7 @@ use crate::posture::Own;
 use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
 use names::{Asked, Names};
+use presence::Presence;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
@@ -93,6 +96,8 @@ struct Check {
     running: Option<u64>,
     /// What does it, if that is no program.
     task: Option<AbortHandle>,
+    /// It is not due, as all that it is for is suspended.
+    rests: bool,
     /// Whether what is known of it was found under these settings.
     proven: bool,
     /// What those share who share it.
@@ -176,6 +181,8 @@ struct Role {
     files: BTreeMap<String, i64>,
     /// The names of real servers that are asked for.
     names: Names,
+    /// Whose checks rest.
+    presence: Presence,
     configured: bool,
 }
 
@@ -210,6 +217,7 @@ impl Role {
             sessions: Sessions::new(),
             files: BTreeMap::new(),
             names: Names::new(answers),
+            presence: Presence::default(),
             configured: false,
         }
     }
@@ -252,6 +260,7 @@ impl Role {
                 Some(Asked { lookup, outcome, again }) = asked.recv() => {
                     self.sender.send(&FromRole::Found { lookup, outcome, again }).await?;
                 }
+                ids = self.presence.changed() => self.stir(&ids),
                 () = tokio::time::sleep(sleep) => self.work().await?,
             }
         }
@@ -309,12 +318,15 @@ impl Role {
         self.own.suit(RoleName::Check, &part.config);
         for id in &part.removed {
             self.put_down(id);
+            self.presence.leave(id);
             self.unkept.remove(id);
             self.unkept_servers.retain(|(of, _)| of != id);
         }
         for service in &part.config.services {
             let mut old = self.put_down(&service.lvs.id);
+            self.presence.take(&service.lvs);
             self.take_service(&service.lvs, &mut old, &mut inherited);
+            self.stir(&BTreeSet::from([service.lvs.id.clone()]));
             self.unkept.insert(service.lvs.id.clone());
             let id = &service.lvs.id;
             self.owed.extend(service.lvs.real_servers.iter().map(|real| (id.clone(), real.address)));
@@ -322,6 +334,7 @@ impl Role {
         if part.more {
             return Ok(());
         }
+        self.stir(&self.presence.all()); // what kept a shared check going may be gone
         self.clients.clear();
         self.tls = part.config.tls;
         self.patterns.keep(self.checks.values().map(|check| check.health.settings()));
@@ -392,6 +405,10 @@ impl Role {
 
     async fn start(&mut self, serial: u64, permit: OwnedSemaphorePermit) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial).filter(|check| check.running.is_none()) else { return Ok(()) };
+        if self.suspended(check) {
+            self.rest(serial); // another, which it was also for, has gone meanwhile
+            return Ok(());
+        }
         let (settings, configured) = (check.health.settings().clone(), self.weight_of(check));
         if !settings.probe.asks() {
             self.follow(serial);
@@ -425,6 +442,9 @@ impl Role {
     async fn look_after_runs(&mut self) -> io::Result<()> {
         let now = now();
         self.look_at = now + LOOK;
+        if self.presence.listen() {
+            self.stir(&self.presence.all());
+        }
         let stuck = self.checks.iter().filter_map(|(serial, check)| {
             let (run, after) = (check.running?, now.saturating_sub(check.started));
             check.task.as_ref()?;
@@ -498,7 +518,7 @@ impl Role {
     /// A check that follows a BFD session or a file takes what is known of it; before that has ever been up, or was read, it
     /// waits.
     fn follow(&mut self, serial: u64) {
-        let Some(check) = self.checks.get(&serial) else { return };
+        let Some(check) = self.checks.get(&serial).filter(|check| !self.suspended(check)) else { return };
         self.due.remove(&(check.health.wake(), serial));
         let Some(run) = self.begin(serial) else { return };
         let Some(check) = self.checks.get(&serial) else { return };
@@ -607,7 +627,7 @@ impl Role {
     }
 
     fn status(&self) -> StatusPart {
-        let one = |check: &Check| CheckStatus {
+        let one = |id: &VirtualServerId, check: &Check| CheckStatus {
             kind: check.health.settings().kind().to_owned(),
             up: check.health.up(),
             last_run: check.last_run,
@@ -617,9 +637,10 @@ impl Role {
                 State::Up { retries } => retries,
                 State::Down => 0,
             },
+            suspended: self.presence.why(id).filter(|_| self.suspended(check)),
         };
         let all = self.servers.iter().map(|((id, address), serials)| {
-            let checks = serials.iter().filter_map(|serial| self.checks.get(serial)).map(one);
+            let checks = serials.iter().filter_map(|serial| self.checks.get(serial)).map(|check| one(id, check));
             (id.clone(), *address, checks.collect())
         });
         StatusPart::Check(all.collect())
@@ -634,6 +655,7 @@ impl Check {
             health,
             running: None,
             task: None,
+            rests: false,
             proven: false,
             share: 0,
             started: Duration::ZERO,
