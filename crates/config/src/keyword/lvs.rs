@@ -197,9 +197,8 @@ pub(super) static REAL_SERVER: Block =
 rows! {
 /// Words of `SSL`.
 SSL_ROWS:
-    "password" Secret, "STRING", "", "none",
-        NotYet("a key with a password is refused: openssl pkey -in KEY -out FILE takes it off");
-        "Private key password."
+    "password" Secret, "STRING", "", "none", Acts;
+        "Password of the private key, if it is encrypted (PKCS #8)."
     "ca" Word, "PATH", "", "the system's", Acts;
         "File with the authorities that tls_verify believes (PEM); without tls_verify any certificate will do."
     "certificate" Word, "PATH", "", "none", Acts;

@@ -16,7 +16,7 @@ mod resting;
 mod taking;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
-use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Verdict};
+use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Turned, Verdict};
 use crate::posture::Own;
 use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
@@ -173,6 +173,8 @@ struct Role {
     kept: Option<Duration>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
+    /// Checks of theirs that pass now, or no longer.
+    turned: Vec<Turned>,
     /// Servers of a new configuration, of which is soon told what is known by then.
     owed: BTreeSet<Server>,
     /// The BFD sessions that have been up.
@@ -213,6 +215,7 @@ impl Role {
             keep_at: None,
             kept: None,
             changed: BTreeSet::new(),
+            turned: Vec::new(),
             owed: BTreeSet::new(),
             sessions: Sessions::new(),
             files: BTreeMap::new(),
@@ -572,6 +575,15 @@ impl Role {
         let after = (check.health.state(), check.health.weight(), check.health.has_run());
         self.due.insert((check.health.wake(), serial));
         let why = check.health.why();
+        if was_up != check.health.up() {
+            self.turned.extend(check.servers.iter().map(|(service, address)| Turned {
+                service: service.clone(),
+                address: *address,
+                kind: check.health.settings().kind().to_owned(),
+                up: !was_up,
+                why: why.to_owned(),
+            }));
+        }
         match (was_up, check.health.up()) {
             (true, false) => warn!("{} failed: {why}", check.name()),
             (false, true) => info!("{} succeeded: {why}", check.name()),
@@ -604,7 +616,15 @@ impl Role {
         self.unkept_servers.retain(|server| !changed.contains(server));
         self.keep_services(whole).await?;
         self.keep_servers(&servers).await?;
-        self.tell_verdicts(&changed).await
+        let alive =
+            |role: &Role, of: &Turned| role.told.get(&(of.service.clone(), of.address)).map(|(alive, _, _)| *alive);
+        let turned = std::mem::take(&mut self.turned);
+        let before: Vec<Option<bool>> = turned.iter().map(|turned| alive(self, turned)).collect();
+        self.tell_verdicts(&changed).await?;
+        // Of a server that comes or goes the director tells.
+        let alone = turned.into_iter().zip(before).filter(|(turned, before)| alive(self, turned) == *before);
+        let alone: Vec<Turned> = alone.map(|(turned, _)| turned).collect();
+        if alone.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Turned(alone)).await }
     }
 
     /// Tells what these real servers are worth, where that is not what was told before.

@@ -644,3 +644,34 @@ fn a_reload_takes_no_stale_word_of_a_check_that_rested() {
         assert_eq!((alive(&stage, ".1]"), alive(&stage, ".2]")), (false, true), "{:?}", stage.role.told);
     });
 }
+
+/// What is told of a server with two checks, of which one after the other fails and passes again.
+#[test]
+fn a_check_that_turns_without_its_server_is_told_of() {
+    run(async {
+        let text = ONE.replace("TCP_CHECK {", "TCP_CHECK {\n retry 0\n }\n PING_CHECK {\n retry 0");
+        let mut stage = Stage::new(&text, Known::new()).await;
+        assert!(stage.verdict().await.0);
+        for (place, outcome, expected) in [
+            (0, pass(), &[][..]),
+            (0, fail(), &["false"]),
+            (1, fail(), &["PING_CHECK false"]),
+            (1, fail(), &[]),
+            (1, pass(), &["PING_CHECK true"]),
+            (0, pass(), &["true"]),
+        ] {
+            stage.ran(place, outcome).await;
+            stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+            let mut told = Vec::new();
+            loop {
+                match stage.hear().await {
+                    FromRole::Verdicts(verdicts) => told.extend(verdicts.iter().map(|v| v.alive.to_string())),
+                    FromRole::Turned(turned) => told.extend(turned.iter().map(|t| format!("{} {}", t.kind, t.up))),
+                    FromRole::Beat(0) => break,
+                    _ => {}
+                }
+            }
+            assert_eq!(told, expected, "{place}");
+        }
+    });
+}
