@@ -8,6 +8,7 @@
 //! ```
 
 mod asking;
+mod expiry;
 mod keeping;
 mod late;
 mod names;
@@ -34,6 +35,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
+use vipd_check::Notice;
 use vipd_check::tls::{self, Client, Trust};
 use vipd_config::model;
 use vipd_lvs::health::{Health, Known, Outcome, State, Turn, judge};
@@ -106,7 +108,7 @@ struct Check {
     last_run: Option<f64>,
     took: Duration,
     /// What was last told though it passed.
-    notice: Option<String>,
+    notice: Option<Notice>,
 }
 
 /// What the supervisor was told of a real server: whether it is alive, the weight asked for, and why.
@@ -129,7 +131,7 @@ struct Ran {
     run: u64,
     outcome: Outcome,
     /// What an operator should see to, though the check passes.
-    notice: Option<String>,
+    notice: Option<Notice>,
 }
 
 struct Role {
@@ -159,6 +161,8 @@ struct Role {
     probes: Arc<Semaphore>,
     /// What is looked for in bodies, compiled when it is first needed.
     patterns: Patterns,
+    /// Certificates that end soon.
+    expiring: expiry::Expiring,
     /// `SSL` of the configuration.
     tls: model::Tls,
     /// Made from it when they are first needed, by whom they believe.
@@ -208,6 +212,7 @@ impl Role {
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             patterns: Patterns::default(),
+            expiring: expiry::Expiring::default(),
             tls: model::Tls::default(),
             clients: HashMap::new(),
             unkept: BTreeSet::new(),
@@ -340,6 +345,7 @@ impl Role {
         self.stir(&self.presence.all()); // what kept a shared check going may be gone
         self.clients.clear();
         self.tls = part.config.tls;
+        self.expiring.keep(self.checks.values().map(|check| check.health.settings().target));
         self.patterns.keep(self.checks.values().map(|check| check.health.settings()));
         self.follow_all(); // another session, perhaps; and what is known already counts from the first word on
         if !self.configured {
@@ -554,7 +560,8 @@ impl Role {
         let Ran { serial, run, outcome, notice } = ran;
         if let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running == Some(run) && c.notice != notice) {
             if let Some(notice) = &notice {
-                warn!("{}: {notice}", check.name());
+                warn!("{}: {}", check.name(), notice.text);
+                self.expiring.note(check.health.settings().target, notice, || check.name());
             }
             check.notice = notice;
         }
@@ -604,6 +611,9 @@ impl Role {
 
     /// Tells what has changed.
     async fn tell(&mut self) -> io::Result<()> {
+        for event in self.expiring.events() {
+            self.sender.send(&FromRole::Happened(event)).await?;
+        }
         let changed = std::mem::take(&mut self.changed);
         if changed.is_empty() {
             return Ok(());

@@ -404,7 +404,7 @@ async fn a_notice_leaves_a_server_up() {
     let mut stage = Stage::new(ONE, Known::new()).await;
     let serial = stage.serials()[0];
     let run = stage.begin(0);
-    let notice = Some("its certificate expires in 5 days".to_owned());
+    let notice = Some(Notice { text: "its certificate expires in 5 days".to_owned(), about: 1 });
     let outcome = Outcome::Pass { detail: "status 200; its certificate expires in 5 days".to_owned(), weight: None };
     stage.role.probed(Ran { serial, run, outcome, notice: notice.clone() });
     let StatusPart::Check(servers) = stage.role.status() else { panic!("another status") };
@@ -673,5 +673,31 @@ fn a_check_that_turns_without_its_server_is_told_of() {
             }
             assert_eq!(told, expected, "{place}");
         }
+    });
+}
+
+#[test]
+fn an_expiring_certificate_is_an_event_once() {
+    run(async {
+        let mut stage = Stage::new(ONE, Known::new()).await;
+        let (mut events, serial) = (Vec::new(), stage.serials()[0]);
+        for days in [9, 9, 8] {
+            let run = stage.begin(0);
+            let notice = Some(Notice { text: format!("its certificate expires in {days} days"), about: 1 });
+            stage.role.probed(Ran { serial, run, outcome: pass(), notice });
+            stage.role.tell().await.unwrap();
+        }
+        stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+        loop {
+            match stage.hear().await {
+                FromRole::Happened(event) => events.push(event),
+                FromRole::Beat(0) => break,
+                _ => {}
+            }
+        }
+        let [event] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((event.kind.as_str(), event.what.as_str()), ("check", "EXPIRES"));
+        assert_eq!(event.subject, "TCP_CHECK of 10.0.0.1:80 for [192.0.2.1]:tcp:80");
+        assert_eq!(event.cause, "its certificate expires in 9 days");
     });
 }
