@@ -851,4 +851,7 @@ pub struct CheckStatus {
     pub took: f64,
     /// Retries left before it counts as failing.
     pub retries_left: u32,
+    /// Why it does not run, if it is suspended: what was found before stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
 }

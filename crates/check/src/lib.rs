@@ -81,6 +81,15 @@ pub enum Ending {
     Reset,
 }
 
+/// What an operator should see to though a server passed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// In words, which change as time passes.
+    pub text: String,
+    /// What it is about: the same number for the same certificate, in one process.
+    pub about: u64,
+}
+
 /// What a probe found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -89,14 +98,14 @@ pub enum Verdict {
         /// What was seen: `connected`, `status 200, 612 bytes`.
         detail: String,
         /// What an operator should see to before it does not any more.
-        notice: Option<String>,
+        notice: Option<Notice>,
     },
     /// It doesn't, or it could not be asked.
     Fail(Why),
 }
 
-impl From<Result<(String, Option<String>), Why>> for Verdict {
-    fn from(found: Result<(String, Option<String>), Why>) -> Verdict {
+impl From<Result<(String, Option<Notice>), Why>> for Verdict {
+    fn from(found: Result<(String, Option<Notice>), Why>) -> Verdict {
         match found {
             Ok((detail, notice)) => Verdict::Pass { detail, notice },
             Err(why) => Verdict::Fail(why),

@@ -1,6 +1,7 @@
 //! `SMTP_CHECK`: whether a mail server greets, takes a HELO and lets itself be left (RFC 5321). Nothing is mailed.
 //!
-//! A reply may have many lines (RFC 5321, 4.2.1), and a line need not have a text behind its code; keepalived takes neither.
+//! A reply may have many lines (RFC 5321, 4.2.1), and a line need not have a text behind its code; keepalived takes neither. All
+//! lines of a reply have the same code, or it says nothing.
 
 use crate::connect::{broken, connect};
 use crate::why::printable;
@@ -59,6 +60,7 @@ async fn say<S: AsyncWrite + Unpin>(stream: &mut S, target: &Target, line: &str)
 async fn reply<S: AsyncBufRead + Unpin>(stream: &mut S, target: &Target) -> Result<Reply, Why> {
     let read = async {
         let mut rest = stream.take(LONGEST);
+        let mut first = None;
         loop {
             let mut line = Vec::new();
             let length = rest.read_until(b'\n', &mut line).await.map_err(|e| broken(&e))?;
@@ -70,6 +72,11 @@ async fn reply<S: AsyncBufRead + Unpin>(stream: &mut S, target: &Target) -> Resu
                 return Err(Why::Reply { got, wanted: format!("lines, {LONGEST} bytes in all at most") });
             }
             let (code, goes_on) = understood(&line);
+            if let Some(first) = first.filter(|first| code != Some(*first)) {
+                let got = format!("\"{}\"", printable(line.trim_ascii_end(), 64));
+                return Err(Why::Reply { got, wanted: format!("another line of its {first}, which it had begun") });
+            }
+            first = code;
             if !goes_on {
                 return Ok(Reply { code, text: String::from_utf8_lossy(line.trim_ascii_end()).into_owned() });
             }

@@ -11,7 +11,7 @@
 
 use crate::connect::{Connection, connect};
 use crate::http::{self, Request, Version};
-use crate::{Step, Target, Verdict, Why};
+use crate::{Notice, Step, Target, Verdict, Why};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -20,6 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -195,13 +196,16 @@ pub async fn probe(target: &Target, tls: &Tls, request: &Request) -> Verdict {
 }
 
 /// Says good-bye if that is wanted; what should be told of the server's certificate.
-pub(crate) async fn close(stream: &mut TlsStream<Connection>, target: &Target, tls: &Tls) -> Option<String> {
+pub(crate) async fn close(stream: &mut TlsStream<Connection>, target: &Target, tls: &Tls) -> Option<Notice> {
     if tls.closing == Closing::Told {
         // The verdict stands; a server that is gone needs not be told.
         let _ = tokio::time::timeout(FAREWELL.min(target.timeout), stream.shutdown()).await;
     }
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    tls.warning.and_then(|within| tls.client.left(chain, within)).map(ends_in)
+    let left = tls.warning.and_then(|within| tls.client.left(chain, within))?;
+    let mut about = DefaultHasher::new();
+    chain.first().map(|certificate| certificate.as_ref()).hash(&mut about);
+    Some(Notice { text: ends_in(left), about: about.finish() })
 }
 
 /// The end of a certificate, for people.

@@ -149,10 +149,11 @@ async fn the_end_of_a_certificate_is_told_in_time() {
     authority(root);
     certificate(root, "soon", "DNS:www.example.org", [&day(-80), &day(6)], "serverAuth");
     certificate(root, "late", "DNS:www.example.org", [&day(-80), &day(-2)], "serverAuth");
-    let notice = async |address, tls: &Tls| match get(address, tls).await {
+    let noted = async |address, tls: &Tls| match get(address, tls).await {
         Verdict::Pass { notice, .. } => notice,
         Verdict::Fail(why) => panic!("{why}"),
     };
+    let notice = async |address, tls: &Tls| noted(address, tls).await.map(|notice| notice.text);
     let warned = |trust, days| Tls { warning: Some(DAY * days), ..believing(trust, Some("www.example.org")) };
     let ours = || Trust::File(root.join("ca.pem"));
     let (soon, _server) = serve(root, "soon", &[]);
@@ -167,6 +168,10 @@ async fn the_end_of_a_certificate_is_told_in_time() {
     let (late, _server) = serve(root, "late", &[]);
     assert_eq!(notice(late, &warned(Trust::Anyone, 1)).await.as_deref(), Some("its certificate has expired"));
     fails(get(late, &warned(ours(), 1)).await, "it has expired, 2 days ago");
+    // The same certificate is known again, and another one is not it.
+    let about = async |address| noted(address, &warned(Trust::Anyone, 14)).await.unwrap().about;
+    assert_eq!(about(soon).await, about(soon).await);
+    assert_ne!(about(soon).await, about(late).await);
 }
 
 #[tokio::test]

@@ -77,7 +77,12 @@ async fn mail_servers_that_say_the_wrong_thing() {
     passes(ask(&[b"220-a\r\n220-b\r\n220\n", b"250\r\n", b"whatever\n"]).await);
     fails(ask(&[b"554 no\r\n"]).await, "replied \"554 no\" instead of 220 its greeting");
     fails(ask(&[b"220 a\r\n", b"501 who?\r\n"]).await, "instead of 250 to HELO");
-    fails(ask(&[b"220-a\r\n550 no\r\n"]).await, "replied \"550 no\"");
+    // Lines of a reply that contradict one another: what counted was the last.
+    fails(ask(&[b"220-a\r\n550 no\r\n"]).await, "replied \"550 no\" instead of another line of its 220");
+    fails(ask(&[b"550-no\r\n220 a\r\n", b"250 b\r\n", b"221 c\r\n"]).await, "replied \"220 a\"");
+    fails(ask(&[b"220-a\r\n250-b\r\n220 c\r\n", b"250 b\r\n", b"221 c\r\n"]).await, "replied \"250-b\"");
+    fails(ask(&[b"220-a\r\nhello\r\n"]).await, "replied \"hello\" instead of another line of its 220");
+    fails(ask(&[b"220 a\r\n", b"250-b\r\n251 c\r\n"]).await, "replied \"251 c\"");
     fails(ask(&[b"hello\x1b[2J\r\n"]).await, "replied \"hello\\x1b[2J\"");
     fails(ask(&[b"220 a\r\n", b"250 b\r\n"]).await, "the server closed the connection while waiting for a reply");
     fails(ask(&[b"220 without an end"]).await, "no reply within");

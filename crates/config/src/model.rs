@@ -118,6 +118,10 @@ pub struct Global {
     pub umask: Option<u32>,
     /// `no_email_faults`: no mail tells of FAULT.
     pub no_fault_mail: bool,
+    /// `no_checker_emails`: no mail tells of checks by which a real server neither comes nor goes.
+    pub no_checker_mail: bool,
+    /// `rs_init_notifies`: scripts and FIFOs are told of real servers that are in use from the start.
+    pub rs_init_notifies: bool,
     /// `fifo_write_vrrp_states_on_reload`: the FIFOs are told all states once more after a reload.
     pub fifo_states_on_reload: bool,
     /// `log_unknown_vrids`: adverts for none of the instances are logged.

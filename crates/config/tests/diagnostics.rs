@@ -142,9 +142,7 @@ fn the_last_of_two_values_counts_and_the_first_of_two_scripts() {
 #[test]
 fn keywords_without_effect_yet_are_warnings_with_a_code() {
     assert_eq!(found("global_defs {\nenable_dbus\njson_version 2\n}\n"), ["V0901:2", "V0901:3"]);
-    assert_eq!(found("SSL {\npassword one\n}\n"), ["V0901:2"]);
-    // Off is how things are.
-    assert_eq!(found("global_defs {\nno_checker_emails off\n}\n"), Vec::<String>::new());
+    assert_eq!(found("global_defs {\nno_checker_emails\nrs_init_notifies\n}\n"), Vec::<String>::new());
 }
 
 #[test]

@@ -411,3 +411,23 @@ fn findings_use_the_name_that_is_written() {
     assert!(said(&service("lb_kind dr")).contains("`lb_kind`: `dr` is not possible here"));
     assert!(said(&service("lb_algo")).contains("`lb_algo` needs"));
 }
+
+#[test]
+fn suspended_checks_wait_for_addresses_and_marks_have_none() {
+    let text = |target: &str| {
+        format!(
+            "virtual_server_group G {{\n192.0.2.1 80\nfwmark 3\n}}\nvirtual_server_group M {{\nfwmark 4\n}}\n\
+             virtual_server {target} {{\nprotocol TCP\nha_suspend\nreal_server 10.0.0.1 80 {{\n}}\n}}\n"
+        )
+    };
+    for (target, awaited) in
+        [("192.0.2.9 80", vec!["192.0.2.9"]), ("group G", vec!["192.0.2.1"]), ("fwmark 5", vec![]), ("group M", vec![])]
+    {
+        let loaded = vipd_config::load_str("test", &text(target), &vipd_config::Options::default());
+        let told = loaded.diagnostics.iter().any(|found| found.message.contains("`ha_suspend` has no effect"));
+        let service = loaded.config.unwrap().services.remove(0);
+        let found: Vec<String> = service.lvs.awaited().map(|address| address.to_string()).collect();
+        assert_eq!((found, told), (awaited.iter().map(|a| (*a).to_owned()).collect(), awaited.is_empty()), "{target}");
+        assert_eq!(service.lvs.ha_suspend, !awaited.is_empty());
+    }
+}

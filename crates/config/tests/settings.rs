@@ -61,16 +61,14 @@ fn routes_and_rules_are_taken_apart() {
 
 #[test]
 fn what_nothing_acts_on_is_found_by_its_place() {
-    let text = "SSL {\npassword s3cret\n}\n\
-                global_defs {\nenable_traps\nno_checker_emails off\n}\n\
-                virtual_server 192.0.2.7 80 {\nprotocol TCP\nha_suspend\nreal_server 192.0.2.8 80 {\n}\n}\n";
+    let text = "global_defs {\nenable_traps\n}\n\
+                virtual_server 192.0.2.7 80 {\nprotocol TCP\nsnmp_name web\nreal_server 192.0.2.8 80 {\n}\n}\n";
     let config = config(text);
     let idle = config.idle();
     let places: Vec<&str> = idle.iter().map(|(place, _)| place.as_str()).collect();
-    // What is off is how things are.
-    let expected = ["SSL / password", "global_defs / enable_traps", "virtual_server 192.0.2.7 80 / ha_suspend"];
+    let expected = ["global_defs / enable_traps", "virtual_server 192.0.2.7 80 / snmp_name"];
     assert_eq!(places, expected);
-    assert_eq!(idle[1].1.value, Value::Flag(true));
+    assert_eq!(idle[0].1.value, Value::Flag(true));
 }
 
 #[test]

@@ -71,8 +71,11 @@ fn files_that_are_not_what_they_should_be_are_told() {
         ("certificate @none.pem", "V0608:2", "it has no BEGIN CERTIFICATE"),
         ("certificate @cert.pem", "V0608:2", "it has no BEGIN PRIVATE KEY"),
         ("certificate @cert.pem\nkey @none.pem", "V0608:3", "it has no BEGIN PRIVATE KEY"),
-        ("certificate @cert.pem\nkey @locked.pem", "V0608:3", "openssl pkey -in KEY -out FILE takes it off"),
-        ("certificate @cert.pem\nkey @old.pem", "V0608:3", "openssl pkey -in KEY -out FILE takes it off"),
+        ("certificate @cert.pem\nkey @locked.pem", "V0608:3", "its `password` is missing"),
+        ("certificate @cert.pem\nkey @locked.pem\npassword x", "V0608:3", "it is no encrypted key"),
+        ("certificate @cert.pem\nkey @old.pem", "V0608:3", "openssl pkcs8 -topk8 -in KEY -out FILE"),
+        ("certificate @cert.pem\nkey @key.pem\npassword x", "V0409:4", "`password` opens nothing"),
+        ("password x", "V0409:2", "`password` has no effect without `certificate`"),
         ("key @key.pem", "V0409:2", "no effect without `certificate`"),
         ("ca @none.pem", "V0608:2", "it has no BEGIN CERTIFICATE"),
         ("certificate @", "V0608:2", "it is no regular file"),
@@ -89,6 +92,59 @@ fn files_that_are_not_what_they_should_be_are_told() {
     let open = files.path().join("key.pem");
     std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     assert!(said(&ssl("certificate @cert.pem\nkey @key.pem", files.path())).contains("chmod 600"));
+}
+
+/// A key that OpenSSL itself has encrypted in this way.
+fn locked(directory: &Path, how: &[&str]) -> String {
+    let name = format!("{}.pem", how.join("").replace('-', ""));
+    let (from, to) = (directory.join("key.pem"), directory.join(&name));
+    let mut command = std::process::Command::new("openssl");
+    command.args(["pkcs8", "-topk8", "-passout", "pass:s3 cret"]).args(how);
+    let made = command.arg("-in").arg(from).arg("-out").arg(&to).output().unwrap();
+    assert!(made.status.success(), "{how:?}: {}", String::from_utf8_lossy(&made.stderr));
+    std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    name
+}
+
+#[test]
+fn a_key_may_be_encrypted() {
+    let files = files();
+    let plain = config(&ssl("certificate @cert.pem\nkey @key.pem", files.path())).tls.identity.unwrap();
+    for how in [
+        &["-v2", "aes-256-cbc"][..],
+        &["-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1"],
+        &["-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512"],
+        &["-v2", "des3"],
+        &["-scrypt"],
+    ] {
+        let name = locked(files.path(), how);
+        let text = |password: &str| ssl(&format!("certificate @cert.pem\nkey @{name}\n{password}"), files.path());
+        let opened = config(&text("password \"s3 cret\"")).tls.identity.unwrap();
+        assert_eq!(der(&opened.key.0), der(&plain.key.0), "{how:?}");
+        assert_eq!(found(&text("password \"s3 cret\"")), Vec::<String>::new());
+        assert!(!format!("{opened:?}").contains("PRIVATE KEY"));
+        assert!(
+            said(&text("password s3cret")).contains("`password` does not open it"),
+            "{}",
+            said(&text("password s3cret"))
+        );
+        assert!(said(&text("")).contains("its `password` is missing"));
+    }
+    // With its certificate in one file; and one that is encrypted in a way of old.
+    let both = files.path().join("together.pem");
+    let certificate = std::fs::read_to_string(files.path().join("cert.pem")).unwrap();
+    let key = std::fs::read_to_string(files.path().join(locked(files.path(), &["-v2", "des3"]))).unwrap();
+    std::fs::write(&both, certificate + &key.replace('\n', "\r\n")).unwrap();
+    let text = ssl("certificate @together.pem\npassword \"s3 cret\"", files.path());
+    assert_eq!(der(&config(&text).tls.identity.unwrap().key.0), der(&plain.key.0));
+    let name = locked(files.path(), &["-v1", "PBE-SHA1-3DES"]);
+    let text = ssl(&format!("certificate @cert.pem\nkey @{name}\npassword \"s3 cret\""), files.path());
+    assert!(said(&text).contains("-v2 aes-256-cbc"), "{}", said(&text));
+}
+
+/// What is in a text in PEM form, without its lines.
+fn der(pem: &str) -> String {
+    pem.lines().filter(|line| !line.starts_with('-')).collect()
 }
 
 #[test]

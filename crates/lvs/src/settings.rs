@@ -212,6 +212,8 @@ pub struct VirtualServer {
     pub alpha: bool,
     /// `omega`: down and quorum-lost notifications at a stop.
     pub omega: bool,
+    /// `ha_suspend`: nothing is checked while none of its addresses is on this host. Never where it has marks alone.
+    pub ha_suspend: bool,
     /// `sorry_server`
     pub sorry: Option<SorryServer>,
     /// `real_server`s in the order of the file; unique by address.
@@ -254,6 +256,14 @@ impl VirtualServer {
     /// Whether any real server is checked.
     pub fn is_checked(&self) -> bool {
         self.real_servers.iter().any(|real| !real.checkers.is_empty())
+    }
+
+    /// The addresses of which one must be on this host for its checks to run; none: they always do.
+    pub fn awaited(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.keys.iter().filter(|_| self.ha_suspend).filter_map(|key| match key {
+            ServiceKey::Address { address, .. } => Some(*address),
+            ServiceKey::Fwmark { .. } => None,
+        })
     }
 }
 

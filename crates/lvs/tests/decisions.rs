@@ -45,6 +45,7 @@ fn service(servers: Vec<RealServer>) -> VirtualServer {
         hysteresis: 0,
         alpha: false,
         omega: false,
+        ha_suspend: false,
         sorry: None,
         real_servers: servers,
     }

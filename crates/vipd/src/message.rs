@@ -228,6 +228,8 @@ pub(crate) enum FromRole {
     },
     /// What the checks found, changes only; everything once at the start. From check.
     Verdicts(Vec<Verdict>),
+    /// Checks that turned without their servers. From check.
+    Turned(Vec<Turned>),
     /// What came and went, in order. From director.
     News(Vec<News>),
     /// The answer to `Query`.
@@ -270,7 +272,9 @@ impl FromRole {
             }
             FromRole::Happened(_) => matches!(role, RoleName::Vrrp | RoleName::Check),
             FromRole::Known(_) | FromRole::KnownServers(_) => matches!(role, RoleName::Check | RoleName::Director),
-            FromRole::Run { .. } | FromRole::Found { .. } | FromRole::Verdicts(_) => role == RoleName::Check,
+            FromRole::Run { .. } | FromRole::Found { .. } | FromRole::Verdicts(_) | FromRole::Turned(_) => {
+                role == RoleName::Check
+            }
             FromRole::News(_) => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
             FromRole::Status { part, .. } => match **part {
@@ -330,6 +334,21 @@ pub(crate) struct Verdict {
     pub(crate) at: UnixTime,
 }
 
+/// That a check of a real server passes now, or no longer, and the server is in use or not as before.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Turned {
+    /// Whose.
+    pub(crate) service: VirtualServerId,
+    /// Which.
+    pub(crate) address: SocketAddr,
+    /// `TCP_CHECK`, ...
+    pub(crate) kind: String,
+    /// Whether it passes now.
+    pub(crate) up: bool,
+    /// Why.
+    pub(crate) why: String,
+}
+
 /// That a real server came or went, or a quorum.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct News {
@@ -344,13 +363,13 @@ pub(crate) struct News {
 }
 
 impl News {
-    /// Virtual servers that begin together, each with an event and a line of its own: more of them would drive out of the record
+    /// Virtual servers, or real ones, that begin together, each with an event and a line of its own: more of them would drive out of the record
     /// what happened before, and are one event.
     pub(crate) const BEGIN_ALONE: usize = 64;
 
-    /// Whether a virtual server begins well: nothing that anybody need be told one by one.
+    /// Whether a virtual server, or a real one, begins well: nothing that anybody need be told one by one.
     pub(crate) fn begins(&self) -> bool {
-        self.about == About::FirstQuorum && self.up
+        matches!(self.about, About::FirstQuorum | About::FirstServer(_)) && self.up
     }
 }
 
@@ -359,6 +378,8 @@ impl News {
 pub(crate) enum About {
     /// A real server: whether it is in use.
     RealServer(SocketAddr),
+    /// A real server that is new, and in use from the start.
+    FirstServer(SocketAddr),
     /// The quorum of a virtual server.
     Quorum,
     /// The quorum that a virtual server begins with, which is new.

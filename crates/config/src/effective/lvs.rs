@@ -87,6 +87,7 @@ fn of(service: &Service, written: &Setting) -> Setting {
         switch("smtp_alert", service.smtp_alert),
         switch("alpha", lvs.alpha),
         flag("omega", lvs.omega),
+        switch("ha_suspend", lvs.ha_suspend),
         number("quorum", lvs.quorum),
         number("hysteresis", lvs.hysteresis),
     ];

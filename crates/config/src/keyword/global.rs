@@ -340,12 +340,10 @@ GLOBAL_ROWS:
     "lvs_netlink_monitor_rcv_bufs_force" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
         Obsolete("buffers are bounded, and what did not fit is read anew");
         "Exceed the system receive buffer limit for the checker netlink monitor socket."
-    "rs_init_notifies" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("the first result of a check at start is told only if it changes something");
-        "Send notifications for real servers coming up at start."
-    "no_checker_emails" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off",
-        NotYet("mail tells of servers, not of single checks");
-        "Mail only when a real server as a whole changes state."
+    "rs_init_notifies" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Tell scripts and FIFOs of real servers that are in use from the start, too."
+    "no_checker_emails" Switch, "[on|off|true|false|yes|no]", "no argument = on", "off", Acts;
+        "Mail only when a real server as a whole changes state, not for each of its checks."
     "vrrp_rx_bufs_policy" Options(1), "MTU|ADVERT|BYTES", "words case-insensitive", "system default",
         NotYet("each interface has a buffer of 256 KiB for adverts");
         "Receive buffer sizing for VRRP sockets."

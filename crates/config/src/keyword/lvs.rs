@@ -88,8 +88,8 @@ VIRTUAL_SERVER_ROWS:
     "protocol" OneOfIgnoreCase(&["TCP", "UDP", "SCTP"]), "TCP|UDP|SCTP", "case-insensitive",
         "UDP (with a message) for address services", Acts;
         "Transport protocol."
-    "ha_suspend" Switch, "", "flag", "off", NotYet("checks always run");
-        "Run checks only while the service address is present."
+    "ha_suspend" Switch, "", "flag; not for marks", "off", Acts;
+        "Run checks only while the service address, or one of those of its group, is on this host."
     "smtp_alert" Switch, "[on|off|true|false|yes|no]", "no argument = on",
         "smtp_alert_checker, else smtp_alert, else off", Acts;
         "Mail on quorum changes."
@@ -197,9 +197,8 @@ pub(super) static REAL_SERVER: Block =
 rows! {
 /// Words of `SSL`.
 SSL_ROWS:
-    "password" Secret, "STRING", "", "none",
-        NotYet("a key with a password is refused: openssl pkey -in KEY -out FILE takes it off");
-        "Private key password."
+    "password" Secret, "STRING", "", "none", Acts;
+        "Password of the private key, if it is encrypted (PKCS #8)."
     "ca" Word, "PATH", "", "the system's", Acts;
         "File with the authorities that tls_verify believes (PEM); without tls_verify any certificate will do."
     "certificate" Word, "PATH", "", "none", Acts;

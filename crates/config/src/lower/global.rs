@@ -265,6 +265,8 @@ impl Lower<'_> {
                 _ => None,
             }),
             no_fault_mail: nodes.on("no_email_faults"),
+            no_checker_mail: nodes.on("no_checker_emails"),
+            rs_init_notifies: nodes.on("rs_init_notifies"),
             fifo_states_on_reload: nodes.on("fifo_write_vrrp_states_on_reload"),
             log_unknown_vrids: nodes.on("log_unknown_vrids"),
             reload_time: self.time_file(nodes),

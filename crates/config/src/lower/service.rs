@@ -251,6 +251,7 @@ impl Lower<'_> {
                 hysteresis,
                 alpha: nodes.on("alpha"),
                 omega: nodes.on("omega"),
+                ha_suspend: self.suspends(nodes, &target),
                 sorry,
                 real_servers,
             },
@@ -416,6 +417,17 @@ impl Lower<'_> {
             }
         }
         flags
+    }
+
+    /// `ha_suspend`, which marks know nothing of.
+    fn suspends(&mut self, nodes: &Nodes, target: &Target) -> bool {
+        let Some(node) = nodes.find("ha_suspend").filter(|_| nodes.on("ha_suspend")) else { return false };
+        if target.marks_only() {
+            let message = "`ha_suspend` has no effect: marks have no address that could come or go";
+            self.push(Report::warning(Code::Adjusted, node.at, message).label("ignored"));
+            return false;
+        }
+        true
     }
 
     /// `most`: what all servers weigh together, if that is known.

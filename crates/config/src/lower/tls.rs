@@ -6,6 +6,8 @@ use crate::diag::{Code, Report};
 use crate::lex::words::Word;
 use crate::model::{Tls, TlsIdentity, TlsKey};
 use crate::tree::{Node, Nodes};
+use pkcs8::der::pem::LineEnding;
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument, pkcs5};
 use rustls::InconsistentKeys;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,11 +20,15 @@ use std::path::{Path, PathBuf};
 const LONGEST: u64 = 4 << 20;
 
 /// What a file in PEM form may hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Holds {
+#[derive(Clone, Copy)]
+enum Holds<'a> {
     Certificate,
-    Key,
+    /// With what `password` says.
+    Key(Option<&'a Word>),
 }
+
+/// The label of a key that a password opens (RFC 7468, 11).
+const LOCKED: &str = "ENCRYPTED PRIVATE KEY";
 
 impl Lower<'_> {
     /// What the file says of how to show oneself, and whom to believe.
@@ -32,6 +38,11 @@ impl Lower<'_> {
         let ca = word("ca")
             .filter(|word| self.pem(word, Holds::Certificate).is_some())
             .map(|word| PathBuf::from(&word.text));
+        let password = word("password");
+        if let (None, Some(password)) = (word("certificate"), password) {
+            let message = "`password` has no effect without `certificate`";
+            self.push(Report::warning(Code::Unused, password.at, message));
+        }
         let identity = match (word("certificate"), word("key")) {
             (None, None) => None,
             (None, Some(key)) => {
@@ -43,7 +54,7 @@ impl Lower<'_> {
                 let certificates = self.pem(certificate, Holds::Certificate);
                 // A file that can't be read is told once.
                 let there = key.is_some() || certificates.is_some();
-                let key = there.then(|| self.pem(key.unwrap_or(certificate), Holds::Key)).flatten();
+                let key = there.then(|| self.pem(key.unwrap_or(certificate), Holds::Key(password))).flatten();
                 let identity = certificates.zip(key);
                 let unlike = identity.as_ref().and_then(|(certificates, key)| match_up(certificates, key).err());
                 if let Some(why) = unlike {
@@ -66,22 +77,30 @@ impl Lower<'_> {
     }
 
     /// The text of a file that holds what it should; `None` if it does not, which was told.
-    fn pem(&mut self, word: &Word, holds: Holds) -> Option<String> {
+    fn pem(&mut self, word: &Word, holds: Holds<'_>) -> Option<String> {
         let path = Path::new(&word.text);
-        let found = read(path).and_then(|(text, mode)| judge(&text, holds).map(|()| (text, mode)));
-        match found {
-            Ok((text, mode)) => {
-                if holds == Holds::Key && mode & 0o077 != 0 {
+        let found = read(path).and_then(|(text, mode)| {
+            let locked = labels(&text).any(|label| label == LOCKED);
+            judge(text, holds).map(|text| (text, mode, locked))
+        });
+        match (found, holds) {
+            (Ok((text, ..)), Holds::Certificate) => Some(text),
+            (Ok((text, mode, locked)), Holds::Key(password)) => {
+                if mode & 0o077 != 0 {
                     let report =
                         Report::lint(Code::SecretReadable, word.at, "this file may be read by others than its owner");
                     self.push(report.help("chmod 600"));
                 }
+                if let Some(password) = password.filter(|_| !locked) {
+                    let message = format!("`password` opens nothing: the key in {} is not encrypted", path.display());
+                    self.push(Report::warning(Code::Unused, password.at, message));
+                }
                 Some(text)
             }
-            Err(why) => {
+            (Err(why), holds) => {
                 let what = match holds {
                     Holds::Certificate => "certificate",
-                    Holds::Key => "key",
+                    Holds::Key(_) => "key",
                 };
                 let message = format!("no {what} can be read from {}: {why}", path.display());
                 self.here(
@@ -104,19 +123,53 @@ fn read(path: &Path) -> Result<(String, u32), String> {
     Ok((String::from_utf8_lossy(&bytes).into_owned(), about.mode()))
 }
 
-fn judge(text: &str, holds: Holds) -> Result<(), String> {
-    let labels: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")).collect();
-    let encrypted = labels.contains(&"ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED");
+/// What the parts of a text in PEM form are.
+fn labels(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.trim_end().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+}
+
+/// A text that holds what it should; a key as it is when it has been opened.
+fn judge(text: String, holds: Holds<'_>) -> Result<String, String> {
     match holds {
-        Holds::Certificate if labels.contains(&"CERTIFICATE") => certificates(text).map(drop),
+        Holds::Certificate if labels(&text).any(|label| label == "CERTIFICATE") => certificates(&text).map(|_| text),
         Holds::Certificate => Err("it has no BEGIN CERTIFICATE".to_owned()),
-        Holds::Key if encrypted => {
-            Err("it needs a password, which is not known here: openssl pkey -in KEY -out FILE takes it off".to_owned())
-        }
-        Holds::Key if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) => Ok(()),
-        Holds::Key => Err("it has no BEGIN PRIVATE KEY".to_owned()),
+        Holds::Key(password) if labels(&text).any(|label| label == LOCKED) => match password {
+            Some(password) => open(&text, &password.text),
+            None => Err("it is encrypted: its `password` is missing (or take it off: openssl pkey -in KEY -out FILE)"
+                .to_owned()),
+        },
+        // RFC 1421, 4.6.1.1: what OpenSSL calls traditional. One MD5 of the password is all that stands before the key.
+        Holds::Key(_) if text.contains("Proc-Type: 4,ENCRYPTED") => Err(
+            "it is encrypted in the old way, which is not read: openssl pkcs8 -topk8 -in KEY -out FILE encrypts it \
+                 as it is done today (PKCS #8)"
+                .to_owned(),
+        ),
+        Holds::Key(_) if labels(&text).any(|label| label.ends_with("PRIVATE KEY")) => Ok(text),
+        Holds::Key(_) => Err("it has no BEGIN PRIVATE KEY".to_owned()),
     }
+}
+
+/// The key in a text that this password opens (RFC 5958, 3; RFC 8018, 6.2), in PEM form again.
+fn open(text: &str, password: &str) -> Result<String, String> {
+    let (begin, end) = (format!("-----BEGIN {LOCKED}-----"), format!("-----END {LOCKED}-----"));
+    let section = text.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
+    let (inner, _) = section.ok_or("it ends in the middle of a key: was it cut off?")?;
+    let (_, locked) = SecretDocument::from_pem(&format!("{begin}{inner}{end}"))
+        .map_err(|e| format!("it is no encrypted key: {e}"))?;
+    let other = "it is encrypted in a way that is not read: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out FILE \
+                 encrypts it as it is done today";
+    // The ways of PKCS #12 can't even be parsed.
+    let locked = EncryptedPrivateKeyInfoRef::try_from(locked.as_bytes()).map_err(|_| other)?;
+    let key = locked.decrypt(password).map_err(|error| match error {
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs5::Error::NoPbes1CryptSupport | pkcs5::Error::UnsupportedAlgorithm { .. },
+        ) => other,
+        _ => "`password` does not open it",
+    })?;
+    // Padding may come out right by chance.
+    PrivateKeyInfoRef::try_from(key.as_bytes()).map_err(|_| "`password` does not open it")?;
+    let text = key.to_pem("PRIVATE KEY", LineEnding::LF).map_err(|e| format!("it can't be written down: {e}"))?;
+    Ok(String::clone(&text))
 }
 
 /// The certificates in a text, all of which must be whole.

@@ -8,17 +8,21 @@
 //! ```
 
 mod asking;
+mod expiry;
 mod keeping;
 mod late;
 mod names;
+mod presence;
+mod resting;
 mod taking;
 
 use crate::channel::{self, Outbox, Receiver, Sender};
-use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Verdict};
+use crate::message::{self, Configure, FromRole, KnownService, Sessions, StatusPart, ToRole, Turned, Verdict};
 use crate::posture::Own;
 use crate::supervisor::RoleName;
 use asking::{Patterns, file_outcome, misc_outcome, probe};
 use names::{Asked, Names};
+use presence::Presence;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::io;
@@ -31,6 +35,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tracing::{debug, error, info, warn};
 use vipd_api::CheckStatus;
+use vipd_check::Notice;
 use vipd_check::tls::{self, Client, Trust};
 use vipd_config::model;
 use vipd_lvs::health::{Health, Known, Outcome, State, Turn, judge};
@@ -93,6 +98,8 @@ struct Check {
     running: Option<u64>,
     /// What does it, if that is no program.
     task: Option<AbortHandle>,
+    /// It is not due, as all that it is for is suspended.
+    rests: bool,
     /// Whether what is known of it was found under these settings.
     proven: bool,
     /// What those share who share it.
@@ -101,7 +108,7 @@ struct Check {
     last_run: Option<f64>,
     took: Duration,
     /// What was last told though it passed.
-    notice: Option<String>,
+    notice: Option<Notice>,
 }
 
 /// What the supervisor was told of a real server: whether it is alive, the weight asked for, and why.
@@ -124,7 +131,7 @@ struct Ran {
     run: u64,
     outcome: Outcome,
     /// What an operator should see to, though the check passes.
-    notice: Option<String>,
+    notice: Option<Notice>,
 }
 
 struct Role {
@@ -154,6 +161,8 @@ struct Role {
     probes: Arc<Semaphore>,
     /// What is looked for in bodies, compiled when it is first needed.
     patterns: Patterns,
+    /// Certificates that end soon.
+    expiring: expiry::Expiring,
     /// `SSL` of the configuration.
     tls: model::Tls,
     /// Made from it when they are first needed, by whom they believe.
@@ -168,6 +177,8 @@ struct Role {
     kept: Option<Duration>,
     /// Servers with a result that is not told yet.
     changed: BTreeSet<Server>,
+    /// Checks of theirs that pass now, or no longer.
+    turned: Vec<Turned>,
     /// Servers of a new configuration, of which is soon told what is known by then.
     owed: BTreeSet<Server>,
     /// The BFD sessions that have been up.
@@ -176,6 +187,8 @@ struct Role {
     files: BTreeMap<String, i64>,
     /// The names of real servers that are asked for.
     names: Names,
+    /// Whose checks rest.
+    presence: Presence,
     configured: bool,
 }
 
@@ -199,6 +212,7 @@ impl Role {
             results,
             probes: Arc::new(Semaphore::new(PROBES)),
             patterns: Patterns::default(),
+            expiring: expiry::Expiring::default(),
             tls: model::Tls::default(),
             clients: HashMap::new(),
             unkept: BTreeSet::new(),
@@ -206,10 +220,12 @@ impl Role {
             keep_at: None,
             kept: None,
             changed: BTreeSet::new(),
+            turned: Vec::new(),
             owed: BTreeSet::new(),
             sessions: Sessions::new(),
             files: BTreeMap::new(),
             names: Names::new(answers),
+            presence: Presence::default(),
             configured: false,
         }
     }
@@ -253,6 +269,7 @@ impl Role {
                 Some(Asked { lookup, outcome, again }) = asked.recv() => {
                     self.sender.send(&FromRole::Found { lookup, outcome, again }).await?;
                 }
+                ids = self.presence.changed() => self.stir(&ids),
                 () = tokio::time::sleep(sleep) => self.work().await?,
             }
         }
@@ -318,12 +335,15 @@ impl Role {
         self.own.suit(RoleName::Check, &part.config);
         for id in &part.removed {
             self.put_down(id);
+            self.presence.leave(id);
             self.unkept.remove(id);
             self.unkept_servers.retain(|(of, _)| of != id);
         }
         for service in &part.config.services {
             let mut old = self.put_down(&service.lvs.id);
+            self.presence.take(&service.lvs);
             self.take_service(&service.lvs, &mut old, &mut inherited);
+            self.stir(&BTreeSet::from([service.lvs.id.clone()]));
             self.unkept.insert(service.lvs.id.clone());
             let id = &service.lvs.id;
             self.owed.extend(service.lvs.real_servers.iter().map(|real| (id.clone(), real.address)));
@@ -331,8 +351,10 @@ impl Role {
         if part.more {
             return Ok(());
         }
+        self.stir(&self.presence.all()); // what kept a shared check going may be gone
         self.clients.clear();
         self.tls = part.config.tls;
+        self.expiring.keep(self.checks.values().map(|check| check.health.settings().target));
         self.patterns.keep(self.checks.values().map(|check| check.health.settings()));
         self.follow_all(); // another session, perhaps; and what is known already counts from the first word on
         if !self.configured {
@@ -401,6 +423,10 @@ impl Role {
 
     async fn start(&mut self, serial: u64, permit: OwnedSemaphorePermit) -> io::Result<()> {
         let Some(check) = self.checks.get(&serial).filter(|check| check.running.is_none()) else { return Ok(()) };
+        if self.suspended(check) {
+            self.rest(serial); // another, which it was also for, has gone meanwhile
+            return Ok(());
+        }
         let (settings, configured) = (check.health.settings().clone(), self.weight_of(check));
         if !settings.probe.asks() {
             self.follow(serial);
@@ -434,6 +460,9 @@ impl Role {
     async fn look_after_runs(&mut self) -> io::Result<()> {
         let now = now();
         self.look_at = now + LOOK;
+        if self.presence.listen() {
+            self.stir(&self.presence.all());
+        }
         let stuck = self.checks.iter().filter_map(|(serial, check)| {
             let (run, after) = (check.running?, now.saturating_sub(check.started));
             check.task.as_ref()?;
@@ -507,7 +536,7 @@ impl Role {
     /// A check that follows a BFD session or a file takes what is known of it; before that has ever been up, or was read, it
     /// waits.
     fn follow(&mut self, serial: u64) {
-        let Some(check) = self.checks.get(&serial) else { return };
+        let Some(check) = self.checks.get(&serial).filter(|check| !self.suspended(check)) else { return };
         self.due.remove(&(check.health.wake(), serial));
         let Some(run) = self.begin(serial) else { return };
         let Some(check) = self.checks.get(&serial) else { return };
@@ -540,7 +569,8 @@ impl Role {
         let Ran { serial, run, outcome, notice } = ran;
         if let Some(check) = self.checks.get_mut(&serial).filter(|c| c.running == Some(run) && c.notice != notice) {
             if let Some(notice) = &notice {
-                warn!("{}: {notice}", check.name());
+                warn!("{}: {}", check.name(), notice.text);
+                self.expiring.note(check.health.settings().target, notice, || check.name());
             }
             check.notice = notice;
         }
@@ -561,6 +591,15 @@ impl Role {
         let after = (check.health.state(), check.health.weight(), check.health.has_run());
         self.due.insert((check.health.wake(), serial));
         let why = check.health.why();
+        if was_up != check.health.up() {
+            self.turned.extend(check.servers.iter().map(|(service, address)| Turned {
+                service: service.clone(),
+                address: *address,
+                kind: check.health.settings().kind().to_owned(),
+                up: !was_up,
+                why: why.to_owned(),
+            }));
+        }
         match (was_up, check.health.up()) {
             (true, false) => warn!("{} failed: {why}", check.name()),
             (false, true) => info!("{} succeeded: {why}", check.name()),
@@ -581,6 +620,9 @@ impl Role {
 
     /// Tells what has changed.
     async fn tell(&mut self) -> io::Result<()> {
+        for event in self.expiring.events() {
+            self.sender.send(&FromRole::Happened(event)).await?;
+        }
         let changed = std::mem::take(&mut self.changed);
         if changed.is_empty() {
             return Ok(());
@@ -593,7 +635,15 @@ impl Role {
         self.unkept_servers.retain(|server| !changed.contains(server));
         self.keep_services(whole).await?;
         self.keep_servers(&servers).await?;
-        self.tell_verdicts(&changed).await
+        let alive =
+            |role: &Role, of: &Turned| role.told.get(&(of.service.clone(), of.address)).map(|(alive, _, _)| *alive);
+        let turned = std::mem::take(&mut self.turned);
+        let before: Vec<Option<bool>> = turned.iter().map(|turned| alive(self, turned)).collect();
+        self.tell_verdicts(&changed).await?;
+        // Of a server that comes or goes the director tells.
+        let alone = turned.into_iter().zip(before).filter(|(turned, before)| alive(self, turned) == *before);
+        let alone: Vec<Turned> = alone.map(|(turned, _)| turned).collect();
+        if alone.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Turned(alone)).await }
     }
 
     /// Tells what these real servers are worth, where that is not what was told before.
@@ -616,7 +666,7 @@ impl Role {
     }
 
     fn status(&self) -> StatusPart {
-        let one = |check: &Check| CheckStatus {
+        let one = |id: &VirtualServerId, check: &Check| CheckStatus {
             kind: check.health.settings().kind().to_owned(),
             up: check.health.up(),
             last_run: check.last_run,
@@ -626,9 +676,10 @@ impl Role {
                 State::Up { retries } => retries,
                 State::Down => 0,
             },
+            suspended: self.presence.why(id).filter(|_| self.suspended(check)),
         };
         let all = self.servers.iter().map(|((id, address), serials)| {
-            let checks = serials.iter().filter_map(|serial| self.checks.get(serial)).map(one);
+            let checks = serials.iter().filter_map(|serial| self.checks.get(serial)).map(|check| one(id, check));
             (id.clone(), *address, checks.collect())
         });
         StatusPart::Check(all.collect())
@@ -643,6 +694,7 @@ impl Check {
             health,
             running: None,
             task: None,
+            rests: false,
             proven: false,
             share: 0,
             started: Duration::ZERO,

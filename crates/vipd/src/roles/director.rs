@@ -27,7 +27,7 @@ use crate::posture::Own;
 use crate::rate::Limit;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
-use state::{GONE, Known, State, freed, gone, inherited, log_quorums, quorum_news, state_of};
+use state::{GONE, Known, State, begun, freed, gone, inherited, log_quorums, quorum_news, state_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -308,6 +308,9 @@ impl Director {
                 self.news.extend(gone(&lvs.id, before, |address| !kept.contains(address)));
             }
             let state = state_of(&lvs, before.clone());
+            if self.global.rs_init_notifies {
+                self.news.extend(begun(&lvs, before.as_ref(), &state));
+            }
             if before.as_ref().is_none_or(|before| (before.quorum, &before.servers) != (state.quorum, &state.servers)) {
                 self.unkept.insert(lvs.id.clone());
             }

@@ -187,6 +187,7 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
             last: why.to_owned(),
             took: 0.001_31,
             retries_left: 2,
+            suspended: None,
         }],
     }
 }

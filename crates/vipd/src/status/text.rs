@@ -586,7 +586,7 @@ fn unknown_server(page: &mut Page, service: &ServiceStatus, now: UnixTime, depth
 
 fn probes(table: &mut Table, checks: &[CheckStatus], now: UnixTime, depth: Depth) {
     let several = checks.len() > 1;
-    for check in checks.iter().filter(|c| several || !c.up || depth == Depth::Full) {
+    for check in checks.iter().filter(|c| several || !c.up || c.suspended.is_some() || depth == Depth::Full) {
         table.note(probe(check, now));
     }
 }
@@ -614,6 +614,9 @@ fn probe(check: &CheckStatus, now: UnixTime) -> Vec<Cell> {
         None => "(has not run yet)".to_owned(),
     };
     let mut line = vec![Cell::from(&check.kind), Cell::new(word, tint), run.into()];
+    if let Some(why) = &check.suspended {
+        line.push(Cell::new(format!("suspended: {why}"), Tint::Warn));
+    }
     if check.retries_left > 0 {
         line.push(Cell::new(format!("({} left)", count(u64::from(check.retries_left), "retry")), Tint::Faint));
     }

@@ -138,6 +138,7 @@ impl Supervisor {
                 self.tell_verdicts(verdicts);
             }
             FromRole::News(news) => self.hear_news(news),
+            FromRole::Turned(turned) => self.hear_turned(&turned),
             FromRole::Status { id, part } => {
                 if let Some(query) = self.queries.get_mut(&id) {
                     view::add(&mut query.status, *part);

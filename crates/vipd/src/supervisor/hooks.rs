@@ -7,7 +7,7 @@ mod queue;
 
 use super::fifo::Fifos;
 use super::program;
-use crate::message::{Exit, NotifyEvent, Subject, Transition};
+use crate::message::{Exit, NotifyEvent, Subject, Transition, Turned};
 use queue::{Queue, Script, Told, Topic};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -330,6 +330,19 @@ pub(super) fn name_of(subject: &Subject) -> String {
         Subject::Instance(name) => format!("vrrp_instance {name}"),
         Subject::Group(name) => format!("vrrp_sync_group {name}"),
     }
+}
+
+/// The mail that tells of a check which turned without its server, if there is to be one.
+pub(super) fn turned(service: &Service, turned: &Turned) -> Option<Mail> {
+    let Turned { service: id, address, kind, up, why } = turned;
+    let server = format!("[{}]:{}:{}", address.ip(), service.lvs.protocol, address.port());
+    let (word, verb) = if *up { ("UP", "passes") } else { ("DOWN", "fails") };
+    service.told_of(*address).smtp_alert.then(|| Mail {
+        subject: format!("{kind} of realserver {server} of virtual server {id} - {word}"),
+        body: format!(
+            "{kind} of real server {server} of virtual server {id} {verb} now. The server is DOWN, as it was before.\n\nWhy: {why}\n"
+        ),
+    })
 }
 
 pub(super) fn name_of_service(id: &VirtualServerId) -> String {

@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use super::hooks::{Direction, name_of_service};
-use crate::message::{About, News};
+use crate::message::{About, News, Turned};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,31 +17,60 @@ const MANY: usize = 16;
 impl Supervisor {
     /// Things came and went.
     pub(super) fn hear_news(&mut self, news: Vec<News>) {
-        let begin = news.iter().filter(|news| news.begins()).count();
+        let begin = |about: fn(About) -> bool| news.iter().filter(|news| news.begins() && about(news.about)).count();
+        let (servers, quorums) =
+            (begin(|about| matches!(about, About::FirstServer(_))), begin(|about| about == About::FirstQuorum));
         let (current, before) = (Known::of(&self.config, &news), Known::of(&self.old, &news));
         let (mut events, mut mails) = (Vec::new(), Vec::new());
-        if begin > News::BEGIN_ALONE {
+        if servers > News::BEGIN_ALONE {
+            let cause = "they are new, and in use from the start";
+            events.push(event("real_server", format!("{servers} real servers"), Direction::Up, cause));
+        }
+        if quorums > News::BEGIN_ALONE {
             let cause = "they are new, and have the quorum that they begin with";
-            events.push(event("quorum", format!("{begin} virtual servers"), Direction::Up, cause));
+            events.push(event("quorum", format!("{quorums} virtual servers"), Direction::Up, cause));
         }
         for news in &news {
             let direction = Direction::of(news.up);
             let service = whose(news, &current, &before);
             let name = name_of_service(&news.service);
-            let (kind, subject) = match news.about {
-                About::RealServer(address) => ("real_server", format!("real_server {address} of {name}")),
-                About::Quorum | About::FirstQuorum => ("quorum", name),
+            let (kind, subject, alike) = match news.about {
+                About::RealServer(address) | About::FirstServer(address) => {
+                    ("real_server", format!("real_server {address} of {name}"), servers)
+                }
+                About::Quorum | About::FirstQuorum => ("quorum", name, quorums),
             };
-            if begin <= News::BEGIN_ALONE || !news.begins() {
+            if alike <= News::BEGIN_ALONE || !news.begins() {
                 events.push(event(kind, subject, direction, &news.why));
             }
             mails.extend(service.and_then(|service| match news.about {
                 About::RealServer(address) => self.hooks.real_server(service, address, direction, &news.why),
+                // As with keepalived, whose mails come of checks.
+                About::FirstServer(address) => {
+                    self.hooks.real_server(service, address, direction, &news.why);
+                    None
+                }
                 About::Quorum | About::FirstQuorum => self.hooks.quorum(service, direction, &news.why),
             }));
         }
         self.note_events(events);
         mails.into_iter().for_each(|mail| self.mail(Some(mail)));
+    }
+}
+
+impl Supervisor {
+    /// Checks turned, and their servers did not: that is mailed, unless `no_checker_emails` says otherwise.
+    pub(super) fn hear_turned(&mut self, turned: &[Turned]) {
+        if self.config.global.no_checker_mail {
+            return;
+        }
+        let wanted: HashSet<&VirtualServerId> = turned.iter().map(|turned| &turned.service).collect();
+        let services = self.config.services.iter().filter(|service| wanted.contains(&service.lvs.id));
+        let services: HashMap<&VirtualServerId, &Arc<Service>> = services.map(|s| (&s.lvs.id, s)).collect();
+        for turned in turned {
+            let service = services.get(&turned.service);
+            self.mail(service.and_then(|service| super::hooks::turned(service, turned)));
+        }
     }
 }
 
@@ -86,8 +115,10 @@ impl Known {
         let Place { service, addresses } = self.0.get(&news.service)?;
         let there = match (news.about, addresses) {
             (About::Quorum | About::FirstQuorum, _) => true,
-            (About::RealServer(address), Some(addresses)) => addresses.contains(&address),
-            (About::RealServer(address), None) => service.lvs.real_servers.iter().any(|r| r.address == address),
+            (About::RealServer(address) | About::FirstServer(address), Some(addresses)) => addresses.contains(&address),
+            (About::RealServer(address) | About::FirstServer(address), None) => {
+                service.lvs.real_servers.iter().any(|r| r.address == address)
+            }
         };
         there.then_some(service)
     }

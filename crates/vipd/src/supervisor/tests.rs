@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::channel::Decoder;
-use crate::message::{About, News};
+use crate::message::{About, News, Turned};
 
 pub(super) type Waiting = mpsc::Receiver<Vec<u8>>;
 
@@ -188,4 +188,40 @@ async fn many_virtual_servers_that_begin_do_not_drive_out_what_happened() {
     let many = events_of_beginners(4000).await;
     let expected = [String::from("1 4000 virtual servers UP"), format!("2 {}", failed[0]), format!("3 {}", failed[1])];
     assert_eq!(many.iter().map(shown).collect::<Vec<_>>(), expected);
+}
+
+/// The subjects of the mails that a supervisor with these words in `global_defs` and of the server has sent of this.
+fn mailed(global: &str, server: &str, said: FromRole) -> Vec<String> {
+    let text = format!(
+        "global_defs {{\n{global}\n}}\nvirtual_server 192.0.2.9 80 {{\nprotocol TCP\nreal_server 192.0.2.1 80 {{\n{server}\n}}\n}}\n"
+    );
+    let (mut supervisor, _queue) = supervisor();
+    let config = vipd_config::load_str("test", &text, &Options::default()).config.unwrap();
+    supervisor.config = Arc::new(config);
+    let mut console = play(&mut supervisor, RoleName::Console, 8);
+    let role = if matches!(said, FromRole::News(_)) { RoleName::Director } else { RoleName::Check };
+    play(&mut supervisor, role, 1);
+    supervisor.heard(role, 1, said);
+    let mails = told(&mut console).into_iter();
+    mails.filter_map(|m| if let ToRole::Mail { subject, .. } = m { Some(subject) } else { None }).collect()
+}
+
+#[tokio::test]
+async fn checks_are_mailed_of_where_that_is_wanted_and_first_servers_never() {
+    let (service, address) = (VirtualServerId("[192.0.2.9]:tcp:80".to_owned()), SocketAddr::from(([192, 0, 2, 1], 80)));
+    let turned = |up| {
+        let (service, kind, why) = (service.clone(), "TCP_CHECK".to_owned(), "refused".to_owned());
+        FromRole::Turned(vec![Turned { service, address, kind, up, why }])
+    };
+    let subject = "TCP_CHECK of realserver [192.0.2.1]:tcp:80 of virtual server [192.0.2.9]:tcp:80";
+    assert_eq!(mailed("", "", turned(true)), [format!("{subject} - UP")]);
+    assert_eq!(mailed("", "", turned(false)), [format!("{subject} - DOWN")]);
+    assert_eq!(mailed("no_checker_emails", "", turned(false)), [""; 0]);
+    assert_eq!(mailed("", "smtp_alert off", turned(false)), [""; 0]);
+    let news = |about| {
+        let (service, why) = (service.clone(), "not checked yet".to_owned());
+        FromRole::News(vec![News { service, about, up: true, why }])
+    };
+    assert_eq!(mailed("no_checker_emails", "", news(About::RealServer(address))).len(), 1);
+    assert_eq!(mailed("", "", news(About::FirstServer(address))), [""; 0]);
 }

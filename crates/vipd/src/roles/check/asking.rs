@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vipd_check::http::{Request, Version};
 use vipd_check::tls::{Client, Closing, Tls};
-use vipd_check::{Ending, Pattern, Target, Why, agent, dns, grpc, http, ping, smtp, tcp, tls, udp};
+use vipd_check::{Ending, Notice, Pattern, Target, Why, agent, dns, grpc, http, ping, smtp, tcp, tls, udp};
 use vipd_lvs::health::Outcome;
 use vipd_lvs::settings::{
     BodyPattern, Checker, FileProbe, HttpProbe, HttpVersion, Probe, TlsProbe, UdpProbe, UdpReply,
@@ -61,7 +61,7 @@ pub(super) async fn probe(
     patterns: &[Option<Arc<Pattern>>],
     client: &Arc<Client>,
     configured: u32,
-) -> (Outcome, Option<String>) {
+) -> (Outcome, Option<Notice>) {
     let target = Target {
         address: settings.target,
         bind: settings.bind,
@@ -105,14 +105,14 @@ async fn pages(
     target: &Target,
     patterns: &[Option<Arc<Pattern>>],
     client: &Arc<Client>,
-) -> (Outcome, Option<String>) {
+) -> (Outcome, Option<Notice>) {
     let version = match http.version {
         HttpVersion::V10 => Version::V10,
         HttpVersion::V10Close => Version::V10Close,
         HttpVersion::V11 => Version::V11,
         HttpVersion::V2 => Version::V2,
     };
-    let (mut last, mut told) = (String::new(), None);
+    let (mut last, mut told) = (String::new(), None::<Notice>);
     for (url, pattern) in http.urls.iter().zip(patterns) {
         let request = Request {
             path: url.path.clone(),
@@ -141,7 +141,7 @@ async fn pages(
         }
     }
     let detail = match &told {
-        Some(notice) => format!("{last}; {notice}"),
+        Some(notice) => format!("{last}; {}", notice.text),
         None => last,
     };
     (Outcome::Pass { detail, weight: None }, told)

@@ -45,7 +45,8 @@ impl Role {
     pub(super) fn shared(&self, settings: &Checker, weight: u32, before: Standing) -> Option<u64> {
         let serial = self.shared.get(&share(settings, weight)).filter(|_| settings.probe.asks())?;
         let check = self.checks.get(serial).filter(|check| check.health.settings() == settings)?;
-        (check.proven || Standing::of(check.health.up()) == before).then_some(*serial)
+        let found = check.proven && !check.rests; // what was found before it rested may be long ago
+        (found || Standing::of(check.health.up()) == before).then_some(*serial)
     }
 
     /// The configured weight of the real servers of a check that it counts for.

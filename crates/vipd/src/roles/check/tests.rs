@@ -404,7 +404,7 @@ async fn a_notice_leaves_a_server_up() {
     let mut stage = Stage::new(ONE, Known::new()).await;
     let serial = stage.serials()[0];
     let run = stage.begin(0);
-    let notice = Some("its certificate expires in 5 days".to_owned());
+    let notice = Some(Notice { text: "its certificate expires in 5 days".to_owned(), about: 1 });
     let outcome = Outcome::Pass { detail: "status 200; its certificate expires in 5 days".to_owned(), weight: None };
     stage.role.probed(Ran { serial, run, outcome, notice: notice.clone() });
     let StatusPart::Check(servers) = stage.role.status() else { panic!("another status") };
@@ -568,5 +568,136 @@ fn more_checks_than_may_run_at_once_wait_for_their_turn() {
         drop(taken);
         stage.role.start_waiting().await.unwrap();
         assert!(stage.role.checks[&serial].running.is_some() && stage.role.waiting.is_empty());
+    });
+}
+
+/// 127.0.0.1 is on every host, 198.51.100.1 on none.
+#[test]
+fn what_is_suspended_rests_until_it_is_needed() {
+    run(async {
+        let suspended = |stage: &Stage| -> Vec<Option<String>> {
+            let StatusPart::Check(all) = stage.role.status() else { panic!("not its part") };
+            all.into_iter().flat_map(|(_, _, checks)| checks).map(|check| check.suspended).collect()
+        };
+        let elsewhere = ONE.replace("192.0.2.1", "198.51.100.1");
+        let away = elsewhere.replace("protocol TCP", "protocol TCP\n ha_suspend");
+        let here = away.replace("198.51.100.1", "127.0.0.1");
+        let why = Some("198.51.100.1 is not on this host".to_owned());
+        let mut stage = Stage::new(&away, Known::new()).await;
+        assert_eq!(stage.verdict().await, (true, "not checked yet".to_owned()));
+        assert_eq!((stage.role.due.len(), suspended(&stage)), (0, vec![why.clone()]));
+        stage.configure(&away.replace("delay_loop 10", "delay_loop 5"), Known::new()).await;
+        assert_eq!((stage.role.due.len(), suspended(&stage)), (0, vec![why.clone()]));
+
+        // One that shares the check keeps it going for both.
+        stage.configure(&format!("{away}{here}"), Known::new()).await;
+        assert_eq!((stage.role.checks.len(), suspended(&stage)), (1, vec![None, None]));
+        assert!(stage.role.due.first().unwrap().0 <= now(), "at once");
+        let run = stage.begin(0);
+        stage.configure(&away, Known::new()).await;
+        let serial = stage.serials()[0];
+        stage.role.ran(serial, run, fail());
+        assert!(stage.alive(), "what was under way is for nobody");
+        assert_eq!((stage.role.due.len(), suspended(&stage)), (0, vec![why.clone()]));
+
+        // Nor does it run if its turn comes after the other has gone.
+        stage.role.waiting.push_back(serial);
+        stage.role.start_waiting().await.unwrap();
+        assert_eq!((stage.role.checks[&serial].running, stage.role.due.len()), (None, 0));
+
+        // What a predecessor knew stands, and rests as well.
+        let (known, _) = stage.known().await;
+        let mut successor = Stage::new(&away, known).await;
+        assert!(successor.verdict().await.0);
+        assert_eq!((successor.role.due.len(), suspended(&successor)), (0, vec![why]));
+        stage.configure(&elsewhere, Known::new()).await;
+        assert!(stage.role.due.first().unwrap().0 <= now(), "nothing suspends it any more");
+
+        // One address of a group is enough.
+        let group = "virtual_server_group G {\n 198.51.100.1 80\n ADDRESS 80\n fwmark 3\n}\n".to_owned();
+        let group = group + &away.replace("198.51.100.1 80", "group G");
+        for (address, said) in [
+            ("127.0.0.1", None),
+            ("198.51.100.2", Some("neither 198.51.100.1 nor the group's other address is on this host")),
+        ] {
+            let stage = Stage::new(&group.replace("ADDRESS", address), Known::new()).await;
+            assert_eq!(suspended(&stage), [said.map(str::to_owned)]);
+        }
+    });
+}
+
+/// The check of one that is suspended was last run long ago: a server that was asked meanwhile does not believe it.
+#[test]
+fn a_reload_takes_no_stale_word_of_a_check_that_rested() {
+    run(async {
+        let one = ONE.replace("192.0.2.1", "198.51.100.1");
+        let away = one.replace("protocol TCP", "protocol TCP\n ha_suspend");
+        let mine = ONE.replace("192.0.2.1", "198.51.100.2").replace("delay_loop 10", "delay_loop 5");
+        let mut stage = Stage::new(&format!("{one}{mine}"), Known::new()).await;
+        stage.ran(0, fail()).await;
+        stage.ran(1, pass()).await;
+        let alive =
+            |stage: &Stage, id: &str| stage.role.told.iter().find(|((of, _), _)| of.0.contains(id)).unwrap().1.0;
+        stage.configure(&format!("{away}{mine}"), Known::new()).await;
+        assert_eq!((alive(&stage, ".1]"), alive(&stage, ".2]")), (false, true));
+        stage.configure(&format!("{away}{}", mine.replace("delay_loop 5", "delay_loop 10")), Known::new()).await;
+        assert_eq!((alive(&stage, ".1]"), alive(&stage, ".2]")), (false, true), "{:?}", stage.role.told);
+    });
+}
+
+/// What is told of a server with two checks, of which one after the other fails and passes again.
+#[test]
+fn a_check_that_turns_without_its_server_is_told_of() {
+    run(async {
+        let text = ONE.replace("TCP_CHECK {", "TCP_CHECK {\n retry 0\n }\n PING_CHECK {\n retry 0");
+        let mut stage = Stage::new(&text, Known::new()).await;
+        assert!(stage.verdict().await.0);
+        for (place, outcome, expected) in [
+            (0, pass(), &[][..]),
+            (0, fail(), &["false"]),
+            (1, fail(), &["PING_CHECK false"]),
+            (1, fail(), &[]),
+            (1, pass(), &["PING_CHECK true"]),
+            (0, pass(), &["true"]),
+        ] {
+            stage.ran(place, outcome).await;
+            stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+            let mut told = Vec::new();
+            loop {
+                match stage.hear().await {
+                    FromRole::Verdicts(verdicts) => told.extend(verdicts.iter().map(|v| v.alive.to_string())),
+                    FromRole::Turned(turned) => told.extend(turned.iter().map(|t| format!("{} {}", t.kind, t.up))),
+                    FromRole::Beat(0) => break,
+                    _ => {}
+                }
+            }
+            assert_eq!(told, expected, "{place}");
+        }
+    });
+}
+
+#[test]
+fn an_expiring_certificate_is_an_event_once() {
+    run(async {
+        let mut stage = Stage::new(ONE, Known::new()).await;
+        let (mut events, serial) = (Vec::new(), stage.serials()[0]);
+        for days in [9, 9, 8] {
+            let run = stage.begin(0);
+            let notice = Some(Notice { text: format!("its certificate expires in {days} days"), about: 1 });
+            stage.role.probed(Ran { serial, run, outcome: pass(), notice });
+            stage.role.tell().await.unwrap();
+        }
+        stage.role.sender.send(&FromRole::Beat(0)).await.unwrap();
+        loop {
+            match stage.hear().await {
+                FromRole::Happened(event) => events.push(event),
+                FromRole::Beat(0) => break,
+                _ => {}
+            }
+        }
+        let [event] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((event.kind.as_str(), event.what.as_str()), ("check", "EXPIRES"));
+        assert_eq!(event.subject, "TCP_CHECK of 10.0.0.1:80 for [192.0.2.1]:tcp:80");
+        assert_eq!(event.cause, "its certificate expires in 9 days");
     });
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tracing::info;
 use vipd_config::model::Config;
 use vipd_lvs::quorum::Quorum;
-use vipd_lvs::settings::{RealServer, VirtualServer, VirtualServerId};
+use vipd_lvs::settings::{Duty, RealServer, VirtualServer, VirtualServerId};
 use vipd_lvs::table::{self, Alive, Table};
 use vipd_sys::clock::unix_time;
 
@@ -113,6 +113,18 @@ pub(super) fn freed(id: &VirtualServerId, before: &State, after: &State) -> Vec<
     news.collect()
 }
 
+/// That real servers which are new are in use from the start.
+pub(super) fn begun(settings: &VirtualServer, before: Option<&State>, state: &State) -> Vec<News> {
+    let is_new = |address: &SocketAddr| before.is_none_or(|before| before.server(address).is_none());
+    let begun = settings.real_servers.iter().filter(|real| real.duty != Duty::Down && is_new(&real.address));
+    let news = begun.filter_map(|real| {
+        let known = state.server(&real.address).filter(|known| known.alive)?;
+        let (service, about, why) = (settings.id.clone(), About::FirstServer(real.address), known.why.clone());
+        Some(News { service, about, up: true, why })
+    });
+    news.collect()
+}
+
 /// That a virtual server has gained or lost its quorum, for whoever is told.
 pub(super) fn quorum_news(settings: &VirtualServer, state: &State, about: About) -> News {
     let up = state.quorum == Quorum::Up;
@@ -125,7 +137,7 @@ pub(super) fn quorum_news(settings: &VirtualServer, state: &State, about: About)
 
 /// Says so in the log: of many that begin together only how many they are.
 pub(super) fn log_quorums(news: &[News]) {
-    let begin = news.iter().filter(|news| news.begins()).count();
+    let begin = news.iter().filter(|news| news.begins() && news.about == About::FirstQuorum).count();
     if begin > News::BEGIN_ALONE {
         info!("{begin} virtual servers have the quorum that they begin with");
     }

@@ -92,6 +92,7 @@ impl Stage {
             match self.told.next().await.unwrap().unwrap() {
                 FromRole::News(more) => news.extend(more.iter().map(|News { about, up, .. }| match about {
                     About::RealServer(address) => format!("{address} {up}"),
+                    About::FirstServer(address) => format!("first {address} {up}"),
                     About::Quorum => format!("quorum {up}"),
                     About::FirstQuorum => format!("first quorum {up}"),
                 })),
@@ -328,4 +329,31 @@ fn a_large_table_is_compared_more_rarely_but_every_five_minutes() {
         reconcile_period(services.iter()).as_secs()
     };
     assert_eq!([period(0, 0), period(80, 4), period(160, 4), period(1000, 40)], [5, 5, 10, 300]);
+}
+
+#[test]
+fn servers_that_are_in_use_from_the_start_are_told_of_where_that_is_wanted() {
+    run(async {
+        let text = |servers: &str, words: &str| {
+            format!(
+                "global_defs {{\n rs_init_notifies\n}}\n{}",
+                TWO.replace("protocol TCP", &format!("protocol TCP\n {words}\n {servers}"))
+            )
+        };
+        let mut stage = Stage::new(&text("", ""), &Kept::default()).await;
+        let first = ["first 10.0.0.1:80 true", "first 10.0.0.2:80 true", "first quorum true"];
+        assert_eq!(stage.told().await.0, first);
+        stage.judge(&[(1, true), (2, false)]).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.2:80 false"]);
+        // A reload tells of those that it brings alone, and a successor of none.
+        let third = "real_server 10.0.0.3 80 {\n}\n";
+        stage.configure(&text(third, "")).await;
+        assert_eq!(stage.told().await.0, ["first 10.0.0.3:80 true"]);
+        assert_eq!(Stage::new(&text(third, ""), &stage.kept).await.told().await.0, [""; 0]);
+        // With `alpha` there are none, and what comes then is told as ever.
+        let mut stage = Stage::new(&text("", "alpha"), &Kept::default()).await;
+        assert_eq!(stage.told().await.0, [""; 0]);
+        stage.judge(&[(1, true)]).await;
+        assert_eq!(stage.told().await.0, ["10.0.0.1:80 true", "quorum true"]);
+    });
 }
