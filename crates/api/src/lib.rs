@@ -852,6 +852,6 @@ pub struct CheckStatus {
     /// Retries left before it counts as failing.
     pub retries_left: u32,
     /// Why it does not run, if it is suspended: what was found before stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub suspended: Option<String>,
 }
