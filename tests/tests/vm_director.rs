@@ -27,6 +27,8 @@ mod servers;
 mod sessions;
 #[path = "vm_director/site.rs"]
 mod site;
+#[path = "vm_director/slow_start.rs"]
+mod slow_start;
 #[path = "vm_director/sync.rs"]
 mod sync;
 #[path = "vm_director/tables.rs"]
@@ -153,4 +155,10 @@ fn servers_follow_their_bfd_sessions() {
 fn twenty_servers_are_replaced_and_no_client_notices() {
     machine::needed();
     servers::are_replaced_under_traffic();
+}
+
+#[test]
+fn a_server_that_comes_back_gets_real_connections_little_by_little() {
+    machine::needed();
+    slow_start::grows();
 }

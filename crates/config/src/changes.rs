@@ -695,6 +695,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
                 upper_threshold,
                 lower_threshold,
                 inhibit_on_failure,
+                slow_start,
                 checkers,
                 duty,
             } = new;
@@ -705,6 +706,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
                 ("thresholds", Felt::Spread, (old.upper_threshold, old.lower_threshold) != thresholds),
                 ("checks", Felt::Quorum, old.checkers != *checkers),
                 ("inhibit_on_failure", Felt::Nothing, old.inhibit_on_failure != *inhibit_on_failure),
+                ("slow_start", Felt::Nothing, old.slow_start != *slow_start),
                 ("notify", Felt::Nothing, told_before != told),
                 ("drain or down by an operator", Felt::Quorum, old.duty != *duty),
             ]

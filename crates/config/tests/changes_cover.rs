@@ -220,6 +220,7 @@ virtual_server 192.0.2.1 80 {
         weight 3
         uthreshold 10
         lthreshold 5
+        slow_start 30
         notify_up /bin/true root
         TCP_CHECK {
             reset_close
@@ -274,6 +275,7 @@ virtual_server 192.0.2.2 443 {
     protocol TCP
     servers_from_file /etc/vipd/web.servers {
         lvs_method DR
+        slow_start 20
         notify_up /bin/true root
         TCP_CHECK {
         }
