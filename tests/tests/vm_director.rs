@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+#[path = "vm_director/catch_up.rs"]
+mod catch_up;
 #[path = "vm_director/globals.rs"]
 mod globals;
 #[path = "vm_director/kills.rs"]
@@ -161,4 +163,10 @@ fn twenty_servers_are_replaced_and_no_client_notices() {
 fn a_server_that_comes_back_gets_real_connections_little_by_little() {
     machine::needed();
     slow_start::grows();
+}
+
+#[test]
+fn a_director_that_comes_back_knows_the_connections_before_it_takes_over() {
+    machine::needed();
+    catch_up::keeps_connections();
 }

@@ -587,6 +587,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         fence,
         heartbeat_paths,
         vip_lease,
+        catch_up,
         needs,
     } = new;
     let asked = before.takeover != *takeover || (old.witness, old.fence) != (*witness, *fence);
@@ -615,6 +616,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("checksum", Felt::Adverts, old.checksum != *checksum),
         ("heartbeat_paths", Felt::Nothing, old.heartbeat_paths != *heartbeat_paths),
         ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
+        ("lvs_sync_catch_up", Felt::Nothing, old.catch_up != *catch_up),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
         ("virtual_routes", Felt::Paths, before.routes != *routes),
         ("virtual_rules", Felt::Paths, before.rules != *rules),

@@ -43,6 +43,7 @@ global_defs {
     lvs_flush_on_stop VS
     lvs_timeouts tcp 1 tcpfin 2 udp 3
     lvs_sync_daemon eth0 inst A id 3 maxlen 1000 port 8849 ttl 2 group 224.0.0.82
+    lvs_sync_catch_up 20
 }
 linkbeat_interfaces {
     eth0 ETHTOOL

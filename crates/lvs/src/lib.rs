@@ -3,6 +3,7 @@
 #![no_std]
 extern crate alloc;
 
+pub mod catch_up;
 pub mod health;
 pub mod plan;
 pub mod quorum;

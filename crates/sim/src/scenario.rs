@@ -341,6 +341,7 @@ impl Scenario {
                 track_primary: true,
                 tracks: Vec::new(),
                 vip_lease: true,
+                catch_up: Micros::ZERO,
                 witness: false,
                 fence: false,
                 heartbeat_paths: Vec::new(),

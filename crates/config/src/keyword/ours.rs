@@ -9,6 +9,9 @@ GLOBAL_OWN_ROWS:
     "vip_lease" Switch, "[on|off|true|false|yes|no]", "no argument = on", "on", Acts;
         "Virtual addresses are leased: the kernel takes them back, seconds after this host has sent its last advert, even if \
          nothing of vipd runs any more."
+    "lvs_sync_catch_up" Int(0, 3_600), "SECONDS(int)", "0..3600; 0 = off", "off", Acts;
+        "The instance that lvs_sync_daemon follows leaves a weaker master in peace until the connections that go through that one are \
+         known here, as far as can be told, and for so long at the most from when it became BACKUP. A silent master is not waited for."
 }
 
 rows! {
@@ -151,13 +154,15 @@ FROM_DNS_ROWS:
 }
 
 /// `virtual_server/servers_from_file`
-static FROM_FILE: Block =
-    Block { path: "virtual_server/servers_from_file", keywords: &[FROM_ROWS, super::lvs::SERVER, SERVER_OWN_ROWS] };
+static FROM_FILE: Block = Block {
+    path: "virtual_server/servers_from_file",
+    keywords: &[FROM_ROWS, super::lvs::SERVER, SERVER_OWN_ROWS, REAL_SERVER_OWN_ROWS],
+};
 
 /// `virtual_server/servers_from_dns`
 static FROM_DNS: Block = Block {
     path: "virtual_server/servers_from_dns",
-    keywords: &[FROM_ROWS, FROM_DNS_ROWS, super::lvs::SERVER, SERVER_OWN_ROWS],
+    keywords: &[FROM_ROWS, FROM_DNS_ROWS, super::lvs::SERVER, SERVER_OWN_ROWS, REAL_SERVER_OWN_ROWS],
 };
 
 /// Words of `virtual_server`.

@@ -33,6 +33,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use sync::CatchUp;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -143,6 +144,8 @@ struct Director {
     configured: bool,
     /// Whether the instance that `lvs_sync_daemon` follows is MASTER.
     master: bool,
+    /// What waits for the connections of another director.
+    catching: Option<CatchUp>,
 }
 
 /// What the desired table is compared with.
@@ -207,6 +210,7 @@ impl Director {
             limit: Limit::default(),
             configured: false,
             master: false,
+            catching: None,
         }
     }
 
@@ -214,6 +218,7 @@ impl Director {
         let mut reconcile = Instant::now() + RECONCILE;
         let mut grown = Instant::now();
         loop {
+            let count = self.catching.as_ref().map(CatchUp::next);
             let grow = self.wake().map(|at| at.max(grown + GROW));
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
@@ -235,6 +240,9 @@ impl Director {
                 () = tokio::time::sleep_until(grow.unwrap_or(reconcile)), if grow.is_some() => {
                     self.grow(monotonic());
                     grown = Instant::now();
+                }
+                () = tokio::time::sleep_until(count.unwrap_or(reconcile)), if count.is_some() => {
+                    self.count_connections().await?;
                 }
                 () = tokio::time::sleep_until(reconcile) => {
                     if self.configured {
@@ -291,6 +299,7 @@ impl Director {
                 self.follow(master);
                 self.remember().await?;
             }
+            ToRole::CatchUp { instance, longest } => self.catching = Some(CatchUp::new(instance, longest)),
             ToRole::Query(id) => {
                 let part = Box::new(self.status());
                 self.sender.send(&FromRole::Status { id, part }).await?;
@@ -304,6 +313,7 @@ impl Director {
             }
             ToRole::Script { .. }
             | ToRole::Cleared { .. }
+            | ToRole::CaughtUp(_)
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Sessions(_)
