@@ -5,6 +5,8 @@
 
 #[path = "vm_director/catch_up.rs"]
 mod catch_up;
+#[path = "vm_director/found.rs"]
+mod found;
 #[path = "vm_director/globals.rs"]
 mod globals;
 #[path = "vm_director/kills.rs"]
@@ -169,4 +171,10 @@ fn a_server_that_comes_back_gets_real_connections_little_by_little() {
 fn a_director_that_comes_back_knows_the_connections_before_it_takes_over() {
     machine::needed();
     catch_up::keeps_connections();
+}
+
+#[test]
+fn the_table_follows_a_file_and_the_agents_beside_the_servers() {
+    machine::needed();
+    found::follows();
 }
