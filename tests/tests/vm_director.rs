@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
+#[path = "vm_director/catch_up.rs"]
+mod catch_up;
+#[path = "vm_director/found.rs"]
+mod found;
 #[path = "vm_director/globals.rs"]
 mod globals;
 #[path = "vm_director/kills.rs"]
@@ -27,6 +31,8 @@ mod servers;
 mod sessions;
 #[path = "vm_director/site.rs"]
 mod site;
+#[path = "vm_director/slow_start.rs"]
+mod slow_start;
 #[path = "vm_director/sync.rs"]
 mod sync;
 #[path = "vm_director/tables.rs"]
@@ -153,4 +159,22 @@ fn servers_follow_their_bfd_sessions() {
 fn twenty_servers_are_replaced_and_no_client_notices() {
     machine::needed();
     servers::are_replaced_under_traffic();
+}
+
+#[test]
+fn a_server_that_comes_back_gets_real_connections_little_by_little() {
+    machine::needed();
+    slow_start::grows();
+}
+
+#[test]
+fn a_director_that_comes_back_knows_the_connections_before_it_takes_over() {
+    machine::needed();
+    catch_up::keeps_connections();
+}
+
+#[test]
+fn the_table_follows_a_file_and_the_agents_beside_the_servers() {
+    machine::needed();
+    found::follows();
 }

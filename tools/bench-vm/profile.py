@@ -99,7 +99,7 @@ def profile(what, count, binary, length, plugin, tmp):
     """Instructions by (sort, function)."""
     texts = {
         "/bench/lib.sh": (HERE / "lib.sh").read_text(), "/bench/script": SCRIPT,
-        "/bench/daemon.vipd": 'exec /opt/vipd -n -f "$CONF"\n',
+        "/bench/daemon.vipd": 'exec /opt/vipd -n -l -G -f "$CONF"\n',
         "/conf/services": services.config(length), "/conf/servers": massfail.config(SERVERS), "/conf/checks": checks.config(""),
         "/conf/master": adverts.config(count, "MASTER", 200), "/conf/backup": adverts.config(count, "BACKUP", 100),
     }

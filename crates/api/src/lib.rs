@@ -792,8 +792,12 @@ pub struct RealServerStatus {
     pub since: UnixTime,
     /// Why it is up or down.
     pub why: String,
-    /// Weight in force: what the plane holds; `None` if it is not in the plane.
+    /// Weight in force: what the plane holds; `None` if it is not in the plane. While a slow start is under way, weights of a
+    /// virtual server are multiplied in the plane: here they are as the configuration counts, rounded up.
     pub weight: Option<u32>,
+    /// The share of its weight that it has by now, in hundredths, while its slow start is under way.
+    #[serde(default)]
+    pub slow_start: Option<u32>,
     /// `weight`
     pub configured_weight: u32,
     /// Connections established, as the plane counts them.

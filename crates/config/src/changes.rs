@@ -591,6 +591,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         fence,
         heartbeat_paths,
         vip_lease,
+        catch_up,
         needs,
     } = new;
     let asked = before.takeover != *takeover || (old.witness, old.fence) != (*witness, *fence);
@@ -619,6 +620,7 @@ fn router(before: &Instance, after: &Instance) -> Vec<Word> {
         ("checksum", Felt::Adverts, old.checksum != *checksum),
         ("heartbeat_paths", Felt::Nothing, old.heartbeat_paths != *heartbeat_paths),
         ("vip_lease", Felt::Nothing, old.vip_lease != *vip_lease),
+        ("lvs_sync_catch_up", Felt::Nothing, old.catch_up != *catch_up),
         ("dont_track_primary", Felt::Mastership, old.track_primary != *track_primary),
         ("virtual_routes", Felt::Paths, before.routes != *routes),
         ("virtual_rules", Felt::Paths, before.rules != *rules),
@@ -701,6 +703,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
                 upper_threshold,
                 lower_threshold,
                 inhibit_on_failure,
+                slow_start,
                 checkers,
                 duty,
             } = new;
@@ -711,6 +714,7 @@ fn servers(before: &Service, after: &Service, changes: &mut Vec<Change>) {
                 ("thresholds", Felt::Spread, (old.upper_threshold, old.lower_threshold) != thresholds),
                 ("checks", Felt::Quorum, old.checkers != *checkers),
                 ("inhibit_on_failure", Felt::Nothing, old.inhibit_on_failure != *inhibit_on_failure),
+                ("slow_start", Felt::Nothing, old.slow_start != *slow_start),
                 ("notify", Felt::Nothing, told_before != told),
                 ("drain or down by an operator", Felt::Quorum, old.duty != *duty),
             ]

@@ -124,6 +124,7 @@ pub(crate) fn lower(
     lower.interfaces(&root, &mut config);
     lower.followed(&globals, &mut config);
     lower.follower(&root, &mut config);
+    lower.catch_up(&globals, &mut config);
     for own in config.instances.iter().map(|i| &i.vrrp) {
         for address in own.addresses.iter().chain(&own.excluded) {
             lower.held.entry(address.address).or_insert_with(|| own.name.clone());

@@ -43,6 +43,7 @@ global_defs {
     lvs_flush_on_stop VS
     lvs_timeouts tcp 1 tcpfin 2 udp 3
     lvs_sync_daemon eth0 inst A id 3 maxlen 1000 port 8849 ttl 2 group 224.0.0.82
+    lvs_sync_catch_up 20
 }
 linkbeat_interfaces {
     eth0 ETHTOOL
@@ -220,6 +221,7 @@ virtual_server 192.0.2.1 80 {
         weight 3
         uthreshold 10
         lthreshold 5
+        slow_start 30
         notify_up /bin/true root
         TCP_CHECK {
             reset_close
@@ -274,6 +276,7 @@ virtual_server 192.0.2.2 443 {
     protocol TCP
     servers_from_file /etc/vipd/web.servers {
         lvs_method DR
+        slow_start 20
         notify_up /bin/true root
         TCP_CHECK {
         }

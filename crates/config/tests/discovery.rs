@@ -94,3 +94,14 @@ fn a_quorum_of_servers_that_are_still_to_be_found_stays_as_it_is_written() {
     assert_eq!(with("real_server 10.0.0.1 80 {\n}"), 1);
     assert_eq!(with("servers_from_file /etc/a {\n}"), 5);
 }
+
+#[test]
+fn every_check_may_stand_where_servers_are_found() {
+    let words = "servers_from_file /etc/vipd/web.servers {\nAGENT_CHECK {\nconnect_port 9999\n}\nGRPC_CHECK {\n}\n}\n\
+                 servers_from_dns web.example.org {\nAGENT_CHECK {\nconnect_port 9999\n}\n}";
+    let all = discoveries("192.0.2.1 80", words);
+    let kinds = |at: usize| all[at].template.checkers.iter().map(|check| check.kind()).collect::<Vec<_>>();
+    assert_eq!((kinds(0), kinds(1)), (vec!["AGENT_CHECK", "GRPC_CHECK"], vec!["AGENT_CHECK"]));
+    let found = all[0].server("10.0.0.7:8000".parse().unwrap(), None);
+    assert_eq!(found.checkers[0].target, "10.0.0.7:9999".parse().unwrap());
+}

@@ -732,3 +732,29 @@ fn stronger_peers_matter_to_who_leaves_them_in_peace() {
     assert_eq!(known("timer_expired_backup"), None);
     assert_eq!(found(&instance("timer_expired_backup 3")), ["V0404:4"]);
 }
+
+#[test]
+fn a_director_catches_up_for_the_instance_that_its_sync_daemon_follows() {
+    let text = |globals: &str| {
+        let instance = |name: &str, vrid: u8| {
+            format!(
+                "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {vrid}\nvirtual_ipaddress {{\n192.0.2.{vrid}\n}}\n}}\n"
+            )
+        };
+        format!("global_defs {{\n{globals}\n}}\n{}{}", instance("A", 51), instance("B", 52))
+    };
+    for (globals, expected, warned) in [
+        ("lvs_sync_daemon eth0 B\nlvs_sync_catch_up 30", [0, 30], false),
+        ("lvs_sync_catch_up 30\nlvs_sync_daemon eth0 inst A id 7", [30, 0], false),
+        ("lvs_sync_daemon eth0 B", [0, 0], false),
+        ("lvs_sync_daemon eth0 B\nlvs_sync_catch_up 0", [0, 0], false),
+        ("lvs_sync_daemon eth0\nlvs_sync_catch_up 30", [0, 0], true),
+        ("lvs_sync_catch_up 30", [0, 0], true),
+    ] {
+        let loaded = vipd_config::load_str("test", &text(globals), &vipd_config::Options::default());
+        let instances = loaded.config.unwrap().instances;
+        let seconds: Vec<u64> = instances.iter().map(|i| i.vrrp.catch_up.0 / 1_000_000).collect();
+        let told = loaded.diagnostics.iter().any(|d| d.message.contains("`lvs_sync_catch_up` has no effect"));
+        assert_eq!((seconds, told), (expected.to_vec(), warned), "{globals}");
+    }
+}

@@ -431,3 +431,30 @@ fn suspended_checks_wait_for_addresses_and_marks_have_none() {
         assert_eq!(service.lvs.ha_suspend, !awaited.is_empty());
     }
 }
+
+#[test]
+fn a_slow_start_is_inherited_and_needs_a_scheduler_that_goes_by_weights() {
+    let text = |words: &str| {
+        format!(
+            "virtual_server 192.0.2.1 80 {{\n protocol TCP\n {words}\n slow_start 30\n real_server 10.0.0.1 80 {{\n }}\n \
+             real_server 10.0.0.2 80 {{\n slow_start 5\n }}\n real_server 10.0.0.3 80 {{\n slow_start 0\n }}\n \
+             servers_from_file /etc/vipd/web.servers {{\n }}\n}}\n"
+        )
+    };
+    for (scheduler, heeds) in [("wrr", true), ("wlc", true), ("mh", true), ("rr", false), ("fo", false), ("ovf", false)]
+    {
+        let loaded =
+            vipd_config::load_str("test", &text(&format!("lvs_sched {scheduler}")), &vipd_config::Options::default());
+        let config = loaded.config.unwrap();
+        let service = &config.services[0];
+        let seconds: Vec<u64> = service.lvs.real_servers.iter().map(|real| real.slow_start.as_secs()).collect();
+        let found = service.discoveries[0].template.slow_start.as_secs();
+        let told = loaded.diagnostics.iter().filter(|d| d.message.contains("`slow_start` has no effect")).count();
+        if heeds {
+            assert_eq!((seconds, found, told), (vec![30, 5, 0], 30, 0), "{scheduler}");
+        } else {
+            // Of the virtual server and of the one server that has a word of its own.
+            assert_eq!((seconds, found, told), (vec![0, 0, 0], 0, 2), "{scheduler}");
+        }
+    }
+}

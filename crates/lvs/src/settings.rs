@@ -246,6 +246,9 @@ pub struct RealServer {
     pub lower_threshold: u32,
     /// `inhibit_on_failure`: weight 0 instead of removal.
     pub inhibit_on_failure: bool,
+    /// `slow_start`: for so long its share of new connections grows when it comes back; 0: it has the whole at once, as always
+    /// where the scheduler does not go by weights.
+    pub slow_start: Duration,
     /// Its checks; none: always alive.
     pub checkers: Vec<Checker>,
     /// What an operator leaves to it.

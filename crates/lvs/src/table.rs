@@ -2,6 +2,7 @@
 
 use crate::quorum::Quorum;
 use crate::settings::{Duty, Forwarding, Persistence, RealServer, Scheduler, ServiceFlags, ServiceKey, VirtualServer};
+use crate::slow_start::Share;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -46,10 +47,28 @@ pub struct Alive {
     pub alive: bool,
     /// Weight that a check asks for instead of the configured one.
     pub weight: Option<u32>,
+    /// How much of its weight it has by now.
+    pub share: Share,
 }
 
-/// What is known of the real servers of a virtual server, by their addresses.
-pub type Health<'a> = &'a dyn Fn(&SocketAddr) -> Option<Alive>;
+/// What is known of a virtual server as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Whole {
+    /// Whether it has its quorum.
+    pub quorum: Quorum,
+    /// What all weights are multiplied by (`slow_start::scale`).
+    pub scale: u32,
+}
+
+impl From<Quorum> for Whole {
+    /// One in which no slow start is under way.
+    fn from(quorum: Quorum) -> Whole {
+        Whole { quorum, scale: 1 }
+    }
+}
+
+/// What is known of each real server of a virtual server.
+pub type Health<'a> = &'a dyn Fn(&RealServer) -> Option<Alive>;
 
 /// Weight in force of a server that is alive.
 pub fn effective_weight(configured: u32, asked: Option<u32>) -> u32 {
@@ -58,13 +77,18 @@ pub fn effective_weight(configured: u32, asked: Option<u32>) -> u32 {
 
 /// The weight of those that are alive and get new connections, in all.
 pub fn live_weight(settings: &VirtualServer, health: Health<'_>) -> u64 {
-    settings.real_servers.iter().map(|s| weight_of(s, health(&s.address))).sum()
+    settings.real_servers.iter().map(|s| weight_of(s, health(s))).sum()
 }
 
-/// What one of them adds to that.
+/// What one of them adds to that: all of its weight, however slowly it starts.
 pub fn weight_of(server: &RealServer, health: Option<Alive>) -> u64 {
-    let live = health.filter(|h| h.alive && server.duty == Duty::Serving);
-    live.map_or(0, |h| effective_weight(server.weight, h.weight).into())
+    health.map_or(0, |h| takes(server, h.alive, h.weight).into())
+}
+
+/// The weight that a real server has for new connections; 0: it gets none.
+pub fn takes(server: &RealServer, alive: bool, asked: Option<u32>) -> u32 {
+    let takes = alive && server.duty == Duty::Serving;
+    if takes { effective_weight(server.weight, asked) } else { 0 }
 }
 
 /// Whether the sorry server has the place of the real ones.
@@ -77,7 +101,7 @@ fn sorry_serves(settings: &VirtualServer, quorum: Quorum) -> bool {
 pub fn part(
     settings: &VirtualServer,
     servers: &[(&RealServer, Option<Alive>)],
-    quorum: Quorum,
+    state: Whole,
     whole: &Table,
 ) -> (Table, Table) {
     let (mut desired, mut present) = (Table::new(), Table::new());
@@ -92,7 +116,7 @@ pub fn part(
         let (mut want, mut have) = (bare(), bare());
         for (server, health) in servers {
             let place = place(key, server.address, server.forwarding);
-            want.servers.extend(entry(settings, server, *health, quorum).map(|entry| (place, entry)));
+            want.servers.extend(entry(settings, server, *health, state).map(|entry| (place, entry)));
             have.servers.extend(all.get(&place).map(|entry| (place, *entry)));
         }
         desired.insert(*key, want);
@@ -113,15 +137,18 @@ pub fn replace(whole: &mut Table, before: &Table, after: Table) {
 }
 
 /// What a real server is in the services of its virtual server, if it is there. One that is not known counts as dead.
-pub fn entry(settings: &VirtualServer, server: &RealServer, health: Option<Alive>, quorum: Quorum) -> Option<Server> {
+pub fn entry(settings: &VirtualServer, server: &RealServer, health: Option<Alive>, whole: Whole) -> Option<Server> {
     let alive = health.is_some_and(|h| h.alive);
-    let serves = alive && !sorry_serves(settings, quorum) && server.duty == Duty::Serving;
+    let serves = alive && !sorry_serves(settings, whole.quorum) && server.duty == Duty::Serving;
     let stays = match server.duty {
         Duty::Serving => serves || server.inhibit_on_failure,
         Duty::Draining => alive || server.inhibit_on_failure,
         Duty::Down => false,
     };
-    let weight = if serves { effective_weight(server.weight, health.and_then(|h| h.weight)) } else { 0 };
+    let weight = health.filter(|_| serves).map_or(0, |h| {
+        let weight = effective_weight(server.weight, h.weight);
+        h.share.of_weight(weight, whole.scale)
+    });
     stays.then_some(Server {
         forwarding: server.forwarding,
         weight,
@@ -145,11 +172,11 @@ pub fn stand_apart(settings: &VirtualServer) -> bool {
 }
 
 /// The services of one virtual server. A server that `health` doesn't know counts as dead.
-pub fn services(settings: &VirtualServer, health: Health<'_>, quorum: Quorum) -> Table {
-    let sorry_serves = sorry_serves(settings, quorum);
+pub fn services(settings: &VirtualServer, health: Health<'_>, whole: Whole) -> Table {
+    let sorry_serves = sorry_serves(settings, whole.quorum);
     let mut servers = BTreeMap::new();
     for server in &settings.real_servers {
-        if let Some(entry) = entry(settings, server, health(&server.address), quorum) {
+        if let Some(entry) = entry(settings, server, health(server), whole) {
             servers.entry(server.address).or_insert(entry);
         }
     }

@@ -9,8 +9,9 @@ use vipd_lvs::health::{Health, Outcome, Standing, State, Turn, judge, matches};
 use vipd_lvs::plan::{Edit, clear, plan};
 use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::*;
+use vipd_lvs::slow_start::{Intake, Share};
 use vipd_lvs::table as decided;
-use vipd_lvs::table::{Alive, Table};
+use vipd_lvs::table::{Alive, Table, Whole};
 
 fn address(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, n], 80))
@@ -24,6 +25,7 @@ fn server(n: u8, weight: u32) -> RealServer {
         upper_threshold: 0,
         lower_threshold: 0,
         inhibit_on_failure: false,
+        slow_start: Duration::ZERO,
         checkers: vec![],
         duty: Duty::Serving,
     }
@@ -52,15 +54,15 @@ fn service(servers: Vec<RealServer>) -> VirtualServer {
 }
 
 fn health(alive: &[(u8, bool)]) -> BTreeMap<SocketAddr, Alive> {
-    alive.iter().map(|(n, alive)| (address(*n), Alive { alive: *alive, weight: None })).collect()
+    alive.iter().map(|(n, alive)| (address(*n), Alive { alive: *alive, weight: None, share: Share::WHOLE })).collect()
 }
 
 fn live_weight(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>) -> u64 {
-    decided::live_weight(settings, &|address| health.get(address).copied())
+    decided::live_weight(settings, &|real| health.get(&real.address).copied())
 }
 
-fn services(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, quorum: Quorum) -> Table {
-    decided::services(settings, &|address| health.get(address).copied(), quorum)
+fn services(settings: &VirtualServer, health: &BTreeMap<SocketAddr, Alive>, whole: impl Into<Whole>) -> Table {
+    decided::services(settings, &|real| health.get(&real.address).copied(), whole.into())
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn tables() -> impl Strategy<Value = Table> {
 fn changes() -> impl Strategy<Value = (VirtualServer, [Found; 2])> {
     let real = (1u8..8, 80u16..83, 0u32..3, 0u8..2, any::<bool>(), 0u8..4);
     let real = proptest::collection::vec(real, 1..7);
-    let found = || proptest::collection::vec((any::<bool>(), proptest::option::of(0u32..5)), 7);
+    let found = || proptest::collection::vec((any::<bool>(), proptest::option::of(0u32..5), 0u64..60), 7);
     (real, proptest::option::of((1u8..8, any::<bool>())), found(), found()).prop_map(|(real, sorry, before, after)| {
         let mut settings = service(vec![]);
         settings.keys = vec![key(80), key(81)];
@@ -256,13 +258,20 @@ fn changes() -> impl Strategy<Value = (VirtualServer, [Found; 2])> {
         }
         let forwarding = Forwarding::Nat;
         settings.sorry = sorry.map(|(n, inhibit)| SorryServer { address: address(n), forwarding, inhibit });
-        let found = |found: Vec<(bool, Option<u32>)>| {
+        let found = |found: Vec<(bool, Option<u32>, u64)>| {
             let each = settings.real_servers.iter().zip(found);
-            each.map(|(real, (alive, weight))| (real.address, Alive { alive, weight })).collect()
+            let alive = |(alive, weight, passed)| Alive { alive, weight, share: grown(passed) };
+            each.map(|(real, found)| (real.address, alive(found))).collect()
         };
         let found = [before, after].map(found);
         (settings, found)
     })
+}
+
+/// The share of one that came back so many seconds ago, and grows for 40.
+fn grown(passed: u64) -> Share {
+    let time = Duration::from_secs(40);
+    Intake::Shut.turn(Duration::ZERO, 1, time).turn(Duration::from_secs(passed), 1, time).share(time)
 }
 
 type Found = BTreeMap<SocketAddr, Alive>;
@@ -293,7 +302,8 @@ proptest! {
 
     #[test]
     fn what_is_written_of_some_servers_alone_is_what_the_whole_would_be((settings, [before, after]) in changes()) {
-        for quorum in [Quorum::Up, Quorum::Down] {
+        let wholes = [(Quorum::Up, 1), (Quorum::Up, 20), (Quorum::Down, 20)].map(|(quorum, scale)| Whole { quorum, scale });
+        for quorum in wholes {
             let (mut held, whole) = (services(&settings, &before, quorum), services(&settings, &after, quorum));
             let changed = settings.real_servers.iter().filter(|real| before[&real.address] != after[&real.address]);
             let changed: Vec<_> = changed.map(|real| (real, after.get(&real.address).copied())).collect();

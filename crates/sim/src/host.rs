@@ -446,6 +446,8 @@ impl Host {
                     | Edge::LowerPriority { .. }
                     | Edge::Overslept { .. }
                     | Edge::Ask { .. }
+                    | Edge::CatchUp { .. }
+                    | Edge::CaughtUp(_)
                     | Edge::Refused { .. }
                     | Edge::TwoMasters { .. }
                     | Edge::LeftContest { .. }

@@ -35,7 +35,7 @@ pub(crate) struct VirtualRouter {
     pub(crate) interval: Centis,
     /// The longest master-down interval that any host may count, in microseconds.
     pub(crate) master_down: u64,
-    /// The longest `preempt_delay`, in microseconds.
+    /// The longest `preempt_delay` and `lvs_sync_catch_up`, in microseconds.
     pub(crate) delay: u64,
     /// Whether it is in the sync group.
     pub(crate) grouped: bool,
@@ -296,6 +296,8 @@ impl Scenario {
             _ => Preempt::Never,
         };
         let adverts = one_of(rng, &[3, 3, 3, 3, 2, 5]);
+        // Nobody answers: the time ends it.
+        let catch_up = Micros::from_secs(if adverts == 5 { 7 } else { 0 });
         let uneven = version == Version::V3 && !grouped && chance(rng, 20);
         let unicast = chance(rng, 30);
         let addresses = rng.usize(1..=3);
@@ -341,6 +343,7 @@ impl Scenario {
                 track_primary: true,
                 tracks: Vec::new(),
                 vip_lease: true,
+                catch_up,
                 witness: false,
                 fence: false,
                 heartbeat_paths: Vec::new(),
@@ -349,7 +352,7 @@ impl Scenario {
         });
         let instances: Vec<Instance> = instances.collect();
         let delay = match preempt {
-            Preempt::After(delay) => delay.0,
+            Preempt::After(delay) => delay.0 + catch_up.0,
             Preempt::Never => 0,
         };
         let master_down = timers::master_down(version, Priority(1), interval, adverts).0;

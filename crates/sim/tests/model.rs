@@ -74,6 +74,7 @@ fn settings(priority: u8) -> Settings {
         track_primary: true,
         tracks: vec![],
         vip_lease: true,
+        catch_up: Micros::ZERO,
         witness: false,
         fence: false,
         heartbeat_paths: Vec::new(),

@@ -5,8 +5,10 @@ mod listing;
 
 pub(crate) use listing::{LONGEST, parse};
 
+use crate::kept;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,8 +79,12 @@ impl Found {
         for service in &file.services {
             for discovery in service.discoveries.iter().filter(|discovery| discovery.origin == *origin) {
                 let judged = outcome.clone().and_then(|servers| judge(service, discovery, servers));
-                let place = self.place(&service.lvs.id, origin);
-                all.push(place.take(judged, now));
+                let mut news = self.place(&service.lvs.id, origin).take(judged, now);
+                // By the names that they have as real servers: whose packets are not rewritten keeps the virtual server's port.
+                for (address, _) in &mut news.servers {
+                    *address = discovery.server(*address, None).address;
+                }
+                all.push(news);
             }
         }
         all
@@ -197,6 +203,15 @@ impl Known<'_> {
         servers.map(|(server, since)| (self.discovery.server(server.address, None).address, *since))
     }
 
+    /// The first of them, each as a phrase: `10.0.0.1:80`, `10.0.0.1:80 weight 5`.
+    pub(crate) fn all(&self, most: usize) -> impl Iterator<Item = String> + '_ {
+        let servers = self.place.into_iter().flat_map(|place| &place.servers).take(most);
+        servers.map(|(server, _)| {
+            let address = self.discovery.server(server.address, None).address;
+            server.weight.map_or_else(|| address.to_string(), |weight| format!("{address} weight {weight}"))
+        })
+    }
+
     /// When it was last seen.
     pub(crate) fn seen(&self) -> Option<UnixTime> {
         self.place.and_then(|place| place.seen)
@@ -282,9 +297,19 @@ fn unfit(service: &Service, discovery: &Discovery, server: &Server) -> Option<St
     service.lvs.keys.iter().any(own).then(|| format!("{ip} is the virtual server's own address"))
 }
 
-/// The files that are to be followed, each with whom it is for and whether that one takes nothing for an answer.
-pub(crate) fn files(config: &Config) -> Vec<(PathBuf, Vec<(VirtualServerId, bool)>)> {
-    let mut all: Vec<(PathBuf, Vec<(VirtualServerId, bool)>)> = Vec::new();
+/// Whom something that is found is for, and what that one judges it by: for another it is looked at once more.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct User {
+    service: VirtualServerId,
+    keys: Vec<ServiceKey>,
+    forwarding: Forwarding,
+    v4: bool,
+    allow_empty: bool,
+}
+
+/// The files that are to be followed, each with whom it is for.
+pub(crate) fn files(config: &Config) -> Vec<(PathBuf, Vec<User>)> {
+    let mut all: Vec<(PathBuf, Vec<User>)> = Vec::new();
     for (path, user) in users(config, |origin| match origin {
         Origin::File(path) => Some(path),
         Origin::Dns(_) => None,
@@ -297,8 +322,8 @@ pub(crate) fn files(config: &Config) -> Vec<(PathBuf, Vec<(VirtualServerId, bool
     all
 }
 
-/// The questions that are to be asked, each with whom it is for and whether that one takes nothing for an answer.
-pub(crate) fn lookups(config: &Config) -> Vec<(Lookup, (VirtualServerId, bool))> {
+/// The questions that are to be asked, each with whom it is for.
+pub(crate) fn lookups(config: &Config) -> Vec<(Lookup, User)> {
     let lookups = users(config, |origin| match origin {
         Origin::Dns(lookup) => Some(lookup),
         Origin::File(_) => None,
@@ -309,12 +334,54 @@ pub(crate) fn lookups(config: &Config) -> Vec<(Lookup, (VirtualServerId, bool))>
 fn users<'a, T: 'a>(
     config: &'a Config,
     of: impl Fn(&'a Origin) -> Option<&'a T> + Copy + 'a,
-) -> impl Iterator<Item = (&'a T, (VirtualServerId, bool))> {
+) -> impl Iterator<Item = (&'a T, User)> {
+    let user = |service: &Service, discovery: &Discovery| User {
+        service: service.lvs.id.clone(),
+        keys: service.lvs.keys.clone(),
+        forwarding: discovery.template.forwarding,
+        v4: discovery.template.address.is_ipv4(),
+        allow_empty: discovery.allow_empty,
+    };
     config.services.iter().flat_map(move |service| {
-        service.discoveries.iter().filter_map(move |discovery| {
-            Some((of(&discovery.origin)?, (service.lvs.id.clone(), discovery.allow_empty)))
-        })
+        let all = service.discoveries.iter();
+        all.filter_map(move |discovery| Some((of(&discovery.origin)?, user(service, discovery))))
     })
+}
+
+/// Bytes that are kept of a place at most, beside its servers: paths and reasons.
+const PLACE: u64 = 64 << 10;
+
+/// Bytes that are kept of a server at most.
+const SERVER: u64 = 160;
+
+/// What a daemon before this one has found, as far as the file still looks there.
+pub(crate) fn inherited(socket: &Path, file: &Config) -> io::Result<Found> {
+    let places: usize = file.services.iter().map(|service| service.discoveries.len()).sum();
+    let longest = (PLACE + MOST as u64 * SERVER).saturating_mul(places as u64);
+    let mut found: Found = kept::read(&place(socket), longest.max(kept::LONGEST))?;
+    found.keep_to(file);
+    Ok(found)
+}
+
+/// Real servers of a place that a remark names one by one.
+const NAMED: usize = 64;
+
+/// Of each place of a file where real servers are found, who is known there: a line each.
+pub(crate) fn remarks(file: &Config, found: &Found) -> Vec<String> {
+    let remark = |service: &Service, known: &Known<'_>| {
+        let place = format!("real servers of {} from {}", service.lvs.id, known.discovery.origin);
+        let servers: Vec<String> = known.all(NAMED).collect();
+        let more = known.servers().count().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        match known.seen() {
+            Some(_) if servers.is_empty() => format!("{place}: there are none"),
+            None if servers.is_empty() => format!("{place}: none is known yet"),
+            Some(_) => format!("{place}: {}{more}", servers.join(", ")),
+            None => format!("{place}: none is known yet; until then {}{more}", servers.join(", ")),
+        }
+    };
+    let services = file.services.iter().filter(|service| !service.discoveries.is_empty());
+    services.flat_map(|service| found.places(service).map(|known| remark(service, &known))).collect()
 }
 
 /// Where what was found is kept for a daemon that follows: `control.sock.found`.

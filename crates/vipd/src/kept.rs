@@ -7,24 +7,27 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Bytes of it at most: more than any daemon writes.
-const LONGEST: u64 = 16 << 20;
+/// Bytes of it at most, unless whoever reads knows that there may be more.
+pub(crate) const LONGEST: u64 = 16 << 20;
 
 /// `O_NONBLOCK` and `O_NOFOLLOW` (asm-generic/fcntl.h)
 const FLAGS: i32 = 0o4000 | 0o400_000;
 
 /// What a daemon before this one has left.
-pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path) -> io::Result<T> {
+pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path, longest: u64) -> io::Result<T> {
     let file = match std::fs::OpenOptions::new().read(true).custom_flags(FLAGS).open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
         file => file?,
     };
     let data = file.metadata()?;
-    if !data.is_file() || data.uid() != 0 || data.len() > LONGEST {
+    if !data.is_file() || data.uid() != 0 {
         return Err(io::Error::other("it is no file of root's"));
     }
+    if data.len() > longest {
+        return Err(io::Error::other(format!("it has more than {longest} bytes")));
+    }
     let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text)?;
+    file.take(longest).read_to_string(&mut text)?;
     serde_json::from_str(&text).map_err(io::Error::other)
 }
 

@@ -113,6 +113,15 @@ pub(crate) enum ToRole {
     },
     /// Whether the instance that `lvs_sync_daemon` follows is MASTER. To director.
     Mastership(bool),
+    /// Find out when the connections of a weaker master are known here, and say so with `FromRole::CaughtUp`. To director.
+    CatchUp {
+        /// `vrrp_instance`: who waits for that.
+        instance: String,
+        /// For how long.
+        longest: Duration,
+    },
+    /// What `FromRole::CaughtUp` said. To vrrp.
+    CaughtUp(String),
     /// What has happened since the last of these; the first has all that is kept. To console.
     Events {
         /// Whose numbers they have.
@@ -232,6 +241,10 @@ pub(crate) enum FromRole {
     Turned(Vec<Turned>),
     /// What came and went, in order. From director.
     News(Vec<News>),
+    /// This instance leaves a weaker master in peace until its connections are known here. From vrrp.
+    CatchUp(String),
+    /// The answer to `ToRole::CatchUp`, for this instance: they are, as far as can be told. From director.
+    CaughtUp(String),
     /// The answer to `Query`.
     Status {
         /// Its number.
@@ -267,15 +280,17 @@ impl FromRole {
     pub(crate) fn may_come_from(&self, role: RoleName) -> bool {
         match self {
             FromRole::Ready | FromRole::Beat(_) | FromRole::Snapshot(_) | FromRole::Done => true,
-            FromRole::Transition(_) | FromRole::Ask(_) | FromRole::Steered { .. } | FromRole::Sessions(_) => {
-                role == RoleName::Vrrp
-            }
+            FromRole::CatchUp(_)
+            | FromRole::Transition(_)
+            | FromRole::Ask(_)
+            | FromRole::Steered { .. }
+            | FromRole::Sessions(_) => role == RoleName::Vrrp,
             FromRole::Happened(_) => matches!(role, RoleName::Vrrp | RoleName::Check),
             FromRole::Known(_) | FromRole::KnownServers(_) => matches!(role, RoleName::Check | RoleName::Director),
             FromRole::Run { .. } | FromRole::Found { .. } | FromRole::Verdicts(_) | FromRole::Turned(_) => {
                 role == RoleName::Check
             }
-            FromRole::News(_) => role == RoleName::Director,
+            FromRole::News(_) | FromRole::CaughtUp(_) => role == RoleName::Director,
             FromRole::Request { .. } => role == RoleName::Console,
             FromRole::Status { part, .. } => match **part {
                 StatusPart::Vrrp { .. } => role == RoleName::Vrrp,

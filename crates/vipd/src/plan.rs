@@ -103,18 +103,18 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
     // What a reload puts on top of the file.
     let mut found: Found = match &running {
         Some(running) => running.found.clone(),
-        None => kept::read(&found::place(&arguments.socket)).unwrap_or_default(),
+        None => found::inherited(&arguments.socket, &file).unwrap_or_default(),
     };
     found.keep_to(&file);
     if let Some(running) = &running {
         found.seed(&file, &running.config, unix_time());
     }
-    let places = places(&file, &found);
+    let places = found::remarks(&file, &found);
     let file = found.on_top_of(&file);
     let mut orders = match &running {
         Some(running) => running.orders.clone(),
         // What a daemon finds that starts.
-        None => kept::read(&orders::place(&arguments.socket)).unwrap_or_default(),
+        None => kept::read(&orders::place(&arguments.socket), kept::LONGEST).unwrap_or_default(),
     };
     let event = if running.is_some() { Outlived::Reload } else { Outlived::Start };
     let ended = orders.outlive(&file, event);
@@ -146,19 +146,6 @@ fn planned(arguments: &crate::cli::PlanArguments) -> Result<Planned, String> {
             Ok(Planned { plan, against: Against::Daemon(status.pid), warnings, blind, orders, places })
         }
     }
-}
-
-/// What a reload would know of where real servers are found.
-fn places(file: &Config, found: &Found) -> Vec<String> {
-    let place = |id: &VirtualServerId, known: &found::Known<'_>| {
-        let from = &known.discovery.origin;
-        match known.seen() {
-            Some(_) => format!("real servers of {id} from {from}: {} are known", known.servers().count()),
-            None => format!("real servers of {id} from {from}: none is known before the reload"),
-        }
-    };
-    let services = file.services.iter().filter(|service| !service.discoveries.is_empty());
-    services.flat_map(|service| found.places(service).map(|known| place(&service.lvs.id, &known))).collect()
 }
 
 fn warnings(loaded: &Loaded) -> usize {

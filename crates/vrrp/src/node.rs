@@ -58,6 +58,8 @@ pub enum Input {
     Bfd(String, bool),
     /// Whether the router at this index may take a silent master's place, or why not: the answer to `Edge::Ask`.
     Cleared(usize, Question, Result<(), String>),
+    /// The connections of a weaker master are known here: the answer to `Edge::CatchUp` of the router at this index.
+    CaughtUp(usize),
     /// The operator hands the router at this index over to its peers, if it is MASTER, and its siblings: it takes part again when
     /// no master is heard, or when told so.
     HandOver(usize),
@@ -425,6 +427,12 @@ impl Node {
                     self.routers[member].ask_anew();
                 }
             }
+            Input::CaughtUp(i) => {
+                if let Some(router) = self.routers.get_mut(i) {
+                    router.caught_up();
+                    self.collect(i);
+                }
+            }
             Input::HandOver(i) => {
                 for i in self.family_of(i) {
                     self.routers[i].hand_over(now);
@@ -581,7 +589,10 @@ impl Node {
     /// What the router at this index waits for, if it is BACKUP and would be MASTER: a phrase each. (It may hear a
     /// master that is weaker.)
     pub fn waits_for(&self, now: Instant, i: usize) -> Vec<String> {
-        let Some(router) = self.routers.get(i).filter(|router| router.wants_master()) else { return Vec::new() };
+        let Some(router) = self.routers.get(i) else { return Vec::new() };
+        if !router.wants_master() {
+            return router.awaits_connections(now).into_iter().collect();
+        }
         let siblings = self.awaited_by(now, i).map(|sibling| {
             let name = &sibling.settings.name;
             match (sibling.state.name(), sibling.heard(now)) {

@@ -9,11 +9,11 @@ mod state;
 mod ways;
 mod wire;
 
-pub use edge::{Edge, Sequence, Timer};
+pub use edge::{Caught, Edge, Sequence, Timer};
 pub(crate) use edge::{Turn, Wish};
 pub use sent::{Failure, Reach, Unsent};
 pub use state::{
-    Backup, Clearance, Contest, Counters, Faults, Heard, Listening, Master, Name, Question, State, Transition,
+    Backup, CatchUp, Clearance, Contest, Counters, Faults, Heard, Listening, Master, Name, Question, State, Transition,
 };
 pub use ways::Ear;
 pub use wire::{advert, heartbeat, packets, packets_by};
@@ -273,14 +273,16 @@ impl Router {
                 // Who ran all the while has missed no advert: the time for the next one runs on, or reload after reload
                 // would keep a dead master's place. Who did not gives the master a whole interval.
                 let moved = Instant((backup.down.0 + self.master_down().0).saturating_sub(carried.master_down.0));
+                let catch_up = self.resumed_catch_up(&backup, away);
                 let backup = match away {
-                    Micros::ZERO => Backup { down: moved.clamp(now, whole), ..backup },
+                    Micros::ZERO => Backup { down: moved.clamp(now, whole), catch_up, ..backup },
                     _ => Backup {
                         down: whole,
                         wants_master: false,
                         overslept: false,
                         // Who was asked answers the predecessor.
                         clearance: Clearance::Unasked,
+                        catch_up,
                         ..backup
                     },
                 };
@@ -421,7 +423,11 @@ impl Router {
             Preempt::After(Micros::ZERO) => true,
             Preempt::After(_) => backup.hold.is_some_and(|hold| hold <= backup.down),
         };
-        weaker && is_heard && patient && !self.handed_over
+        let caught_up = match backup.catch_up {
+            CatchUp::Over => true,
+            CatchUp::Unasked { until } | CatchUp::Asked { until } => until <= backup.down,
+        };
+        weaker && is_heard && patient && caught_up && !self.handed_over
     }
 
     /// Whether it is in FAULT for more than a sibling's sake.
@@ -504,6 +510,7 @@ impl Router {
             clearance: Clearance::Unasked,
             ask_from: Instant(0),
             unheard: None,
+            catch_up: self.catch_up_from(now),
         }
     }
 
@@ -588,6 +595,10 @@ impl Router {
     /// It preempts again.
     pub(crate) fn take_back(&mut self) {
         self.handed_over = false;
+        // He who says so has looked.
+        if let State::Backup(backup) = &mut self.state {
+            backup.catch_up = CatchUp::Over;
+        }
     }
 
     /// FAULT; a master says good-bye first.

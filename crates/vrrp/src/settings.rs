@@ -469,6 +469,9 @@ pub struct Instance {
     pub fence: bool,
     /// `vip_lease`: the kernel takes an address back that this host doesn't renew.
     pub vip_lease: bool,
+    /// `lvs_sync_catch_up`: for so long at most, from when it is BACKUP, it leaves a weaker master in peace whose connections may
+    /// not be known here yet; 0: it does not.
+    pub catch_up: Micros,
     /// Interfaces that its routes and rules go by, and static ones that it follows (`track_group`): without them it can't
     /// serve.
     pub needs: BTreeSet<String>,

@@ -1,4 +1,5 @@
-//! A silent master's place is taken when the witness answers and the master is fenced, if the configuration asks for that.
+//! A silent master's place is taken when the witness answers and the master is fenced, if the configuration asks for that; and a
+//! weaker one's when its connections are known here.
 
 #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
 
@@ -10,7 +11,7 @@ use vipd_vrrp::admit::Admitted;
 use vipd_vrrp::node::{Action, Input, Node, Settings};
 use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::Question::{self, Fence, Witness};
-use vipd_vrrp::router::{Edge, Name, advert};
+use vipd_vrrp::router::{Caught, Edge, Name, advert};
 use vipd_vrrp::settings::{Instance, SyncGroup, Version, Way};
 use vipd_vrrp::timers::{master_down, skew};
 use vipd_vrrp::units::{Centis, Instant, Micros, Priority};
@@ -241,4 +242,128 @@ fn a_successor_asks_anew() {
     assert_eq!(state(&next), Name::Backup, "nobody of it has asked");
     next.handle(later + patience(), Input::Tick);
     assert_eq!(asked(&mut next).len(), 1);
+}
+
+/// One that waits for connections for 20 s at the most.
+fn patient() -> Instance {
+    Instance { catch_up: Micros::from_secs(20), ..instance(Version::V3, 51, 100, 100) }
+}
+
+/// A weaker master is heard every second from `from` on, so many times; what is asked and told meanwhile, and when the last
+/// advert came.
+fn beside_a_weaker_one(node: &mut Node, from: Instant, times: u64) -> (Vec<Edge>, Instant) {
+    let (mut told, mut now) = (Vec::new(), from);
+    for second in 0..times {
+        now = from + Micros::from_secs(second);
+        node.handle(now, Input::Tick);
+        let advert = heard(node, 0, 50);
+        node.handle(now, advert);
+        while let Some(action) = node.poll() {
+            if let Action::Router(0, edge @ (Edge::Ask { .. } | Edge::CatchUp { .. } | Edge::CaughtUp(_))) = action {
+                told.push(edge);
+            }
+        }
+    }
+    (told, now)
+}
+
+fn asks_once(told: &[Edge]) -> bool {
+    matches!(told, [Edge::CatchUp { weaker }] if weaker.priority == Priority(50))
+}
+
+#[test]
+fn a_weaker_master_is_left_in_peace_until_its_connections_are_known() {
+    let mut node = node(vec![patient()], vec![]);
+    let (told, now) = beside_a_weaker_one(&mut node, START + Micros::from_secs(1), 10);
+    assert!(asks_once(&told), "{told:?}");
+    assert_eq!(state(&node), Name::Backup);
+    let waits = node.waits_for(now, 0);
+    assert_eq!(waits, ["the connections of 192.0.2.12 (lvs_sync_catch_up), 10 s at the most"]);
+    // What answers another question is no answer to this one.
+    node.handle(now, Input::Cleared(0, Witness, Ok(())));
+    node.handle(now, Input::Cleared(0, Fence, Ok(())));
+    let (told, now) = beside_a_weaker_one(&mut node, now + Micros::from_secs(1), 3);
+    assert_eq!((told, state(&node)), (vec![], Name::Backup));
+    node.handle(now, Input::CaughtUp(0));
+    let (told, now) = beside_a_weaker_one(&mut node, now + Micros::from_secs(1), 3);
+    assert_eq!((told, state(&node)), (vec![Edge::CaughtUp(Caught::Up)], Name::Backup));
+    assert_eq!(node.waits_for(now, 0), [""; 0]);
+    let (_, now) = beside_a_weaker_one(&mut node, now + Micros::from_secs(1), 2);
+    assert_eq!(state(&node), Name::Master);
+    // An answer that comes late changes nothing.
+    node.handle(now, Input::CaughtUp(0));
+    assert_eq!(state(&node), Name::Master);
+}
+
+#[test]
+fn whoever_answers_or_not_the_time_is_over() {
+    let mut node = node(vec![patient()], vec![]);
+    let (told, now) = beside_a_weaker_one(&mut node, START + Micros::from_secs(1), 19);
+    assert!(asks_once(&told) && state(&node) == Name::Backup, "{told:?}");
+    let (told, now) = beside_a_weaker_one(&mut node, now + Micros::from_secs(1), 5);
+    assert_eq!((told, state(&node)), (vec![Edge::CaughtUp(Caught::Late)], Name::Master), "{now:?}");
+    // One that has been BACKUP for longer than that has heard all that there was, and asks nobody.
+    let mut node = self::node(vec![patient()], vec![]);
+    for second in 1..30 {
+        let (now, advert) = (START + Micros::from_secs(second), heard(&node, 0, 200));
+        node.handle(now, Input::Tick);
+        node.handle(now, advert);
+    }
+    let (told, _) = beside_a_weaker_one(&mut node, START + Micros::from_secs(30), 5);
+    assert_eq!((told, state(&node)), (vec![], Name::Master));
+}
+
+#[test]
+fn a_master_that_falls_silent_or_leaves_is_not_waited_for() {
+    let plain = || Instance { catch_up: Micros::ZERO, ..patient() };
+    for (last, waits) in [(50, patience()), (0, skew(Version::V3, Priority(100), Centis(100)))] {
+        let mut node = self::node(vec![patient()], vec![]);
+        let (told, mut now) = beside_a_weaker_one(&mut node, START + Micros::from_secs(1), 5);
+        assert!(asks_once(&told));
+        if last == 0 {
+            now = now + Micros(1);
+            let advert = heard(&node, 0, 0);
+            node.handle(now, advert);
+        }
+        let due = now + waits;
+        node.handle(Instant(due.0 - 1), Input::Tick);
+        assert_eq!(state(&node), Name::Backup);
+        node.handle(due, Input::Tick);
+        assert_eq!(state(&node), Name::Master, "it waits for a master that is gone");
+    }
+    // Where nobody was ever heard it is MASTER as soon as without the word.
+    for settings in [patient(), plain()] {
+        let mut node = self::node(vec![settings], vec![]);
+        node.handle(START + patience(), Input::Tick);
+        assert_eq!(state(&node), Name::Master);
+    }
+}
+
+#[test]
+fn an_operator_waits_for_no_connections_and_a_successor_asks_anew() {
+    let mut node = node(vec![patient()], vec![]);
+    let (_, now) = beside_a_weaker_one(&mut node, START + Micros::from_secs(1), 5);
+    let before = node.snapshot(now);
+    node.handle(now, Input::TakeBack(0));
+    let (told, _) = beside_a_weaker_one(&mut node, now + Micros::from_secs(1), 5);
+    assert_eq!((told, state(&node)), (vec![], Name::Master));
+
+    let settings = |instance| Settings { instances: vec![instance], ..Settings::default() };
+    let next = |instance, away: u64| {
+        let at = now + Micros(away);
+        (Node::new(at, settings(instance), links(OWN), Some((now, before.clone())), Micros::ZERO), at)
+    };
+    let (mut successor, at) = next(patient(), 500_000);
+    let (told, at) = beside_a_weaker_one(&mut successor, at, 5);
+    assert!(asks_once(&told) && state(&successor) == Name::Backup, "{told:?}");
+    // For all that, the time began when it became BACKUP.
+    assert!(
+        beside_a_weaker_one(&mut successor, at + Micros::from_secs(1), 15).0.contains(&Edge::CaughtUp(Caught::Late))
+    );
+    // A reload is no new beginning, and may end it.
+    let (mut reloaded, at) = next(patient(), 0);
+    assert_eq!(beside_a_weaker_one(&mut reloaded, at, 5).0, []);
+    let (mut without, at) = next(Instance { catch_up: Micros::ZERO, ..patient() }, 0);
+    beside_a_weaker_one(&mut without, at, 5);
+    assert_eq!((state(&reloaded), state(&without)), (Name::Backup, Name::Master));
 }

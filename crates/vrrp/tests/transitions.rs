@@ -47,6 +47,7 @@ enum Does {
     LeavesContest,
     Asks,
     TellsRefusal,
+    CatchesUp,
 }
 
 fn does(node: &mut Node) -> Vec<Does> {
@@ -68,6 +69,7 @@ fn does(node: &mut Node) -> Vec<Does> {
             Action::Router(_, Edge::Overslept { .. }) => Does::Oversleeps,
             Action::Router(_, Edge::Ask { .. }) => Does::Asks,
             Action::Router(_, Edge::Refused { .. }) => Does::TellsRefusal,
+            Action::Router(_, Edge::CatchUp { .. } | Edge::CaughtUp(_)) => Does::CatchesUp,
             Action::Router(_, Edge::TwoMasters { .. }) => Does::TellsTwo,
             Action::Router(_, Edge::Healed { .. }) => Does::Heals,
             Action::Router(_, Edge::LeftContest { .. }) => Does::LeavesContest,

@@ -90,6 +90,7 @@ fn of(service: &Service, written: &Setting) -> Setting {
         switch("ha_suspend", lvs.ha_suspend),
         number("quorum", lvs.quorum),
         number("hysteresis", lvs.hysteresis),
+        Setting::new("slow_start", slow_start(lvs.scheduler, written)),
     ];
     if let Some(ServiceKey::Fwmark { family, .. }) = lvs.keys.first()
         && option(&written.value, "fwmark").is_some()
@@ -195,6 +196,7 @@ fn server_words(real: &RealServer, told: &ServerNotify, written: &Setting, above
         number("uthreshold", real.upper_threshold),
         number("lthreshold", real.lower_threshold),
         switch("inhibit_on_failure", real.inhibit_on_failure),
+        number("slow_start", real.slow_start.as_secs()),
         switch("smtp_alert", told.smtp_alert),
     ];
     // Defaults for the checks.
@@ -217,6 +219,12 @@ fn server_words(real: &RealServer, told: &ServerNotify, written: &Setting, above
 
 fn socket(address: SocketAddr) -> Value {
     Value::Options(vec![("(address)", Value::Address(address.ip())), ("(port)", Value::Number(address.port().into()))])
+}
+
+/// `slow_start` of a virtual server, which is a default for its servers alone.
+fn slow_start(scheduler: Scheduler, written: &Setting) -> Value {
+    let said = written.find("slow_start").filter(|_| scheduler.shares_by_weight());
+    said.map_or(Value::Number(0), |said| said.value.clone())
 }
 
 /// `lvs_method` of a virtual server, which is a default for its servers alone.

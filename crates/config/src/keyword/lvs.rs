@@ -191,8 +191,10 @@ REAL_SERVER_ROWS:
 pub(super) const SERVER: &[Keyword] = REAL_SERVER_ROWS;
 
 /// `virtual_server/real_server`
-pub(super) static REAL_SERVER: Block =
-    Block { path: "virtual_server/real_server", keywords: &[REAL_SERVER_ROWS, super::ours::REAL_SERVER] };
+pub(super) static REAL_SERVER: Block = Block {
+    path: "virtual_server/real_server",
+    keywords: &[REAL_SERVER_ROWS, super::ours::SERVER, super::ours::REAL_SERVER],
+};
 
 rows! {
 /// Words of `SSL`.

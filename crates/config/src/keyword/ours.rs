@@ -9,6 +9,9 @@ GLOBAL_OWN_ROWS:
     "vip_lease" Switch, "[on|off|true|false|yes|no]", "no argument = on", "on", Acts;
         "Virtual addresses are leased: the kernel takes them back, seconds after this host has sent its last advert, even if \
          nothing of vipd runs any more."
+    "lvs_sync_catch_up" Int(0, 3_600), "SECONDS(int)", "0..3600; 0 = off", "off", Acts;
+        "The instance that lvs_sync_daemon follows leaves a weaker master in peace until the connections that go through that one are \
+         known here, as far as can be told, and for so long at the most from when it became BACKUP. A silent master is not waited for."
 }
 
 rows! {
@@ -47,6 +50,13 @@ HEARTBEAT_ROWS:
 
 /// `vrrp_instance/heartbeat_paths`
 static HEARTBEAT_LINE: Block = Block { path: "vrrp_instance/heartbeat_paths", keywords: &[HEARTBEAT_ROWS] };
+
+rows! {
+/// Words of a real server, also of one that is found somewhere.
+SERVER_OWN_ROWS:
+    "slow_start" Int(0, 86_400), "SECONDS(int)", "0..86400; 0 = off", "virtual_server setting", Acts;
+        "For so long the server's share of new connections grows when it comes back, from a twentieth to its whole weight."
+}
 
 rows! {
 /// Checks of a real server.
@@ -107,6 +117,9 @@ SSL_GET_OWN_ROWS:
 rows! {
 /// Words of `virtual_server`.
 VIRTUAL_SERVER_OWN_ROWS:
+    "slow_start" Int(0, 86_400), "SECONDS(int)", "0..86400; lvs_sched wrr, wlc, mh, sed, nq or twos", "off", Acts;
+        "For so long the share of new connections of a real server grows that comes back, is added or is found: in up to 20 steps, \
+         while all weights are multiplied by a common factor."
     "servers_from_file" NamedBlock(&FROM_FILE), "PATH { }", "absolute; each file once", "", Acts;
         "Further real servers are those of a file, which is followed while the daemon runs: a line ADDRESS PORT [weight N] each, # \
          begins a comment. The words inside are a real server's: all that are found there are like that."
@@ -141,15 +154,21 @@ FROM_DNS_ROWS:
 }
 
 /// `virtual_server/servers_from_file`
-static FROM_FILE: Block =
-    Block { path: "virtual_server/servers_from_file", keywords: &[FROM_ROWS, super::lvs::SERVER] };
+static FROM_FILE: Block = Block {
+    path: "virtual_server/servers_from_file",
+    keywords: &[FROM_ROWS, super::lvs::SERVER, SERVER_OWN_ROWS, REAL_SERVER_OWN_ROWS],
+};
 
 /// `virtual_server/servers_from_dns`
-static FROM_DNS: Block =
-    Block { path: "virtual_server/servers_from_dns", keywords: &[FROM_ROWS, FROM_DNS_ROWS, super::lvs::SERVER] };
+static FROM_DNS: Block = Block {
+    path: "virtual_server/servers_from_dns",
+    keywords: &[FROM_ROWS, FROM_DNS_ROWS, super::lvs::SERVER, SERVER_OWN_ROWS, REAL_SERVER_OWN_ROWS],
+};
 
 /// Words of `virtual_server`.
 pub(super) const VIRTUAL_SERVER: &[Keyword] = VIRTUAL_SERVER_OWN_ROWS;
+/// Words of a real server.
+pub(super) const SERVER: &[Keyword] = SERVER_OWN_ROWS;
 /// Checks of a real server.
 pub(super) const REAL_SERVER: &[Keyword] = REAL_SERVER_OWN_ROWS;
 /// Words of checks that make a TCP connection.

@@ -175,6 +175,23 @@ impl Lower<'_> {
         }
     }
 
+    /// `lvs_sync_catch_up`, which is for the instance that `lvs_sync_daemon` follows.
+    pub(super) fn catch_up(&mut self, nodes: &Nodes, config: &mut Config) {
+        let (Some(node), Some(seconds)) = (nodes.find("lvs_sync_catch_up"), nodes.int("lvs_sync_catch_up")) else {
+            return;
+        };
+        let followed = config.global.sync_daemon.as_ref().and_then(|daemon| daemon.instance.clone());
+        match config.instances.iter_mut().find(|i| followed.as_ref() == Some(&i.vrrp.name)) {
+            Some(instance) => instance.vrrp.catch_up = Micros::from_secs(narrow(seconds)),
+            None if seconds == 0 => {}
+            None => {
+                let message = "`lvs_sync_catch_up` has no effect: no sync daemon of IPVS follows an instance";
+                let report = Report::warning(Code::Unused, node.at, message).label("ignored");
+                self.push(report.help("lvs_sync_daemon IFNAME VRRP_NAME"));
+            }
+        }
+    }
+
     /// `lvs_sync_daemon_interface` of an instance: the former way to have the daemon follow it, with the sync id 0.
     pub(super) fn follower(&mut self, root: &Nodes, config: &mut Config) {
         for block in root.all("vrrp_instance") {

@@ -14,6 +14,7 @@ use crate::value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use vipd_lvs::settings::{
     Checker, Duty, Family, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler, ServiceFlags, ServiceKey,
     SorryServer, VirtualServer, VirtualServerId,
@@ -239,6 +240,7 @@ impl Lower<'_> {
         let most =
             discoveries.is_empty().then(|| real_servers.iter().fold(0u32, |sum, s| sum.saturating_add(s.weight)));
         let (quorum, hysteresis) = self.quorum(nodes, most);
+        self.slow_start(nodes, nodes);
         Some(Service {
             lvs: VirtualServer {
                 id: VirtualServerId(id),
@@ -496,6 +498,19 @@ impl Lower<'_> {
         Some(self.server(node, above, (address, checked), by))
     }
 
+    /// `slow_start` of a server, or of a virtual server, for which the scheduler of that must go by weights.
+    fn slow_start(&mut self, nodes: &Nodes, above: &Nodes) -> Option<i64> {
+        let seconds = nodes.int("slow_start");
+        let scheduler = scheduler(above);
+        if let Some(node) = nodes.find("slow_start").filter(|_| seconds != Some(0) && !scheduler.shares_by_weight()) {
+            let name = scheduler.name();
+            let message = format!("`slow_start` has no effect: {name} does not share connections out by weights");
+            let report = Report::warning(Code::Adjusted, node.at, message).label("ignored");
+            self.push(report.help("lvs_sched wrr, wlc, mh, sed, nq or twos"));
+        }
+        seconds
+    }
+
     /// A server with this address, and the one that its checks go to.
     pub(super) fn server(
         &mut self,
@@ -521,6 +536,8 @@ impl Lower<'_> {
             smtp_alert: nodes.switch("smtp_alert").or(self.defaults.smtp_checker).unwrap_or(true),
         };
         let inhibit = nodes.switch("inhibit_on_failure").or(above.switch("inhibit_on_failure")).unwrap_or(false);
+        let slow_start = self.slow_start(nodes, above).or_else(|| above.int("slow_start"));
+        let slow_start = slow_start.filter(|_| scheduler(above).shares_by_weight()).map_or(0, narrow);
         let server = RealServer {
             address,
             forwarding: by,
@@ -528,6 +545,7 @@ impl Lower<'_> {
             upper_threshold: upper,
             lower_threshold: lower,
             inhibit_on_failure: inhibit,
+            slow_start: Duration::from_secs(slow_start),
             checkers,
             duty: Duty::Serving,
         };

@@ -149,6 +149,8 @@ impl Lower<'_> {
             fence: takeover.fence.is_some(),
             heartbeat_paths,
             vip_lease: nodes.switch("vip_lease").unwrap_or(self.defaults.vip_lease),
+            // `Lower::catch_up` says it.
+            catch_up: Micros::ZERO,
             needs: paths.needs,
         };
         let mut instance = instance;

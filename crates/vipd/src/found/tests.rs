@@ -47,6 +47,9 @@ fn what_is_found_joins_what_the_file_has_and_leaves_again() {
     let same = servers(&[("10.0.0.1:80", Some(7)), ("10.0.0.2:81", Some(9)), ("10.0.0.3:81", None)]);
     assert!(found.take(&config, &file(), &same, 110.0).iter().all(|n| n.servers.is_empty() && n.place == Turn::Same));
     let news = found.take(&config, &file(), &servers(&[("10.0.0.2:81", None)]), 120.0);
+    // Whoever is reached by direct routing is called by the port that it has there.
+    let direct: Vec<String> = news[1].servers.iter().map(|(a, what)| format!("{a} {what}")).collect();
+    assert_eq!(direct, ["10.0.0.2:80 weight as configured", "10.0.0.1:80 left", "10.0.0.3:80 left"]);
     let told: Vec<String> = news[0].servers.iter().map(|(a, what)| format!("{a} {what}")).collect();
     assert_eq!(told, ["10.0.0.2:81 weight as configured", "10.0.0.1:80 left", "10.0.0.3:81 left"]);
     let known = found.places(&config.services[0]).next().unwrap();
@@ -141,4 +144,93 @@ fn a_new_place_begins_with_the_servers_of_before() {
     // What was looked at is not seeded again.
     found.seed(&file_config, &before, 103.0);
     assert_eq!(in_force(&found, &file_config, 0), ["10.0.0.1:80 1", "10.0.0.3:81 4"]);
+}
+
+#[test]
+fn whoever_judges_otherwise_looks_once_more() {
+    let users = |text: &str| {
+        let config = config(text);
+        (files(&config), lookups(&config))
+    };
+    let before = users(FILE);
+    assert_eq!(before.0.len(), 1, "one file, for two");
+    for (from, to, looks) in [
+        ("weight 4", "weight 5", false),
+        ("smtp_alert off", "smtp_alert on", false),
+        ("lvs_method DR", "lvs_method TUN", true),
+        ("virtual_server 192.0.2.1 80", "virtual_server 192.0.2.1 81", true),
+        ("port 8080\n allow_empty", "port 8080", true),
+    ] {
+        let other = FILE.replace(from, to);
+        assert_eq!(users(&other) != before, looks && other != FILE, "{from}: {to}");
+    }
+    // A group that gets another address judges by that, too.
+    let group = |more: &str| {
+        users(&format!(
+            "virtual_server_group G {{
+192.0.2.1 80
+{more}}}
+virtual_server group G {{
+ protocol TCP
+              servers_from_file /etc/web {{
+ }}
+}}
+"
+        ))
+    };
+    assert_ne!(
+        group(""),
+        group(
+            "192.0.2.9 80
+"
+        )
+    );
+}
+
+#[test]
+fn who_is_known_is_named_and_what_is_kept_is_read_however_many_there_are() {
+    let (config, mut found) = (config(FILE), Found::default());
+    assert!(remarks(&config, &found).iter().all(|remark| remark.ends_with("none is known yet")));
+    found.take(&config, &file(), &servers(&[("10.0.0.3:81", None), ("10.0.0.2:81", Some(9))]), 100.0);
+    let told = remarks(&config, &found);
+    assert_eq!(told[0], "real servers of [192.0.2.1]:tcp:80 from file /etc/web: 10.0.0.2:81 weight 9, 10.0.0.3:81");
+    assert_eq!(told[2], "real servers of [192.0.2.2]:tcp:80 from file /etc/web: 10.0.0.2:80 weight 9, 10.0.0.3:80");
+    // As many as there may be, with the longest addresses.
+    let text: String = (0..60)
+        .map(|n| {
+            format!(
+                "virtual_server fwmark {} {{
+ ip_family inet6
+ servers_from_file /etc/web {{
+ }}
+}}
+",
+                n + 1
+            )
+        })
+        .collect();
+    let many = self::config(&text);
+    let long = |n: usize| {
+        let ip = std::net::Ipv6Addr::new(
+            0x2001,
+            0xdb8,
+            0xffff,
+            0xffff,
+            0xffff,
+            0xffff,
+            0xffff,
+            0x1000 + u16::try_from(n).unwrap(),
+        );
+        Server { address: SocketAddr::new(ip.into(), 65_535), weight: Some(MAX_WEIGHT) }
+    };
+    found.take(&many, &file(), &Ok((0..MOST).map(long).collect()), 1_800_000_000.123_456);
+    found.keep_to(&many);
+    let directory = tempfile::TempDir::new().unwrap();
+    let socket = directory.path().join("control.sock");
+    kept::write(&place(&socket), Some(&found)).unwrap();
+    let length = std::fs::metadata(place(&socket)).unwrap().len();
+    assert!(length > kept::LONGEST, "{length}");
+    assert_eq!(inherited(&socket, &many).unwrap(), found);
+    // Of a file that is longer than anybody writes nothing is read.
+    assert!(inherited(&socket, &self::config(FILE)).is_err());
 }

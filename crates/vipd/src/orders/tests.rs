@@ -317,18 +317,18 @@ fn a_file_of_orders_that_is_not_root_s_own_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = place(&directory.path().join("x.sock"));
     assert!(path.ends_with("x.sock.orders"));
-    assert_eq!(kept::read::<Orders>(&path).unwrap(), Orders::default());
+    assert_eq!(kept::read::<Orders>(&path, kept::LONGEST).unwrap(), Orders::default());
     let (file, mut orders) = (config(FILE), Orders::default());
     give(&mut orders, &file, "all", "10.0.0.1", DRAIN).unwrap();
     kept::write(&path, Some(&orders)).unwrap();
-    assert_eq!(kept::read::<Orders>(&path).unwrap(), orders);
+    assert_eq!(kept::read::<Orders>(&path, kept::LONGEST).unwrap(), orders);
     kept::write(&path, None::<&Orders>).unwrap();
     assert!(!path.exists());
     std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-    assert!(kept::read::<Orders>(&path).is_err());
+    assert!(kept::read::<Orders>(&path, kept::LONGEST).is_err());
     std::fs::remove_file(&path).unwrap();
     for text in ["", "[]x", "{\"a\":1}", "[{\"service\":7}]"] {
         std::fs::write(&path, text).unwrap();
-        assert!(kept::read::<Orders>(&path).is_err(), "{text}");
+        assert!(kept::read::<Orders>(&path, kept::LONGEST).is_err(), "{text}");
     }
 }

@@ -317,6 +317,8 @@ impl Role {
             ToRole::Lookups(lookups) => self.names.ask_for(lookups),
             ToRole::Script { .. }
             | ToRole::Cleared { .. }
+            | ToRole::CatchUp { .. }
+            | ToRole::CaughtUp(_)
             | ToRole::Steer { .. }
             | ToRole::Process { .. }
             | ToRole::Verdicts(_)

@@ -147,6 +147,8 @@ impl Console {
             }
             ToRole::Script { .. }
             | ToRole::Cleared { .. }
+            | ToRole::CatchUp { .. }
+            | ToRole::CaughtUp(_)
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Mastership(_)

@@ -34,6 +34,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use sync::CatchUp;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -43,6 +44,7 @@ use vipd_ipvs::{Client, Error};
 use vipd_lvs::plan;
 use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::{Forwarding, ServiceKey, VirtualServer, VirtualServerId};
+use vipd_lvs::slow_start;
 use vipd_lvs::table::{self, Table};
 use vipd_sys::clock::monotonic_micros;
 use vipd_sys::privilege::{Capability, Identity, keep_only};
@@ -57,6 +59,8 @@ const RECONCILE_LONGEST: Duration = Duration::from_secs(300);
 const PIECE: usize = 64;
 /// News in one message.
 const NEWS: usize = 1024;
+/// Slow starts that have come a step further are written together: no more often than this.
+const GROW: Duration = Duration::from_millis(100);
 /// How often a kernel without IPVS is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -119,6 +123,8 @@ struct Director {
     states: BTreeMap<VirtualServerId, State>,
     /// Virtual servers of which a successor needs other things than it was told.
     unkept: BTreeSet<VirtualServerId>,
+    /// When a real server of a virtual server has more of its weight, where a slow start is under way.
+    growing: BTreeMap<VirtualServerId, slow_start::Instant>,
     /// Services that a configuration in pieces has given a quorum, or taken it from, so far; and whether they are new.
     turned: BTreeMap<VirtualServerId, About>,
     /// What else is to be told of it with its last piece.
@@ -139,6 +145,8 @@ struct Director {
     configured: bool,
     /// Whether the instance that `lvs_sync_daemon` follows is MASTER.
     master: bool,
+    /// What waits for the connections of another director.
+    catching: Option<CatchUp>,
 }
 
 /// What the desired table is compared with.
@@ -189,6 +197,7 @@ impl Director {
             services: BTreeMap::new(),
             states: BTreeMap::new(),
             unkept: BTreeSet::new(),
+            growing: BTreeMap::new(),
             turned: BTreeMap::new(),
             news: Vec::new(),
             options: RoleOptions::default(),
@@ -202,12 +211,16 @@ impl Director {
             limit: Limit::default(),
             configured: false,
             master: false,
+            catching: None,
         }
     }
 
     async fn turn(&mut self, receiver: &mut Receiver) -> io::Result<()> {
         let mut reconcile = Instant::now() + RECONCILE;
+        let mut grown = Instant::now();
         loop {
+            let count = self.catching.as_ref().map(CatchUp::next);
+            let grow = self.wake().map(|at| at.max(grown + GROW));
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
                     Some(message) => {
@@ -225,6 +238,13 @@ impl Director {
                     }
                     None => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
+                () = tokio::time::sleep_until(grow.unwrap_or(reconcile)), if grow.is_some() => {
+                    self.grow(monotonic());
+                    grown = Instant::now();
+                }
+                () = tokio::time::sleep_until(count.unwrap_or(reconcile)), if count.is_some() => {
+                    self.count_connections().await?;
+                }
                 () = tokio::time::sleep_until(reconcile) => {
                     if self.configured {
                         self.ready_plane().await?;
@@ -239,6 +259,39 @@ impl Director {
         }
     }
 
+    /// When the next slow start comes a step further.
+    fn wake(&self) -> Option<Instant> {
+        let next = self.growing.values().min().filter(|_| self.configured)?;
+        Some(Instant::now() + next.saturating_sub(monotonic()))
+    }
+
+    /// Writes what slow starts have come to. A successor learns by itself how far they are.
+    fn grow(&mut self, now: slow_start::Instant) {
+        let due = self.growing.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone());
+        let (mut whole, mut touched) = (BTreeSet::new(), BTreeMap::new());
+        for id in due.collect::<Vec<_>>() {
+            if let (Some(settings), Some(state)) = (self.services.get(&id), self.states.get_mut(&id)) {
+                let turned = state.grow(settings, now);
+                if state.settle_scale(settings) == Weighs::Otherwise || !state.apart {
+                    whole.insert(id.clone());
+                } else {
+                    touched.insert(id.clone(), turned);
+                }
+            }
+            self.note_growth(&id);
+        }
+        self.write_these(&whole);
+        self.write_servers(&touched);
+    }
+
+    fn note_growth(&mut self, id: &VirtualServerId) {
+        let settings = self.services.get(id);
+        match settings.and_then(|settings| self.states.get(id)?.wake(settings)) {
+            Some(at) => self.growing.insert(id.clone(), at),
+            None => self.growing.remove(id),
+        };
+    }
+
     async fn handle(&mut self, message: ToRole) -> io::Result<Go> {
         match message {
             ToRole::Configure(configure) => self.configure(*configure).await?,
@@ -247,6 +300,7 @@ impl Director {
                 self.follow(master);
                 self.remember().await?;
             }
+            ToRole::CatchUp { instance, longest } => self.catching = Some(CatchUp::new(instance, longest)),
             ToRole::Query(id) => {
                 let part = Box::new(self.status());
                 self.sender.send(&FromRole::Status { id, part }).await?;
@@ -260,6 +314,7 @@ impl Director {
             }
             ToRole::Script { .. }
             | ToRole::Cleared { .. }
+            | ToRole::CaughtUp(_)
             | ToRole::Steer { .. }
             | ToRole::File { .. }
             | ToRole::Sessions(_)
@@ -295,6 +350,7 @@ impl Director {
         }
         for id in removed {
             self.services.remove(&id);
+            self.growing.remove(&id);
             if let Some(state) = self.states.remove(&id) {
                 self.tell_gone(&id, &state);
             }
@@ -307,7 +363,7 @@ impl Director {
                 let kept: BTreeSet<SocketAddr> = lvs.real_servers.iter().map(|r| r.address).collect();
                 self.news.extend(gone(&lvs.id, before, |address| !kept.contains(address)));
             }
-            let state = state_of(&lvs, before.clone());
+            let state = state_of(&lvs, before.clone(), monotonic());
             if self.global.rs_init_notifies {
                 self.news.extend(begun(&lvs, before.as_ref(), &state));
             }
@@ -321,8 +377,10 @@ impl Director {
                 self.turned.insert(lvs.id.clone(), about);
             }
             self.memory.ours.extend(lvs.keys.iter().copied());
-            self.states.insert(lvs.id.clone(), state);
-            self.services.insert(lvs.id.clone(), lvs);
+            let id = lvs.id.clone();
+            self.states.insert(id.clone(), state);
+            self.services.insert(id.clone(), lvs);
+            self.note_growth(&id);
         }
         if more {
             return Ok(());
@@ -513,7 +571,7 @@ impl Director {
     /// What the checks found: who comes and goes, who gains and loses a quorum; the table first, then the news. It costs as much
     /// as what was found is long, however many others there are.
     async fn judge(&mut self, verdicts: Vec<Verdict>) -> io::Result<()> {
-        let mut news = Vec::new();
+        let (mut news, now) = (Vec::new(), monotonic());
         let (mut touched, mut weighs) = (BTreeMap::<_, BTreeSet<usize>>::new(), Weighs::Same);
         for verdict in verdicts {
             let Verdict { service: id, address, alive, weight, why, at } = verdict;
@@ -534,17 +592,20 @@ impl Director {
                 weighs = Weighs::Otherwise;
             }
             let since = if known.alive == alive { known.since } else { at };
-            state.judge(settings, place, Known { alive, weight, why, since });
+            let intake = known.intake;
+            state.judge(settings, place, Known { alive, weight, why, since, intake }, now);
             touched.entry(id).or_default().insert(place);
         }
-        // Where a quorum turns, or servers share a place, the virtual server is written as a whole.
+        // Where a quorum turns, servers share a place, or weights are scaled otherwise, the virtual server is written as a whole.
         let mut whole = BTreeSet::new();
         for id in touched.keys() {
             let turned = self.settle_quorum(id);
             if turned.is_some() {
                 self.unkept.insert(id.clone());
             }
-            if turned.is_some() || self.states.get(id).is_some_and(|state| !state.apart) {
+            let scaled = self.settle_growth(id, turned.as_ref());
+            if turned.is_some() || scaled == Weighs::Otherwise || self.states.get(id).is_some_and(|state| !state.apart)
+            {
                 whole.insert(id.clone());
             }
             news.extend(turned);
@@ -569,6 +630,19 @@ impl Director {
         }
         state.quorum = next;
         Some(quorum_news(settings, state, About::Quorum))
+    }
+
+    /// Where a quorum is gained in the place of a sorry server, all begin together.
+    fn settle_growth(&mut self, id: &VirtualServerId, turned: Option<&News>) -> Weighs {
+        let (Some(settings), Some(state)) = (self.services.get(id), self.states.get_mut(id)) else {
+            return Weighs::Same;
+        };
+        if settings.sorry.is_some() && turned.is_some_and(|turned| turned.up) {
+            state.begin_together();
+        }
+        let scaled = state.settle_scale(settings);
+        self.note_growth(id);
+        scaled
     }
 
     /// `omega`: at a stop the scripts hear that everything goes; of services that go as they are, not of each server. Where
@@ -647,6 +721,7 @@ impl Director {
         let total = |of: fn(&Counted) -> u64| counted.iter().map(|(_, c)| of(c)).sum();
         let real_servers = settings.real_servers.iter().map(|real| {
             let known = state.server(&real.address);
+            let growing = known.and_then(|known| known.intake.growth());
             // It may be in several services, in each under the port that it has there.
             let places = counted.iter();
             let places = places.filter_map(|(k, c)| c.servers.get(&table::place(k, real.address, real.forwarding)));
@@ -657,7 +732,8 @@ impl Director {
                 alive: known.is_some_and(|k| k.alive),
                 since: known.map_or(0.0, |k| k.since),
                 why: known.map(|k| k.why.clone()).unwrap_or_default(),
-                weight: places.first().map(|c| c.weight),
+                weight: places.first().map(|c| c.weight.div_ceil(state.scale.max(1))),
+                slow_start: growing.map(|growth| growth.share(real.slow_start).percent()),
                 configured_weight: real.weight,
                 active_connections: places.iter().map(|c| c.active).sum(),
                 inactive_connections: places.iter().map(|c| c.inactive).sum(),
@@ -683,6 +759,11 @@ impl Director {
             ..ServiceStatus::default()
         }
     }
+}
+
+/// The time that all roles of the host share.
+fn monotonic() -> slow_start::Instant {
+    Duration::from_micros(monotonic_micros())
 }
 
 /// `lvs_flush`, `lvs_flush_on_stop`: nothing stays in the kernel's table, whoever put it there.

@@ -402,6 +402,10 @@ impl Role {
                     let i = self.node.routers().iter().position(|r| r.settings.name == instance);
                     i.into_iter().for_each(|i| self.handle(now(), Input::Cleared(i, question, verdict.clone())));
                 }
+                ToRole::CaughtUp(instance) => {
+                    let i = self.node.routers().iter().position(|r| r.settings.name == instance);
+                    i.into_iter().for_each(|i| self.handle(now(), Input::CaughtUp(i)));
+                }
                 ToRole::Ping(n) => self.queue(&FromRole::Beat(n)),
                 ToRole::Stop => {
                     self.stop("the daemon stops");
@@ -416,6 +420,7 @@ impl Role {
                 | ToRole::Events { .. }
                 | ToRole::Mastership(_)
                 | ToRole::Mail { .. }
+                | ToRole::CatchUp { .. }
                 | ToRole::Reply { .. } => {}
             }
         }

@@ -174,6 +174,7 @@ fn server(address: &str, alive: bool, weight: Option<u32>, why: &str) -> RealSer
         since: NOW - 7_500.0,
         why: why.to_owned(),
         weight,
+        slow_start: None,
         configured_weight: 3,
         active_connections: 12,
         inactive_connections: 48_211,
@@ -213,6 +214,14 @@ fn what_an_operator_wants_of_a_server_stands_under_it() {
     ] {
         assert!(page.contains(line), "{page}");
     }
+}
+
+#[test]
+fn a_slow_start_has_the_place_of_the_weight() {
+    let mut status = status();
+    status.services[0].real_servers[0].slow_start = Some(40);
+    let page = page(&status, Depth::Brief);
+    assert!(page.contains("slow start 40%"), "{page}");
 }
 
 fn status() -> Status {

@@ -592,10 +592,11 @@ fn probes(table: &mut Table, checks: &[CheckStatus], now: UnixTime, depth: Depth
 }
 
 fn weight(server: &RealServerStatus) -> Cell {
-    match server.weight {
-        Some(weight) if weight == server.configured_weight => weight.to_string().into(),
-        Some(weight) => Cell::new(format!("{weight} of {}", server.configured_weight), Tint::Warn),
-        None => Cell::new(format!("out (of {})", server.configured_weight), Tint::Warn),
+    match (server.weight, server.slow_start) {
+        (Some(_), Some(share)) => Cell::new(format!("slow start {share}%"), Tint::Warn),
+        (Some(weight), None) if weight == server.configured_weight => weight.to_string().into(),
+        (Some(weight), None) => Cell::new(format!("{weight} of {}", server.configured_weight), Tint::Warn),
+        (None, _) => Cell::new(format!("out (of {})", server.configured_weight), Tint::Warn),
     }
 }
 

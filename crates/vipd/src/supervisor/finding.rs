@@ -6,7 +6,7 @@ use super::hooks::name_of_service;
 use super::patient::{self, Hanging, Vain};
 use super::watching::{Follower, Look, Subject, look};
 use super::{Event, RoleName, Supervisor, files::PATIENCE};
-use crate::found::{self, Found, LONGEST, News, Outcome, Turn};
+use crate::found::{self, Found, LONGEST, News, Outcome, Turn, User};
 use crate::kept;
 use crate::message::ToRole;
 use crate::orders::Outlived;
@@ -30,18 +30,20 @@ const TOLD: usize = 64;
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Listed {
     path: String,
-    users: Vec<(VirtualServerId, bool)>,
+    users: Vec<User>,
 }
 
 impl Supervisor {
     /// Takes what a daemon before this one has found.
     pub(super) fn inherit_found(&mut self) {
-        let path = found::place(Path::new(&self.plan.role_options.socket));
-        match kept::read(&path) {
+        let socket = Path::new(&self.plan.role_options.socket);
+        match found::inherited(socket, &self.file) {
             Ok(found) => self.found = found,
-            Err(e) => warn!("the real servers that were found, in {}, can't be read: {e}", path.display()),
+            Err(e) => {
+                let path = found::place(socket);
+                warn!("the real servers that were found, in {}, can't be read: {e}", path.display());
+            }
         }
-        self.found.keep_to(&self.file);
         self.grown = Arc::new(self.found.on_top_of(&self.file));
     }
 
@@ -80,6 +82,10 @@ impl Supervisor {
     /// daemon.
     pub(super) async fn await_listings(&mut self, queue: &mut mpsc::Receiver<Event>) -> Option<ExitCode> {
         let mut awaited: BTreeSet<PathBuf> = found::files(&self.file).into_iter().map(|(path, _)| path).collect();
+        // Some may have been read while others were waited for.
+        for (heard, ()) in self.listings.values() {
+            awaited.remove(Path::new(heard));
+        }
         let end = Instant::now() + PATIENCE;
         while !awaited.is_empty() {
             let Ok(Some(event)) = timeout_at(end, queue.recv()).await else { return None };

@@ -37,7 +37,7 @@ mod timed;
 mod view;
 mod watching;
 
-use crate::found::{Found, Outcome};
+use crate::found::{Found, Outcome, User};
 use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::orders::Orders;
 use crate::part;
@@ -158,7 +158,7 @@ struct Supervisor {
     /// The files that such servers are found in.
     listings: Followed<finding::Listed, ()>,
     /// The names that such servers are found under, each with whom it is for.
-    lookups: Vec<(Lookup, (VirtualServerId, bool))>,
+    lookups: Vec<(Lookup, User)>,
     /// When they are asked for again.
     next_looks: Vec<(Lookup, UnixTime)>,
     /// What operators want of real servers.

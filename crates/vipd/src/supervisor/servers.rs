@@ -31,7 +31,7 @@ impl Supervisor {
     /// Takes what a daemon before this one has left, before anything runs.
     pub(super) fn inherit_orders(&mut self) {
         let path = orders::place(Path::new(&self.plan.role_options.socket));
-        match kept::read(&path) {
+        match kept::read(&path, kept::LONGEST) {
             Ok(orders) => self.orders_on_servers = orders,
             Err(e) => warn!("the orders of operators in {} can't be read, and are forgotten: {e}", path.display()),
         }

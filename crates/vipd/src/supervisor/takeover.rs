@@ -1,6 +1,6 @@
 //! What is asked before a silent master's place is taken: the witness must answer, then the fence must have switched it off.
 //! One after the other, and the second when the witnesses of all siblings have answered, so that a host that has lost the
-//! network itself switches nobody off.
+//! network itself switches nobody off. And what is found out before that of a weaker one is taken, which is heard.
 
 use super::hooks::credentials;
 use super::{Event, RoleName, Supervisor, program};
@@ -66,6 +66,14 @@ impl Supervisor {
             };
             let _ = events.send(Event::Cleared { ask, verdict }).await;
         });
+    }
+
+    /// The director finds out when the connections of a weaker master are known here. One that does not answer keeps nobody
+    /// waiting: whoever asks knows for how long it does.
+    pub(super) fn catch_up(&mut self, instance: String) {
+        let Some(of) = self.config.instance(&instance) else { return };
+        let longest = Duration::from_micros(of.vrrp.catch_up.0);
+        self.tell(RoleName::Director, &ToRole::CatchUp { instance, longest });
     }
 
     /// The answer to a question: passed on if that is the latest one of its instance.

@@ -1,7 +1,9 @@
-//! Whether a silent master's place may be taken: its witness is asked, then it is fenced.
+//! Whether a silent master's place may be taken: its witness is asked, then it is fenced. And whether that of a weaker one may
+//! be: its connections should be known here first.
 
-use super::{Backup, Clearance, Edge, Question, Router, State};
+use super::{Backup, CatchUp, Caught, Clearance, Edge, Heard, Question, Router, State};
 use crate::units::{Instant, Micros, Priority};
+use alloc::format;
 use alloc::string::String;
 
 /// The least time from a refusal to the next question: fences and witnesses are not to be stormed.
@@ -92,5 +94,62 @@ impl Router {
                 (Clearance::Unasked, down)
             }
         };
+    }
+
+    /// How it begins as BACKUP.
+    pub(super) fn catch_up_from(&self, now: Instant) -> CatchUp {
+        let time = self.settings.catch_up;
+        if time == Micros::ZERO { CatchUp::Over } else { CatchUp::Unasked { until: now + time } }
+    }
+
+    /// What becomes of it in a successor that was away for so long: who was asked answers the predecessor.
+    pub(super) fn resumed_catch_up(&self, backup: &Backup, away: Micros) -> CatchUp {
+        match backup.catch_up {
+            _ if self.settings.catch_up == Micros::ZERO => CatchUp::Over,
+            CatchUp::Asked { until } if away > Micros::ZERO => CatchUp::Unasked { until },
+            same => same,
+        }
+    }
+
+    /// Whether it leaves the weaker master that it hears in peace as its connections may not be known here; asks, if nobody
+    /// has yet. One that is silent is left to nobody: this is asked when an advert is heard, and never else.
+    pub(super) fn catches_up(&mut self, now: Instant, heard: Heard) -> bool {
+        let State::Backup(backup) = &mut self.state else { return false };
+        match backup.catch_up {
+            CatchUp::Over => false,
+            CatchUp::Unasked { until } if now < until => {
+                backup.catch_up = CatchUp::Asked { until };
+                self.edges.push_back(Edge::CatchUp { weaker: heard });
+                true
+            }
+            CatchUp::Unasked { .. } => {
+                backup.catch_up = CatchUp::Over;
+                false
+            }
+            CatchUp::Asked { until } if now < until => true,
+            CatchUp::Asked { .. } => {
+                backup.catch_up = CatchUp::Over;
+                self.edges.push_back(Edge::CaughtUp(Caught::Late));
+                false
+            }
+        }
+    }
+
+    /// The answer to `Edge::CatchUp`. One that nobody waits for any more changes nothing.
+    pub(crate) fn caught_up(&mut self) {
+        if let State::Backup(backup) = &mut self.state
+            && matches!(backup.catch_up, CatchUp::Asked { .. })
+        {
+            backup.catch_up = CatchUp::Over;
+            self.edges.push_back(Edge::CaughtUp(Caught::Up));
+        }
+    }
+
+    /// What it waits for beside a weaker master: a phrase.
+    pub(crate) fn awaits_connections(&self, now: Instant) -> Option<String> {
+        let State::Backup(Backup { catch_up: CatchUp::Asked { until }, .. }) = self.state else { return None };
+        let weaker = self.heard(now).filter(|heard| heard.priority < self.effective && now < until)?;
+        let left = Micros((until - now).0.div_ceil(1_000_000));
+        Some(format!("the connections of {} (lvs_sync_catch_up), {} s at the most", weaker.address, left.0))
     }
 }

@@ -90,6 +90,13 @@ pub enum Edge {
         /// What is asked.
         question: Question,
     },
+    /// It leaves a weaker master in peace whose connections may not be known here. `Input::CaughtUp` says that they are.
+    CatchUp {
+        /// The weaker one.
+        weaker: Heard,
+    },
+    /// It preempts the weaker master that it left in peace until now: its connections are known here, or there was time enough.
+    CaughtUp(Caught),
     /// It may not, for this reason: it goes on listening.
     Refused {
         /// Why.
@@ -146,6 +153,15 @@ pub enum Edge {
         /// To.
         to: Priority,
     },
+}
+
+/// Why a weaker master is left in peace no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Caught {
+    /// Its connections are known here.
+    Up,
+    /// There was time enough, whatever is known.
+    Late,
 }
 
 /// The place of an authenticated advert among all of its sender.

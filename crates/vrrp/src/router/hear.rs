@@ -110,9 +110,10 @@ impl Router {
                 backup.hold = None;
                 true
             }
-            Some(delay) if delay > Micros::ZERO => now < *backup.hold.get_or_insert(now + delay),
-            Some(_) => false,
+            Some(delay) if delay > Micros::ZERO && now < *backup.hold.get_or_insert(now + delay) => true,
+            Some(_) => self.catches_up(now, heard),
         };
+        let State::Backup(backup) = &mut self.state else { return };
         backup.heard = Some(heard);
         if accepted {
             (backup.wants_master, backup.overslept, backup.clearance) = (false, false, Clearance::Unasked);

@@ -48,6 +48,27 @@ pub struct Backup {
     /// whoever asks by this interface, and there this one was the master.
     #[serde(default)]
     pub unheard: Option<Instant>,
+    /// Whether it leaves a weaker master in peace as yet.
+    #[serde(default)]
+    pub catch_up: CatchUp,
+}
+
+/// Whether the connections that go through a weaker master are known here, so that its place may be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum CatchUp {
+    /// They are, or that matters no more.
+    #[default]
+    Over,
+    /// Nobody was asked.
+    Unasked {
+        /// It matters until then.
+        until: Instant,
+    },
+    /// It is being found out.
+    Asked {
+        /// It matters until then.
+        until: Instant,
+    },
 }
 
 /// Whether a silent master's place may be taken: its witness answers and it is fenced.

@@ -62,6 +62,7 @@ pub(crate) fn instance(version: Version, vrid: u8, priority: u8, centis: u16) ->
         track_primary: true,
         tracks: vec![],
         vip_lease: false,
+        catch_up: Micros::ZERO,
         witness: false,
         fence: false,
         heartbeat_paths: Vec::new(),

@@ -1,5 +1,6 @@
 //! What is known of a virtual server and its real servers: what it begins with, what a reload leaves of it, what is told of it.
 
+use super::Weighs;
 use crate::legacy::Legacy;
 use crate::message::{About, News};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,8 @@ use tracing::info;
 use vipd_config::model::Config;
 use vipd_lvs::quorum::Quorum;
 use vipd_lvs::settings::{Duty, RealServer, VirtualServer, VirtualServerId};
-use vipd_lvs::table::{self, Alive, Table};
+use vipd_lvs::slow_start::{self, Instant, Intake};
+use vipd_lvs::table::{self, Alive, Table, Whole};
 use vipd_sys::clock::unix_time;
 
 /// What is known of a real server.
@@ -20,11 +22,19 @@ pub(super) struct Known {
     pub(super) weight: Option<u32>,
     pub(super) why: String,
     pub(super) since: f64,
+    /// What it takes of the new connections.
+    #[serde(default)]
+    pub(super) intake: Intake,
 }
 
 impl Known {
-    fn health(&self) -> Alive {
-        Alive { alive: self.alive, weight: self.weight }
+    fn health(&self, real: &RealServer) -> Alive {
+        Alive { alive: self.alive, weight: self.weight, share: self.intake.share(real.slow_start) }
+    }
+
+    /// The weight that it has for new connections; 0: it gets none.
+    fn takes(&self, real: &RealServer) -> u32 {
+        table::takes(real, self.alive, self.weight)
     }
 }
 
@@ -43,6 +53,12 @@ pub(super) struct State {
     /// Whether a real server can be written by itself.
     #[serde(skip)]
     pub(super) apart: bool,
+    /// The places of those whose slow start is under way.
+    #[serde(skip)]
+    growing: BTreeSet<usize>,
+    /// What all weights are multiplied by meanwhile.
+    #[serde(skip)]
+    pub(super) scale: u32,
 }
 
 impl State {
@@ -51,22 +67,79 @@ impl State {
         settings.real_servers.get(*self.at.get(place)?)
     }
 
-    /// The check of the real server at a place found this; what it adds to the live weight may change by it.
-    pub(super) fn judge(&mut self, settings: &VirtualServer, place: usize, known: Known) {
+    /// The check of the real server at a place found this; what it adds to the live weight may change by it, and a slow start
+    /// begin or end.
+    pub(super) fn judge(&mut self, settings: &VirtualServer, place: usize, found: Known, now: Instant) {
         let Some(real) = self.settings(settings, place) else { return };
         let Some((_, old)) = self.servers.get_mut(place) else { return };
-        let weight = |known: &Known| table::weight_of(real, Some(known.health()));
-        self.live = (self.live + weight(&known)).saturating_sub(weight(old));
+        let before = if found.alive { old.intake } else { Intake::Shut };
+        let known = Known { intake: before.turn(now, found.takes(real), real.slow_start), ..found };
+        self.live = (self.live + u64::from(known.takes(real))).saturating_sub(old.takes(real).into());
         *old = known;
+        self.note_growth(place);
+    }
+
+    fn note_growth(&mut self, place: usize) {
+        match self.servers.get(place).and_then(|(_, known)| known.intake.growth()) {
+            Some(_) => self.growing.insert(place),
+            None => self.growing.remove(&place),
+        };
+    }
+
+    /// Takes up what slow starts have come to: the places of those that have another share of their weight now.
+    pub(super) fn grow(&mut self, settings: &VirtualServer, now: Instant) -> BTreeSet<usize> {
+        let mut turned = BTreeSet::new();
+        for place in self.growing.clone() {
+            let Some(real) = self.settings(settings, place) else { continue };
+            let Some((_, known)) = self.servers.get_mut(place) else { continue };
+            let intake = known.intake.turn(now, known.takes(real), real.slow_start);
+            if intake != known.intake {
+                known.intake = intake;
+                turned.insert(place);
+                self.note_growth(place);
+            }
+        }
+        turned
+    }
+
+    /// When the next real server has more of its weight.
+    pub(super) fn wake(&self, settings: &VirtualServer) -> Option<Instant> {
+        let due = |place: &usize| {
+            let growth = self.servers.get(*place)?.1.intake.growth()?;
+            Some(growth.wake(self.settings(settings, *place)?.slow_start))
+        };
+        self.growing.iter().filter_map(due).min()
+    }
+
+    /// Those that take connections have begun together: none is slower than the others.
+    pub(super) fn begin_together(&mut self) {
+        for place in std::mem::take(&mut self.growing) {
+            if let Some((_, known)) = self.servers.get_mut(place) {
+                known.intake = known.intake.together();
+            }
+        }
+    }
+
+    /// Settles what weights are multiplied by; whether that is something else than before.
+    pub(super) fn settle_scale(&mut self, settings: &VirtualServer) -> Weighs {
+        let weight = |place: &usize| Some(self.servers.get(*place)?.1.takes(self.settings(settings, *place)?));
+        let scale = slow_start::scale(settings.scheduler, self.growing.iter().filter_map(weight), self.live);
+        let before = std::mem::replace(&mut self.scale, scale);
+        if before == scale { Weighs::Same } else { Weighs::Otherwise }
+    }
+
+    fn whole(&self) -> Whole {
+        Whole { quorum: self.quorum, scale: self.scale }
     }
 
     /// What some of its real servers are to be in the plane, and what they are in this table.
     pub(super) fn part(&self, settings: &VirtualServer, places: &BTreeSet<usize>, whole: &Table) -> (Table, Table) {
         let servers = places.iter().filter_map(|place| {
             let (_, known) = self.servers.get(*place)?;
-            Some((self.settings(settings, *place)?, Some(known.health())))
+            let real = self.settings(settings, *place)?;
+            Some((real, Some(known.health(real))))
         });
-        table::part(settings, &servers.collect::<Vec<_>>(), self.quorum, whole)
+        table::part(settings, &servers.collect::<Vec<_>>(), self.whole(), whole)
     }
 
     pub(super) fn place(&self, address: &SocketAddr) -> Option<usize> {
@@ -77,12 +150,12 @@ impl State {
         self.servers.get(self.place(address)?).map(|(_, known)| known)
     }
 
-    pub(super) fn alive(&self, address: &SocketAddr) -> Option<Alive> {
-        self.server(address).map(Known::health)
+    fn alive(&self, real: &RealServer) -> Option<Alive> {
+        self.server(&real.address).map(|known| known.health(real))
     }
 
     pub(super) fn services(&self, settings: &VirtualServer) -> Table {
-        table::services(settings, &|address| self.alive(address), self.quorum)
+        table::services(settings, &|real| self.alive(real), self.whole())
     }
 }
 
@@ -151,7 +224,7 @@ pub(super) fn log_quorums(news: &[News]) {
 
 /// What the kernel's table is to be at a start, before any check has run.
 pub(crate) fn at_start(config: &Config) -> Table {
-    let services = config.services.iter().map(|s| (&s.lvs, state_of(&s.lvs, None)));
+    let services = config.services.iter().map(|s| (&s.lvs, state_of(&s.lvs, None, Instant::ZERO)));
     services.flat_map(|(settings, state)| state.services(settings)).collect()
 }
 
@@ -167,31 +240,54 @@ pub(super) fn inherited(whole: &Legacy, since: &[(SocketAddr, Legacy)]) -> io::R
     Ok(state)
 }
 
-/// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`.
-pub(super) fn state_of(settings: &VirtualServer, before: Option<State>) -> State {
-    let fresh = |alive: bool, why: &str| Known { alive, weight: None, why: why.to_owned(), since: unix_time() };
+/// The state of a virtual server that starts or stays: servers that are new count as alive unless `alpha`. One that is new to
+/// the others starts slowly, if it shall.
+pub(super) fn state_of(settings: &VirtualServer, before: Option<State>, now: Instant) -> State {
+    let fresh = |alive: bool, why: &str, intake| {
+        let (why, since) = (why.to_owned(), unix_time());
+        Known { alive, weight: None, why, since, intake }
+    };
+    let begins = if before.is_some() { Intake::Shut } else { Intake::Beginning };
     let servers = settings.real_servers.iter().map(|real| {
         let alpha = settings.alpha || real.checkers.iter().any(|c| c.alpha);
         let known = before.as_ref().and_then(|before| before.server(&real.address));
+        let intake = known.map_or(begins, |known| known.intake);
         let known = match known {
             // Whatever was found before: nobody looks any more.
             _ if real.checkers.is_empty() => known.filter(|known| known.why == UNCHECKED).cloned(),
             known => known.cloned(),
         };
         let known = known.unwrap_or_else(|| match real.checkers.is_empty() {
-            true => fresh(true, UNCHECKED),
-            false => fresh(!alpha, "not checked yet"),
+            true => fresh(true, UNCHECKED, intake),
+            false => fresh(!alpha, "not checked yet", intake),
         });
-        (real.address, known)
+        (real.address, Known { intake: intake.turn(now, known.takes(real), real.slow_start), ..known })
     });
     let mut servers: Vec<(usize, (SocketAddr, Known))> = servers.enumerate().collect();
     servers.sort_by_key(|(_, (address, _))| *address);
-    let (at, servers) = servers.into_iter().unzip();
-    let mut state = State { quorum: Quorum::Up, servers, at, live: 0, apart: table::stand_apart(settings) };
-    state.live = table::live_weight(settings, &|address| state.alive(address));
-    state.quorum = match before.map(|before| before.quorum) {
+    let (at, servers): (Vec<usize>, Vec<(SocketAddr, Known)>) = servers.into_iter().unzip();
+    let growing = (0..servers.len()).filter(|place| servers[*place].1.intake.growth().is_some()).collect();
+    let apart = table::stand_apart(settings);
+    let mut state = State { quorum: Quorum::Up, servers, at, live: 0, apart, growing, scale: 1 };
+    state.live = table::live_weight(settings, &|real| state.alive(real));
+    let had = before.as_ref().map(|before| before.quorum);
+    state.quorum = match had {
         Some(quorum) => quorum.next(settings, state.live),
         None => Quorum::at_start(settings, state.live),
     };
+    let grew = |address: &SocketAddr| {
+        let before = before.as_ref().and_then(|before| before.server(address));
+        before.is_some_and(|known| known.intake.growth().is_some())
+    };
+    // All that take anything are new.
+    let all = state.servers.iter().all(|(address, known)| match known.intake {
+        Intake::Beginning | Intake::Shut => true,
+        Intake::Whole => false,
+        Intake::Growing(_) => !grew(address),
+    });
+    if all || (had == Some(Quorum::Down) && state.quorum == Quorum::Up && settings.sorry.is_some()) {
+        state.begin_together();
+    }
+    state.settle_scale(settings);
     state
 }

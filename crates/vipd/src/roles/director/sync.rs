@@ -1,11 +1,50 @@
 //! `lvs_sync_daemon`: the kernel threads that tell other directors of connections, and that hear of theirs. Which of them
 //! runs follows an instance; that they run, and as they shall, is compared with the kernel like the table.
+//!
+//! `lvs_sync_catch_up`: there is no word in the kernel's protocol for that a director has told of all that it has. The number of
+//! established connections is looked at once a second, as the kernel adds them up for each real server: the list of
+//! connections itself may be of any length.
 
-use super::Director;
+use super::{Director, plane};
+use crate::message::FromRole;
+use std::io;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use vipd_config::model::SyncDaemon;
 use vipd_ipvs::{Command, Daemon, DaemonState};
+use vipd_lvs::catch_up::{Level, Reading};
 use vipd_sys::clock::monotonic_micros;
+
+/// How often connections are counted that are waited for.
+const COUNT: Duration = Duration::from_secs(1);
+
+/// In how many seconds a director tells of every connection that carries something; 0: it does not go by time.
+const REFRESH: &str = "/proc/sys/net/ipv4/vs/sync_refresh_period";
+
+/// Waiting for the connections of another director.
+pub(super) struct CatchUp {
+    /// Who waits.
+    instance: String,
+    level: Level,
+    until: Instant,
+    next: Instant,
+}
+
+impl CatchUp {
+    /// From now on, for so long at the most.
+    pub(super) fn new(instance: String, longest: Duration) -> CatchUp {
+        // That of this host: both are likely to be set up alike.
+        let refresh = std::fs::read_to_string(REFRESH).ok().and_then(|text| text.trim().parse().ok());
+        let now = Instant::now();
+        CatchUp { instance, level: Level::new(refresh.unwrap_or(0)), until: now + longest, next: now }
+    }
+
+    /// When they are counted next.
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+}
 
 /// The daemons that shall run. Without an instance to follow both do.
 fn wanted(settings: Option<&SyncDaemon>, master: bool) -> Vec<Daemon> {
@@ -48,6 +87,32 @@ impl Director {
     pub(super) fn follow(&mut self, master: bool) {
         self.master = master;
         self.synchronise();
+    }
+
+    /// Counts the connections that are waited for once more, and says so if they are all here, as far as can be told.
+    pub(super) async fn count_connections(&mut self) -> io::Result<()> {
+        let Some(mut catching) = self.catching.take() else { return Ok(()) };
+        if self.master || catching.next > catching.until {
+            return Ok(());
+        }
+        let keys = self.services.values().flat_map(|s| &s.keys).copied().collect();
+        let counted = match &mut self.plane {
+            Some(client) => plane::count(client, &keys),
+            None => {
+                info!("IPVS: no connections are waited for, as there is no IPVS here");
+                return self.sender.send(&FromRole::CaughtUp(catching.instance)).await;
+            }
+        };
+        if let Ok(counted) = counted {
+            let established = counted.values().flat_map(|c| c.servers.values()).map(|server| server.active).sum();
+            if catching.level.count(established) == Reading::Level {
+                info!("IPVS: {established} connections of another director are known, and hardly more come");
+                return self.sender.send(&FromRole::CaughtUp(catching.instance)).await;
+            }
+        }
+        catching.next += COUNT;
+        self.catching = Some(catching);
+        Ok(())
     }
 
     /// Brings the kernel's daemons in line. Those of somebody else are left alone where none are configured.

@@ -357,3 +357,141 @@ fn servers_that_are_in_use_from_the_start_are_told_of_where_that_is_wanted() {
         assert_eq!(stage.told().await.0, ["10.0.0.1:80 true", "quorum true"]);
     });
 }
+
+/// What the kernel would hold of the servers: the last byte of the address, and the weight.
+fn weights(stage: &Stage) -> Vec<(u8, u32)> {
+    let table = stage.director.desired();
+    let servers = table.values().flat_map(|service| &service.servers);
+    let last = |address: &SocketAddr| match address.ip() {
+        std::net::IpAddr::V4(ip) => ip.octets()[3],
+        std::net::IpAddr::V6(_) => 0,
+    };
+    servers.map(|(address, server)| (last(address), server.weight)).collect()
+}
+
+impl Stage {
+    /// Time goes on by itself: what is due in so many seconds is looked at now.
+    fn later(&mut self, seconds: u64) {
+        self.director.grow(monotonic() + Duration::from_secs(seconds));
+    }
+
+    fn shares(&self) -> Vec<Option<u32>> {
+        let status = self.director.service_status(&self.config.services[0].lvs, &BTreeMap::new());
+        status.real_servers.iter().map(|real| real.slow_start).collect()
+    }
+}
+
+fn slow(text: &str) -> String {
+    text.replace("protocol TCP", "protocol TCP\n slow_start 1900")
+}
+
+#[test]
+fn a_server_that_comes_back_grows_and_the_others_stay_what_they_are_to_each_other() {
+    run(async {
+        let mut stage = Stage::new(&slow(TWO), &Kept::default()).await;
+        stage.told().await;
+        assert_eq!((weights(&stage), stage.director.wake()), (vec![(1, 1), (2, 2)], None), "at the start all begin");
+        stage.judge(&[(1, true), (2, true)]).await;
+        assert_eq!(weights(&stage), [(1, 1), (2, 2)]);
+        stage.told().await;
+        stage.judge(&[(1, false)]).await;
+        assert_eq!(weights(&stage), [(2, 2)]);
+        stage.told().await;
+        stage.judge(&[(1, true)]).await;
+        assert_eq!((weights(&stage), stage.shares()), (vec![(1, 1), (2, 40)], vec![Some(5), None]));
+        // The whole of its weight counts for the quorum.
+        assert_eq!(stage.director.states.values().next().unwrap().live, 3);
+        let wake = stage.director.wake().unwrap() - Instant::now();
+        assert!(wake > Duration::from_secs(98) && wake < Duration::from_secs(101), "{wake:?}");
+        stage.later(0);
+        assert_eq!(weights(&stage), [(1, 1), (2, 40)], "nothing is due");
+        stage.later(905);
+        assert_eq!((weights(&stage), stage.shares()), (vec![(1, 10), (2, 40)], vec![Some(50), None]));
+        // A successor goes on from there, and so does a reload that leaves it alone.
+        stage.told().await;
+        let mut successor = Stage::new(&slow(TWO), &stage.kept).await;
+        assert_eq!(weights(&successor), [(1, 1), (2, 40)], "for it no time has passed");
+        successor.later(905);
+        assert_eq!(weights(&successor), [(1, 10), (2, 40)]);
+        successor.configure(&slow(TWO).replace("weight 2", "weight 3")).await;
+        successor.later(905);
+        assert_eq!(weights(&successor), [(1, 10), (2, 60)]);
+        successor.configure(TWO).await;
+        assert_eq!((weights(&successor), successor.director.wake()), (vec![(1, 1), (2, 2)], None));
+        // One that fails meanwhile begins anew; in the end weights are those of the file.
+        stage.judge(&[(1, false)]).await;
+        assert_eq!((weights(&stage), stage.director.wake()), (vec![(2, 2)], None));
+        stage.judge(&[(1, true)]).await;
+        stage.later(95);
+        assert_eq!(weights(&stage), [(1, 1), (2, 40)]);
+        stage.later(1901);
+        assert_eq!((weights(&stage), stage.director.wake()), (vec![(1, 1), (2, 2)], None));
+    });
+}
+
+#[test]
+fn whoever_comes_new_to_others_grows_and_those_that_come_together_do_not() {
+    run(async {
+        let alpha = slow(TWO).replace("protocol TCP", "protocol TCP\n alpha");
+        let mut stage = Stage::new(&alpha, &Kept::default()).await;
+        // The daemon starts: all of them come within the time of a check.
+        stage.judge(&[(1, true)]).await;
+        stage.judge(&[(2, true)]).await;
+        assert_eq!(weights(&stage), [(1, 1), (2, 2)]);
+        let third = "real_server 10.0.0.3 80 {\n weight 4\n}\n";
+        let at = alpha.find("real_server").unwrap();
+        let more = format!("{}{third}{}", &alpha[..at], &alpha[at..]);
+        stage.configure(&more).await;
+        assert_eq!(weights(&stage), [(1, 5), (2, 10), (3, 1)]);
+        // Drained and ready again, or without a weight for a while.
+        stage.later(2000);
+        assert_eq!(weights(&stage), [(1, 1), (2, 2), (3, 4)]);
+        stage.configure(&more.replace("weight 4", "weight 0")).await;
+        assert_eq!(weights(&stage), [(1, 1), (2, 2), (3, 0)]);
+        stage.configure(&more).await;
+        assert_eq!(weights(&stage), [(1, 5), (2, 10), (3, 1)]);
+        // All others go at once, and new ones come: none of them is slower than another.
+        stage.configure(&slow(TWO).replace("10.0.0.", "10.0.1.")).await;
+        assert_eq!((weights(&stage), stage.director.wake()), (vec![(1, 1), (2, 2)], None));
+        // One that failed before it ever passed comes back to the others.
+        let mut late = Stage::new(&alpha, &Kept::default()).await;
+        late.judge(&[(1, false), (2, true)]).await;
+        late.judge(&[(1, true)]).await;
+        assert_eq!(weights(&late), [(1, 1), (2, 40)]);
+        // A sorry server that leaves: they begin together.
+        let sorry = slow(TWO).replace("protocol TCP", "protocol TCP\n quorum 3\n sorry_server 10.0.0.9 80");
+        let mut stage = Stage::new(&sorry, &Kept::default()).await;
+        stage.judge(&[(1, false), (2, false)]).await;
+        stage.judge(&[(2, true)]).await;
+        assert_eq!(weights(&stage), [(9, 1)]);
+        stage.judge(&[(1, true)]).await;
+        assert_eq!((weights(&stage), stage.director.wake()), (vec![(1, 1), (2, 2)], None));
+    });
+}
+
+#[test]
+fn a_weight_that_a_check_asks_for_grows_as_well() {
+    run(async {
+        let mut stage = Stage::new(&slow(TWO), &Kept::default()).await;
+        let verdict = |alive, weight| Verdict {
+            service: VirtualServerId("[192.0.2.1]:tcp:80".to_owned()),
+            address: SocketAddr::from(([10, 0, 0, 1], 80)),
+            alive,
+            weight,
+            why: format!("{alive} {weight:?}"),
+            at: 1.0,
+        };
+        stage.director.judge(vec![verdict(true, Some(0))]).await.unwrap();
+        assert_eq!(weights(&stage), [(1, 0), (2, 2)]);
+        stage.director.judge(vec![verdict(true, Some(10))]).await.unwrap();
+        assert_eq!(weights(&stage), [(1, 1), (2, 4)]);
+        // What it asks for meanwhile is shared out as well, from where it is.
+        stage.later(905);
+        stage.director.judge(vec![verdict(true, Some(30))]).await.unwrap();
+        assert_eq!(weights(&stage).len(), 2);
+        stage.later(905);
+        assert_eq!(weights(&stage), [(1, 15), (2, 2)]);
+        stage.later(1901);
+        assert_eq!(weights(&stage), [(1, 30), (2, 2)]);
+    });
+}

@@ -10,7 +10,8 @@ use vipd_sys::clock::{monotonic_micros, unix_time};
 use vipd_vrrp::node::{Action, Input};
 use vipd_vrrp::packet::Advert;
 use vipd_vrrp::router::{
-    self, Contest, Edge, Failure, Heard, Master, Name, Question, Reach, Router, Sequence, State, Unsent, packets,
+    self, Caught, Contest, Edge, Failure, Heard, Master, Name, Question, Reach, Router, Sequence, State, Unsent,
+    packets,
 };
 use vipd_vrrp::settings::{VirtualAddress, Way};
 use vipd_vrrp::units::{Instant, Micros, Priority};
@@ -120,6 +121,8 @@ impl Role {
         match edge {
             Edge::Ask { lost, question } => self.ask(i, lost, question),
             Edge::Refused { why } => self.tell_refusal(i, why),
+            Edge::CatchUp { weaker } => self.catch_up(i, weaker),
+            Edge::CaughtUp(caught) => self.tell_caught_up(i, caught),
             Edge::TwoMasters { contest } => self.tell_two_masters(i, &contest),
             Edge::Healed { contest } => self.tell_healed(i, &contest),
             Edge::LeftContest { contest } => self.tell_left(i, &contest),
@@ -322,6 +325,34 @@ impl Role {
             info!("({instance}) {whom}: asks {what} before it takes over");
             self.happened("takeover", format!("vrrp_instance {instance}"), "asked".to_owned(), whom);
         }
+    }
+
+    /// A weaker master is heard, and its connections may not be known here.
+    fn catch_up(&mut self, i: usize, weaker: Heard) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let (instance, longest) = (router.settings.name.clone(), router.settings.catch_up);
+        self.queue(&FromRole::CatchUp(instance.clone()));
+        let Heard { address, priority, .. } = weaker;
+        let why = format!(
+            "leaves {address} with priority {priority} in peace until the connections that go through it are known here: \
+             lvs_sync_catch_up, {longest} from when it became BACKUP at the most"
+        );
+        info!("({instance}) {why}");
+        self.happened("takeover", format!("vrrp_instance {instance}"), "waits".to_owned(), why);
+        self.snapshot_due = true;
+    }
+
+    /// It leaves the weaker master in peace no longer.
+    fn tell_caught_up(&mut self, i: usize, caught: Caught) {
+        let Some(router) = self.node.routers().get(i) else { return };
+        let name = router.settings.name.clone();
+        let (what, why) = match caught {
+            Caught::Up => ("caught up", "the connections of the weaker master are known here, as far as can be told"),
+            Caught::Late => ("waited", "the time of lvs_sync_catch_up is over, whatever connections are known here"),
+        };
+        info!("({name}) {why}: preempts");
+        self.happened("takeover", format!("vrrp_instance {name}"), what.to_owned(), why.to_owned());
+        self.snapshot_due = true;
     }
 
     /// Brings addresses, routes and rules in line with what the instances claim.
