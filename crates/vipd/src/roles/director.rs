@@ -224,7 +224,8 @@ impl Director {
             tokio::select! {
                 message = receiver.next::<ToRole>() => match message? {
                     Some(message) => {
-                        let (before, changes) = (self.configured, matches!(message, ToRole::Configure(_)));
+                        let changes = matches!(&message, ToRole::Configure(configure) if !configure.part.more);
+                        let before = self.configured;
                         if self.handle(message).await? == Go::Leave {
                             return Ok(());
                         }
