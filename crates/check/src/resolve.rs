@@ -367,5 +367,29 @@ fn answer_to(query: &Message<Vec<u8>>, bytes: &[u8]) -> Option<Message<Vec<u8>>>
     message.is_answer(query).then_some(message)
 }
 
+/// How many records an answer of a name server to the question for `example.org` has, where it answers that; or what is wrong
+/// with it.
+#[cfg(fuzzing)]
+pub(crate) fn counted(kind: Kind, answer: &[u8]) -> Option<Result<usize, &'static str>> {
+    let name = Name::from_str("example.org").ok()?;
+    let rtype = match kind {
+        Kind::Address(Family::V4) => Rtype::A,
+        Kind::Address(Family::V6) => Rtype::AAAA,
+        Kind::Service(_) => Rtype::SRV,
+    };
+    let query = question(&name, rtype).ok()?;
+    let mut answer = answer.to_vec();
+    // Whatever number the question has: answers are made before it is known.
+    answer.get_mut(..2)?.copy_from_slice(&query.header().id().to_be_bytes());
+    let message = answer_to(&query, &answer)?;
+    Some(match kind {
+        Kind::Address(Family::V4) => records::<A>(&message, rtype).map(Iterator::count),
+        Kind::Address(Family::V6) => records::<Aaaa>(&message, rtype).map(Iterator::count),
+        Kind::Service(_) => {
+            records::<Srv<_>>(&message, rtype).map(|all| all.map(|(srv, _)| srv.target().to_vec_name()).count())
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What servers answer, without the network, for the fuzz targets (`cfg(fuzzing)`).
 
 use crate::http::{self, Request};
-use crate::{Target, Why, agent, dns, grpc, ping, smtp};
+use crate::{Target, Why, agent, dns, grpc, ping, resolve, smtp};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -74,4 +74,10 @@ pub fn dns(id: u16, answer: &[u8]) -> Option<(u8, u16)> {
 /// Whether a packet with an IPv4 header is the reply to the echo request with this mark.
 pub fn ping(packet: &[u8], mark: [u8; 4]) -> bool {
     ping::is_reply(ping::behind_header(packet), 0, mark)
+}
+
+/// How many records an answer of a name server to a question for `example.org` has, where it answers that; or what is wrong with it.
+/// The number of the question, its first two bytes, may be any.
+pub fn resolved(kind: resolve::Kind, answer: &[u8]) -> Option<Result<usize, &'static str>> {
+    resolve::counted(kind, answer)
 }

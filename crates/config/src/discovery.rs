@@ -1,6 +1,10 @@
 //! `servers_from_file` and `servers_from_dns`: where further real servers of a virtual server are found while the daemon runs,
 //! and what those are like.
 
+mod listing;
+
+pub use listing::{LONGEST, parse};
+
 use crate::model::ServerNotify;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -8,6 +12,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use vipd_lvs::settings::{Checker, Family, RealServer};
+
+/// Servers of one place at most: where there are more, none of them counts.
+pub const MOST: usize = 4096;
+
+/// A server that was found.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Server {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its weight, if that was found beside it.
+    pub weight: Option<u32>,
+}
+
+/// What was found at a place; or why that can't be said.
+pub type Outcome = Result<Vec<Server>, String>;
 
 /// One place where real servers are found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 //! Whether the connections of another director have arrived, as far as that can be told: the kernel's synchronisation has no end. While
-//! the other one sends what it has, the number of established ones grows; then it goes up and down with the traffic.
+//! the other one sends what it has, their number grows; then it goes up and down with the traffic.
 
 use alloc::collections::VecDeque;
 
@@ -7,6 +7,8 @@ use alloc::collections::VecDeque;
 const LEVEL: u32 = 5;
 /// And at the most, however long the kernel's `sync_refresh_period` is.
 const LONGEST: u32 = 60;
+/// Seconds without a single one after which there is none: of one that carries something it would have been told.
+const NOTHING: usize = 30;
 /// Growth is little if it is below one part in so many.
 const LITTLE: u64 = 100;
 
@@ -15,6 +17,8 @@ const LITTLE: u64 = 100;
 pub struct Level {
     window: usize,
     counts: VecDeque<u64>,
+    /// How often in a row there was none.
+    none: usize,
 }
 
 /// What another count says.
@@ -31,11 +35,16 @@ impl Level {
     /// every connection that carries something; 0: it tells of each once in a number of packets.
     pub fn new(refresh: u32) -> Level {
         let window = refresh.clamp(LEVEL, LONGEST) as usize;
-        Level { window, counts: VecDeque::with_capacity(window + 1) }
+        Level { window, counts: VecDeque::with_capacity(window + 1), none: 0 }
     }
 
-    /// So many are there now. Where there is none at all nothing can be told.
+    /// So many are there now.
     pub fn count(&mut self, now: u64) -> Reading {
+        self.none = if now == 0 { self.none.saturating_add(1) } else { 0 };
+        if now == 0 {
+            self.counts.clear();
+            return if self.none > NOTHING.max(self.window) { Reading::Level } else { Reading::Grows };
+        }
         let full = self.counts.len() > self.window;
         if full {
             self.counts.pop_front();
@@ -43,6 +52,6 @@ impl Level {
         self.counts.push_back(now);
         let then = self.counts.front().copied().unwrap_or(now);
         let little = now.saturating_sub(then).saturating_mul(LITTLE) < then.max(1);
-        if self.counts.len() > self.window && now > 0 && little { Reading::Level } else { Reading::Grows }
+        if self.counts.len() > self.window && little { Reading::Level } else { Reading::Grows }
     }
 }

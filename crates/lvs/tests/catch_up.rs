@@ -11,7 +11,8 @@ fn level(refresh: u32, counts: impl Fn(u64) -> u64) -> Option<u64> {
 #[test]
 fn a_number_that_hardly_grows_for_some_seconds_is_level() {
     assert_eq!(level(0, |_| 30), Some(5));
-    assert_eq!(level(0, |_| 0), None, "that nothing came says nothing");
+    assert_eq!((level(0, |_| 0), level(60, |_| 0)), (Some(30), Some(60)), "that nothing came says little");
+    assert_eq!(level(0, |second| if second < 20 { 0 } else { 7 }), Some(25));
     // Ten more a second for twenty seconds.
     assert_eq!(level(0, |second| 10 * second.min(20)), Some(25));
     // It goes up and down with the traffic, then down.

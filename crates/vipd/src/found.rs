@@ -1,10 +1,6 @@
 //! Real servers that are found while the daemon runs: in files, and in what name servers answer. They lie on top of what the file
 //! of the configuration says, and below the orders of operators.
 
-mod listing;
-
-pub(crate) use listing::{LONGEST, parse};
-
 use crate::kept;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
@@ -13,25 +9,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vipd_api::UnixTime;
-use vipd_config::discovery::{Discovery, Lookup, Origin};
+use vipd_config::discovery::{Discovery, Lookup, MOST, Origin, Outcome, Server};
 use vipd_config::model::{Config, ServerNotify, Service};
 use vipd_lvs::settings::{Forwarding, RealServer, ServiceKey, VirtualServerId};
 use vipd_lvs::table::MAX_WEIGHT;
-
-/// Servers of one place at most: where there are more, none of them counts.
-pub(crate) const MOST: usize = 4096;
-
-/// A server that was found.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub(crate) struct Server {
-    /// Where it is.
-    pub(crate) address: SocketAddr,
-    /// Its weight, if that was found beside it.
-    pub(crate) weight: Option<u32>,
-}
-
-/// What was found at a place; or why that can't be said.
-pub(crate) type Outcome = Result<Vec<Server>, String>;
 
 /// All that was found, by virtual server and place.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

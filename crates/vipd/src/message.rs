@@ -10,7 +10,6 @@
 //! ```
 
 use crate::channel::json;
-use crate::found::Outcome;
 use crate::legacy::Legacy;
 use crate::supervisor::RoleName;
 use serde::{Deserialize, Serialize};
@@ -21,7 +20,7 @@ use vipd_api::{
     BfdStatus, CheckStatus, Event, GroupStatus, InstanceStatus, Order, PlaneStatus, Reply, Request, ScriptStatus,
     ServiceStatus, StaticStatus, UnixTime,
 };
-use vipd_config::discovery::Lookup;
+use vipd_config::discovery::{Lookup, Outcome};
 use vipd_config::model::Config;
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
 use vipd_vrrp::router::Question;

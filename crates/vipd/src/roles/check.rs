@@ -345,7 +345,7 @@ impl Role {
             let mut old = self.put_down(&service.lvs.id);
             self.presence.take(&service.lvs);
             self.take_service(&service.lvs, &mut old, &mut inherited);
-            self.stir(&BTreeSet::from([service.lvs.id.clone()]));
+            self.stir_quietly(&BTreeSet::from([service.lvs.id.clone()]));
             self.unkept.insert(service.lvs.id.clone());
             let id = &service.lvs.id;
             self.owed.extend(service.lvs.real_servers.iter().map(|real| (id.clone(), real.address)));
@@ -353,7 +353,11 @@ impl Role {
         if part.more {
             return Ok(());
         }
-        self.stir(&self.presence.all()); // what kept a shared check going may be gone
+        self.stir_quietly(&self.presence.all()); // what kept a shared check going may be gone
+        let resting = self.checks.values().filter(|check| check.rests).count();
+        if resting > 0 {
+            info!("ha_suspend: {resting} checks are suspended");
+        }
         self.clients.clear();
         self.tls = part.config.tls;
         self.expiring.keep(self.checks.values().map(|check| check.health.settings().target));
@@ -643,7 +647,8 @@ impl Role {
         let before: Vec<Option<bool>> = turned.iter().map(|turned| alive(self, turned)).collect();
         self.tell_verdicts(&changed).await?;
         // Of a server that comes or goes the director tells.
-        let alone = turned.into_iter().zip(before).filter(|(turned, before)| alive(self, turned) == *before);
+        let down = |before: Option<bool>, now: Option<bool>| (before, now) == (Some(false), Some(false));
+        let alone = turned.into_iter().zip(before).filter(|(turned, before)| down(*before, alive(self, turned)));
         let alone: Vec<Turned> = alone.map(|(turned, _)| turned).collect();
         if alone.is_empty() { Ok(()) } else { self.sender.send(&FromRole::Turned(alone)).await }
     }

@@ -595,6 +595,9 @@ impl Director {
             let since = if known.alive == alive { known.since } else { at };
             let intake = known.intake;
             state.judge(settings, place, Known { alive, weight, why, since, intake }, now);
+            if state.servers.get(place).is_some_and(|(_, known)| known.intake != intake) {
+                weighs = Weighs::Otherwise; // a step of its slow start was due
+            }
             touched.entry(id).or_default().insert(place);
         }
         // Where a quorum turns, servers share a place, or weights are scaled otherwise, the virtual server is written as a whole.
@@ -605,6 +608,9 @@ impl Director {
                 self.unkept.insert(id.clone());
             }
             let scaled = self.settle_growth(id, turned.as_ref());
+            if scaled == Weighs::Otherwise {
+                weighs = Weighs::Otherwise;
+            }
             if turned.is_some() || scaled == Weighs::Otherwise || self.states.get(id).is_some_and(|state| !state.apart)
             {
                 whole.insert(id.clone());

@@ -6,7 +6,7 @@ use super::hooks::name_of_service;
 use super::patient::{self, Hanging, Vain};
 use super::watching::{Follower, Look, Subject, look};
 use super::{Event, RoleName, Supervisor, files::PATIENCE};
-use crate::found::{self, Found, LONGEST, News, Outcome, Turn, User};
+use crate::found::{self, Found, News, Turn, User};
 use crate::kept;
 use crate::message::ToRole;
 use crate::orders::Outlived;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 use vipd_api::{FoundStatus, PlaceStatus, StaleStatus, Status, UnixTime};
-use vipd_config::discovery::{Lookup, Origin};
+use vipd_config::discovery::{self, LONGEST, Lookup, Origin, Outcome};
 use vipd_lvs::settings::VirtualServerId;
 use vipd_sys::clock::unix_time;
 
@@ -258,7 +258,7 @@ impl Listing {
             Err(Vain::NoThread(e)) => return Err(format!("it can't be read: {e}")),
         };
         self.chain = chain;
-        text.map_err(|e| format!("it can't be read: {e}")).and_then(|text| found::parse(&text))
+        text.map_err(|e| format!("it can't be read: {e}")).and_then(|text| discovery::parse(&text))
     }
 }
 

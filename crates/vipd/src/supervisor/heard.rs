@@ -130,7 +130,7 @@ impl Supervisor {
             }
             FromRole::Ask(ask) => self.judge(ask),
             FromRole::CatchUp(instance) => self.catch_up(instance),
-            FromRole::CaughtUp(instance) => self.tell(RoleName::Vrrp, &ToRole::CaughtUp(instance)),
+            FromRole::CaughtUp(instance) => self.caught_up(instance),
             FromRole::Found { lookup, outcome, again } => self.lookup_says(lookup, &outcome, again),
             FromRole::Run { id, probe } => self.run_probe(generation, id, probe),
             FromRole::Verdicts(verdicts) => {

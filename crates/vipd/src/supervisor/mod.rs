@@ -37,7 +37,7 @@ mod timed;
 mod view;
 mod watching;
 
-use crate::found::{Found, Outcome, User};
+use crate::found::{Found, User};
 use crate::message::{Ask, Configure, Exit, FromRole, RoleOptions, Sessions, ToRole, Transition, Verdict};
 use crate::orders::Orders;
 use crate::part;
@@ -65,7 +65,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vipd_api::{ConfigStatus, Reply, UnixTime};
-use vipd_config::discovery::Lookup;
+use vipd_config::discovery::{Lookup, Outcome};
 use vipd_config::model::{Config, Namespace, TrackedFile, TrackedProcess};
 use vipd_config::{Loaded, Memory, Options};
 use vipd_lvs::settings::{MiscProbe, VirtualServerId};
@@ -180,6 +180,8 @@ struct Supervisor {
     /// What has happened.
     record: Record,
     untold: noting::Untold,
+    /// Who waits for the connections of a weaker master, and until when at the most.
+    catching: Option<(String, Instant)>,
     /// For events of weaker masters, by instance.
     lower: BTreeMap<String, Limit>,
     /// The instances that are MASTER.
@@ -285,6 +287,7 @@ impl Supervisor {
             started,
             record: noting::new_record(started),
             untold: noting::Untold::default(),
+            catching: None,
             lower: BTreeMap::new(),
             masters: BTreeSet::new(),
             roles: BTreeMap::new(),
@@ -511,7 +514,10 @@ impl Supervisor {
                 self.note_pid(name, Some(pid));
                 match name {
                     RoleName::Console => self.tell_all_events(),
-                    RoleName::Director => self.tell_mastership(),
+                    RoleName::Director => {
+                        self.tell_mastership();
+                        self.ask_again_for_connections();
+                    }
                     RoleName::Vrrp | RoleName::Check => {}
                 }
                 self.note("role", name.to_string(), "started".to_owned(), format!("process {pid}"));
@@ -684,10 +690,10 @@ impl Supervisor {
             self.start(director);
         }
         self.stop_roles(&[director, RoleName::Check], queue).await;
+        self.tell_events();
         for (subject, run) in self.hooks.finish().await {
             self.note_hook(subject, run);
         }
-        self.tell_events();
         self.stop_roles(&[RoleName::Console], queue).await;
         run_around(self.config.global.shutdown.as_ref(), "shutdown_script").await;
         info!("stopped");

@@ -36,12 +36,14 @@ impl Supervisor {
         self.note_event(Event { seq: 0, at: unix_time(), kind: kind.to_owned(), subject, what, cause });
     }
 
-    /// Something happened.
+    /// Something happened. It is told at once: a script that is run for it may ask for it.
     pub(super) fn note_event(&mut self, event: Event) {
-        self.note_events(vec![event]);
+        let event = self.record.number(event);
+        self.untold.events.push(event);
+        self.tell_events();
     }
 
-    /// Things happened, in this order.
+    /// Things happened to real servers, in this order: more of them may follow.
     pub(super) fn note_events(&mut self, events: Vec<Event>) {
         self.untold.events.extend(events.into_iter().map(|event| self.record.number(event)));
         if self.untold.told.is_none_or(|at| at.elapsed() >= GATHER) || self.untold.events.len() >= MANY {

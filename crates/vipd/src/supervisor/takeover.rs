@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::info;
 use vipd_check::Target;
 use vipd_config::model::{Takeover, TimedCommand};
@@ -73,7 +73,22 @@ impl Supervisor {
     pub(super) fn catch_up(&mut self, instance: String) {
         let Some(of) = self.config.instance(&instance) else { return };
         let longest = Duration::from_micros(of.vrrp.catch_up.0);
+        self.catching = Some((instance.clone(), Instant::now() + longest));
         self.tell(RoleName::Director, &ToRole::CatchUp { instance, longest });
+    }
+
+    /// A director that starts does not know what its predecessor was asked.
+    pub(super) fn ask_again_for_connections(&self) {
+        if let Some((instance, until)) = &self.catching {
+            let (instance, longest) = (instance.clone(), until.saturating_duration_since(Instant::now()));
+            self.tell(RoleName::Director, &ToRole::CatchUp { instance, longest });
+        }
+    }
+
+    /// It has found out.
+    pub(super) fn caught_up(&mut self, instance: String) {
+        self.catching = None;
+        self.tell(RoleName::Vrrp, &ToRole::CaughtUp(instance));
     }
 
     /// The answer to a question: passed on if that is the latest one of its instance.

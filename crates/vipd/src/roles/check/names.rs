@@ -1,14 +1,13 @@
 //! Names of real servers: asked for when the last answer is over, by tasks of their own. What comes of it goes to the supervisor,
 //! which knows whose servers they are.
 
-use crate::found::{MOST, Outcome, Server};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use vipd_check::resolve::{self, Kind, Vain};
-use vipd_config::discovery::{Lookup, Records};
+use vipd_config::discovery::{Lookup, MOST, Outcome, Records, Server};
 use vipd_lvs::settings::Family;
 
 /// Where the host says whom it asks.

@@ -1,6 +1,7 @@
 //! Which addresses are on this host: the checks of a virtual server with `ha_suspend` rest while none of its own is. They are looked
 //! for where the daemon works and VRRP puts them, whatever `net_namespace_ipvs` says.
 
+use crate::rate::Limit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ pub(super) struct Presence {
     waiting: BTreeMap<IpAddr, BTreeSet<VirtualServerId>>,
     /// `None` while nobody waits, or nothing can be heard: then nothing is suspended.
     ear: Option<Ear>,
+    limit: Limit,
 }
 
 /// Hears of addresses.
@@ -59,14 +61,9 @@ impl Ear {
         while let Some(changes) = next {
             for change in changes? {
                 match change {
-                    Change::Address(address) => {
-                        note(&mut self.here, &address);
-                        touched.insert(address.address);
-                    }
-                    Change::AddressGone(address, _) => {
-                        forget(&mut self.here, &address);
-                        touched.insert(address.address);
-                    }
+                    // That one is there still is told again and again: its lease is renewed.
+                    Change::Address(address) => touched.extend(note(&mut self.here, &address)),
+                    Change::AddressGone(address, _) => touched.extend(forget(&mut self.here, &address)),
                     Change::Overrun => {
                         self.here = read()?;
                         all = true;
@@ -97,25 +94,32 @@ fn listen(mut monitor: Monitor, poller: &mut Poller, sender: &mpsc::Sender<io::R
 
 fn read() -> io::Result<Here> {
     let mut here = Here::new();
-    Netlink::open()?.addresses()?.iter().for_each(|address| note(&mut here, address));
+    for address in Netlink::open()?.addresses()? {
+        note(&mut here, &address);
+    }
     Ok(here)
 }
 
-/// Notes an address, unless it is not yet sure that it is this host's alone.
-fn note(here: &mut Here, address: &Address) {
+/// Notes an address, unless it is not yet sure that it is this host's alone; tells it if it has come, or gone.
+fn note(here: &mut Here, address: &Address) -> Option<IpAddr> {
     if address.flags & (flag::TENTATIVE | flag::DADFAILED) != 0 {
         return forget(here, address);
     }
-    here.entry(address.address).or_default().insert((address.index, address.prefix));
+    let places = here.entry(address.address).or_default();
+    let came = places.is_empty().then_some(address.address);
+    places.insert((address.index, address.prefix));
+    came
 }
 
-fn forget(here: &mut Here, address: &Address) {
-    if let Some(places) = here.get_mut(&address.address) {
-        places.remove(&(address.index, address.prefix));
-        if places.is_empty() {
-            here.remove(&address.address);
-        }
+/// An address has left a place; tells it if that was the last.
+fn forget(here: &mut Here, address: &Address) -> Option<IpAddr> {
+    let places = here.get_mut(&address.address)?;
+    places.remove(&(address.index, address.prefix));
+    if !places.is_empty() {
+        return None;
     }
+    here.remove(&address.address);
+    Some(address.address)
 }
 
 impl Presence {
@@ -154,11 +158,17 @@ impl Presence {
         }
         match Ear::open() {
             Ok(ear) => self.ear = Some(ear),
-            Err(e) => {
-                warn!("the addresses of this host can't be watched ({e}): ha_suspend suspends nothing until they can")
-            }
+            Err(e) => self.complain("be watched", &e),
         }
         self.ear.is_some()
+    }
+
+    fn complain(&mut self, what: &str, error: &io::Error) {
+        if let Some(silent) = self.limit.allow(monotonic_micros()) {
+            warn!(
+                "the addresses of this host can't {what} ({error}): ha_suspend suspends nothing until they can{silent}"
+            );
+        }
     }
 
     /// Every virtual server that waits.
@@ -173,9 +183,9 @@ impl Presence {
             let touched = match ear.hear().await {
                 Ok(touched) => touched,
                 Err(e) => {
-                    warn!("the addresses of this host can't be heard of any more ({e}): trying anew");
+                    // It is tried again at the next look at the runs: nothing is suspended until then.
+                    self.complain("be heard of any more", &e);
                     self.ear = None;
-                    self.listen();
                     None
                 }
             };

@@ -27,6 +27,22 @@ impl Role {
     /// It may be another matter than before whether the checks of these virtual servers rest. Those that begin anew do so at
     /// once, one after the other.
     pub(super) fn stir(&mut self, ids: &BTreeSet<VirtualServerId>) {
+        let (rest, begun) = self.stir_quietly(ids);
+        let whose = match ids.first() {
+            Some(id) if ids.len() == 1 => id.to_string(),
+            _ => format!("{} virtual servers", ids.len()),
+        };
+        if rest > 0 {
+            let why = ids.first().and_then(|id| self.presence.why(id)).unwrap_or_default();
+            info!("ha_suspend: {rest} checks of {whose} are suspended: {why}");
+        }
+        if begun > 0 {
+            info!("ha_suspend: {begun} checks of {whose} begin anew");
+        }
+    }
+
+    /// The same without a word: how many rest that did not before, and how many begin.
+    pub(super) fn stir_quietly(&mut self, ids: &BTreeSet<VirtualServerId>) -> (usize, u32) {
         let (mut rest, mut begun, now) = (0_usize, 0, now());
         for id in ids {
             for serial in self.of(id).flat_map(|(_, serials)| serials).copied().collect::<Vec<_>>() {
@@ -44,17 +60,13 @@ impl Role {
                 }
             }
         }
-        let whose = match ids.first() {
-            Some(id) if ids.len() == 1 => id.to_string(),
-            _ => format!("{} virtual servers", ids.len()),
-        };
         if rest > 0 {
-            let why = ids.first().and_then(|id| self.presence.why(id)).unwrap_or_default();
-            info!("ha_suspend: {rest} checks of {whose} are suspended: {why}");
+            // Those that waited for their turn have lost it; what was under way makes room for others.
+            let (checks, waiting) = (&self.checks, &mut self.waiting);
+            waiting.retain(|serial| checks.get(serial).is_some_and(|check| !check.rests));
+            self.look_at = self.look_at.min(now + APART);
         }
-        if begun > 0 {
-            info!("ha_suspend: {begun} checks of {whose} begin anew");
-        }
+        (rest, begun)
     }
 
     fn begin_anew(&mut self, serial: u64, at: Duration) {

@@ -2,7 +2,7 @@
 //! runs follows an instance; that they run, and as they shall, is compared with the kernel like the table.
 //!
 //! `lvs_sync_catch_up`: there is no word in the kernel's protocol for that a director has told of all that it has. The number of
-//! established connections is looked at once a second, as the kernel adds them up for each real server: the list of
+//! connections is looked at once a second, as the kernel adds them up for each real server: the list of
 //! connections itself may be of any length.
 
 use super::{Director, plane};
@@ -104,13 +104,16 @@ impl Director {
             }
         };
         if let Ok(counted) = counted {
-            let established = counted.values().flat_map(|c| c.servers.values()).map(|server| server.active).sum();
-            if catching.level.count(established) == Reading::Level {
-                info!("IPVS: {established} connections of another director are known, and hardly more come");
+            let servers = counted.values().flat_map(|c| c.servers.values());
+            // Of UDP all are inactive.
+            let known = servers.map(|server| server.active + server.inactive).sum();
+            if catching.level.count(known) == Reading::Level {
+                info!("IPVS: {known} connections of another director are known, and hardly more come");
                 return self.sender.send(&FromRole::CaughtUp(catching.instance)).await;
             }
         }
-        catching.next += COUNT;
+        // Not when it should have been: counts that follow each other at once are all the same.
+        catching.next = Instant::now() + COUNT;
         self.catching = Some(catching);
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::message::{FromRole, Part};
 use std::fs;
 use std::net::SocketAddr;
 use tempfile::TempDir;
+use vipd_config::discovery::Server;
 use vipd_config::model::Config;
 
 const TEXT: &str = "virtual_server 192.0.2.1 80 {\n protocol TCP\n servers_from_file FILE {\n weight 3\n TCP_CHECK {\n }\n }\n \
@@ -101,7 +102,7 @@ async fn only_what_was_asked_for_is_believed_and_only_of_check() {
     let mut check = play(&mut supervisor, RoleName::Check, 64);
     let _director = play(&mut supervisor, RoleName::Director, 64);
     let lookup = supervisor.lookups[0].0.clone();
-    let server = found::Server { address: "10.0.0.5:80".parse().unwrap(), weight: None };
+    let server = Server { address: "10.0.0.5:80".parse().unwrap(), weight: None };
     let answer = |lookup: &Lookup| FromRole::Found {
         lookup: lookup.clone(),
         outcome: Ok(vec![server]),
@@ -126,7 +127,7 @@ async fn orders_lie_on_top_and_end_with_their_server() {
     let (mut supervisor, _queue) = one_with(&directory, TEXT);
     let lookup = supervisor.lookups[0].0.clone();
     let found = |supervisor: &mut Supervisor, last: &[u8]| {
-        let server = |n: &u8| found::Server { address: SocketAddr::from(([10, 0, 0, *n], 80)), weight: None };
+        let server = |n: &u8| Server { address: SocketAddr::from(([10, 0, 0, *n], 80)), weight: None };
         let outcome = Ok(last.iter().map(server).collect());
         supervisor.lookup_says(lookup.clone(), &outcome, Duration::from_secs(5));
     };

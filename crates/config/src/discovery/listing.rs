@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use vipd_lvs::table::MAX_WEIGHT;
 
 /// Bytes of a file at most.
-pub(crate) const LONGEST: usize = 1 << 20;
+pub const LONGEST: usize = 1 << 20;
 
 /// How a line is written.
 const FORM: &str = "write ADDRESS PORT, or ADDRESS PORT weight N";
@@ -13,8 +13,11 @@ const FORM: &str = "write ADDRESS PORT, or ADDRESS PORT weight N";
 /// Bytes of a word that an error shows.
 const SHOWN: usize = 40;
 
-/// The servers of a file; or which line is wrong, what is wrong with it, and what to do.
-pub(crate) fn parse(text: &[u8]) -> Outcome {
+/// The servers of a file.
+///
+/// # Errors
+/// Which line is wrong, what is wrong with it, and what to do.
+pub fn parse(text: &[u8]) -> Outcome {
     if text.len() > LONGEST {
         return Err(format!("it has more than {LONGEST} bytes: name fewer servers"));
     }
@@ -81,6 +84,8 @@ fn shown(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // in a test a panic is the verdict
+
     use super::*;
 
     fn wrong(text: &[u8]) -> String {
