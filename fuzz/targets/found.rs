@@ -19,7 +19,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 };
                 servers.iter().map(line).collect()
             };
-            assert_eq!(parse(lines(&servers).as_bytes()).as_ref(), Ok(&servers), "written plainly it says something else");
+            assert_eq!(
+                parse(lines(&servers).as_bytes()).as_ref(),
+                Ok(&servers),
+                "written plainly it says something else"
+            );
         }
         Err(why) => assert!(why.len() < 700 && !why.contains(char::is_control), "{why}"),
     }
