@@ -319,9 +319,14 @@ fn explain(error: &hyper::Error, step: Step, ear: &Ear) -> Why {
     use std::error::Error as _;
     let seen = ear.seen();
     let mut source = error.source();
-    let mut kind = None;
+    let (mut kind, mut garbled) = (None, false);
     while let Some(cause) = source {
-        kind = kind.or(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind));
+        if let Some(io) = cause.downcast_ref::<std::io::Error>().filter(|_| kind.is_none()) {
+            kind = Some(io.kind());
+            // What the library finds wrong with the framing of a body; what is wrong with records of TLS is not its to say.
+            garbled = matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
+                && !io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+        }
         source = cause.source();
     }
     // The library names this case by a method for its server half only, so it is told by its text; a test holds it to that.
@@ -342,6 +347,7 @@ fn explain(error: &hyper::Error, step: Step, ear: &Ear) -> Why {
         };
     }
     match kind {
+        Some(_) if garbled => Why::Garbled { error: deepest(error) },
         Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Why::Reset(step),
         Some(_) | None => Why::Broken { step, error: deepest(error) },
     }

@@ -70,6 +70,11 @@ pub enum Why {
     NotTls,
     /// The server's answer to a plain request was TLS: probably an SSL_GET was meant.
     IsTls,
+    /// The body is not framed as HTTP wants it: its chunks, mostly.
+    Garbled {
+        /// What was wrong with it.
+        error: String,
+    },
     /// Not an HTTP answer.
     Malformed {
         /// What was wrong with it.
@@ -221,6 +226,7 @@ impl fmt::Display for Why {
             Why::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
             Why::NotTls => f.write_str("TLS handshake failed: the server's answer is not TLS (is it a plain port?)"),
             Why::IsTls => f.write_str("the server speaks TLS there, not plain HTTP (SSL_GET instead of HTTP_GET, enable_tls in a GRPC_CHECK?)"),
+            Why::Garbled { error } => write!(f, "the body of the answer is malformed: {error}"),
             Why::Malformed { error, began } => write!(f, "not an HTTP answer: {error}; it began with \"{began}\""),
             Why::HeaderTooLarge { limit } => {
                 write!(f, "the header of the answer is larger than {limit} bytes or has more than 100 lines")

@@ -50,6 +50,28 @@ async fn a_connection_is_made_or_refused_or_local() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_no_more_connections_is_waited_for_until_the_time_is_over() {
+    // Its queue is full: the kernel leaves what asks to be let in without an answer.
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let full = std::net::TcpStream::connect(address).unwrap();
+    let start = Instant::now();
+    let verdicts = [
+        tcp::probe(&Target::new(address, SHORT)).await,
+        probe(&Target::new(address, SHORT), &page()).await,
+        tls::probe(&Target::new(address, SHORT), &Tls::default(), &page()).await,
+    ];
+    for verdict in verdicts {
+        fails(verdict, "timed out: connecting took longer than 800ms");
+    }
+    let took = start.elapsed();
+    assert!(took >= SHORT * 3 && took < SHORT * 3 + Duration::from_secs(2), "{took:?}");
+    drop((full, listener));
+}
+
+#[tokio::test]
 async fn statuses_and_their_ranges() {
     let ok = says(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
     passes(get(ok, page()).await);
@@ -105,6 +127,76 @@ async fn garbage_silence_and_half_answers_fail_with_their_reason() {
     fails(verdict, "not TLS");
     // Plain HTTP spoken to one that speaks TLS and says so: alert, fatal, unexpected_message.
     fails(get(says(b"\x15\x03\x01\x00\x02\x02\x0a").await, page()).await, "speaks TLS there, not plain HTTP");
+}
+
+#[tokio::test]
+async fn bodies_in_malformed_chunks_fail_with_their_reason() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let digest = Request { digest: Some(digest_of(b"hi")), ..page() };
+    let chunked = |body: &str| says(format!("{CHUNKED}{body}").leak().as_bytes());
+    passes(get(chunked("2\r\nhi\r\n0\r\n\r\n").await, digest.clone()).await);
+    for body in ["zz\r\nhi\r\n0\r\n\r\n", "ffffffffffffffffff\r\nhi", "2\r\nhi!!\r\n0\r\n\r\n", "-2\r\nhi\r\n"] {
+        fails(get(chunked(body).await, digest.clone()).await, "the body of the answer is malformed: ");
+    }
+    for body in ["5\r\nhi", "2\r\nhi\r\n", "2"] {
+        fails(get(chunked(body).await, digest.clone()).await, "the answer ended too early");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_told_with_the_step_it_came_in() {
+    let resets = |first: &'static [u8]| {
+        server(move |mut stream| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(first).await;
+            // What was said is to be read before the reset drives it out.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        })
+    };
+    fails(get(resets(b"").await, page()).await, "connection reset by the server while waiting for the answer");
+    let half = resets(b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
+    let verdict = get(half, Request { digest: Some([0; 16]), ..page() }).await;
+    fails(verdict, "connection reset by the server while reading the body");
+    let verdict = tls::probe(&target(resets(b"").await), &Tls::default(), &page()).await;
+    fails(verdict, "connection reset by the server while shaking hands (TLS)");
+}
+
+#[tokio::test]
+async fn handshakes_that_never_end_or_break_off_fail_with_their_reason() {
+    let shake = |address| async move {
+        let start = Instant::now();
+        let verdict = tls::probe(&Target::new(address, SHORT), &Tls::default(), &page()).await;
+        (verdict, start.elapsed())
+    };
+    let silent = server(|stream| async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(stream);
+    })
+    .await;
+    // A handshake record of 16 KiB, a byte now and then.
+    let drips = server(|mut stream| async move {
+        let _ = stream.write_all(b"\x16\x03\x03\x40\x00").await;
+        while stream.write_all(b"\x02").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    for address in [silent, drips] {
+        let (verdict, took) = shake(address).await;
+        fails(verdict, "timed out: the TLS handshake took longer than 800ms");
+        assert!(took >= SHORT && took < SHORT + Duration::from_secs(2), "{took:?}");
+    }
+    fails(shake(says(b"").await).await.0, "closed the connection");
+    for broken in
+        [&b"\x16\x03\x03\x40\x00\x02"[..], b"\x16\x03\x03\x00\x04\xff\x00\x00\x00", b"\x15\x03\x03\x00\x02\x02\x28"]
+    {
+        let (verdict, took) = shake(says(broken).await).await;
+        let Verdict::Fail(why) = verdict else { panic!("{verdict:?}") };
+        let why = why.to_string();
+        assert!(why.contains("TLS") || why.contains("shaking hands") || why.contains("closed"), "{broken:?}: {why}");
+        assert!(took < SHORT, "{broken:?} was waited for: {why}");
+    }
 }
 
 /// Resident memory of this process in KiB.

@@ -308,7 +308,7 @@ fn others(value: &Value) -> Vec<Value> {
             json!("192.0.2.77:9"),
             json!([1, 2, 3]),
             json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
-            json!({ "sni": "x" }),
+            json!({ "sni": "Host" }),
             json!({ "regex": "x", "options": [], "absent": false, "min_offset": 0, "max_offset": null }),
             json!(true),
             json!(["192.0.2.77", 32]),
@@ -360,6 +360,7 @@ fn others(value: &Value) -> Vec<Value> {
             others.push(json!({ "Secs": 9 }));
             others.push(json!({ "After": 9 }));
             others.push(json!({ "File": "/x" }));
+            others.push(json!({ "Name": "x" }));
             others.push(json!({ "Vrf": "x" }));
             others.push(json!({ "Pass": [1, 2, 3, 4, 5, 6, 7, 8] }));
             let second = json!({ "secs": 1, "nanos": 0 });

@@ -7,7 +7,7 @@ mod common;
 use common::{config, found, said};
 use vipd_config::effective::effective;
 use vipd_config::setting;
-use vipd_lvs::settings::{Authorities, Checker, GrpcProbe, HttpVersion, Probe, TlsProbe};
+use vipd_lvs::settings::{Authorities, Checker, GrpcProbe, HttpVersion, Probe, Sni, TlsProbe};
 
 fn text(check: &str) -> String {
     format!(
@@ -56,11 +56,11 @@ fn a_grpc_server_is_asked_for_the_state_of_a_service() {
     let plain = GrpcProbe { tls: Some(TlsProbe::default()), service: "a.b.C".into(), host: Some("x.example:1".into()) };
     assert_eq!(probe(check), plain);
     let check = "GRPC_CHECK {\nenable_tls\nenable_sni\ntls_verify\ntls_expiry_warning 14\n}";
-    let tls = TlsProbe { sni: host(), verify: Some(Authorities::Usual), expiry_warning: Some(14) };
+    let tls = TlsProbe { sni: Sni::Host, verify: Some(Authorities::Usual), expiry_warning: Some(14) };
     assert_eq!(probe(check).tls, Some(tls));
-    assert_eq!(probe("GRPC_CHECK {\nenable_tls\nsni_name y\n}").tls.unwrap().sni, Some("y".to_owned()));
+    assert_eq!(probe("GRPC_CHECK {\nenable_tls\nsni_name y\n}").tls.unwrap().sni, Sni::Name("y".to_owned()));
     let meant = meant(check);
-    for line in ["enable_tls on", "sni_name www.example.org", "tls_verify", "tls_expiry_warning 14"] {
+    for line in ["enable_tls on", "enable_sni on", "tls_verify", "tls_expiry_warning 14"] {
         assert!(meant.contains(line), "{line}: {meant}");
     }
     let says = said(&text("GRPC_CHECK {\nvirtualhost a/b\n}"));

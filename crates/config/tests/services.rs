@@ -7,7 +7,7 @@ use common::{config, found, said, service};
 use std::time::Duration;
 use vipd_config::model::{Leaving, Service};
 use vipd_lvs::settings::{
-    Checker, Family, Forwarding, HttpVersion, Probe, Protocol, Scheduler, ServiceKey, Tunnel, TunnelChecksum,
+    Checker, Family, Forwarding, HttpVersion, Probe, Protocol, Scheduler, ServiceKey, Sni, Tunnel, TunnelChecksum,
 };
 
 fn one(lines: &str) -> Service {
@@ -92,7 +92,7 @@ fn everything_in_the_sample() {
         ("10.0.0.2:80", 2, true)
     );
     let Probe::Http(ssl) = &second.checkers[0].probe else { panic!("not https") };
-    assert_eq!(ssl.tls.as_ref().and_then(|t| t.sni.as_deref()), Some("www.example.net"));
+    assert_eq!(ssl.tls.as_ref().map(|t| t.sni.clone()), Some(Sni::Host));
     assert_eq!((second.checkers[0].retry, second.checkers[0].alpha), (2, true));
     let Probe::Misc(misc) = &second.checkers[1].probe else { panic!("not misc") };
     assert_eq!(misc.argv, ["/bin/true", "10.0.0.2", "two words"]);
@@ -174,11 +174,13 @@ fn names_in_the_handshake() {
         let Probe::Http(p) = check(&format!("SSL_GET {{\nurl {{\npath /\n}}\n{lines}\n}}")).probe else { panic!() };
         p.tls.clone().unwrap().sni
     };
-    assert_eq!(ssl(""), None);
-    assert_eq!(ssl("virtualhost a.example"), None);
-    assert_eq!(ssl("virtualhost a.example\nenable_sni").as_deref(), Some("a.example"));
-    assert_eq!(ssl("virtualhost a.example\nsni_name b.example").as_deref(), Some("b.example"));
+    assert_eq!(ssl(""), Sni::Nothing);
+    assert_eq!(ssl("virtualhost a.example"), Sni::Nothing);
+    assert_eq!(ssl("virtualhost a.example\nenable_sni"), Sni::Host);
+    assert_eq!(ssl("virtualhost a.example\nsni_name b.example"), Sni::Name("b.example".to_owned()));
     assert_eq!(check_found("SSL_GET {\nurl {\npath /\n}\nenable_sni\n}"), ["V0505:8"]);
+    let second = "SSL_GET {\nurl {\npath /\nvirtualhost a.example\n}\nurl {\npath /\n}\nenable_sni\n}";
+    assert_eq!(check_found(second), ["V0505:12"], "one of them has none");
 }
 
 #[test]

@@ -82,8 +82,7 @@ impl Health {
     pub fn new(now: Instant, settings: Checker, spread: u32) -> Health {
         // Until the first result nothing is tolerated: one failure is enough.
         let state = if settings.alpha { State::Down } else { State::Up { retries: 0 } };
-        let warmup = settings.warmup.min(settings.delay_loop);
-        let next = now + warmup * spread.min(1000) / 1000;
+        let next = now + settings.warmup * spread.min(1000) / 1000;
         let known = Known { state, next, has_run: false, why: "not checked yet".to_string(), weight: None };
         Health { settings, known }
     }

@@ -537,12 +537,24 @@ pub struct GrpcProbe {
 /// The TLS part of `SSL_GET` and `GRPC_CHECK`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct TlsProbe {
-    /// Name sent in the handshake (`enable_sni`); `None`: none.
-    pub sni: Option<String>,
+    /// What name is sent in the handshake.
+    pub sni: Sni,
     /// `tls_verify`; `None`: any certificate will do.
     pub verify: Option<Authorities>,
     /// `tls_expiry_warning`: days before the end of the certificate from which on that is told.
     pub expiry_warning: Option<u32>,
+}
+
+/// What name a client sends in the handshake.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Sni {
+    /// None.
+    #[default]
+    Nothing,
+    /// `enable_sni`: the host that is asked for behind it, each time.
+    Host,
+    /// `sni_name`
+    Name(String),
 }
 
 /// Who may have signed a server's certificate.

@@ -6,7 +6,7 @@ use crate::keyword::{Block, ROOT};
 use crate::setting::{Setting, Value};
 use std::fmt::Write;
 use vipd_lvs::settings::{
-    Authorities, Checker, HttpProbe, HttpVersion, Probe, RealServer, TlsProbe, UdpProbe, UdpReply, UrlProbe,
+    Authorities, Checker, HttpProbe, HttpVersion, Probe, RealServer, Sni, TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// Words of a URL that are there only where they say something.
@@ -181,8 +181,10 @@ fn request(http: &HttpProbe, written: &Setting, words: &'static Block, made: &mu
 }
 
 fn tls(tls: &TlsProbe, made: &mut Vec<Setting>) {
-    made.push(switch("enable_sni", tls.sni.is_some()));
-    made.extend(tls.sni.as_ref().map(|name| text("sni_name", name)));
+    made.push(switch("enable_sni", tls.sni != Sni::Nothing));
+    if let Sni::Name(name) = &tls.sni {
+        made.push(text("sni_name", name));
+    }
     made.extend(tls.verify.as_ref().map(|authorities| match authorities {
         Authorities::Usual => flag("tls_verify", true),
         Authorities::File(file) => text("tls_verify", file),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vipd_lvs::settings::{
     Authorities, BodyPattern, Checker, DnsProbe, FileProbe, GrpcProbe, HttpProbe, HttpVersion, MiscProbe, Probe,
-    RecordType, RegexOption, TlsProbe, UdpProbe, UdpReply, UrlProbe,
+    RecordType, RegexOption, Sni, TlsProbe, UdpProbe, UdpReply, UrlProbe,
 };
 
 /// `delay_loop` unless one is given.
@@ -256,9 +256,8 @@ impl Lower<'_> {
         let host = self.host(own).or_else(|| self.host(chain.server)).or_else(|| self.host(chain.service));
         self.authority(node, host.as_deref());
         let with_tls = own.on("enable_tls");
-        let sni = own.text("sni_name").map(str::to_owned).or_else(|| host.clone());
         // What is wrong with them is told, in use or not.
-        let tls = Some(self.shaken(own, sni)).filter(|_| with_tls);
+        let tls = Some(self.shaken(own)).filter(|_| with_tls);
         if !with_tls {
             for word in ["enable_sni", "sni_name", "tls_verify", "tls_expiry_warning"] {
                 if let Some(node) = own.find(word) {
@@ -289,10 +288,14 @@ impl Lower<'_> {
         }
     }
 
-    /// What a check that speaks TLS is told of it; `sni` is the name that it could send.
-    fn shaken(&mut self, own: &Nodes, sni: Option<String>) -> TlsProbe {
+    /// What a check that speaks TLS is told of it.
+    fn shaken(&mut self, own: &Nodes) -> TlsProbe {
         TlsProbe {
-            sni: sni.filter(|_| own.on("enable_sni") || own.find("sni_name").is_some()),
+            sni: match own.text("sni_name") {
+                Some(name) => Sni::Name(name.to_owned()),
+                None if own.on("enable_sni") => Sni::Host,
+                None => Sni::Nothing,
+            },
             verify: own.find("tls_verify").map(|node| match node.words.first() {
                 Some(file) => {
                     self.authorities(file);
@@ -407,20 +410,10 @@ impl Lower<'_> {
             }
             return None;
         }
-        let sni_name = own.find("sni_name");
-        let wants_sni = own.on("enable_sni") || sni_name.is_some();
-        let sni = own.text("sni_name").map(str::to_owned).or_else(|| urls.iter().find_map(|u| u.host.clone()));
-        if tls && wants_sni {
-            let at = sni_name.map_or_else(|| own.at("enable_sni", node.at), |n| n.at);
-            if sni.is_none() {
-                let message = "there is no name to send in the handshake: no `sni_name`, no `virtualhost`";
-                self.push(Report::warning(Code::WeakCheck, at, message));
-            } else if own.text("sni_name").is_none() && urls.iter().any(|u| u.host != sni) {
-                let message = "the URLs have different virtual hosts; the first one is sent in the handshake";
-                self.push(
-                    Report::warning(Code::WeakCheck, at, message).help("sni_name NAME, or a check for each host"),
-                );
-            }
+        let nameless = own.on("enable_sni") && own.find("sni_name").is_none() && urls.iter().any(|u| u.host.is_none());
+        if tls && nameless {
+            let message = "there is no name to send in the handshake: no `sni_name`, no `virtualhost`";
+            self.push(Report::warning(Code::WeakCheck, own.at("enable_sni", node.at), message));
         }
         let version = match own.text("http_protocol") {
             Some("1.0C" | "1.0c") => HttpVersion::V10Close,
@@ -439,7 +432,7 @@ impl Lower<'_> {
             let hosts: std::collections::BTreeSet<_> = urls.iter().filter_map(|url| url.host.as_deref()).collect();
             hosts.into_iter().for_each(|host| self.authority(node, Some(host)));
         }
-        let tls = tls.then(|| self.shaken(own, sni));
+        let tls = tls.then(|| self.shaken(own));
         let probe = HttpProbe { tls, version, urls };
         // Mostly what the server before is asked, too.
         let probe = self.http.take().filter(|before| **before == probe).unwrap_or_else(|| Arc::new(probe));

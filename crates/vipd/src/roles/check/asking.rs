@@ -9,7 +9,7 @@ use vipd_check::tls::{Client, Closing, Tls};
 use vipd_check::{Ending, Notice, Pattern, Target, Why, agent, dns, grpc, http, ping, smtp, tcp, tls, udp};
 use vipd_lvs::health::Outcome;
 use vipd_lvs::settings::{
-    BodyPattern, Checker, FileProbe, HttpProbe, HttpVersion, Probe, TlsProbe, UdpProbe, UdpReply,
+    BodyPattern, Checker, FileProbe, HttpProbe, HttpVersion, Probe, Sni, TlsProbe, UdpProbe, UdpReply,
 };
 
 /// Patterns that many checks may have in common.
@@ -149,9 +149,14 @@ async fn pages(
 
 /// How hands are shaken with a server of that name.
 fn shaken(settings: &TlsProbe, host: Option<&str>, client: &Arc<Client>) -> Tls {
+    let name = host.map(|host| without_port(host).to_owned());
     Tls {
-        sni: settings.sni.as_deref().map(|name| without_port(name).to_owned()),
-        name: host.map(|host| without_port(host).to_owned()),
+        sni: match &settings.sni {
+            Sni::Nothing => None,
+            Sni::Host => name.clone(),
+            Sni::Name(name) => Some(without_port(name).to_owned()),
+        },
+        name,
         client: Arc::clone(client),
         closing: Closing::Quiet,
         warning: settings.expiry_warning.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
