@@ -69,7 +69,7 @@ pub(crate) fn run(command: &ServerCommand) -> ExitCode {
             ExitCode::from(CUT_OFF)
         }
         Ok(Drained::Otherwise) => failed("the order has ended meanwhile: see `vipd events`"),
-        Err(why) => failed(&format!("it drains; how far is not known: {why}")),
+        Err(why) => failed(&format!("how many connections are left is not known: {why}")),
     }
 }
 
@@ -114,6 +114,7 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
             Err(e) => return Err(e.to_string()),
         };
         let standing = standing(&status, servers);
+        let blind = unknown_since.is_some();
         if terminal && !matches!(standing, Standing::Left { open: 1.., .. }) {
             eprint!("\r\x1b[K");
         }
@@ -145,6 +146,7 @@ fn drained(socket: &Path, servers: &[(String, String)]) -> Result<Drained, Strin
                     told = Some((Instant::now(), open));
                 }
             }
+            Standing::Down if blind => return Err("it went down before anybody could tell".to_owned()),
             Standing::Down if last == 0 => return Ok(Drained::Empty { took: start.elapsed(), closing: 0 }),
             Standing::Down => return Ok(Drained::CutOff { left: last }),
             Standing::Otherwise => return Ok(Drained::Otherwise),

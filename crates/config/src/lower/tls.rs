@@ -104,7 +104,8 @@ impl Lower<'_> {
                 };
                 let message = format!("no {what} can be read from {}: {why}", path.display());
                 self.here(
-                    Report::error(Code::BadCertificate, word.at, message).help("a file in PEM form that root may read"),
+                    Report::error(Code::BadCertificate, word.at, message)
+                        .help("name a file in PEM form that root may read, and its `password` if it is encrypted"),
                 );
                 None
             }

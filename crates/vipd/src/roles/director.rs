@@ -589,6 +589,10 @@ impl Director {
                 let why = why.clone();
                 news.push(News { service: id.clone(), about: About::RealServer(address), up: alive, why });
             }
+            if known.alive == alive && known.weight != weight {
+                let to = weight.map_or_else(|| "the configured one".to_owned(), |weight| weight.to_string());
+                info!("Changing weight of service {address} of VS {id} to {to}: {why}");
+            }
             if (known.alive, known.weight) != (alive, weight) {
                 weighs = Weighs::Otherwise;
             }

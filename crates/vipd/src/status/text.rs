@@ -616,7 +616,7 @@ fn probe(check: &CheckStatus, now: UnixTime) -> Vec<Cell> {
     };
     let mut line = vec![Cell::from(&check.kind), Cell::new(word, tint), run.into()];
     if let Some(why) = &check.suspended {
-        line.push(Cell::new(format!("suspended: {why}"), Tint::Warn));
+        line.push(Cell::new(format!("(suspended: {why})"), Tint::Warn));
     }
     if check.retries_left > 0 {
         line.push(Cell::new(format!("({} left)", count(u64::from(check.retries_left), "retry")), Tint::Faint));
